@@ -1,0 +1,38 @@
+"""Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
+
+`METHODS` is the one list of methods: command line, documentation and contract test derive from it.
+Importing this package imports no torch.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+METHODS: dict[str, str] = {
+    "vanilla": "dropmix.msda.vanilla:vanilla",
+    "mixup": "dropmix.msda.mixup:mixup",
+    "cutmix": "dropmix.msda.cutmix:cutmix",
+    "saliencymix": "dropmix.msda.saliencymix:saliencymix",
+}
+
+
+def get_method(name: str) -> Callable[..., Any]:
+    """Return the drawing function of a method.
+
+    Args:
+        name: a key of `METHODS`.
+    Returns:
+        The function, e.g. `dropmix.msda.mixup.mixup`; see its docstring for options.
+    Raises:
+        ValueError: the name is unknown; the message lists the known ones and the nearest.
+    Example:
+        >>> get_method("mixup").__name__
+        'mixup'
+    """
+    if name not in METHODS:
+        near = get_close_matches(name, METHODS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name!r}.{hint}")
+    module, function = METHODS[name].split(":")
+    return getattr(import_module(module), function)

@@ -1,0 +1,264 @@
+"""`Mix`, the record of what to do to a batch, and `apply_mix`, the only code that does it."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+# Above this many elements an image, copying each sample's box beats one `where` over the batch
+# (measured on one CPU thread: equal near 3 x 64 x 64).
+_COPY_BOXES_ABOVE = 3 * 64 * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What to do to a batch of B images, drawn by a method and applied by `apply_mix`.
+
+    Neither `mask` nor `box` means that nothing is mixed: the identity.
+
+    Args:
+        partner: index of the image that each one is mixed with, (B,), int64.
+        lam: share of the own label, (B,), float32, in [0, 1].
+        mask: share of each own pixel, (B|1, 1, H|1, W|1), float32, in [0, 1].
+        box: instead of a mask, the rectangle that shows the partner: y0, y1, x0, x1 in pixels, ends
+            excluded, (B|1, 4), int64. A method draws it on the CPU, where reading it costs nothing.
+        own_cells: cell that each cell of the own image is taken from, (B, n, n), int64, row-major,
+            -1 for an empty (zero) cell.
+        partner_cells: the same for the partner image.
+        pasted: images that stand in for x[partner], (B, C, H, W).
+    Example:
+        >>> Mix.identity(2).lam
+        tensor([1., 1.])
+    """
+
+    partner: Tensor
+    lam: Tensor
+    mask: Tensor | None = None
+    box: Tensor | None = None
+    own_cells: Tensor | None = None
+    partner_cells: Tensor | None = None
+    pasted: Tensor | None = None
+
+    @classmethod
+    def identity(cls, batch_size: int) -> "Mix":
+        """The record that leaves a batch as it is: every lam 1, nothing moved or pasted."""
+        return cls(partner=torch.arange(batch_size), lam=torch.ones(batch_size))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the record leaves images and labels as they are by its form."""
+        return self.mask is None and self.box is None
+
+    def embed(self, rows: Tensor, batch_size: int) -> "Mix":
+        """Spread a record drawn for `rows` over a whole batch; the other samples stay untouched.
+
+        Args:
+            rows: positions of this record's samples in the batch, (b,), int64.
+            batch_size: B >= b.
+        Returns:
+            Mix for B samples, the identity on every row that is not in `rows`.
+        Example:
+            >>> part = Mix(torch.tensor([1, 0]), torch.tensor([0.5, 0.5]), mask=torch.full((1, 1, 1, 1), 0.5))
+            >>> part.embed(torch.tensor([0, 2]), 3).partner
+            tensor([2, 1, 0])
+        """
+
+        def spread(part: Tensor | None, blank: float) -> Tensor | None:
+            if part is None:
+                return None
+            whole = part.new_full((batch_size, *part.shape[1:]), blank)
+            whole[rows.to(part.device)] = part
+            return whole
+
+        def spread_cells(part: Tensor | None) -> Tensor | None:
+            if part is None:
+                return None
+            n = part.shape[-1]
+            whole = torch.arange(n * n, device=part.device).view(1, n, n).repeat(batch_size, 1, 1)
+            whole[rows.to(part.device)] = part
+            return whole
+
+        partner = torch.arange(batch_size, device=self.partner.device)
+        here = rows.to(self.partner.device)
+        partner[here] = here[self.partner]
+        lam = spread(self.lam, 1.0)
+        assert lam is not None
+        return replace(
+            self,
+            partner=partner,
+            lam=lam,
+            mask=spread(self.mask, 1.0),
+            box=spread(self.box, 0),
+            own_cells=spread_cells(self.own_cells),
+            partner_cells=spread_cells(self.partner_cells),
+            pasted=spread(self.pasted, 0.0),
+        )
+
+
+def apply_mix(
+    x: Tensor, y: Tensor, mix: Mix, *, num_classes: int | None = None, out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mix images and labels as a record says.
+
+    Args:
+        x: images, (B, C, H, W); float for methods that blend, any dtype for those that cut.
+        y: class ids, (B,), int64, or label shares, (B, K), float.
+        mix: what to do, drawn for the same B.
+        num_classes: K; needed when y holds class ids.
+        out: where to write the images, like x; None allocates. May not be x itself.
+    Returns:
+        Images like x in dtype and memory format (x itself when nothing is mixed and no `out` is given),
+        and label shares (B, K), float32 (float64 if y is), each row of mass 1.
+    Raises:
+        ValueError: shapes that do not fit, class ids outside [0, K), integer images under a mask.
+    Example:
+        >>> x = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
+        >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.25), mask=torch.full((1, 1, 1, 1), 0.25))
+        >>> images, labels = apply_mix(x, torch.tensor([0, 1]), half, num_classes=2)
+        >>> images.flatten(), labels
+        (tensor([0.7500, 0.2500]), tensor([[0.2500, 0.7500], [0.7500, 0.2500]]))
+    """
+    return mix_images(x, mix, out=out), mix_labels(y, mix, num_classes)
+
+
+def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
+    """Mix images, or hidden states of any (B, C, H, W), as a record says. See `apply_mix`."""
+    _check_images(x, mix, out)
+    if mix.is_identity:
+        return x if out is None else out.copy_(x)
+    if mix.box is not None:
+        return _paste_boxes(x, mix, mix.box, out)
+    assert mix.mask is not None
+    if not x.is_floating_point():
+        raise ValueError(
+            f"apply_mix: expected float images for a method that blends, got {x.dtype}. "
+            "Convert them first, e.g. x.float() / 255."
+        )
+    own = x if mix.own_cells is None else move_cells(x, mix.own_cells)
+    other = _partner_images(x, mix, out)
+    # lerp is exact at mask 0 and 1: other + mask (own - other) below 1/2, own - (1 - mask)(own - other) above.
+    return other.lerp_(own, mix.mask.to(x, non_blocking=True))
+
+
+def mix_labels(y: Tensor, mix: Mix, num_classes: int | None = None) -> Tensor:
+    """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
+    shares = label_shares(y, num_classes)
+    if len(shares) != len(mix.lam):
+        raise ValueError(
+            f"apply_mix: expected labels of the mix's {len(mix.lam)} samples, got {len(shares)}. "
+            "Draw the mix for the batch it is applied to."
+        )
+    if mix.is_identity:
+        return shares
+    lam = mix.lam.to(shares, non_blocking=True)
+    return torch.lerp(shares[mix.partner.to(shares.device, non_blocking=True)], shares, lam[:, None])
+
+
+def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
+    """Return labels as shares (B, K) of float32 (float64 stays), from class ids (B,) or from shares.
+
+    Example:
+        >>> label_shares(torch.tensor([1]), 3)
+        tensor([[0., 1., 0.]])
+    """
+    if y.ndim == 2 and y.is_floating_point():
+        return y if y.dtype == torch.float64 else y.float()
+    if y.ndim != 1 or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise ValueError(
+            f"labels: expected class ids (B,) of int64 or shares (B, K) of float, got {tuple(y.shape)} of "
+            f"{y.dtype}. Pass integer class ids or one row of shares a sample."
+        )
+    if num_classes is None:
+        raise ValueError("labels: expected num_classes with class ids, got None. Say how many classes there are.")
+    if y.device.type == "cpu" and len(y) and not 0 <= int(y.min()) <= int(y.max()) < num_classes:
+        raise ValueError(
+            f"labels: expected class ids in [0, {num_classes}), got {int(y.min())} to {int(y.max())}. "
+            "Raise num_classes or relabel."
+        )
+    shares = torch.zeros(len(y), num_classes, device=y.device)
+    return shares.scatter_(1, y.long()[:, None], 1.0)
+
+
+def move_cells(x: Tensor, cells: Tensor) -> Tensor:
+    """Rearrange the cells of an n x n grid on each image.
+
+    Args:
+        x: images, (B, C, H, W); n divides H and W.
+        cells: source cell of each cell, (B, n, n), int64, row-major; -1 leaves zeros.
+    Returns:
+        New images like x.
+    Example:
+        >>> x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+        >>> move_cells(x, torch.tensor([[[3, 0], [-1, 2]]]))[0, 0]
+        tensor([[4., 1.], [0., 3.]])
+    """
+    batch, channels, height, width = x.shape
+    n = cells.shape[-1]
+    blocks = x.reshape(batch, channels, n, height // n, n, width // n).permute(0, 2, 4, 1, 3, 5)
+    blocks = blocks.reshape(batch, n * n, -1)
+    source = cells.view(batch, n * n, 1).to(x.device)
+    moved = blocks.gather(1, source.clamp(min=0).expand_as(blocks)).masked_fill_(source < 0, 0)
+    moved = moved.view(batch, n, n, channels, height // n, width // n).permute(0, 3, 1, 4, 2, 5)
+    return moved.reshape(x.shape).contiguous(memory_format=_memory_format(x))
+
+
+def _partner_images(x: Tensor, mix: Mix, out: Tensor | None) -> Tensor:
+    if mix.pasted is not None:
+        return mix.pasted.to(x, copy=True) if out is None else out.copy_(mix.pasted)
+    other = _take(x, mix.partner, out)
+    return other if mix.partner_cells is None else other.copy_(move_cells(other, mix.partner_cells))
+
+
+def _take(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tensor:
+    """x[partner] in x's memory format; whole rows are copied, several times faster than indexing strided ones."""
+    partner = partner.to(x.device, non_blocking=True)
+    if _memory_format(x) == torch.channels_last:
+        into = None if out is None else out.permute(0, 2, 3, 1)
+        return torch.index_select(x.permute(0, 2, 3, 1), 0, partner, out=into).permute(0, 3, 1, 2)
+    return torch.index_select(x, 0, partner, out=out)
+
+
+def _paste_boxes(x: Tensor, mix: Mix, box: Tensor, out: Tensor | None) -> Tensor:
+    on_host = x.device.type == "cpu" and box.device.type == "cpu" and not torch.compiler.is_compiling()
+    if mix.pasted is None and on_host and (len(box) == 1 or x[0].numel() > _COPY_BOXES_ABOVE):
+        return _copy_boxes(x, mix.partner, box, out)
+    y0, y1, x0, x1 = box.to(x.device, non_blocking=True).view(-1, 4, 1, 1).unbind(1)
+    rows = torch.arange(x.shape[2], device=x.device).view(1, -1, 1)
+    columns = torch.arange(x.shape[3], device=x.device).view(1, 1, -1)
+    inside = ((rows >= y0) & (rows < y1) & (columns >= x0) & (columns < x1))[:, None]
+    other = _partner_images(x, mix, out)
+    return torch.where(inside, other, x) if out is None else torch.where(inside, other, x, out=out)
+
+
+def _copy_boxes(x: Tensor, partner: Tensor, box: Tensor, out: Tensor | None) -> Tensor:
+    mixed = x.clone() if out is None else out.copy_(x)
+    if len(box) == 1:
+        y0, y1, x0, x1 = box[0].tolist()
+        mixed[:, :, y0:y1, x0:x1] = x[:, :, y0:y1, x0:x1][partner]
+        return mixed
+    for i, (j, (y0, y1, x0, x1)) in enumerate(zip(partner.tolist(), box.tolist())):
+        mixed[i, :, y0:y1, x0:x1] = x[j, :, y0:y1, x0:x1]
+    return mixed
+
+
+def _memory_format(x: Tensor) -> torch.memory_format:
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _check_images(x: Tensor, mix: Mix, out: Tensor | None) -> None:
+    if x.ndim != 4:
+        raise ValueError(
+            f"apply_mix: expected x of shape (B, C, H, W), got {tuple(x.shape)}. "
+            f"{'Add a batch axis with x[None].' if x.ndim == 3 else 'Pass a batch of images.'}"
+        )
+    if len(x) != len(mix.partner):
+        raise ValueError(
+            f"apply_mix: expected x of the mix's {len(mix.partner)} samples, got {len(x)}. "
+            "Draw the mix for the batch it is applied to."
+        )
+    if out is not None and (out.shape != x.shape or out.dtype != x.dtype or out.data_ptr() == x.data_ptr()):
+        raise ValueError(
+            f"apply_mix: expected out like x, {tuple(x.shape)} of {x.dtype} in other memory, got "
+            f"{tuple(out.shape)} of {out.dtype}. Use torch.empty_like(x)."
+        )
