@@ -37,7 +37,9 @@ def draw_lam(batch_size: int, alpha: float, per: Per, generator: Generator | Non
     if per not in ("batch", "sample"):
         raise ValueError(f"per: expected 'batch' or 'sample', got {per!r}. Draw once a batch or once a sample.")
     size = (2, 1 if per == "batch" else batch_size)
-    gamma = torch._standard_gamma(torch.full(size, alpha + 1.0, dtype=torch.float64), generator=generator)
+    shape = torch.full(size, alpha + 1.0, dtype=torch.float64)
+    # torch.distributions takes no generator; this is the function that it calls itself.
+    gamma = torch._standard_gamma(shape, generator=generator)  # pyright: ignore[reportPrivateImportUsage]
     u = torch.rand(size, dtype=torch.float64, generator=generator).clamp_(min=1e-300)
     log_own, log_other = gamma.log() + u.log() / alpha
     return torch.sigmoid(log_own - log_other).float()

@@ -7,6 +7,8 @@ Source:
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dropmix.nets.names import check_depth, check_positive
+
 __all__ = ["WideBlock", "WideResNet"]
 
 
@@ -67,8 +69,9 @@ class WideResNet(nn.Module):
         ValueError: depth is not 6n + 4, or another argument is below 1.
     Source:
         arXiv:1605.07146, section 2 and Table 1, without dropout.
-        Convolutions start from the normal He initialisation over the fan-out (He et al. 2015,
-        arXiv:1502.01852), their biases and those of the classifier at 0, in both forms.
+        The standard form starts its convolutions from the normal He initialisation over the fan-out
+        (He et al. 2015, arXiv:1502.01852) and the classifier's bias at 0; the released form, like the
+        released code, from PyTorch's default initialisation.
     Example:
         >>> sum(p.numel() for p in WideResNet(28, 2, num_classes=100).parameters())
         1479220
@@ -78,7 +81,8 @@ class WideResNet(nn.Module):
         self, depth: int, width: int, num_classes: int, in_channels: int = 3, *, released: bool = False
     ) -> None:
         super().__init__()
-        _check(depth, width, num_classes, in_channels)
+        check_depth(depth)
+        check_positive(width=width, num_classes=num_classes, in_channels=in_channels)
         planes = [16, 16 * width, 32 * width, 64 * width]
         self.stem = nn.Conv2d(in_channels, planes[0], 3, padding=1, bias=released)
         self.stages = nn.ModuleList(
@@ -86,7 +90,8 @@ class WideResNet(nn.Module):
         )
         self.bn = nn.BatchNorm2d(planes[-1], momentum=0.9 if released else 0.1)
         self.classifier = nn.Linear(planes[-1], num_classes)
-        self.apply(_initialise)
+        if not released:
+            self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) of any size, float, normalised, to logits (B, K)."""
@@ -107,15 +112,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def _check(depth: int, width: int, num_classes: int, in_channels: int) -> None:
-    if depth < 10 or (depth - 4) % 6:
-        below = max(10, depth - (depth - 4) % 6)
-        raise ValueError(
-            f"WideResNet: expected depth with 6n + 4 layers, n >= 1, got {depth}. "
-            f"Use depth {below} or {below + 6}."
-        )
-    for name, value in (("width", width), ("num_classes", num_classes), ("in_channels", in_channels)):
-        if value < 1:
-            raise ValueError(f"WideResNet: expected {name} with at least 1, got {value}. Raise {name}.")
