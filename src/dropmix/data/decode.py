@@ -1,0 +1,106 @@
+"""From encoded pictures to one uint8 array, in threads (the decoders of Pillow release the GIL)."""
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from dropmix.data.records import DataError
+
+# Anything that Image.open takes from memory or disk.
+Encoded = bytes | memoryview | str | os.PathLike
+GRAY = {"1", "L", "LA"}
+DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+CHUNK = 64
+
+
+def threads() -> int:
+    """Threads worth starting: the cores this process may use, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores)
+
+
+def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
+    """One picture as uint8 (H, W, 3); a gray one has three equal channels.
+
+    With `size` the shorter side is resized to it (bicubic would ring; bilinear with antialiasing, as
+    torchvision's default) and the centre cut out. EXIF orientation is not applied, as in torchvision.
+
+    Raises:
+        DataError: the picture is damaged or holds more than 8 bits a channel; `where` names it.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
+            mode = picture.mode
+            if mode in DEEP:
+                raise DataError(
+                    f"{where}: expected a picture with 8 bits a channel, got mode {mode}. Convert it beforehand."
+                )
+            rgb = picture.convert("L").convert("RGB") if mode in GRAY else picture.convert("RGB")
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ...
+        raise DataError(
+            f"{where}: expected a picture that Pillow can read, got {error}. Replace or remove it."
+        ) from error
+    if size is not None:
+        rgb = centre(rgb, size)
+    return np.asarray(rgb)
+
+
+def centre(picture, size: int):
+    """Resize the shorter side of a Pillow image to `size` and cut the central square out."""
+    from PIL import Image
+
+    width, height = picture.size
+    short = min(width, height)
+    # max: rounding must never make a side shorter than the square.
+    width, height = max(size, round(width * size / short)), max(size, round(height * size / short))
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = (width - size) // 2, (height - size) // 2
+    return picture.crop((left, top, left + size, top + size))
+
+
+def decode_all(
+    encoded: Sequence[Encoded],
+    where: Callable[[int], str],
+    size: int | None = None,
+    like: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """All pictures as uint8 (N, H, W, 3).
+
+    Args:
+        encoded: N pictures, as bytes or paths; N >= 1.
+        where: names picture i in messages.
+        size: side of the square that is cut out, or None where all pictures have one size.
+        like: (H, W, 3) that every picture must have, or None for that of the first.
+    Raises:
+        DataError: a damaged picture, or pictures of different sizes and no `size`.
+    """
+    shape = like or decode_one(encoded[0], where(0), size).shape
+    out = np.empty((len(encoded), *shape), np.uint8)
+
+    def chunk(start: int) -> None:
+        for row in range(start, min(start + CHUNK, len(encoded))):
+            image = decode_one(encoded[row], where(row), size)
+            if image.shape != shape:
+                raise DataError(size_message(where(row), image.shape, shape))
+            out[row] = image
+
+    with ThreadPoolExecutor(threads()) as pool:
+        for _ in pool.map(chunk, range(0, len(encoded), CHUNK)):
+            pass
+    return out
+
+
+def size_message(where: str, got: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Why pictures of different sizes are refused, and the way out."""
+    return (
+        f"{where}: expected a picture of {expected[1]}x{expected[0]} pixels like the first one, "
+        f"got {got[1]}x{got[0]}. Give a size to cut all to: --set data.size={min(*expected[:2], *got[:2])}."
+    )

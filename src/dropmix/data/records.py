@@ -1,0 +1,125 @@
+"""The records that the rest of the package sees (Split, Dataset) and those that a source fills (Rows, Source)."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """What a user can mend about a data set: one line that names the file and says what to do."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, wholly in memory.
+
+    Args:
+        images: uint8 (N, H, W, C), C-contiguous; may be read-only (mapped from the cache).
+        labels: int64 (N,), class index into `Dataset.classes`.
+        ids: int64 (N,) or str (N,), stable and unique in the split.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Train and test images of one classification task.
+
+    Args:
+        name: what was loaded; says so where the test split was cut from the source by us.
+        train: what is trained on, after `train_per_class` and without `validation`.
+        test: the test split of the source.
+        classes: name of each class, length K.
+        mean, std: per channel, fractions of 255, in [0, 1]; std >= 0.001.
+        fingerprint: SHA-256 (hex) of the content, the same wherever the files lie.
+        superclasses: name of the coarse class of each class, length K, where the source has them.
+        validation: stratified split taken out of the source's train split, or None.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: list[str]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    superclasses: list[str] | None = None
+    validation: Split | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A split whose labels are known and whose pixels are still on disk.
+
+    Args:
+        labels: int64 (N,).
+        ids: int64 (N,) or str (N,).
+        pixels: from sorted row numbers int64 (n,) to uint8 (n, H, W, C).
+    """
+
+    labels: np.ndarray
+    ids: np.ndarray
+    pixels: Callable[[np.ndarray], np.ndarray]
+
+    def read(self, rows: np.ndarray) -> Split:
+        """The chosen rows with their pixels."""
+        images = np.ascontiguousarray(self.pixels(rows))
+        return Split(images, np.ascontiguousarray(self.labels[rows]), np.ascontiguousarray(self.ids[rows]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader of one layout returns: labels of both splits, and a way to the pixels."""
+
+    name: str
+    train: Rows
+    test: Rows
+    classes: list[str]
+    superclasses: list[str] | None = None
+
+
+def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation (ddof 0) of each channel, fractions of 255.
+
+    Computed exactly from counts of the 256 values, so that the order of images does not matter.
+    The deviation is at least 0.001: a constant channel must not divide by zero.
+
+    Example:
+        >>> statistics(np.array([0, 255], dtype=np.uint8).reshape(2, 1, 1, 1))
+        ((0.5,), (0.5,))
+    """
+    mean, std = [], []
+    for channel in range(images.shape[-1]):
+        counts = np.bincount(images[..., channel].ravel(), minlength=256)
+        values = np.arange(256)
+        total, first, second = (int((counts * values**power).sum()) for power in (0, 1, 2))
+        mean.append(first / total / 255)
+        std.append(max((total * second - first * first) ** 0.5 / total / 255, 1e-3))
+    return tuple(mean), tuple(std)
+
+
+def fingerprint(name: str, classes: list[str], splits: dict[str, Split | None]) -> str:
+    """SHA-256 (hex) over names, labels, ids and pixels of every split; paths do not enter.
+
+    Example:
+        >>> split = Split(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1, np.int64), np.arange(1))
+        >>> fingerprint("x", ["a"], {"train": split})[:8]
+        '...'
+    """
+    digest = hashlib.sha256(repr((name, classes)).encode())
+    for key, split in splits.items():
+        if split is None:
+            continue
+        ids = split.ids.astype(np.int64) if split.ids.dtype.kind in "iu" else "\0".join(split.ids).encode()
+        digest.update(repr((key, split.images.shape)).encode())
+        for part in (split.labels.astype(np.int64), ids, split.images):
+            digest.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part)
+    return digest.hexdigest()
