@@ -1,0 +1,16 @@
+"""Which classes an augmentation hurts, by how much, and whether that is more than noise.
+
+    >>> from dropmix.audit import audit_predictions
+    >>> audit = audit_predictions(([0, 0, 1, 1], [0, 0, 1, 0]), ([0, 0, 1, 1], [0, 1, 1, 1]))
+    >>> audit.summary["n_degraded"], audit.summary["n_improved"], audit.summary["gain"]
+    (1, 1, 0.0)
+
+The package imports no torch. Fractions inside: 0.01 is one percentage point.
+"""
+
+from dropmix.audit.errors import AuditError
+from dropmix.audit.predictions import Predictions
+from dropmix.audit.result import Audit, Comparison
+from dropmix.audit.run import audit_grid, audit_predictions
+
+__all__ = ["Audit", "AuditError", "Comparison", "Predictions", "audit_grid", "audit_predictions"]

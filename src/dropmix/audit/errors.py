@@ -1,0 +1,42 @@
+"""The one error that a user of the audit can mend."""
+
+
+class AuditError(ValueError):
+    """Input or setting that cannot be audited; the message is one line and says what to do.
+
+    Example:
+        >>> raise AuditError("a.csv: expected a column 'label', got none. Add it.")
+        Traceback (most recent call last):
+        dropmix.audit.errors.AuditError: a.csv: expected a column 'label', got none. Add it.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).split()))
+
+
+def first(values, limit: int = 3) -> str:
+    """The first few of many values, short, for an error message.
+
+    Args:
+        values: a sized sequence or array.
+        limit: how many to name.
+
+    Example:
+        >>> first([4, 5, 6, 7])
+        '4, 5, 6 and 1 more'
+    """
+    named = ", ".join(clip(value) for value in values[:limit])
+    more = len(values) - limit
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def clip(value: object, limit: int = 60) -> str:
+    """Text of a value, at most `limit` characters, on one line, safe to print.
+
+    Example:
+        >>> clip("a" * 100, limit=8)
+        'aaaaaaa…'
+    """
+    text = str(value.item() if hasattr(value, "item") else value)[: limit + 1]  # pyright: ignore[reportAttributeAccessIssue]
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,192 @@
+"""What an arm predicted: one record for every source, checked once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError, clip, first
+
+MOST_CLASSES = 100_000  # a label beyond it is damage, not a class; it also bounds memory
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of S seeds of one arm on N examples.
+
+    Rows are sorted by `example_id` where ids are given; else they keep the order of the source.
+
+    Args:
+        arm: name of the arm.
+        labels: true classes, (N,), int32, in [0, K).
+        pred: predicted classes, (S, N), int32, in [0, K).
+        seeds: (S,), int64, all different.
+        example_id: (N,), int64 or object (str), strictly ascending; or None.
+        p_true: probability of the true class, (S, N), float32 in [0, 1]; or None.
+        p_max: highest probability, (S, N), float32 in [0, 1]; or None.
+        topk: predicted classes, best first, (S, N, k), int32; or None.
+        class_names: K names; or None.
+        superclasses: name of the superclass of each class, K; or None.
+        sources: one dict an input: path, sha256, arm, seeds.
+        seeds_given: False where the source named no seeds and they were numbered by position.
+        notes: sentences for people.
+
+    Example:
+        >>> import numpy as np
+        >>> p = Predictions("a", np.array([0, 1]), np.array([[0, 0]]), np.array([0]))
+        >>> p.correct().tolist()
+        [[True, False]]
+    """
+
+    arm: str
+    labels: np.ndarray
+    pred: np.ndarray
+    seeds: np.ndarray
+    example_id: np.ndarray | None = None
+    p_true: np.ndarray | None = None
+    p_max: np.ndarray | None = None
+    topk: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
+    superclasses: tuple[str, ...] | None = None
+    sources: tuple[dict, ...] = ()
+    seeds_given: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+    def correct(self, topk: int = 1) -> np.ndarray:
+        """Whether the true class is among the first `topk` predicted, (S, N), bool.
+
+        Raises:
+            AuditError: topk > 1 and the source holds fewer ranked classes.
+        """
+        if topk == 1:
+            return self.pred == self.labels
+        held = 1 if self.topk is None else self.topk.shape[2]
+        if held < topk:
+            raise AuditError(
+                f"{self.arm}: expected predictions with at least {topk} ranked classes for topk={topk}, "
+                f"got {held}. Save a column topk, or audit with topk=1."
+            )
+        return (self.topk[:, :, :topk] == self.labels[None, :, None]).any(axis=2)  # type: ignore[index]
+
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """The same predictions for some examples only, in the order of `rows` (indices)."""
+        pick = lambda a: None if a is None else a[:, rows]  # noqa: E731
+        return replace(
+            self,
+            labels=self.labels[rows],
+            pred=self.pred[:, rows],
+            example_id=None if self.example_id is None else self.example_id[rows],
+            p_true=pick(self.p_true),
+            p_max=pick(self.p_max),
+            topk=pick(self.topk),
+        )
+
+    def of_seeds(self, which: np.ndarray) -> "Predictions":
+        """The same arm with some of its seeds only (indices or mask over the seed axis)."""
+        pick = lambda a: None if a is None else a[which]  # noqa: E731
+        return replace(
+            self,
+            pred=self.pred[which],
+            seeds=self.seeds[which],
+            p_true=pick(self.p_true),
+            p_max=pick(self.p_max),
+            topk=pick(self.topk),
+        )
+
+
+def checked(predictions: Predictions, where: str) -> Predictions:
+    """The predictions with narrow types, after every check that needs no second source.
+
+    Args:
+        predictions: with arrays of any integer or float type.
+        where: what to call the source in an error.
+    Raises:
+        AuditError: no rows, wrong shapes, labels or predictions outside the classes,
+            probabilities that are NaN or outside [0, 1], doubled seeds.
+    """
+    p = predictions
+    seeds, count = p.pred.shape if p.pred.ndim == 2 else (0, -1)
+    if p.labels.ndim != 1 or count != len(p.labels):
+        raise AuditError(
+            f"{where}: expected labels (N,) and pred (S, N) with one N, got {p.labels.shape} and {p.pred.shape}. "
+            "Give every seed's predictions on the same examples."
+        )
+    if count == 0 or seeds == 0:
+        raise AuditError(f"{where}: expected at least one prediction, got none. Give a file with rows.")
+    if len(p.seeds) != seeds or len(np.unique(p.seeds)) != seeds:
+        raise AuditError(
+            f"{where}: expected {seeds} different seeds, got {first(p.seeds)}. Number every run differently."
+        )
+    limit = MOST_CLASSES if p.class_names is None else len(p.class_names)
+    for name, values in (("label", p.labels), ("pred", p.pred), ("topk", p.topk)):
+        _check_range(values, limit, name, where, known=p.class_names is not None)
+    for name, values in (("p_true", p.p_true), ("p_max", p.p_max)):
+        _check_probability(values, name, where)
+    narrow = lambda a, kind: None if a is None else np.ascontiguousarray(a, dtype=kind)  # noqa: E731
+    return replace(
+        p,
+        labels=narrow(p.labels, np.int32),
+        pred=narrow(p.pred, np.int32),
+        seeds=narrow(p.seeds, np.int64),
+        topk=narrow(p.topk, np.int32),
+        p_true=narrow(p.p_true, np.float32),
+        p_max=narrow(p.p_max, np.float32),
+    )
+
+
+def _check_range(values: np.ndarray | None, limit: int, name: str, where: str, known: bool) -> None:
+    if values is None:
+        return
+    if values.dtype.kind not in "iu":
+        raise AuditError(f"{where}: expected {name} with integer type, got {values.dtype}. Give class numbers from 0.")
+    low, high = values.min(), values.max()
+    if low < 0 or high >= limit:
+        wrong = low if low < 0 else high
+        hint = "Check the class list." if known else "Number the classes from 0, or give their names."
+        raise AuditError(f"{where}: expected {name} in 0..{limit - 1}, got {wrong}. {hint}")
+
+
+def _check_probability(values: np.ndarray | None, name: str, where: str) -> None:
+    if values is None:
+        return
+    if values.dtype.kind not in "fiu":
+        raise AuditError(f"{where}: expected {name} with float type, got {values.dtype}. Give probabilities in [0, 1].")
+    low, high = values.min(), values.max()
+    slack = 2e-3  # sums of float16 softmax outputs exceed 1 by about this
+    if not (low >= 0 and high <= 1 + slack):
+        wrong = "NaN" if np.isnan(low) else (low if low < 0 else high)
+        raise AuditError(
+            f"{where}: expected {name} in [0, 1], got {wrong}. Save softmax probabilities, or leave {name} out."
+        )
+
+
+def number_of_classes(arms: Sequence[Predictions]) -> int:
+    """K of several arms: the length of their class list, or one more than the highest class met.
+
+    Raises:
+        AuditError: two arms name their classes differently.
+    """
+    named = [a for a in arms if a.class_names is not None]
+    for other in named[1:]:
+        if other.class_names != named[0].class_names:
+            raise AuditError(_differing_names(named[0], other))
+    if named:
+        k = len(named[0].class_names)  # type: ignore[arg-type]
+        for arm in arms:
+            for name, values in (("label", arm.labels), ("pred", arm.pred), ("topk", arm.topk)):
+                _check_range(values, k, name, arm.arm, known=True)
+        return k
+    return 1 + max(int(max(a.labels.max(), a.pred.max())) for a in arms)
+
+
+def _differing_names(one: Predictions, other: Predictions) -> str:
+    a, b = one.class_names or (), other.class_names or ()
+    if len(a) != len(b):
+        what = f"{len(a)} and {len(b)} classes"
+    else:
+        at = next(i for i, (x, y) in enumerate(zip(a, b)) if x != y)
+        what = f"class {at} named {clip(a[at])!r} and {clip(b[at])!r}"
+    return (
+        f"{one.arm} and {other.arm}: expected the same class list in both, got {what}. "
+        "Audit arms of one data set, or give classes."
+    )

@@ -1,0 +1,191 @@
+"""What an audit found, and how it is written down."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One treated arm against a baseline, on the same examples. Fractions, not points.
+
+    Args:
+        baseline: name of the baseline arm.
+        arm: name of the treated arm.
+        summary: one number a key; None where it could not be computed, with the cause in `reasons`.
+        classes: columns of length M (the audited classes); NaN where a number could not be computed.
+        recalls_baseline: recall of each seed, (S0, M).
+        recalls_treated: (S1, M).
+        accuracies_baseline: (S0,).
+        accuracies_treated: (S1,).
+        notes: sentences for people.
+        confusion_change: (M, M), treated minus baseline confusion counts, mean over seeds, rows = true class,
+            columns = audited classes; None above 2000 classes.
+        group: label of the network or data where a folder holds several; "" when one.
+        reasons: why a key of `summary` is None, or a column of `classes` (as "classes.<column>") is NaN.
+    """
+
+    baseline: str
+    arm: str
+    summary: dict[str, Any]
+    classes: dict[str, Any]
+    recalls_baseline: np.ndarray
+    recalls_treated: np.ndarray
+    accuracies_baseline: np.ndarray
+    accuracies_treated: np.ndarray
+    notes: list[str] = field(default_factory=list)
+    confusion_change: np.ndarray | None = None
+    group: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary a class, plain Python values, NaN as None."""
+        columns = {key: plain(values) for key, values in self.classes.items()}
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values, as in docs/audit.schema.json."""
+        return {
+            "group": self.group,
+            "baseline": self.baseline,
+            "arm": self.arm,
+            "summary": plain(self.summary),
+            "reasons": dict(self.reasons),
+            "classes": self.rows(),
+            "recalls_baseline": plain(self.recalls_baseline),
+            "recalls_treated": plain(self.recalls_treated),
+            "accuracies_baseline": plain(self.accuracies_baseline),
+            "accuracies_treated": plain(self.accuracies_treated),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All comparisons of one audit.
+
+    Args:
+        comparisons: one a treated arm.
+        class_names: K names of the (first) data set.
+        inputs: one dict a file: path, sha256, arm, seeds.
+        settings: what the audit was asked.
+        notes: sentences on the whole audit, such as folders left out.
+    """
+
+    comparisons: list[Comparison]
+    class_names: list[str]
+    inputs: list[dict]
+    settings: dict
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def only(self) -> Comparison:
+        """The only comparison.
+
+        Raises:
+            ValueError: there are several.
+        """
+        if len(self.comparisons) != 1:
+            raise ValueError(
+                f"Audit: expected one comparison, got {len(self.comparisons)}. Choose one of audit.comparisons."
+            )
+        return self.comparisons[0]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Summary of the only comparison."""
+        return self.only.summary
+
+    @property
+    def classes(self) -> dict[str, Any]:
+        """Class columns of the only comparison."""
+        return self.only.classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit as plain values, as in docs/audit.schema.json."""
+        from dropmix import __version__
+
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "dropmix": __version__,
+            "inputs": plain(self.inputs),
+            "settings": plain(self.settings),
+            "class_names": list(self.class_names),
+            "comparisons": [c.to_dict() for c in self.comparisons],
+            "notes": list(self.notes),
+        }
+
+    def dumps(self) -> str:
+        """The audit as JSON text; NaN is null, infinities do not occur."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write the audit as JSON; the file appears whole or not at all."""
+        text = self.dumps()
+        return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write one row a class and comparison; an empty field is a number that could not be computed."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        columns = ["group", "arm", "baseline", *self.comparisons[0].classes]
+        rows = [
+            {"group": c.group, "arm": c.arm, "baseline": c.baseline, **row}
+            for c in self.comparisons
+            for row in c.rows()
+        ]
+        table = pa.table({key: pa.array([row[key] for row in rows]) for key in columns})
+        return write_whole(path, lambda part: csv.write_csv(table, str(part)))
+
+
+def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
+    """Write through a temporary file beside the target, so that no half-written file is ever seen."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        part.chmod(0o666 & ~_umask())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def plain(value: Any) -> Any:
+    """Numpy and nested values as plain Python ones; NaN as None.
+
+    Example:
+        >>> plain({"a": np.array([1.0, np.nan]), "b": np.int64(3)})
+        {'a': [1.0, None], 'b': 3}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
