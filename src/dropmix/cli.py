@@ -1,0 +1,240 @@
+"""The command line: the only module that sees all others. Heavy imports stay inside commands."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dropmix import __version__
+
+app = typer.Typer(
+    name="dropmix",
+    help="Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+DEBUG = {"on": False}
+TRY_LATER = 75
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for what the command makes.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"dropmix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    DEBUG["on"] = debug
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Processes side by side.")] = None
+) -> None:
+    """Train vanilla, CutMix and CutMix + DropMix on the digits that ship with scikit-learn, and report."""
+    from dropmix.recipes import get_recipe
+
+    status = _train(get_recipe("digits"), out, data=None, workers=workers)
+    _write_report(out, out / "report")
+    raise typer.Exit(status)
+
+
+@app.command()
+def run(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2; `dropmix run` lists them.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the images.")] = None,
+    out: Out = Path("runs"),
+    preset: Annotated[str, typer.Option(help="paper or released-code.")] = "paper",
+    methods: Annotated[str | None, typer.Option(help="E.g. mixup,cutmix(alpha=0.2).")] = None,
+    rates: Annotated[str | None, typer.Option(help="DropMix rates, e.g. 0,0.4; 0 is the plain method.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What is dropped: batch, sample or count.")] = None,
+    per: Annotated[str | None, typer.Option(help="One lam and box a batch, or a sample.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="Seeds are counted from here.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Length; milestones of a step schedule move along.")] = None,
+    train_per_class: Annotated[int | None, typer.Option(help="Train on so many images of each class.")] = None,
+    validation: Annotated[float | None, typer.Option(help="Share of train that is predicted instead of test.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. train.lr=0.1; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
+    checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
+    keep_logits: Annotated[bool, typer.Option(help="Save all logits with the predictions.")] = False,
+    download: Annotated[bool, typer.Option(help="Fetch CIFAR into --data if it is not there.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List runs, FLOPs and an estimate of time.")] = False,
+) -> None:
+    """Train a grid of arms x seeds; skips what is done, resumes what is broken."""
+    from dropmix.recipes import RECIPES
+
+    if recipe is None and config is None:
+        raise ValueError(f"run: expected a recipe, got none. Name one of {', '.join(RECIPES)}, or give --config.")
+    wanted = {
+        "recipe": recipe,
+        "preset": preset if preset != "paper" else None,
+        "methods": methods,
+        "rates": rates,
+        "unit": unit,
+        "per": per,
+        "seeds": seeds,
+        "first_seed": first_seed,
+        "epochs": epochs,
+        "train_per_class": train_per_class,
+        "validation": validation,
+    }
+    from dropmix.grid.options import grid_of, parse_duration, read_config
+
+    grid = grid_of({k: v for k, v in wanted.items() if v is not None}, set_ or [], read_config(config))
+    limit = None if time_limit is None else parse_duration(time_limit)
+    settings: dict[str, Any] = {
+        "data": data,
+        "workers": workers,
+        "device": device,
+        "time_limit": limit,
+        "checkpoint_seconds": parse_duration(checkpoint_every),
+        "keep_logits": keep_logits,
+        "download": download,
+    }
+    if dry_run:
+        _dry_run(grid, out, data, device, workers, download)
+        return
+    raise typer.Exit(_train(grid, out, **settings))
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
+    """Show what is done, broken and left in a grid's folder."""
+    from dropmix.grid.store import scan
+
+    runs = scan(folder)
+    for found in runs:
+        length = f"epoch {found.epoch} of {found.spec.train.epochs}" if found.spec else ""
+        cause = f"  {found.cause}" if found.cause else ""
+        print(f"{found.path.name:<44} {found.state:<12} {length}{cause}")
+    states = [found.state for found in runs]
+    parts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    print(f"{len(runs)} runs: {', '.join(parts)}" if runs else f"{folder}: no runs")
+
+
+def _train(
+    grid: Any,
+    out: Path,
+    data: str | None,
+    workers: int | None = None,
+    device: str = "auto",
+    time_limit: float | None = None,
+    checkpoint_seconds: float = 60.0,
+    keep_logits: bool = False,
+    download: bool = False,
+) -> int:
+    """Run a grid with a progress view; returns the exit status."""
+    import time
+
+    from rich.console import Console
+
+    from dropmix.grid.run import Settings, run_grid
+    from dropmix.grid.store import check_same_grid
+    from dropmix.grid.view import LiveView, PlainView
+    from dropmix.train.device import resolve_device
+
+    started = time.time()
+    target = resolve_device(device)
+    grid, _ = _with_data(grid, data, download)
+    runs = grid.runs
+    check_same_grid(out, runs[0])
+    settings = Settings(
+        out=out.absolute(),
+        data=data,
+        device=str(target),
+        workers=workers or _workers(target.type),
+        deadline=None if time_limit is None else started + time_limit,
+        checkpoint_seconds=checkpoint_seconds,
+        keep_logits=keep_logits,
+    )
+    console = Console()
+    print(f"{len(runs)} runs, {settings.workers} at a time on {target}, in {out}", flush=True)
+    if console.is_terminal:
+        with LiveView(console) as view:
+            result = run_grid(runs, settings, view)
+    else:
+        result = run_grid(runs, settings, PlainView(lambda line: print(line, flush=True)))
+    for name, cause in result.failed.items():
+        print(f"failed: {name}: {cause}", file=sys.stderr)
+    if result.left:
+        print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to go on.")
+        return TRY_LATER
+    print(f"{len(result.done)} of {len(runs)} runs done in {out}")
+    return 1 if result.failed else 0
+
+
+def _with_data(grid: Any, data: str | None, download: bool) -> tuple[Any, Any]:
+    """The grid with its data's fingerprint filled in, and the data."""
+    from dropmix.grid.worker import load_data
+
+    dataset = load_data(grid.base, data, download)
+    return grid.with_settings({"data.fingerprint": dataset.fingerprint}), dataset
+
+
+def _workers(device: str) -> int:
+    import os
+
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.device_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Entry point: user errors are one line and exit status 2, the rest one line and 1."""
+    try:
+        app(standalone_mode=False)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        raise SystemExit(_explain(error)) from (error if DEBUG["on"] else None)
+
+
+def _explain(error: BaseException) -> int:
+    """Print one line about an error; returns the exit status."""
+    import click
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return 130
+    if DEBUG["on"]:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"dropmix: {_message(error)}", file=sys.stderr)
+    return 2 if isinstance(error, ValueError | FileNotFoundError | NotADirectoryError | PermissionError) else 1
+
+
+def _message(error: BaseException) -> str:
+    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
+        first: dict[str, Any] = error.errors()[0]  # pyright: ignore[reportAttributeAccessIssue]
+        path = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        what = "no such setting" if first["type"] == "extra_forbidden" else what
+        return f"{path}: {what} (got {first['input']!r})."
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

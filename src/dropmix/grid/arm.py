@@ -1,0 +1,102 @@
+"""Arms from what a user types: `mixup`, `cutmix(alpha=0.2)`, with a rate."""
+
+import inspect
+import re
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from dropmix.msda import get_method
+from dropmix.msda.dropmix import DropMix
+from dropmix.train.config import Arm
+
+# Preset -> method -> options that differ from the method's own defaults.
+PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
+# Given by the trainer, not chosen by an arm.
+_NOT_OPTIONS = {"x", "saliency", "generator", "per", "mean", "std"}
+_METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
+
+
+def parse_methods(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Read a comma-separated list of methods, each with options in parentheses if wanted.
+
+    Raises:
+        ValueError: it cannot be read so.
+    Example:
+        >>> parse_methods("mixup, cutmix(alpha=0.2, form=continuous)")
+        [('mixup', {}), ('cutmix', {'alpha': 0.2, 'form': 'continuous'})]
+    """
+    found, place = [], 0
+    while place < len(text):
+        match = _METHOD.match(text, place)
+        if not match:
+            raise ValueError(f"methods: expected names such as mixup,cutmix(alpha=0.2), got {text!r}.")
+        found.append((match[1], _parse_options(match[2] or "", match[0])))
+        place = match.end()
+    return found
+
+
+def _parse_options(inside: str, where: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for item in filter(None, (item.strip() for item in inside.split(","))):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"methods: expected options as key=value in {where.strip()!r}, got {item!r}.")
+        options[key.strip()] = yaml.safe_load(value)
+    return options
+
+
+def make_arm(
+    method: str,
+    rate: float = 0.0,
+    options: dict[str, Any] | None = None,
+    *,
+    unit: Literal["batch", "sample", "count"] = "batch",
+    per: Literal["batch", "sample"] = "batch",
+    preset: str = "paper",
+) -> Arm:
+    """Return an arm with all of its method's options written out, and a name that shows what is not default.
+
+    Args:
+        method: a key of `dropmix.METHODS`.
+        rate: DropMix rate, in [0, 1].
+        options: the method's options that differ from the preset's.
+        unit, per: as `DropMix` takes them.
+        preset: "paper" or "released-code"; they differ in details of some methods.
+    Raises:
+        ValueError: unknown method or option, or a value that the method refuses.
+    Example:
+        >>> make_arm("mixup", 0.4, {"alpha": 0.2}).name
+        'mixup alpha=0.2 r=0.4'
+    """
+    parameters = inspect.signature(get_method(method)).parameters
+    defaults = {key: p.default for key, p in parameters.items() if key not in _NOT_OPTIONS}
+    defaults |= PRESET_OPTIONS.get(preset, {}).get(method, {})
+    chosen = {key: _like(value, defaults.get(key)) for key, value in (options or {}).items()}
+    resolved = defaults | chosen
+    DropMix(method, rate, unit=unit, per=per, **resolved)
+    _try_draw(method, per, resolved)
+    marks = [f"{key}={value}" for key, value in sorted(resolved.items()) if value != defaults.get(key)]
+    marks += [f"per={per}"] if per != "batch" else []
+    marks += [f"r={rate:g}"] if rate else []
+    marks += [f"unit={unit}"] if rate and unit != "batch" else []
+    name = " ".join([method, *marks])
+    return Arm(name=name, method=method, rate=rate, unit=unit, per=per, options=resolved)
+
+
+def _like(value: Any, default: Any) -> Any:
+    # alpha=1 and alpha=1.0 are one arm.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and isinstance(default, float) else value
+
+
+def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, Any]) -> None:
+    """Draw once on a toy batch, so that a bad hyperparameter is refused before any run starts."""
+    augment = DropMix(method, per=per, num_classes=2, mean=(0.5,) * 3, std=(0.5,) * 3, **options)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 3, 32, 32, generator=generator)
+    try:
+        augment.draw(x, torch.tensor([0, 1]), saliency=lambda x, y: x.mean(1), generator=generator)
+    except TypeError as error:
+        raise ValueError(f"{method}: cannot take {options} ({error}). See its docstring.") from None

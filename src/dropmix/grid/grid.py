@@ -1,0 +1,86 @@
+"""A grid: arms x seeds over one base spec. Vanilla is always part of it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from dropmix.train.config import Arm, Frozen, RunSpec
+
+from .arm import make_arm, parse_methods
+
+
+class Grid(Frozen):
+    """Arms x seeds; what a recipe returns and `--config` may change.
+
+    Args:
+        base: the spec that all runs share but for arm and seed.
+        methods: methods, as `parse_methods` reads them, e.g. ("mixup", "cutmix(alpha=0.2)").
+        rates: DropMix rates of every method; each is a run of its own.
+        seeds: number of seeds, counted from `first_seed`.
+    Example:
+        >>> from dropmix.train.config import Data, Train
+        >>> base = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))
+        >>> grid = Grid(base=base, methods=("mixup",), rates=(0.0, 0.4), seeds=2)
+        >>> [arm.name for arm in grid.arms], len(grid.runs)
+        (['vanilla', 'mixup', 'mixup r=0.4'], 6)
+    """
+
+    base: RunSpec
+    methods: tuple[str, ...] = ("mixup",)
+    rates: tuple[float, ...] = (0.0,)
+    unit: Literal["batch", "sample", "count"] = "batch"
+    per: Literal["batch", "sample"] = "batch"
+    seeds: int = Field(default=5, ge=1)
+    first_seed: int = Field(default=0, ge=0)
+
+    @field_validator("rates")
+    @classmethod
+    def _rates_in_range(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        for rate in rates:
+            if not 0 <= rate <= 1:
+                raise ValueError(f"expected rates in [0, 1], got {rate:g}. A rate is the share that stays unmixed.")
+        if not rates:
+            raise ValueError("expected at least one rate. 0 is the plain method.")
+        return rates
+
+    @property
+    def arms(self) -> list[Arm]:
+        """Vanilla, then every method at every rate, without repetition."""
+        arms = [Arm()]
+        for method, options in (pair for text in self.methods for pair in parse_methods(text)):
+            if method == "vanilla":
+                continue
+            for rate in self.rates:
+                arm = make_arm(method, rate, options, unit=self.unit, per=self.per, preset=self.base.preset)
+                if arm not in arms:
+                    arms.append(arm)
+        return arms
+
+    @property
+    def runs(self) -> list[RunSpec]:
+        """Specs of all runs, seed by seed, so that what is done first is a smaller grid that can be read."""
+        arms = self.arms
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return [self.base.model_copy(update={"arm": arm, "seed": seed}) for seed in seeds for arm in arms]
+
+    def with_settings(self, settings: dict[str, Any]) -> "Grid":
+        """Return this grid with settings of its base changed.
+
+        Args:
+            settings: dotted path into the spec -> value, e.g. {"train.epochs": 30, "network": "wrn10-2"}.
+        Raises:
+            pydantic.ValidationError: names the dotted path that does not exist or the type that was expected.
+        """
+        content = self.base.model_dump(mode="json")
+        for path, value in settings.items():
+            place = content
+            *parents, last = path.split(".")
+            for parent in parents:
+                inner = place.setdefault(parent, {})
+                if not isinstance(inner, dict):
+                    raise ValueError(
+                        f"set: expected a path of the spec, got {path!r}. {parent!r} holds a value, no fields."
+                    )
+                place = inner
+            place[last] = value
+        return self.model_copy(update={"base": RunSpec.model_validate(content, strict=False)})

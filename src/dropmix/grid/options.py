@@ -1,0 +1,126 @@
+"""From what a user types, or a YAML file, to a grid."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from dropmix.recipes import get_recipe
+
+from .grid import Grid
+
+
+class Config(BaseModel):
+    """What `--config` may hold; the same names as the options of `dropmix run`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str | None = None
+    preset: str = "paper"
+    methods: str | list[str] | None = None
+    rates: str | list[float] | float | None = None
+    unit: str | None = None
+    per: str | None = None
+    seeds: int | None = None
+    first_seed: int | None = None
+    epochs: int | None = None
+    train_per_class: int | None = None
+    validation: float | None = None
+    set: dict[str, Any] = {}
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """Return the content of a YAML file, checked for unknown names; empty without a path.
+
+    Raises:
+        ValueError: not a mapping, or not YAML; pydantic.ValidationError names a field that does not exist.
+    """
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: expected YAML, got {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
+    return Config.model_validate(content).model_dump(exclude_unset=True)
+
+
+def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> Grid:
+    """Return the grid that options describe; they win over the file.
+
+    Args:
+        options: names and values as in `Config`, without `set`.
+        settings: texts such as "train.lr=0.1", applied last.
+        config: what `read_config` returned.
+    Raises:
+        ValueError: a name or value that does not fit.
+    """
+    chosen = Config.model_validate(config | options)
+    if chosen.recipe is None:
+        raise ValueError("run: expected a recipe, got none. Name one, or write recipe: in the file.")
+    grid = get_recipe(chosen.recipe, chosen.preset)
+    if chosen.epochs is not None:
+        grid = grid.with_settings(_epochs(grid, chosen.epochs))
+    paths = {"data.train_per_class": chosen.train_per_class, "data.validation": chosen.validation}
+    grid = grid.with_settings({k: v for k, v in paths.items() if v is not None})
+    grid = grid.with_settings(chosen.set | dict(_setting(text) for text in settings))
+    changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if chosen.methods is not None:
+        changes["methods"] = (chosen.methods,) if isinstance(chosen.methods, str) else tuple(chosen.methods)
+    if chosen.rates is not None:
+        changes["rates"] = _rates(chosen.rates)
+    grid = Grid.model_validate(grid.model_dump() | changes)
+    _ = grid.arms  # unknown methods and bad options are refused here, before anything is read
+    _check_network(grid)
+    return grid
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds from a text such as "90", "9m", "1h30m" or "2.5h".
+
+    Example:
+        >>> parse_duration("9m"), parse_duration("1h30m"), parse_duration("45")
+        (540.0, 5400.0, 45.0)
+    """
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
+    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms]?)", text)
+    if not parts or "".join(a + b for a, b in parts) != text.strip():
+        raise ValueError(f"duration: expected e.g. 90s, 9m or 1h30m, got {text!r}.")
+    return float(sum(float(number) * units[unit] for number, unit in parts))
+
+
+def _epochs(grid: Grid, epochs: int) -> dict[str, Any]:
+    """Another length; a step schedule keeps its shape."""
+    train = grid.base.train
+    milestones = [round(m * epochs / train.epochs) for m in train.schedule.milestones]
+    return {"train.epochs": epochs, "train.schedule.milestones": milestones}
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise ValueError(f"set: expected path=value such as train.lr=0.1, got {text!r}.")
+    return path.strip(), yaml.safe_load(value)
+
+
+def _rates(rates: str | list[float] | float) -> tuple[float, ...]:
+    if isinstance(rates, str):
+        try:
+            return tuple(float(part) for part in rates.split(","))
+        except ValueError:
+            raise ValueError(f"rates: expected numbers such as 0,0.4, got {rates!r}.") from None
+    return (rates,) if isinstance(rates, float) else tuple(rates)
+
+
+def _check_network(grid: Grid) -> None:
+    """Refuse an unknown network before any image is read; building on the meta device costs nothing."""
+    import torch
+
+    from dropmix.nets import build
+
+    with torch.device("meta"):
+        build(grid.base.network, 2)

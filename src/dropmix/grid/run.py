@@ -1,0 +1,249 @@
+"""Run a grid on this machine: worker processes, each with one run at a time."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from dropmix.train.config import RunSpec
+
+from .store import FAILED, inspect_run
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a grid is run; nothing here changes its outcome.
+
+    Args:
+        out: the grid's folder.
+        data: where the images are, or None for sets that need no path.
+        device: as `resolve_device` takes it.
+        workers: processes side by side.
+        deadline: seconds since the epoch at which runs checkpoint and leave, or None.
+        checkpoint_seconds: least time between two checkpoints of a run.
+        keep_logits: save all logits with the predictions.
+    """
+
+    out: Path
+    data: str | None = None
+    device: str = "auto"
+    workers: int = 1
+    deadline: float | None = None
+    checkpoint_seconds: float = 60.0
+    keep_logits: bool = False
+
+
+@dataclass
+class Progress:
+    """What a view shows: one a run, by its folder's name."""
+
+    name: str
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    accuracy: float | None = None
+    cause: str = ""
+
+
+@dataclass
+class Result:
+    """How a grid ended: names of runs by state; `stopped` when some were left for a later call."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+View = Callable[[dict[str, Progress]], None]
+
+
+def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
+    """Train all runs that are not done; a failed one does not stop the others.
+
+    Args:
+        runs: specs with the data's fingerprint filled in.
+        settings: see `Settings`.
+        view: called with every run's progress whenever something changed, and at least once a second.
+    Returns:
+        Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    progress = {spec.folder_name: Progress(spec.folder_name) for spec in runs}
+    todo: deque[RunSpec] = deque()
+    for spec in runs:
+        if inspect_run(settings.out / spec.folder_name).state == "done":
+            progress[spec.folder_name].state = "done"
+        else:
+            todo.append(spec)
+    pool = _Pool(todo, settings, progress)
+    with _on_signals(pool.stop):
+        pool.run(view)
+    result = Result()
+    for name, run in progress.items():
+        if run.state == "done":
+            result.done.append(name)
+        elif run.state == "failed":
+            result.failed[name] = run.cause
+        else:
+            result.left.append(name)
+    return result
+
+
+class _Process:
+    """A worker process; a thread turns its events into items of a queue."""
+
+    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
+        self.errors: IO[bytes] = tempfile.TemporaryFile()
+        environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | dict(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dropmix.grid.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=environment,
+        )
+        self.spec: RunSpec | None = None
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+
+    def _listen(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with contextlib.suppress(json.JSONDecodeError):
+                events.put((self, json.loads(line)))
+        events.put((self, {"event": "gone"}))
+
+    def send(self, spec: RunSpec, settings: Settings) -> None:
+        self.spec = spec
+        job = {
+            "name": spec.folder_name,
+            "spec": spec.model_dump(mode="json"),
+            "out": str(settings.out),
+            "data": settings.data,
+            "device": settings.device,
+            "deadline": settings.deadline,
+            "checkpoint_seconds": settings.checkpoint_seconds,
+            "keep_logits": settings.keep_logits,
+        }
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died; its "gone" event is on the way
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+
+    def dismiss(self) -> None:
+        """No more jobs: the process ends after the one it has."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def cause_of_death(self) -> str:
+        """One line about how the process ended, from its exit status and the last thing it printed."""
+        code = self.process.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        last = f": {lines[-1].strip()}" if lines else ""
+        if code < 0:
+            hint = ", often for lack of memory" if -code == signal.SIGKILL else ""
+            return f"worker ended by {signal.Signals(-code).name}{hint}{last}"
+        return f"worker ended with status {code}{last}"
+
+
+class _Pool:
+    def __init__(self, todo: deque[RunSpec], settings: Settings, progress: dict[str, Progress]) -> None:
+        self.todo, self.settings, self.progress = todo, settings, progress
+        self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
+        self.processes: set[_Process] = set()
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Take no new runs and let every worker checkpoint; a second call kills."""
+        for process in self.processes:
+            process.process.kill() if self.stopping else process.process.terminate()
+        self.stopping = True
+
+    def run(self, view: View) -> None:
+        for _ in range(min(self.settings.workers, len(self.todo))):
+            self.processes.add(_Process(self.events))
+        while self.processes:
+            view(self.progress)
+            with contextlib.suppress(queue.Empty):
+                self._handle(*self.events.get(timeout=1.0))
+                while True:
+                    self._handle(*self.events.get_nowait())
+        view(self.progress)
+
+    def _handle(self, process: _Process, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "gone":
+            self._bury(process)
+        elif kind == "progress":
+            run = self.progress[event["run"]]
+            run.state, run.done, run.total = "running", event["done"], event["total"]
+            run.accuracy = event["accuracy"]
+        elif kind == "ready":
+            self._feed(process)
+        else:
+            run = self.progress[event["run"]]
+            run.state, run.cause = event["state"], event.get("cause", "")
+            process.spec = None
+            if run.state == "stopped":
+                self.stopping = True
+            self._feed(process)
+
+    def _feed(self, process: _Process) -> None:
+        late = self.settings.deadline is not None and time.time() >= self.settings.deadline
+        if self.todo and not self.stopping and not late:
+            spec = self.todo.popleft()
+            self.progress[spec.folder_name].state = "running"
+            process.send(spec, self.settings)
+        else:
+            process.dismiss()
+
+    def _bury(self, process: _Process) -> None:
+        """Account for a process that ended; if it died at work, its run failed and a new process takes its place."""
+        self.processes.discard(process)
+        cause = process.cause_of_death()
+        if process.spec is None:
+            if process.process.returncode and not self.processes and not self.stopping:
+                self._give_up(cause)
+            return
+        run = self.progress[process.spec.folder_name]
+        if self.stopping:
+            run.state = "stopped"
+            return
+        run.state, run.cause = "failed", cause
+        with contextlib.suppress(OSError):
+            (self.settings.out / run.name / FAILED).write_text(cause + "\n")
+        if self.todo:
+            self.processes.add(_Process(self.events))
+
+    def _give_up(self, cause: str) -> None:
+        """Workers that end before they take a job will not fare better the next time: say so for all that is left."""
+        for spec in self.todo:
+            run = self.progress[spec.folder_name]
+            run.state, run.cause = "failed", cause
+        self.todo.clear()
+
+
+@contextlib.contextmanager
+def _on_signals(stop: Callable[[], None]):
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, lambda *_: stop()) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

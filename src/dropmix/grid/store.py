@@ -1,0 +1,169 @@
+"""A grid's folder: one folder a run, each of which explains itself. Imports no torch."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from dropmix.train.config import RunSpec
+from dropmix.train.files import write_atomic
+
+State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
+SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
+
+
+class StoreError(ValueError):
+    """A folder is not what was expected; the message is one line for its user."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder and what was found in it.
+
+    Args:
+        path: the folder.
+        state: "done", "running" (a process holds its lock), "interrupted" (resumes), "failed" (tried again by the next
+            `run`), "new" (planned, no epoch finished), "damaged" (no readable spec).
+        spec: None when damaged.
+        epoch: finished epochs, from the metrics.
+        cause: why it failed or is damaged.
+    """
+
+    path: Path
+    state: State
+    spec: RunSpec | None
+    epoch: int = 0
+    cause: str = ""
+
+
+def create_run(out: Path, spec: RunSpec) -> Path:
+    """Return the run's folder, made with its `spec.json` if it is not there yet.
+
+    Raises:
+        StoreError: the folder holds another spec.
+        OSError: the disk is full or not writable.
+    """
+    folder = out / spec.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / SPEC
+    if path.exists():
+        found = _read_spec(path)
+        if found is not None and found.hash != spec.hash:
+            raise StoreError(f"{folder}: expected the spec {spec.hash}, got {found.hash}. Choose another --out.")
+        if found is not None:
+            return folder
+    write_atomic(path, spec.to_json().encode())
+    return folder
+
+
+def scan(out: Path) -> list[RunFolder]:
+    """Return what every run folder in `out` holds, sorted by name. Other folders and files are not touched.
+
+    Raises:
+        StoreError: `out` is not a folder.
+    """
+    if not out.is_dir():
+        raise StoreError(
+            f"{out}: expected a grid's folder, got {'a file' if out.exists() else 'nothing'}. Check the path."
+        )
+    folders = sorted(p for p in out.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [inspect_run(p) for p in folders if _looks_like_run(p)]
+
+
+def inspect_run(folder: Path) -> RunFolder:
+    """Return what one run folder holds."""
+    if not (folder / SPEC).exists():
+        return RunFolder(folder, "new", None, cause="stopped before its spec was written; run again makes it anew")
+    spec = _read_spec(folder / SPEC)
+    if spec is None:
+        return RunFolder(folder, "damaged", None, cause="spec.json cannot be read; remove the folder and run again")
+    epoch = _epochs(folder / METRICS)
+    if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
+        return RunFolder(folder, "done", spec, epoch)
+    if is_locked(folder):
+        return RunFolder(folder, "running", spec, epoch)
+    if (folder / FAILED).exists():
+        return RunFolder(folder, "failed", spec, epoch, (folder / FAILED).read_text(errors="replace").strip())
+    return RunFolder(folder, "interrupted" if epoch or (folder / "checkpoint.pt").exists() else "new", spec, epoch)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold a run; yields False where another process holds it. The system frees it when the process dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living process holds a run."""
+    with locked(folder) as mine:
+        return not mine
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # some network file systems cannot lock a folder; two processes on one run then only waste time
+    return True
+
+
+def check_same_grid(out: Path, spec: RunSpec) -> None:
+    """Refuse a folder whose runs belong to another grid.
+
+    Raises:
+        StoreError: names the settings that differ.
+    """
+    if not out.is_dir():
+        return
+    for run in scan(out):
+        if run.spec is not None and run.spec.group != spec.group:
+            here, there = _flat(spec), _flat(run.spec)
+            keys = [k for k in sorted(here | there) if here.get(k) != there.get(k)]
+            shown = ", ".join(f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:3])
+            raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
+
+
+def _flat(spec: RunSpec) -> dict[str, object]:
+    flat: dict[str, object] = {}
+
+    def walk(value: object, path: str) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(inner, f"{path}.{key}" if path else str(key))
+        else:
+            flat[path] = value
+
+    walk(spec.model_dump(mode="json", exclude={"arm", "seed"}), "")
+    return flat
+
+
+def _looks_like_run(folder: Path) -> bool:
+    names = {p.name for p in folder.iterdir()}
+    return not names or SPEC in names or names <= {f".{SPEC}.tmp"}
+
+
+def _read_spec(path: Path) -> RunSpec | None:
+    try:
+        return RunSpec.from_json(path.read_bytes())
+    except (ValidationError, OSError, UnicodeDecodeError):
+        return None
+
+
+def _epochs(path: Path) -> int:
+    try:
+        last = path.read_text().strip().splitlines()[-1]
+        return int(json.loads(last)["epoch"])
+    except (OSError, IndexError, ValueError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,139 @@
+"""A worker process: trains the runs it is sent, one after the other, on one CPU thread.
+
+Reads jobs, a JSON object a line, from standard input; writes events, a JSON object a line, to what was standard output
+when it started. Whatever else the process prints goes to standard error.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from dropmix.data import Dataset, load
+from dropmix.train.config import RunSpec
+from dropmix.train.device import make_deterministic, resolve_device
+from dropmix.train.loop import Control, train_run
+
+from .store import FAILED, create_run, inspect_run, locked
+
+PROGRESS_SECONDS = 0.5
+
+
+class Worker:
+    """State that outlives a run: the data set in memory, and whether to stop."""
+
+    def __init__(self, channel: TextIO) -> None:
+        self.channel = channel
+        self.stopping = False
+        self.parent = os.getppid()
+        self.datasets: dict[str, Dataset] = {}
+
+    def send(self, **event: Any) -> None:
+        self.channel.write(json.dumps(event) + "\n")
+        self.channel.flush()
+
+    def serve(self, jobs: TextIO) -> None:
+        self.send(event="ready")
+        for line in jobs:
+            job = json.loads(line)
+            self.send(event="end", run=job["name"], **self._attempt(job))
+            if self.stopping:
+                return
+
+    def _attempt(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Train one run; a failure is written into its folder and reported, and the worker lives on."""
+        spec = RunSpec.model_validate(job["spec"])
+        folder = Path(job["out"]) / spec.folder_name
+        try:
+            create_run(Path(job["out"]), spec)
+            with locked(folder) as mine:
+                if not mine:
+                    return {"state": "busy", "cause": "another process trains it"}
+                if inspect_run(folder).state == "done":
+                    return {"state": "done"}
+                (folder / FAILED).unlink(missing_ok=True)
+                return {"state": self._train(spec, folder, job)}
+        except Exception as error:
+            cause = _one_line(error)
+            with contextlib.suppress(OSError):  # a full disk may be the cause; the event still tells it
+                (folder / FAILED).write_text(cause + "\n")
+            return {"state": "failed", "cause": cause}
+
+    def _train(self, spec: RunSpec, folder: Path, job: dict[str, Any]) -> str:
+        deadline = job["deadline"] or float("inf")
+        last = 0.0
+
+        def should_stop() -> bool:
+            # A worker whose parent was killed must not go on: nobody would see what it does.
+            return self.stopping or time.time() >= deadline or os.getppid() != self.parent
+
+        def on_progress(done: int, total: int, accuracy: float | None) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PROGRESS_SECONDS or done == total:
+                last = now
+                self.send(event="progress", run=job["name"], done=done, total=total, accuracy=accuracy)
+
+        control = Control(should_stop, on_progress, job["checkpoint_seconds"], job["keep_logits"])
+        return train_run(spec, folder, self._dataset(spec, job["data"]), resolve_device(job["device"]), control)
+
+    def _dataset(self, spec: RunSpec, path: str | None) -> Dataset:
+        data = spec.data
+        key = data.model_dump_json()
+        if key not in self.datasets:
+            found = load_data(spec, path)
+            if found.fingerprint != data.fingerprint:
+                raise ValueError(
+                    f"data: expected the images of fingerprint {data.fingerprint}, got {found.fingerprint}. "
+                    "They changed since the run was planned; plan again in another --out."
+                )
+            self.datasets = {key: found}
+        return self.datasets[key]
+
+
+def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Dataset:
+    """Load the images that a spec names from a path of this machine."""
+    data = spec.data
+    return load(
+        data.name,
+        path,
+        download=download,
+        train_per_class=data.train_per_class,
+        validation=data.validation,
+        seed=data.split_seed,
+        size=data.size,
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"out of memory on the device: {text}"
+    known = isinstance(error, ValueError | RuntimeError | OSError)
+    return text if known else f"{type(error).__name__}: {text}"
+
+
+def main() -> None:
+    """Serve jobs until standard input ends or SIGTERM comes."""
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = Worker(channel)
+
+    def stop(*_: object) -> None:
+        worker.stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    worker.serve(sys.stdin)
+
+
+if __name__ == "__main__":
+    main()

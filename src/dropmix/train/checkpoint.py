@@ -1,0 +1,62 @@
+"""Checkpoints: written whole, the previous one kept, loaded without running code."""
+
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .files import write_atomic
+
+NAME, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
+
+
+def save_checkpoint(folder: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint; the one before stays as `checkpoint.prev.pt`.
+
+    Args:
+        folder: the run's folder.
+        content: tensors, numbers, strings, lists and dicts of them.
+    Raises:
+        OSError: as `write_atomic`; the last good checkpoint stays.
+    """
+    newest, temporary = folder / NAME, folder / f"{NAME}.new"
+    write_atomic(temporary, lambda file: torch.save(content, file))
+    if newest.exists():
+        newest.replace(folder / PREVIOUS)
+    temporary.replace(newest)
+
+
+def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+    """Return the newest checkpoint that can be read and belongs to the spec, or None.
+
+    Args:
+        folder: the run's folder.
+        spec_hash: a checkpoint that carries another hash is not used.
+        device: where its tensors go.
+    Warns:
+        UserWarning: a checkpoint is damaged or foreign; says which, and the one before is used.
+    """
+    for name in (f"{NAME}.new", NAME, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            content = torch.load(path, map_location=device, weights_only=True)
+            if content["spec_hash"] == spec_hash:
+                return content
+            reason = "it belongs to another spec"
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+        except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().split("\n")[0]
+        warnings.warn(f"checkpoint {path} cannot be used ({reason}); trying the one before", stacklevel=2)
+    return None
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete a finished run's checkpoints and what a crash left of their writing."""
+    for name in (NAME, PREVIOUS, f"{NAME}.new", f".{NAME}.new.tmp"):
+        (folder / name).unlink(missing_ok=True)

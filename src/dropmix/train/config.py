@@ -1,0 +1,133 @@
+"""The spec of a run: everything that changes its outcome, and nothing else. Imports no torch.
+
+A run's folder is named after the hash of its spec; paths, devices, workers and executors are not part of it.
+"""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FORMAT = 1
+
+
+class Frozen(BaseModel):
+    """Base of all specs: unknown fields are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Arm(Frozen):
+    """A method, its hyperparameters and the DropMix rate.
+
+    Args:
+        name: what tables call it; not part of a run's identity. See `dropmix.grid.arm.make_arm`.
+        method: a key of `dropmix.METHODS`.
+        rate: share left unmixed, in [0, 1].
+        unit, per: as `DropMix` takes them.
+        options: every hyperparameter of the method, defaults included, so that a spec stays true when they change.
+    """
+
+    name: str = "vanilla"
+    method: str = "vanilla"
+    rate: float = Field(default=0.0, ge=0, le=1)
+    unit: Literal["batch", "sample", "count"] = "batch"
+    per: Literal["batch", "sample"] = "batch"
+    options: dict[str, Any] = {}
+
+
+class Data(Frozen):
+    """The images: which set, which part of it, and how they are augmented before mixing."""
+
+    name: str
+    fingerprint: str | None = None
+    train_per_class: int | None = Field(default=None, ge=1)
+    validation: float = Field(default=0.0, ge=0, lt=1)
+    split_seed: int = 0
+    size: int | None = Field(default=None, ge=1)
+    crop_padding: int = Field(default=0, ge=0)
+    flip: bool = False
+
+
+class Schedule(Frozen):
+    """Learning rate over epochs: "step" multiplies by `factor` at `milestones`, "cosine" falls to zero."""
+
+    kind: Literal["step", "cosine", "constant"] = "step"
+    milestones: tuple[int, ...] = ()
+    factor: float = Field(default=0.1, gt=0)
+
+
+class Train(Frozen):
+    """Optimisation. SGD with momentum, as in the paper."""
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(default=100, ge=1)
+    lr: float = Field(gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: Schedule = Schedule()
+    loss: Literal["cross-entropy", "bce-of-softmax"] = "cross-entropy"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    evaluate_every: int = Field(default=10, ge=1)
+    evaluate_last: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "Train":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum > 0; set nesterov=false")
+        return self
+
+
+class RunSpec(Frozen):
+    """One run: an arm and a seed on a network, data and schedule.
+
+    Example:
+        >>> spec = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))
+        >>> spec.hash == RunSpec.from_json(spec.to_json()).hash
+        True
+        >>> spec.folder_name
+        'vanilla-s0-...'
+    """
+
+    format: Literal[1] = FORMAT
+    arm: Arm = Arm()
+    seed: int = Field(default=0, ge=0)
+    network: str
+    preset: str = "paper"
+    data: Data
+    train: Train
+
+    @property
+    def hash(self) -> str:
+        """First 10 hexadecimal digits of the SHA-256 of the spec's canonical JSON."""
+        content = self.model_dump(mode="json", exclude={"arm": {"name"}})
+        return hashlib.sha256(self._canonical(content)).hexdigest()[:10]
+
+    @property
+    def group(self) -> str:
+        """The same for everything but arm and seed: runs of one group are compared with each other."""
+        shared = self.model_dump(mode="json", exclude={"arm", "seed"})
+        return hashlib.sha256(self._canonical(shared)).hexdigest()[:10]
+
+    @property
+    def folder_name(self) -> str:
+        """Readable name and hash of the run's folder."""
+        slug = self.arm.name.replace("=", "").replace(" ", "-")
+        slug = "".join(c if c.isalnum() or c in "-._" else "_" for c in slug)
+        return f"{slug}-s{self.seed}-{self.hash}"
+
+    def to_json(self) -> str:
+        """Indented JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "RunSpec":
+        """Read what `to_json` wrote; pydantic's ValidationError names what does not fit."""
+        return cls.model_validate_json(text)
+
+    @staticmethod
+    def _canonical(content: dict[str, Any]) -> bytes:
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

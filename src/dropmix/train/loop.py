@@ -1,0 +1,204 @@
+"""Train one run in its folder: resumable to the bit, at any step."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from dropmix.data import Dataset
+from dropmix.data.resident import Resident
+from dropmix.nets import build
+
+from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
+from .config import RunSpec
+from .files import write_atomic
+from .outcome import accuracy_summary, environment, write_predictions
+from .plan import EpochPlan, stream
+from .schedule import learning_rate
+from .step import Stepper
+
+EVALUATION_BATCH = 500
+
+
+class RunError(RuntimeError):
+    """A run cannot go on; the message is one line for its user."""
+
+
+@dataclass
+class Control:
+    """How a run is watched and stopped; nothing here changes its outcome.
+
+    Args:
+        should_stop: asked before every step; True saves a checkpoint and leaves.
+        on_progress: called as on_progress(steps done, steps in all, last accuracy or None) after every step.
+        checkpoint_seconds: least time between two checkpoints.
+        keep_logits: save all logits with the predictions.
+    """
+
+    should_stop: Callable[[], bool] = lambda: False
+    on_progress: Callable[[int, int, float | None], None] = lambda done, total, accuracy: None
+    checkpoint_seconds: float = 60.0
+    keep_logits: bool = False
+
+
+@dataclass
+class Place:
+    """Where a run stands: next epoch and step, loss summed over the epoch so far, rows of metrics."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def accuracies(self) -> list[tuple[int, float]]:
+        """(epoch counted from 1, accuracy) of every evaluation."""
+        return [(row["epoch"], row["accuracy"]) for row in self.rows if row["accuracy"] is not None]
+
+
+def train_run(
+    spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None = None
+) -> Literal["done", "stopped"]:
+    """Train a run, or what is left of it, and write its predictions.
+
+    Args:
+        spec: the run; `folder` already holds it as `spec.json`.
+        folder: the run's folder.
+        dataset: the images that spec.data names.
+        device: where to train.
+        control: see `Control`.
+    Returns:
+        "done", or "stopped" when control said so: call again to go on.
+    Raises:
+        RunError: the loss is no longer finite.
+        OSError: the disk is full; the last checkpoint stays.
+    """
+    run = _Run(spec, folder, dataset, device, control or Control())
+    run.resume()
+    if run.train() == "stopped":
+        return "stopped"
+    run.finish()
+    return "done"
+
+
+class _Run:
+    def __init__(self, spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control) -> None:
+        self.spec, self.folder, self.dataset, self.device, self.control = spec, folder, dataset, device, control
+        data, size = spec.data, len(dataset.train.labels)
+        self.images = Resident(
+            dataset.train, dataset.mean, dataset.std, device=device, padding=data.crop_padding, flip=data.flip
+        )
+        self.target = dataset.validation or dataset.test
+        self.target_images = Resident(self.target, dataset.mean, dataset.std, device=device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(spec.seed, "init").initial_seed())
+            model = build(spec.network, len(dataset.classes), dataset.train.images.shape[-1])
+        model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
+        self.steps = -(-size // spec.train.batch)
+        self.place = Place()
+        self.logits = torch.empty(0)  # of the latest evaluation; the last epoch always ends in one
+        self.started = time.monotonic()
+        self.saved = self.started
+
+    def resume(self) -> None:
+        found = load_checkpoint(self.folder, self.spec.hash, self.device)
+        if found is None:
+            return
+        self.stepper.model.load_state_dict(found["model"])
+        self.stepper.optimizer.load_state_dict(found["optimizer"])
+        self.place = Place(**found["place"])
+        self.started = time.monotonic() - self.place.seconds
+
+    def save(self) -> None:
+        self.place.seconds = time.monotonic() - self.started
+        content = {
+            "spec_hash": self.spec.hash,
+            "place": vars(self.place),
+            "model": self.stepper.model.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+        }
+        save_checkpoint(self.folder, content)
+        self.saved = time.monotonic()
+
+    def train(self) -> Literal["done", "stopped"]:
+        train, place = self.spec.train, self.place
+        while place.epoch < train.epochs:
+            self.stepper.set_lr(learning_rate(train, place.epoch))
+            if self._epoch() == "stopped":
+                self.save()
+                return "stopped"
+            self._end_epoch()
+            if time.monotonic() - self.saved >= self.control.checkpoint_seconds and place.epoch < train.epochs:
+                self.save()
+        return "done"
+
+    def _epoch(self) -> Literal["done", "stopped"]:
+        spec, place = self.spec, self.place
+        plan = EpochPlan.draw(spec.seed, place.epoch, len(self.images), spec.data.crop_padding, spec.data.flip)
+        self.stepper.model.train()
+        # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
+        total = torch.tensor(place.loss_sum, dtype=torch.float64, device=self.device)
+        while place.step < self.steps:
+            if self.control.should_stop():
+                place.loss_sum = float(total)
+                return "stopped"
+            part = plan.batch(place.step, spec.train.batch)
+            x = self.images.batch(part.index, part.top, part.left, part.flip if spec.data.flip else None)
+            y = self.images.labels[part.index.to(self.device, non_blocking=True)]
+            total += self.stepper.step(x, y, place.epoch, place.step) * len(part.index)
+            place.step += 1
+            done = place.epoch * self.steps + place.step
+            self.control.on_progress(done, spec.train.epochs * self.steps, self._last_accuracy())
+        place.loss_sum = float(total)
+        return "done"
+
+    def _end_epoch(self) -> None:
+        train, place = self.spec.train, self.place
+        epoch, loss = place.epoch + 1, place.loss_sum / len(self.images)
+        if not torch.isfinite(torch.tensor(loss)):
+            raise RunError(f"train: expected a finite loss, got {loss} in epoch {epoch}. Lower train.lr.")
+        due = epoch % train.evaluate_every == 0 or epoch > train.epochs - train.evaluate_last
+        row = {
+            "epoch": epoch,
+            "lr": learning_rate(train, place.epoch),
+            "loss": loss,
+            "accuracy": self._accuracy() if due else None,
+        }
+        place.rows.append(row)
+        place.epoch, place.step, place.loss_sum = epoch, 0, 0.0
+        lines = "".join(json.dumps(r) + "\n" for r in place.rows)
+        write_atomic(self.folder / "metrics.jsonl", lines.encode())
+
+    def _last_accuracy(self) -> float | None:
+        return self.place.accuracies[-1][1] if self.place.accuracies else None
+
+    def _accuracy(self) -> float:
+        self.logits = self._predict()
+        return float((self.logits.argmax(1) == self.target_images.labels).double().mean())
+
+    def _predict(self) -> Tensor:
+        self.stepper.model.eval()
+        index = torch.arange(len(self.target_images))
+        parts = [self.stepper.predict(self.target_images.batch(part)) for part in index.split(EVALUATION_BATCH)]
+        return torch.cat(parts)
+
+    def finish(self) -> None:
+        spec = self.spec
+        digest = write_predictions(self.folder, spec, self.dataset, self.target, self.logits, self.control.keep_logits)
+        weights = {"spec_hash": spec.hash, "network": spec.network, "model": self.stepper.model.state_dict()}
+        write_atomic(self.folder / "weights.pt", lambda file: torch.save(weights, file))
+        done = {
+            "predictions_sha256": digest,
+            **accuracy_summary(self.place.accuracies, spec.train.epochs),
+            "seconds": round(time.monotonic() - self.started, 1),
+            "environment": environment(self.device),
+        }
+        write_atomic(self.folder / "done", (json.dumps(done, indent=2) + "\n").encode())
+        remove_checkpoints(self.folder)

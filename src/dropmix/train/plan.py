@@ -1,0 +1,62 @@
+"""Named random streams: every draw of a run is a pure function of (seed, epoch, step).
+
+Streams do not depend on the arm, so arms that share a seed share initial weights, order, crops and flips, and an
+exact resume, in mid-epoch too, has no generator state to save.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+Stream = Literal["init", "order", "augment", "mix", "drop"]
+
+
+def stream(seed: int, name: Stream, epoch: int = 0, step: int = 0) -> Generator:
+    """Return the CPU generator of a stream at a place in the run.
+
+    Example:
+        >>> a, b = stream(0, "mix", 3, 7), stream(0, "mix", 3, 7)
+        >>> bool(torch.rand(1, generator=a) == torch.rand(1, generator=b))
+        True
+    """
+    key = hashlib.sha256(f"{seed}/{name}/{epoch}/{step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """Order, crops and flips of one epoch: index, top, left (N,), int64, and flip (N,), bool."""
+
+    index: Tensor
+    top: Tensor
+    left: Tensor
+    flip: Tensor
+
+    @classmethod
+    def draw(cls, seed: int, epoch: int, size: int, crop_padding: int, flip: bool) -> "EpochPlan":
+        """Draw the plan of an epoch over `size` training images.
+
+        Args:
+            seed, epoch: place in the run.
+            size: N, number of training images.
+            crop_padding: crops start in [0, 2 crop_padding], pixels.
+            flip: whether half of the images are mirrored.
+        """
+        augment = stream(seed, "augment", epoch)
+        # Drawn in this order whatever is used, so that one setting does not shift another's draws.
+        mirrored = torch.rand(size, generator=augment) < 0.5
+        corner = torch.randint(0, 2 * crop_padding + 1, (2, size), generator=augment)
+        return cls(
+            index=torch.randperm(size, generator=stream(seed, "order", epoch)),
+            top=corner[0],
+            left=corner[1],
+            flip=mirrored if flip else torch.zeros(size, dtype=torch.bool),
+        )
+
+    def batch(self, step: int, batch: int) -> "EpochPlan":
+        """The part of the plan that one step of `batch` images uses; the last may be smaller."""
+        part = slice(step * batch, (step + 1) * batch)
+        return EpochPlan(self.index[part], self.top[part], self.left[part], self.flip[part])

@@ -1,0 +1,22 @@
+"""Learning rate of an epoch."""
+
+import math
+
+from .config import Train
+
+
+def learning_rate(train: Train, epoch: int) -> float:
+    """Return the learning rate of an epoch, counted from 0. It changes between epochs only.
+
+    Example:
+        >>> from .config import Schedule
+        >>> train = Train(epochs=300, lr=0.2, schedule=Schedule(milestones=(100, 200)))
+        >>> [round(learning_rate(train, e), 4) for e in (0, 99, 100, 200)]
+        [0.2, 0.2, 0.02, 0.002]
+    """
+    schedule = train.schedule
+    if schedule.kind == "cosine":
+        return train.lr * 0.5 * (1 + math.cos(math.pi * epoch / train.epochs))
+    if schedule.kind == "constant":
+        return train.lr
+    return train.lr * schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)

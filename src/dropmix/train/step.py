@@ -1,0 +1,110 @@
+"""One training step: the same function for every arm and every executor."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dropmix.msda.dropmix import DropMix
+from dropmix.msda.mix import apply_mix
+from dropmix.msda.saliency import input_gradient
+
+from .config import RunSpec
+from .plan import stream
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def soft_cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
+    """Cross-entropy of softmax against label shares, mean over the batch (preset `paper`)."""
+    return F.cross_entropy(logits.float(), shares)
+
+
+def bce_of_softmax(logits: Tensor, shares: Tensor) -> Tensor:
+    """Binary cross-entropy of softmax against label shares, mean over B x K (preset `released-code`)."""
+    return F.binary_cross_entropy(logits.float().softmax(1), shares)
+
+
+LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax": bce_of_softmax}
+
+
+class Stepper:
+    """Model, optimiser and augmentation of a run, and the step that joins them.
+
+    Args:
+        spec: the run.
+        model: already on its device.
+        num_classes: K.
+        mean, std: how the images were normalised, a fraction a channel.
+    """
+
+    def __init__(
+        self, spec: RunSpec, model: nn.Module, num_classes: int, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
+        train, arm = spec.train, spec.arm
+        self.spec, self.model, self.num_classes = spec, model, num_classes
+        self.loss = LOSSES[train.loss]
+        self.smoothing = train.label_smoothing
+        self.optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=train.lr,
+            momentum=train.momentum,
+            nesterov=train.nesterov,
+            weight_decay=train.weight_decay,
+            fused=True,
+        )
+        self.augment = DropMix(
+            arm.method,
+            arm.rate,
+            num_classes=num_classes,
+            unit=arm.unit,
+            per=arm.per,
+            mean=mean,
+            std=std,
+            **arm.options,
+        )
+        self.device_type = next(model.parameters()).device.type
+        self.saliency = input_gradient(self._autocast_model)
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of every parameter."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    def step(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
+        """Mix, predict, and update the weights.
+
+        Args:
+            x: normalised images, (B, C, H, W).
+            y: class ids, (B,), int64.
+            epoch, step: place in the run, which fixes all that is drawn.
+        Returns:
+            The loss, a scalar on the device, without gradient.
+        """
+        seed = self.spec.seed
+        mix = self.augment.draw(
+            x,
+            y,
+            saliency=self.saliency,
+            generator=stream(seed, "mix", epoch, step),
+            drop_generator=stream(seed, "drop", epoch, step),
+        )
+        x, shares = apply_mix(x, y, mix, num_classes=self.num_classes)
+        if self.smoothing:
+            shares = shares * (1 - self.smoothing) + self.smoothing / self.num_classes
+        loss = self.loss(self._autocast_model(x), shares)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
+        return self._autocast_model(x).float()
+
+    def _autocast_model(self, x: Tensor) -> Tensor:
+        bf16 = self.spec.train.precision == "bf16"
+        with torch.autocast(self.device_type, torch.bfloat16, enabled=bf16):
+            return self.model(x)
