@@ -162,6 +162,13 @@ def test_flops_equal_a_count_by_hand(name: str) -> None:
     assert counted == total
 
 
+def test_flops_of_a_single_value_per_channel() -> None:
+    # In training mode, batch normalisation of one image on a 1 x 1 map would be refused.
+    with torch.device("meta"):
+        net = build("preactresnet18", 100)
+    assert 0 < flops(net, (3, 8, 8)) < flops(net, (3, 16, 16))
+
+
 @pytest.mark.parametrize(
     ("name", "gflop"),
     [
