@@ -113,7 +113,7 @@ def _rates(rates: str | list[float] | float) -> tuple[float, ...]:
             return tuple(float(part) for part in rates.split(","))
         except ValueError:
             raise ValueError(f"rates: expected numbers such as 0,0.4, got {rates!r}.") from None
-    return (rates,) if isinstance(rates, float) else tuple(rates)
+    return tuple(rates) if isinstance(rates, list) else (float(rates),)
 
 
 def _check_network(grid: Grid) -> None:

@@ -104,7 +104,7 @@ class _Process:
     """A worker process; a thread turns its events into items of a queue."""
 
     def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
-        self.errors: IO[bytes] = tempfile.TemporaryFile()
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | dict(os.environ)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dropmix.grid.worker"],

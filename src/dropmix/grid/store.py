@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -117,6 +117,34 @@ def _try_lock(descriptor: int) -> bool:
     except OSError:
         pass  # some network file systems cannot lock a folder; two processes on one run then only waste time
     return True
+
+
+def run_card(out: Path) -> dict[str, Any]:
+    """Return what a report says of how its numbers came about: what the finished runs share, and each one's own.
+
+    Returns:
+        {"environment": ..., "spec": shared settings by dotted path, "arms": ..., "seeds": ..., "runs": name -> hash of
+        its predictions}.
+    """
+    card: dict[str, Any] = {"environment": {}, "spec": {}, "arms": [], "seeds": [], "seconds": 0.0, "runs": {}}
+    for run in scan(out) if out.is_dir() else []:
+        if run.state != "done" or run.spec is None:
+            continue
+        done = json.loads((run.path / DONE).read_text())
+        for key, value in done["environment"].items():
+            values = card["environment"].setdefault(key, [])
+            values += [value] if value not in values else []
+        for key, value in _flat(run.spec).items():
+            values = card["spec"].setdefault(key, [])
+            values += [value] if value not in values else []
+        card["arms"] += [run.spec.arm.name] if run.spec.arm.name not in card["arms"] else []
+        card["seeds"] += [run.spec.seed] if run.spec.seed not in card["seeds"] else []
+        card["seconds"] += done["seconds"]
+        card["runs"][run.path.name] = done["predictions_sha256"][:16]
+    card["seeds"].sort()
+    for part in ("environment", "spec"):
+        card[part] = {key: ", ".join(map(str, values)) for key, values in card[part].items()}
+    return card
 
 
 def check_same_grid(out: Path, spec: RunSpec) -> None:

@@ -65,7 +65,7 @@ class Stepper:
             **arm.options,
         )
         self.device_type = next(model.parameters()).device.type
-        self.saliency = input_gradient(self._autocast_model)
+        self.gradient = input_gradient(model)
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of every parameter."""
@@ -86,7 +86,7 @@ class Stepper:
         mix = self.augment.draw(
             x,
             y,
-            saliency=self.saliency,
+            saliency=self._saliency,
             generator=stream(seed, "mix", epoch, step),
             drop_generator=stream(seed, "drop", epoch, step),
         )
@@ -104,7 +104,13 @@ class Stepper:
         """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
         return self._autocast_model(x).float()
 
+    def _saliency(self, x: Tensor, y: Tensor) -> Tensor:
+        with self._autocast():
+            return self.gradient(x, y)
+
     def _autocast_model(self, x: Tensor) -> Tensor:
-        bf16 = self.spec.train.precision == "bf16"
-        with torch.autocast(self.device_type, torch.bfloat16, enabled=bf16):
+        with self._autocast():
             return self.model(x)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device_type, torch.bfloat16, enabled=self.spec.train.precision == "bf16")

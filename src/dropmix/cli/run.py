@@ -1,40 +1,17 @@
-"""The command line: the only module that sees all others. Heavy imports stay inside commands."""
+"""Commands that train: demo, run, status."""
 
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dropmix import __version__
+from .app import Out, app
+from .audit import write_grid_report
 
-app = typer.Typer(
-    name="dropmix",
-    help="Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-DEBUG = {"on": False}
 TRY_LATER = 75
-
-Out = Annotated[Path, typer.Option("--out", help="Folder for what the command makes.")]
-
-
-def _version(value: bool) -> None:
-    if value:
-        print(f"dropmix {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-) -> None:
-    DEBUG["on"] = debug
 
 
 @app.command()
@@ -45,7 +22,7 @@ def demo(
     from dropmix.recipes import get_recipe
 
     status = _train(get_recipe("digits"), out, data=None, workers=workers)
-    _write_report(out, out / "report")
+    write_grid_report(out, out / "report")
     raise typer.Exit(status)
 
 
@@ -142,8 +119,6 @@ def _train(
     download: bool = False,
 ) -> int:
     """Run a grid with a progress view; returns the exit status."""
-    import time
-
     from rich.console import Console
 
     from dropmix.grid.run import Settings, run_grid
@@ -181,6 +156,29 @@ def _train(
     return 1 if result.failed else 0
 
 
+def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
+    """List runs, FLOPs and an estimate of time; trains a few steps of every arm on random images."""
+    from dropmix.grid.estimate import estimate_run
+    from dropmix.grid.store import inspect_run
+    from dropmix.grid.view import duration
+    from dropmix.train.device import make_deterministic, resolve_device
+
+    target = resolve_device(device)
+    make_deterministic()
+    grid, dataset = _with_data(grid, data, download)
+    costs = {arm.name: estimate_run(grid.base.model_copy(update={"arm": arm}), dataset, target) for arm in grid.arms}
+    left = []
+    for spec in grid.runs:
+        state, cost = inspect_run(out / spec.folder_name).state, costs[spec.arm.name]
+        left += [cost] if state != "done" else []
+        print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
+    processes = workers or _workers(target.type)
+    seconds = sum(cost.seconds for cost in left) / processes
+    flops = sum(cost.flops for cost in left)
+    cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
+    print(f"{len(grid.runs)} runs, {len(left)} to do: {cost}")
+
+
 def _with_data(grid: Any, data: str | None, download: bool) -> tuple[Any, Any]:
     """The grid with its data's fingerprint filled in, and the data."""
     from dropmix.grid.worker import load_data
@@ -190,51 +188,8 @@ def _with_data(grid: Any, data: str | None, download: bool) -> tuple[Any, Any]:
 
 
 def _workers(device: str) -> int:
-    import os
-
     import torch
 
     if device == "cuda":
         return torch.cuda.device_count()
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def main() -> None:
-    """Entry point: user errors are one line and exit status 2, the rest one line and 1."""
-    try:
-        app(standalone_mode=False)
-    except SystemExit:
-        raise
-    except BaseException as error:
-        raise SystemExit(_explain(error)) from (error if DEBUG["on"] else None)
-
-
-def _explain(error: BaseException) -> int:
-    """Print one line about an error; returns the exit status."""
-    import click
-
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.ClickException):
-        error.show()
-        return 2
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        print("stopped", file=sys.stderr)
-        return 130
-    if DEBUG["on"]:
-        import traceback
-
-        traceback.print_exception(error)
-    print(f"dropmix: {_message(error)}", file=sys.stderr)
-    return 2 if isinstance(error, ValueError | FileNotFoundError | NotADirectoryError | PermissionError) else 1
-
-
-def _message(error: BaseException) -> str:
-    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        first: dict[str, Any] = error.errors()[0]  # pyright: ignore[reportAttributeAccessIssue]
-        path = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
-        what = "no such setting" if first["type"] == "extra_forbidden" else what
-        return f"{path}: {what} (got {first['input']!r})."
-    text = " ".join(str(error).split())
-    return text or type(error).__name__

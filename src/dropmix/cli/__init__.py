@@ -1,0 +1,15 @@
+"""The command line: the only package that sees all others. Heavy imports stay inside commands."""
+
+from dropmix.cli import audit as audit
+from dropmix.cli import run as run
+from dropmix.cli.app import app
+from dropmix.cli.errors import explain
+
+
+def main() -> None:
+    """Entry point: what the user can mend is one line and exit status 2, the rest one line and 1."""
+    try:
+        status = app(standalone_mode=False)
+    except BaseException as error:
+        status = explain(error)
+    raise SystemExit(status)

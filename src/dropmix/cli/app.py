@@ -1,0 +1,35 @@
+"""The Typer application that every command joins."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix import __version__
+
+app = typer.Typer(
+    name="dropmix",
+    help="Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+DEBUG = {"on": False}
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for what the command makes.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"dropmix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    DEBUG["on"] = debug

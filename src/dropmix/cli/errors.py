@@ -1,0 +1,44 @@
+"""Errors as one line for the user, and an exit status."""
+
+import sys
+import traceback
+from typing import Any
+
+import click
+import typer
+
+from .app import DEBUG
+
+USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+def explain(error: BaseException) -> int:
+    """Print one line about an error; returns the exit status."""
+    if isinstance(error, typer.Exit | click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if hasattr(error, "format_message"):  # click's own, also where typer carries a click of its own
+        print(f"dropmix: {_one_line(error.format_message())}", file=sys.stderr)  # pyright: ignore
+        return 2
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        print("stopped", file=sys.stderr)
+        return 130
+    if DEBUG["on"]:
+        traceback.print_exception(error)
+    print(f"dropmix: {_message(error)}", file=sys.stderr)
+    return 2 if isinstance(error, USERS) else 1
+
+
+def _message(error: BaseException) -> str:
+    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
+        first: dict[str, Any] = error.errors()[0]  # pyright: ignore[reportAttributeAccessIssue]
+        path = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        what = "no such setting" if first["type"] == "extra_forbidden" else what
+        return _one_line(f"{path}: {what} (got {first['input']!r}).")
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
