@@ -1,6 +1,10 @@
-"""Images in memory."""
+"""Images in memory: data sets by name, from packages, files and folders; no torch is imported here.
 
-from dropmix.data.load import DATASETS, load
+`dropmix.data.resident` makes batches of them with torch.
+"""
+
+from dropmix.data.catalog import DATASETS
+from dropmix.data.load import load
 from dropmix.data.records import DataError, Dataset, Split
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Split", "load"]

@@ -1,17 +1,14 @@
 """`load`: from a name and a folder to a Dataset in memory."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from dropmix.data.records import Dataset, Source, fingerprint, statistics
+from dropmix.data.catalog import Description, describe, locate
+from dropmix.data.records import DataError, Dataset, Source, Split, fingerprint, statistics
 from dropmix.data.stratify import check_arguments, split_rows
-
-DATASETS: dict[str, dict] = {}
-CIFAR = (tuple(v / 255 for v in (129.3, 124.1, 112.4)), tuple(v / 255 for v in (68.2, 65.4, 70.4)))
-PUBLISHED = {"cifar10": CIFAR, "cifar100": CIFAR}
-READERS = {"digits": "digits", "cifar100": "parquet", "parquet": "parquet"}
 
 
 def load(
@@ -24,16 +21,124 @@ def load(
     seed: int = 0,
     size: int | None = None,
 ) -> Dataset:
-    """Load a data set by name."""
-    check_arguments(train_per_class, validation)
-    reader = import_module(f"dropmix.data.{READERS[name]}")
-    source: Source = reader.read(name, None if path is None else Path(path), size)
+    """Read a data set into memory.
+
+    Which images are trained on depends on the files, `seed` and the sizes asked for, and on nothing else.
+
+    Args:
+        name: one of `DATASETS`.
+        path: its folder; None for what DROPMIX_DATA names (its subfolder of that name, or itself). A named
+            set may lie in its own layout or as parquet files.
+        download: let torchvision fetch a named set into `path` where it is not there (imports torch).
+        train_per_class: images of each class to train on, or None for all.
+        validation: share of each class of the source's whole train split that is set aside, in [0, 1).
+        seed: of the choice of training and validation images; not a run's seed.
+        size: pictures are resized (shorter side) and cut (centre) to a square of so many pixels; None where
+            all have one size.
+    Returns:
+        Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
+        of the training images kept.
+    Raises:
+        DataError: anything about the data that a user can mend, in one line.
+    Example:
+        >>> digits = load("digits", None, train_per_class=5)
+        >>> digits.train.images.shape, digits.test.images.shape
+        ((50, 8, 8, 1), (539, 8, 8, 1))
+    """
+    check_arguments(train_per_class, validation, seed, size)
+    known = describe(name)
+    source = open_source(name, known, locate(name, path), download, size)
+    check_source(source, known)
     train, held_out = split_rows(
         source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
     )
-    kept = source.train.read(train)
-    test = source.test.read(np.arange(len(source.test.labels)))
-    aside = source.train.read(held_out) if validation else None
-    mean, std = PUBLISHED.get(name) or statistics(kept.images)
-    content = fingerprint(name, source.classes, {"train": kept, "test": test, "validation": aside})
-    return Dataset(source.name, kept, test, source.classes, mean, std, content, source.superclasses, aside)
+    splits = {"train": source.train.read(train), "test": source.test.read(np.arange(len(source.test.labels)))}
+    if validation:
+        splits["validation"] = source.train.read(held_out)
+    splits = drop_gray(splits)
+    check_shapes(name, splits, size)
+    mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
+    return Dataset(
+        name=source.name,
+        train=splits["train"],
+        test=splits["test"],
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint(name, source.classes, splits),
+        superclasses=source.superclasses,
+        validation=splits.get("validation"),
+    )
+
+
+def open_source(name: str, known: Description, path: Path | None, download: bool, size: int | None) -> Source:
+    """The source of a name, by the layout that its folder has."""
+    if path is None:
+        return import_module(f"dropmix.data.{known.reader}").read(name, None, size)
+    if download:
+        from dropmix.data.download import fetch
+
+        fetch(name, path)
+    if not path.is_dir():
+        raise DataError(f"load: expected a folder with {name}, got {path}, which is not one. Check the path.")
+    parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
+    reader = known.reader if known.reader and (name == "folder" or not parquet) else "parquet"
+    return import_module(f"dropmix.data.{reader}").read(name, path, size)
+
+
+def check_source(source: Source, known: Description) -> None:
+    """Raise DataError where labels and classes of the two splits do not fit each other."""
+    count = len(source.classes)
+    if known.classes not in (None, count):
+        raise DataError(
+            f"load: expected {source.name} with {known.classes} classes, got {count}. Name the folder of that set."
+        )
+    present = {}
+    for split, rows in (("train", source.train), ("test", source.test)):
+        bad = rows.labels[(rows.labels < 0) | (rows.labels >= count)]
+        if len(bad):
+            raise DataError(
+                f"load: expected labels of the {split} split of {source.name} in [0, {count - 1}], got {bad[0]} "
+                f"({len(bad)} such rows). Use a split with true labels."
+            )
+        present[split] = set(np.unique(rows.labels).tolist())
+    both = present["train"] & present["test"]
+    alone = [
+        f"{', '.join(source.classes[label] for label in sorted(present[split] - both))} only in {split}"
+        for split in present
+        if present[split] - both
+    ]
+    if alone:
+        raise DataError(
+            f"load: expected {source.name} with the same classes in train and test, got {'; '.join(alone)}. "
+            "Add the missing images or remove the classes."
+        )
+
+
+def drop_gray(splits: dict[str, Split]) -> dict[str, Split]:
+    """One channel instead of three equal ones, where that holds for every image of every split."""
+    for split in splits.values():
+        images = split.images
+        if images.shape[-1] != 3:
+            return splits
+        # The first image alone tells for nearly every set of photographs.
+        for part in (images[:1], images):
+            if not ((part[..., 0] == part[..., 1]) & (part[..., 0] == part[..., 2])).all():
+                return splits
+    return {key: replace(split, images=split.images[..., :1].copy()) for key, split in splits.items()}
+
+
+def check_shapes(name: str, splits: dict[str, Split], size: int | None) -> None:
+    """Raise DataError where splits differ in the shape of images, or `size` does not hold."""
+    height, width, _ = shape = splits["train"].images.shape[1:]
+    for key, split in splits.items():
+        if split.images.shape[1:] != shape:
+            got_height, got_width, _ = split.images.shape[1:]
+            raise DataError(
+                f"load: expected {key} images of {name} of {width}x{height} pixels like those of train, "
+                f"got {got_width}x{got_height}. Give a size to cut all to, e.g. --set data.size={min(height, width)}."
+            )
+    if size is not None and (height, width) != (size, size):
+        raise DataError(
+            f"load: expected no size other than {width} for {name}, whose images are arrays, got {size}. Leave it out."
+        )

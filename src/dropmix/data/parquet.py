@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
-from dropmix.data.records import DataError, Rows, Source
+from dropmix.data.records import TEST_NAMES, DataError, Rows, Source, superclass_names
 
 IMAGES = ("img", "image", "images", "picture")
 LABELS = ("fine_label", "label", "labels")
 COARSE = "coarse_label"
-TEST_NAMES = ("test", "validation", "valid", "val")
-"""A split with the first of these names that exists is the test split."""
+SPLITS = {"train", *TEST_NAMES}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def read(name: str, path: Path, size: int | None = None) -> Source:
         split: Rows(
             indexed[split],
             np.arange(len(indexed[split])),
-            lambda rows, paths=files[split]: read_pixels(paths, columns.image, rows, size),
+            lambda rows, paths=files[split]: cached(
+                paths, rows, (columns.image, size), lambda: read_pixels(paths, columns.image, rows, size)
+            ),
         )
         for split in files
     }
@@ -63,16 +65,15 @@ def read(name: str, path: Path, size: int | None = None) -> Source:
 
 def find_splits(path: Path) -> dict[str, list[Path]]:
     """Sorted files of the split for training and of the split for testing, under "train" and "test"."""
-    root = path / "data" if not list(path.glob("*.parquet")) and (path / "data").is_dir() else path
     found: dict[str, list[Path]] = {}
-    for file in sorted([*root.glob("*.parquet"), *root.glob("*/*.parquet")]):
-        key = (file.parent if file.parent != root else file).name.lower()
-        found.setdefault(re.split(r"[^a-z]", key)[0], []).append(file)
+    for file in sorted(file for pattern in ("*", "*/*", "data/*/*") for file in path.glob(f"{pattern}.parquet")):
+        inside, own = file.parent.name.lower(), re.split(r"[^a-z]", file.name.lower())[0]
+        found.setdefault(inside if file.parent != path and inside in SPLITS else own, []).append(file)
     test = next((split for split in TEST_NAMES if split in found), None)
     if "train" not in found or test is None:
         raise DataError(
             f"{path}: expected parquet files named train*.parquet and test*.parquet (or validation*.parquet), "
-            f"got splits {sorted(found) or 'none'}. Rename the files or name another folder."
+            f"got {', '.join(sorted(found)) or 'no parquet file'}. Rename the files or name another folder."
         )
     return {"train": found["train"], "test": found[test]}
 
@@ -93,18 +94,26 @@ def unreadable(file: Path, error: Exception) -> DataError:
 
 def find_columns(file: Path) -> Columns:
     """Which columns hold pictures and classes."""
-    names = open_file(file).schema_arrow.names
+    schema = open_file(file).schema_arrow
 
     def pick(wanted: tuple[str, ...], what: str) -> str:
         for name in wanted:
-            if name in names:
+            if name in schema.names:
                 return name
         raise DataError(
-            f"{file}: expected a column of {what} named {' or '.join(wanted)}, got {names}. Rename the column."
+            f"{file}: expected a column of {what} named {' or '.join(wanted)}, got {', '.join(schema.names)}. "
+            "Rename the column."
         )
 
-    label = pick(LABELS, "classes")
-    return Columns(pick(IMAGES, "pictures"), label, COARSE if COARSE in names and label == "fine_label" else None)
+    image, label = pick(IMAGES, "pictures"), pick(LABELS, "classes")
+    kind = schema.field(image).type
+    kind = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise DataError(
+            f"{file}: expected column {image} of encoded pictures (binary, or a struct with bytes), got {kind}. "
+            "Write the pictures as PNG or another format that Pillow reads."
+        )
+    return Columns(image, label, COARSE if COARSE in schema.names and label == "fine_label" else None)
 
 
 def read_column(files: list[Path], column: str) -> pa.ChunkedArray:
@@ -119,12 +128,15 @@ def read_column(files: list[Path], column: str) -> pa.ChunkedArray:
 
 
 def read_labels(files: list[Path], columns: Columns) -> np.ndarray:
-    """Labels as stored, integers or strings, (N,)."""
+    """Labels as stored, integers or (dtype object) strings, (N,)."""
     column = read_column(files, columns.label)
-    if not (pa.types.is_integer(column.type) or pa.types.is_string(column.type)) or column.null_count:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not (pa.types.is_integer(column.type) or text) or column.null_count or not len(column):
         raise DataError(
-            f"{files[0]}: expected column {columns.label} of integers or strings without gaps, got {column.type} "
-            f"with {column.null_count} missing. Clean the labels."
+            f"{files[0]}: expected column {columns.label} with integers or strings in every row, got {len(column)} "
+            f"rows of {column.type}, {column.null_count} of them empty. Clean the labels."
         )
     return column.to_numpy()
 
@@ -141,39 +153,28 @@ def metadata_names(file: Path, column: str) -> list[str] | None:
 def name_classes(
     files: dict[str, list[Path]], columns: Columns, raw: dict[str, np.ndarray]
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Class names, and labels of each split as int64 indices into them."""
+    """Class names, and labels of each split as int64 indices into them (not checked against their range)."""
     names = metadata_names(files["train"][0], columns.label)
-    if raw["train"].dtype == object:
-        classes = names or sorted(set(raw["train"]))
+    if raw["train"].dtype == object and raw["test"].dtype == object:
+        used = set(raw["train"]) | set(raw["test"])
+        classes = names if names and used <= set(names) else sorted(used)
         index = {label: number for number, label in enumerate(classes)}
-        check_same(files["test"][0].parent, set(raw["train"]), set(raw["test"]))
         return classes, {split: np.array([index[label] for label in raw[split]], np.int64) for split in raw}
+    if raw["train"].dtype == object or raw["test"].dtype == object:
+        raise DataError(
+            f"{files['test'][0]}: expected column {columns.label} of the type that it has in train, "
+            "got strings in one and integers in the other. Write both alike."
+        )
     classes = names or [str(number) for number in range(int(raw["train"].max()) + 1)]
     return classes, {split: raw[split].astype(np.int64) for split in raw}
 
 
-def check_same(where: Path, train: set[str], test: set[str]) -> None:
-    """Raise DataError, naming the classes, where the test split has others than the train split."""
-    if train != test:
-        parts = [
-            f"{', '.join(sorted(only))} only in {split}"
-            for split, only in (("train", train - test), ("test", test - train))
-            if only
-        ]
-        raise DataError(
-            f"{where}: expected the same classes in train and test, got {'; '.join(parts)}. Mend the split."
-        )
-
-
 def superclasses(files: list[Path], columns: Columns, labels: np.ndarray, num_classes: int) -> list[str] | None:
-    """Coarse class of each class, or None where there are none or a class lies in several."""
+    """Coarse class of each class, or None where there is no such column or it does not tell."""
     if columns.coarse is None:
         return None
     coarse = read_column(files, columns.coarse).to_numpy()
-    pairs = dict(zip(labels.tolist(), coarse.tolist()))
-    whole = len(pairs) == num_classes and len(set(zip(labels.tolist(), coarse.tolist()))) == num_classes
-    names = metadata_names(files[0], columns.coarse)
-    return [names[pairs[k]] if names else str(pairs[k]) for k in range(num_classes)] if whole else None
+    return superclass_names(labels, coarse, metadata_names(files[0], columns.coarse), num_classes)
 
 
 def row_groups(files: list[Path], rows: np.ndarray) -> Iterator[tuple[Path, pq.ParquetFile, int, int, np.ndarray]]:
@@ -194,12 +195,17 @@ def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | No
     parts: list[np.ndarray] = []
     for file, reader, group, start, inside in row_groups(files, rows):
         try:
-            stored: Any = reader.read_row_group(group, columns=[column])[column].combine_chunks()
+            stored = reader.read_row_group(group, columns=[column])[column]
         except (pa.ArrowException, OSError) as error:
             raise unreadable(file, error) from error
-        if pa.types.is_struct(stored.type):
-            stored = stored.field("bytes")
-        pictures = [memoryview(stored[int(row)].as_buffer() or b"") for row in inside]
+        pictures = [encoded(stored[int(row)]) for row in inside]
         like = parts[0].shape[1:] if parts else None
-        parts.append(decode_all(pictures, lambda row, s=start, i=inside, f=file: f"{f} row {s + i[row]}", size, like))
+        names = [f"{file} row {start + row}" for row in inside]
+        parts.append(decode_all(pictures, names.__getitem__, size, like))
     return np.concatenate(parts)
+
+
+def encoded(cell: Any) -> memoryview:
+    """The bytes of a picture without a copy; none where the cell is empty, which the decoder reports."""
+    stored = cell["bytes"] if isinstance(cell, pa.StructScalar) and cell.is_valid else cell
+    return memoryview(stored.as_buffer() if stored.is_valid else b"")

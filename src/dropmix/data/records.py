@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+TEST_NAMES = ("test", "validation", "valid", "val")
+"""The test split of a folder is the first of these that it has."""
+
 
 class DataError(ValueError):
     """What a user can mend about a data set: one line that names the file and says what to do."""
@@ -86,6 +89,28 @@ class Source:
     superclasses: list[str] | None = None
 
 
+def superclass_names(
+    labels: np.ndarray, coarse: np.ndarray, names: list[str] | None, num_classes: int
+) -> list[str] | None:
+    """Coarse class of each class from the rows of a split.
+
+    Args:
+        labels: int64 (N,), in [0, num_classes).
+        coarse: int (N,), coarse class of each row.
+        names: name of each coarse class, or None to take their numbers.
+    Returns:
+        Length num_classes; None where a class has no row or lies in several coarse classes.
+    Example:
+        >>> superclass_names(np.array([0, 1, 1]), np.array([1, 0, 0]), ["fish", "people"], 2)
+        ['people', 'fish']
+    """
+    pairs = set(zip(labels.tolist(), coarse.tolist(), strict=True))
+    found = dict(pairs)
+    if len(found) != num_classes or len(pairs) != num_classes:
+        return None
+    return [names[found[label]] if names else str(found[label]) for label in range(num_classes)]
+
+
 def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation (ddof 0) of each channel, fractions of 255.
 
@@ -106,7 +131,7 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(mean), tuple(std)
 
 
-def fingerprint(name: str, classes: list[str], splits: dict[str, Split | None]) -> str:
+def fingerprint(name: str, classes: list[str], splits: dict[str, Split]) -> str:
     """SHA-256 (hex) over names, labels, ids and pixels of every split; paths do not enter.
 
     Example:
@@ -116,8 +141,6 @@ def fingerprint(name: str, classes: list[str], splits: dict[str, Split | None]) 
     """
     digest = hashlib.sha256(repr((name, classes)).encode())
     for key, split in splits.items():
-        if split is None:
-            continue
         ids = split.ids.astype(np.int64) if split.ids.dtype.kind in "iu" else "\0".join(split.ids).encode()
         digest.update(repr((key, split.images.shape)).encode())
         for part in (split.labels.astype(np.int64), ids, split.images):

@@ -42,7 +42,7 @@ def split_rows(
         >>> len(train), len(held_out)
         (6, 4)
     """
-    check_arguments(train_per_class, validation)
+    check_arguments(train_per_class, validation, seed)
     train, held_out = [], []
     for name, rows in zip(classes, shuffled_by_class(labels, len(classes), seed), strict=True):
         aside = max(1, round(validation * len(rows))) if validation > 0 else 0
@@ -59,8 +59,14 @@ def split_rows(
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(held_out))
 
 
-def check_arguments(train_per_class: int | None, validation: float) -> None:
-    """Raise DataError where `train_per_class` < 1 or `validation` is not in [0, 1)."""
+def check_arguments(
+    train_per_class: int | None = None, validation: float = 0.0, seed: int = 0, size: int | None = None
+) -> None:
+    """Raise DataError where `train_per_class` or `size` < 1, `seed` < 0 or `validation` is not in [0, 1)."""
+    if seed < 0:
+        raise DataError(f"load: expected a seed of at least 0, got {seed}. Give another one.")
+    if size is not None and size < 1:
+        raise DataError(f"load: expected a size of at least 1 pixel, got {size}. Leave it out to keep the size.")
     if train_per_class is not None and train_per_class < 1:
         raise DataError(
             f"load: expected train_per_class of at least 1, got {train_per_class}. Leave it out to train on all."
