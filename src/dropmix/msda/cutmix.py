@@ -2,10 +2,11 @@
 
 from torch import Generator, Tensor
 
-from .draw import BoxForm, Per, box_share, check_images, draw_box, draw_lam, draw_partner
+from .draw import BoxForm, Per, box_share, check_images, draw_box, draw_lam, draw_partner, shape_only
 from .mix import Mix
 
 
+@shape_only
 def cutmix(
     x: Tensor,
     *,

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from . import get_method
-from .draw import Per
+from .draw import Per, draw_partner, uniform
 from .mix import Mix, apply_mix
 
 Unit = Literal["batch", "sample", "count"]
@@ -22,6 +22,8 @@ class DropMix(nn.Module):
         unit "batch":  draw u ~ U[0, 1); mix the batch when u >= rate (Algorithm 1 of the paper)
         unit "sample": the same draw for every sample; partners are drawn among the mixed ones
         unit "count":  exactly round(B rate) samples stay unmixed
+
+    Fewer than two samples left to mix: none is mixed.
 
     In eval mode, or with `mixup_enabled` False, nothing is mixed. A dropped sample keeps its image to the bit, and no
     saliency is computed for it.
@@ -50,7 +52,7 @@ class DropMix(nn.Module):
 
     def __init__(
         self,
-        method: Method | Mapping[str, float],
+        method: Method | Mapping[Any, float],  # the keys are Methods; Mapping is invariant in them
         rate: float = 0.0,
         *,
         num_classes: int | None = None,
@@ -81,9 +83,11 @@ class DropMix(nn.Module):
                 f"DropMix: expected options by method ({', '.join(map(_name, self.methods))}), got {sorted(options)}. "
                 'Give e.g. mixup={"alpha": 0.8}.'
             )
-        self._weights = torch.tensor(list(self.methods.values()), dtype=torch.float64)
-        if not (len(self._weights) and bool((self._weights > 0).all())):
-            raise ValueError(f"DropMix: expected weights > 0, got {dict(self.methods)}. Leave out what is not wanted.")
+        self._weights = torch.tensor(list(self.methods.values()), dtype=torch.float64, device="cpu")
+        if not (len(self._weights) and bool(((self._weights > 0) & self._weights.isfinite()).all())):
+            raise ValueError(
+                f"DropMix: expected finite weights > 0, got {dict(self.methods)}. Leave out what is not wanted."
+            )
 
     def forward(
         self,
@@ -129,7 +133,7 @@ class DropMix(nn.Module):
         if len(rows) == len(x):
             return method(x, y, saliency, generator)
         # A method that looks at no pixel is given a view of the right shape: nothing is copied.
-        part = x[rows.to(x.device)] if method.reads_pixels else x[: len(rows)]
+        part = x[: len(rows)] if method.shape_only else x[rows.to(x.device)]
         return method(part, y[rows.to(y.device)], saliency, generator).embed(rows, len(x))
 
     def _mixed_rows(self, batch_size: int, generator: Generator | None) -> Tensor | None:
@@ -137,17 +141,17 @@ class DropMix(nn.Module):
         vanilla under the same generator state."""
         if not (self.training and self.mixup_enabled) or self.rate == 1:
             return None
-        everything = torch.arange(batch_size)
+        everything = torch.arange(batch_size, device="cpu")
         if self.rate == 0:
             return everything
         if self.unit == "batch":
-            u = torch.rand((), dtype=torch.float64, generator=generator)
-            return everything if u.item() >= self.rate else None
+            u = uniform(1, generator=generator)
+            return everything if u[0] >= self.rate else None
         if self.unit == "sample":
-            u = torch.rand(batch_size, dtype=torch.float64, generator=generator)
-            rows = (u >= self.rate).nonzero().flatten()
+            u = uniform(batch_size, generator=generator)
+            rows = torch.from_numpy((u >= self.rate).nonzero()[0])
         else:
-            order = torch.randperm(batch_size, generator=generator)
+            order = draw_partner(batch_size, generator)
             rows = order[round(batch_size * self.rate) :].sort().values
         return rows if len(rows) >= 2 else None
 
@@ -168,7 +172,7 @@ class _Draw:
         parameters = inspect.signature(function).parameters
         self.name, self.function, self.options = name, function, options
         self.wants_saliency = "saliency" in parameters
-        self.reads_pixels = self.wants_saliency or bool({"mean", "images"} & set(parameters))
+        self.shape_only = getattr(function, "shape_only", False)
 
     def __call__(self, x: Tensor, y: Tensor, saliency: Saliency | None, generator: Generator | None) -> Mix:
         if not self.wants_saliency:

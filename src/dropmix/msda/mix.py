@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-# Above this many elements an image, copying each sample's box beats one `where` over the batch
-# (measured on one CPU thread: equal near 3 x 64 x 64).
-_COPY_BOXES_ABOVE = 3 * 64 * 64
+from .pixels import blend, gather_images, move_cells, paste_boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Mix:
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
         """The record that leaves a batch as it is: every lam 1, nothing moved or pasted."""
-        return cls(partner=torch.arange(batch_size), lam=torch.ones(batch_size))
+        return cls(partner=torch.arange(batch_size, device="cpu"), lam=torch.ones(batch_size, device="cpu"))
 
     @property
     def is_identity(self) -> bool:
@@ -127,7 +125,7 @@ def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
     if mix.is_identity:
         return x if out is None else out.copy_(x)
     if mix.box is not None:
-        return _paste_boxes(x, mix, mix.box, out)
+        return paste_boxes(x, mix.partner, mix.box, pasted=mix.pasted, out=out)
     assert mix.mask is not None
     if not x.is_floating_point():
         raise ValueError(
@@ -135,9 +133,7 @@ def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
             "Convert them first, e.g. x.float() / 255."
         )
     own = x if mix.own_cells is None else move_cells(x, mix.own_cells)
-    other = _partner_images(x, mix, out)
-    # lerp is exact at mask 0 and 1: other + mask (own - other) below 1/2, own - (1 - mask)(own - other) above.
-    return other.lerp_(own, mix.mask.to(x, non_blocking=True))
+    return blend(own, _partner_images(x, mix, out), mix.mask)
 
 
 def mix_labels(y: Tensor, mix: Mix, num_classes: int | None = None) -> Tensor:
@@ -151,7 +147,8 @@ def mix_labels(y: Tensor, mix: Mix, num_classes: int | None = None) -> Tensor:
     if mix.is_identity:
         return shares
     lam = mix.lam.to(shares, non_blocking=True)
-    return torch.lerp(shares[mix.partner.to(shares.device, non_blocking=True)], shares, lam[:, None])
+    other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
+    return other.lerp_(shares, lam[:, None])
 
 
 def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
@@ -162,6 +159,11 @@ def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
         tensor([[0., 1., 0.]])
     """
     if y.ndim == 2 and y.is_floating_point():
+        if num_classes is not None and y.shape[1] != num_classes:
+            raise ValueError(
+                f"labels: expected shares of num_classes = {num_classes} classes, got {y.shape[1]}. "
+                "Give as many columns as there are classes."
+            )
         return y if y.dtype == torch.float64 else y.float()
     if y.ndim != 1 or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         raise ValueError(
@@ -170,80 +172,23 @@ def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
         )
     if num_classes is None:
         raise ValueError("labels: expected num_classes with class ids, got None. Say how many classes there are.")
-    if y.device.type == "cpu" and len(y) and not 0 <= int(y.min()) <= int(y.max()) < num_classes:
-        raise ValueError(
-            f"labels: expected class ids in [0, {num_classes}), got {int(y.min())} to {int(y.max())}. "
-            "Raise num_classes or relabel."
-        )
+    # Reading the ids of another device would wait for it, and reading any would break a traced graph.
+    readable = y.device.type == "cpu" and len(y) > 0 and not torch.compiler.is_compiling()
+    if readable:
+        low, high = map(int, y.aminmax())
+        if not 0 <= low <= high < num_classes:
+            raise ValueError(
+                f"labels: expected class ids in [0, {num_classes}), got {low} to {high}. Raise num_classes or relabel."
+            )
     shares = torch.zeros(len(y), num_classes, device=y.device)
     return shares.scatter_(1, y.long()[:, None], 1.0)
 
 
-def move_cells(x: Tensor, cells: Tensor) -> Tensor:
-    """Rearrange the cells of an n x n grid on each image.
-
-    Args:
-        x: images, (B, C, H, W); n divides H and W.
-        cells: source cell of each cell, (B, n, n), int64, row-major; -1 leaves zeros.
-    Returns:
-        New images like x.
-    Example:
-        >>> x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-        >>> move_cells(x, torch.tensor([[[3, 0], [-1, 2]]]))[0, 0]
-        tensor([[4., 1.], [0., 3.]])
-    """
-    batch, channels, height, width = x.shape
-    n = cells.shape[-1]
-    blocks = x.reshape(batch, channels, n, height // n, n, width // n).permute(0, 2, 4, 1, 3, 5)
-    blocks = blocks.reshape(batch, n * n, -1)
-    source = cells.view(batch, n * n, 1).to(x.device)
-    moved = blocks.gather(1, source.clamp(min=0).expand_as(blocks)).masked_fill_(source < 0, 0)
-    moved = moved.view(batch, n, n, channels, height // n, width // n).permute(0, 3, 1, 4, 2, 5)
-    return moved.reshape(x.shape).contiguous(memory_format=_memory_format(x))
-
-
 def _partner_images(x: Tensor, mix: Mix, out: Tensor | None) -> Tensor:
     if mix.pasted is not None:
-        return mix.pasted.to(x, copy=True) if out is None else out.copy_(mix.pasted)
-    other = _take(x, mix.partner, out)
+        return (torch.empty_like(x) if out is None else out).copy_(mix.pasted, non_blocking=True)
+    other = gather_images(x, mix.partner, out)
     return other if mix.partner_cells is None else other.copy_(move_cells(other, mix.partner_cells))
-
-
-def _take(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tensor:
-    """x[partner] in x's memory format; whole rows are copied, several times faster than indexing strided ones."""
-    partner = partner.to(x.device, non_blocking=True)
-    if _memory_format(x) == torch.channels_last:
-        into = None if out is None else out.permute(0, 2, 3, 1)
-        return torch.index_select(x.permute(0, 2, 3, 1), 0, partner, out=into).permute(0, 3, 1, 2)
-    return torch.index_select(x, 0, partner, out=out)
-
-
-def _paste_boxes(x: Tensor, mix: Mix, box: Tensor, out: Tensor | None) -> Tensor:
-    on_host = x.device.type == "cpu" and box.device.type == "cpu" and not torch.compiler.is_compiling()
-    if mix.pasted is None and on_host and (len(box) == 1 or x[0].numel() > _COPY_BOXES_ABOVE):
-        return _copy_boxes(x, mix.partner, box, out)
-    y0, y1, x0, x1 = box.to(x.device, non_blocking=True).view(-1, 4, 1, 1).unbind(1)
-    rows = torch.arange(x.shape[2], device=x.device).view(1, -1, 1)
-    columns = torch.arange(x.shape[3], device=x.device).view(1, 1, -1)
-    inside = ((rows >= y0) & (rows < y1) & (columns >= x0) & (columns < x1))[:, None]
-    other = _partner_images(x, mix, out)
-    return torch.where(inside, other, x) if out is None else torch.where(inside, other, x, out=out)
-
-
-def _copy_boxes(x: Tensor, partner: Tensor, box: Tensor, out: Tensor | None) -> Tensor:
-    mixed = x.clone() if out is None else out.copy_(x)
-    if len(box) == 1:
-        y0, y1, x0, x1 = box[0].tolist()
-        mixed[:, :, y0:y1, x0:x1] = x[:, :, y0:y1, x0:x1][partner]
-        return mixed
-    for i, (j, (y0, y1, x0, x1)) in enumerate(zip(partner.tolist(), box.tolist())):
-        mixed[i, :, y0:y1, x0:x1] = x[j, :, y0:y1, x0:x1]
-    return mixed
-
-
-def _memory_format(x: Tensor) -> torch.memory_format:
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _check_images(x: Tensor, mix: Mix, out: Tensor | None) -> None:
@@ -257,8 +202,13 @@ def _check_images(x: Tensor, mix: Mix, out: Tensor | None) -> None:
             f"apply_mix: expected x of the mix's {len(mix.partner)} samples, got {len(x)}. "
             "Draw the mix for the batch it is applied to."
         )
-    if out is not None and (out.shape != x.shape or out.dtype != x.dtype or out.data_ptr() == x.data_ptr()):
+    if out is not None and (out.shape != x.shape or out.dtype != x.dtype or _same_memory(out, x)):
         raise ValueError(
             f"apply_mix: expected out like x, {tuple(x.shape)} of {x.dtype} in other memory, got "
             f"{tuple(out.shape)} of {out.dtype}. Use torch.empty_like(x)."
         )
+
+
+def _same_memory(out: Tensor, x: Tensor) -> bool:
+    # A traced graph has no addresses; the check is the caller's first eager run's.
+    return not torch.compiler.is_compiling() and len(x) > 0 and out.data_ptr() == x.data_ptr()

@@ -2,10 +2,11 @@
 
 from torch import Generator, Tensor
 
-from .draw import Per, check_images, draw_lam, draw_partner
+from .draw import Per, check_images, draw_lam, draw_partner, shape_only
 from .mix import Mix
 
 
+@shape_only
 def mixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, per: Per = "batch") -> Mix:
     """Blend every image with its partner (Mixup).
 

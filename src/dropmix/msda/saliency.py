@@ -27,7 +27,7 @@ def input_gradient(
         >>> input_gradient(model)(torch.rand(3, 3, 2, 2), torch.tensor([0, 1, 1])).shape
         torch.Size([3, 2, 2])
     """
-    loss = nn.functional.cross_entropy if loss is None else loss
+    loss = _cross_entropy if loss is None else loss
 
     def saliency(x: Tensor, y: Tensor) -> Tensor:
         modes = [(module, module.training) for module in model.modules()]
@@ -42,3 +42,23 @@ def input_gradient(
         return gradient.float().square().mean(1).sqrt()
 
     return saliency
+
+
+def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    # In float32: label shares are, and cross_entropy takes no mixture of types.
+    return nn.functional.cross_entropy(logits.float(), y)
+
+
+def check_saliency(where: str, x: Tensor, saliency: Tensor) -> None:
+    """Raise a ValueError unless saliency is (B, H, W) for x and, where looking costs no wait (on a CPU), finite."""
+    expected = (len(x), *x.shape[-2:])
+    if tuple(saliency.shape) != expected:
+        raise ValueError(
+            f"{where}: expected saliency of shape (B, H, W) = {expected}, got {tuple(saliency.shape)}. "
+            "Give one map an image, at the image's size."
+        )
+    if saliency.device.type == "cpu" and not bool(saliency.isfinite().all()):
+        raise ValueError(
+            f"{where}: expected finite saliency, got NaN or infinity. "
+            "Check images and loss for overflow; compute saliency outside float16."
+        )

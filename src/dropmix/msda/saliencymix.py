@@ -1,10 +1,11 @@
 """SaliencyMix. Uddin et al., "SaliencyMix: A Saliency Guided Data Augmentation Strategy", arXiv 2006.01791."""
 
-import torch
+import numpy as np
 from torch import Generator, Tensor
 
 from .draw import BoxForm, Per, box_around, box_share, check_images, draw_lam, draw_partner
 from .mix import Mix
+from .saliency import check_saliency
 
 
 def saliencymix(
@@ -33,6 +34,7 @@ def saliencymix(
         Uddin et al. 2021, Sec. 3.2. Differs: the official code takes the box of one image for the whole batch, which
         misses the salient part of all others; here each partner has its own. Saliency comes from the caller.
     Example:
+        >>> import torch
         >>> saliency = torch.zeros(2, 8, 8)
         >>> saliency[:, 5, 6] = 1.0
         >>> saliencymix(torch.zeros(2, 3, 8, 8), saliency).box.shape
@@ -43,22 +45,7 @@ def saliencymix(
     height, width = x.shape[-2:]
     lam = draw_lam(len(x), alpha, per, generator).expand(len(x))
     partner = draw_partner(len(x), generator)
-    peak = saliency.flatten(1).argmax(1)[partner.to(saliency.device)].cpu()
-    centre = torch.stack([peak // width, peak % width]).double()
+    peak = saliency.flatten(1).argmax(1).cpu()[partner].numpy()
+    centre = np.stack([peak // width, peak % width]).astype(np.float64)
     box = box_around(lam, centre, height, width, form)
     return Mix(partner=partner, lam=box_share(box, height, width), box=box)
-
-
-def check_saliency(where: str, x: Tensor, saliency: Tensor) -> None:
-    """Raise a ValueError unless saliency is (B, H, W) for x, and finite."""
-    expected = (len(x), *x.shape[-2:])
-    if tuple(saliency.shape) != expected:
-        raise ValueError(
-            f"{where}: expected saliency of shape (B, H, W) = {expected}, got {tuple(saliency.shape)}. "
-            "Give one map an image, at the image's size."
-        )
-    if not bool(saliency.isfinite().all()):
-        raise ValueError(
-            f"{where}: expected finite saliency, got NaN or infinity. "
-            "Check images and loss for overflow; compute saliency outside float16."
-        )

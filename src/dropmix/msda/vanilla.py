@@ -2,10 +2,11 @@
 
 from torch import Generator, Tensor
 
-from .draw import Per, check_images
+from .draw import Per, check_images, shape_only
 from .mix import Mix
 
 
+@shape_only
 def vanilla(x: Tensor, *, generator: Generator | None = None, per: Per = "batch") -> Mix:
     """Leave every image and label as it is.
 

@@ -1,0 +1,184 @@
+"""One contract for all methods, and the error messages of their table."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from dropmix.msda import METHODS, get_method
+from dropmix.msda.mix import apply_mix
+
+from .conftest import draw_from, images, seeded
+from .naive import naive_apply
+
+SHAPES = [(8, 16, 16), (7, 16, 16), (2, 16, 32), (1, 16, 16), (3, 32, 16)]
+PERS = ["batch", "sample"]
+
+
+def _same(a, b) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b))
+
+
+@pytest.mark.parametrize("per", PERS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_record_is_valid_and_means_what_the_loop_says(method, shape, per):
+    batch, height, width = shape
+    x, y = images(batch, height, width), torch.eye(batch)
+    before = x.clone()
+    for seed in range(3):
+        mix = draw_from(method, x, seed, per=per)
+        assert mix.partner.shape == mix.lam.shape == (batch,)
+        assert mix.partner.dtype == torch.int64
+        assert mix.partner.min() >= 0
+        assert mix.partner.max() < batch
+        assert mix.lam.dtype == torch.float32
+        assert ((mix.lam >= 0) & (mix.lam <= 1)).all()
+        if mix.mask is not None:
+            assert ((mix.mask >= 0) & (mix.mask <= 1)).all()
+        mixed, shares = apply_mix(x, y, mix)
+        expected, expected_shares = naive_apply(x, y, mix)
+        torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(shares.double(), expected_shares, rtol=0, atol=1e-6)
+        assert shares.dtype == torch.float32
+        torch.testing.assert_close(shares.sum(1), torch.ones(batch))
+        assert torch.equal(x, before)
+
+
+def test_same_generator_same_record(method):
+    x = images(6)
+    first, again, other = (draw_from(method, x, seed) for seed in (3, 3, 4))
+    pairs = [(getattr(first, f.name), getattr(again, f.name)) for f in dataclasses.fields(first)]
+    assert all(_same(a, b) for a, b in pairs)
+    changed = [not _same(getattr(first, f.name), getattr(other, f.name)) for f in dataclasses.fields(first)]
+    assert any(changed) != (method == "vanilla")
+
+
+def test_global_state_is_used_only_without_a_generator(method):
+    x = images(6)
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    states = torch.get_rng_state(), np.asarray(np.random.get_state()[1]).copy()  # noqa: NPY002 # pyright: ignore
+    draw_from(method, x, 5)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002 # pyright: ignore
+    function = get_method(method)
+    arguments = (x, x.mean(1)) if "saliency" in inspect.signature(function).parameters else (x,)
+    function(*arguments)
+    assert torch.equal(torch.get_rng_state(), states[0]) == (method == "vanilla")
+
+
+def test_a_default_device_changes_nothing(method):
+    x = images(4)
+    plain = draw_from(method, x)
+    with torch.device("meta"):
+        drawn = draw_from(method, x)
+    assert torch.equal(plain.lam, drawn.lam)
+    assert torch.equal(plain.partner, drawn.partner)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_dtype_is_kept_and_labels_are_not_rounded(method, dtype):
+    x, y = images(8).to(dtype), torch.arange(992, 1000)
+    mix = draw_from(method, x)
+    mixed, shares = apply_mix(x, y, mix, num_classes=1000)
+    assert mixed.dtype == dtype
+    assert shares.dtype == torch.float32
+    own, other = shares.gather(1, y[:, None])[:, 0], shares.gather(1, y[mix.partner][:, None])[:, 0]
+    same = mix.partner == torch.arange(8)
+    torch.testing.assert_close(own, torch.where(same, 1.0, mix.lam.float()))
+    torch.testing.assert_close(other, torch.where(same, 1.0, 1 - mix.lam.float()))
+    expected, _ = naive_apply(x, torch.eye(8), mix)
+    tolerance = {torch.float64: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}[dtype]
+    torch.testing.assert_close(mixed, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_memory_format_is_kept(method):
+    x = images(6)
+    mix = draw_from(method, x)
+    last, _ = apply_mix(x.contiguous(memory_format=torch.channels_last), torch.eye(6), mix)
+    plain, _ = apply_mix(x, torch.eye(6), mix)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous()
+    assert torch.equal(last, plain)
+
+
+def test_out_is_written_and_returned(method):
+    x, y = images(6), torch.eye(6)
+    mix = draw_from(method, x)
+    plain, _ = apply_mix(x, y, mix)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        out = torch.full_like(x, torch.nan, memory_format=layout)
+        assert apply_mix(x, y, mix, out=out)[0] is out
+        assert torch.equal(out, plain)
+
+
+def test_images_of_one_colour_stay_as_they_are(method):
+    x = torch.full((4, 3, 16, 16), 0.3)
+    mix = draw_from(method, x)
+    mixed, _ = apply_mix(x, torch.eye(4), mix)
+    shown = mixed if mix.own_cells is None else mixed[mixed != 0]
+    torch.testing.assert_close(shown, torch.full_like(shown, 0.3))
+    assert torch.isfinite(mixed).all()
+
+
+def test_non_finite_values_stay_in_the_images_that_hold_them(method):
+    x = images(6)
+    for value in (torch.nan, torch.inf):
+        spoilt = x.clone()
+        spoilt[2] = value
+        mix = draw_from(method, x, 1)
+        mixed, shares = apply_mix(spoilt, torch.eye(6), mix)
+        untouched = (torch.arange(6) != 2) & (mix.partner != 2)
+        assert torch.isfinite(mixed[untouched]).all()
+        assert torch.isfinite(shares).all()
+
+
+@pytest.mark.parametrize("largest", [3e38, 6e4], ids=["float32", "float16"])
+def test_no_nan_out_of_the_largest_finite_images(method, largest):
+    dtype = torch.float16 if largest == 6e4 else torch.float32
+    x = largest * (2.0 * torch.randint(0, 2, (6, 3, 16, 16), generator=seeded()) - 1).to(dtype)
+    for seed in range(3):
+        mix = draw_from(method, images(6), seed)
+        assert not apply_mix(x, torch.eye(6), mix)[0].isnan().any()
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (16, 16), (2, 3, 3, 16, 16)])
+def test_wrong_shapes_are_named(method, shape):
+    x = torch.zeros(shape)
+    function = get_method(method)
+    saliency = (torch.zeros(1, 16, 16),) if "saliency" in inspect.signature(function).parameters else ()
+    with pytest.raises(ValueError, match=rf"{method}: expected x of shape \(B, C, H, W\), got"):
+        function(x, *saliency)
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan"), float("inf")])
+def test_alpha_must_be_positive(method, alpha):
+    if "alpha" not in inspect.signature(get_method(method)).parameters:
+        return
+    with pytest.raises(ValueError, match="expected a finite number > 0, got"):
+        draw_from(method, images(2), alpha=alpha)
+
+
+def test_per_must_be_known(method):
+    if method == "vanilla":
+        return
+    with pytest.raises(ValueError, match="per: expected 'batch' or 'sample', got 'image'"):
+        draw_from(method, images(2), per="image")
+
+
+def test_docstring_names_every_option(method):
+    function = get_method(method)
+    for name in inspect.signature(function).parameters:
+        assert name in (function.__doc__ or ""), f"{method} does not describe {name}"
+
+
+def test_unknown_method_names_the_nearest():
+    with pytest.raises(ValueError, match=r"method: expected one of .*cutmix.*, got 'cutmx'\. Did you mean 'cutmix'"):
+        get_method("cutmx")
+
+
+def test_table_is_literal_and_complete():
+    for name, where in METHODS.items():
+        assert where == f"dropmix.msda.{name}:{name}"
