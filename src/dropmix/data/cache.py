@@ -6,6 +6,7 @@ file, no right to write, a full disk), the pictures are decoded: nothing is lost
 `DROPMIX_CACHE=off` turns it off.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -88,7 +89,8 @@ def fetch(file: Path) -> np.ndarray | None:
         return None
     except (OSError, ValueError, EOFError):
         pass
-    file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
     return None
 
 

@@ -25,8 +25,8 @@ def threads() -> int:
 def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
     """One picture as uint8 (H, W, 3); a gray one has three equal channels.
 
-    With `size` the shorter side is resized to it (bicubic would ring; bilinear with antialiasing, as
-    torchvision's default) and the centre cut out. EXIF orientation is not applied, as in torchvision.
+    With `size` the shorter side is resized to it (bilinear with antialiasing) and the centre cut out, equal to
+    torchvision's Resize and CenterCrop. EXIF orientation is not applied, as in torchvision.
 
     Raises:
         DataError: the picture is damaged or holds more than 8 bits a channel; `where` names it.
@@ -58,11 +58,11 @@ def centre(picture, size: int):
 
     width, height = picture.size
     short = min(width, height)
-    # max: rounding must never make a side shorter than the square.
-    width, height = max(size, round(width * size / short)), max(size, round(height * size / short))
+    # The longer side is cut off and the margins are rounded, as torchvision's Resize and CenterCrop do.
+    width, height = int(size * width / short), int(size * height / short)
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = (width - size) // 2, (height - size) // 2
+    left, top = round((width - size) / 2), round((height - size) / 2)
     return picture.crop((left, top, left + size, top + size))
 
 

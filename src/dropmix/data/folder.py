@@ -37,7 +37,7 @@ def read(name: str, path: Path, size: int | None = None) -> Source:
         return flat(name, path, size)
     if train is None or test is None:
         raise DataError(
-            f"{path}: expected folders train and test (or val), got {[folder.name for folder in folders]}. "
+            f"{path}: expected folders train and test (or val), got {', '.join(folder.name for folder in folders)}. "
             "Add the missing one, or put the class folders directly into one folder."
         )
     classes = sorted({folder.name for split in (train, test) for folder in subfolders(split)})

@@ -45,7 +45,7 @@ def split_rows(
     check_arguments(train_per_class, validation, seed)
     train, held_out = [], []
     for name, rows in zip(classes, shuffled_by_class(labels, len(classes), seed), strict=True):
-        aside = max(1, round(validation * len(rows))) if validation > 0 else 0
+        aside = min(len(rows), max(1, round(validation * len(rows)))) if validation > 0 else 0
         left = len(rows) - aside
         wanted = max(1, left) if train_per_class is None else train_per_class
         if wanted > left:

@@ -1,0 +1,77 @@
+"""Stratified choices: counts by class, nesting, independence, errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropmix.data import DataError
+from dropmix.data.stratify import split_rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(4, 30), min_size=1, max_size=6),
+    per_class=st.integers(1, 2),
+    validation=st.sampled_from([0.0, 0.01, 0.1, 0.25, 0.5]),
+    seed=st.integers(0, 1000),
+)
+def test_counts_by_class(counts, per_class, validation, seed):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    names = [str(number) for number in range(len(counts))]
+    for wanted in (None, per_class):
+        train, held_out = split_rows(labels, names, train_per_class=wanted, validation=validation, seed=seed)
+        aside = [max(1, round(validation * n)) if validation else 0 for n in counts]
+        left = [n - a if wanted is None else wanted for n, a in zip(counts, aside, strict=True)]
+        assert np.bincount(labels[train], minlength=len(counts)).tolist() == left
+        assert np.bincount(labels[held_out], minlength=len(counts)).tolist() == aside
+        assert not set(train) & set(held_out)
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(held_out) > 0).all()
+
+
+def test_smaller_choices_are_subsets_and_validation_does_not_exchange_them():
+    labels = np.arange(200) % 4
+    small, _ = split_rows(labels, list("abcd"), train_per_class=5, seed=3)
+    large, _ = split_rows(labels, list("abcd"), train_per_class=20, seed=3)
+    beside, held_out = split_rows(labels, list("abcd"), train_per_class=5, validation=0.2, seed=3)
+    assert set(small) < set(large)
+    assert beside.tolist() == small.tolist()
+    assert len(held_out) == 40
+
+
+def test_seed_decides_and_global_generator_is_untouched():
+    labels = np.arange(200) % 4
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, again, other = (split_rows(labels, list("abcd"), train_per_class=5, seed=s)[0] for s in (0, 0, 1))
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()
+
+
+def test_every_row_is_drawn_equally_often():
+    labels = np.zeros(10, np.int64)
+    hits = np.bincount(
+        np.concatenate([split_rows(labels, ["a"], train_per_class=3, seed=s)[0] for s in range(2000)]), minlength=10
+    )
+    # Binomial(2000, 0.3): standard deviation 20.5, so five of them.
+    assert abs(hits - 600).max() < 103
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train_per_class": 5}, "at least 5 training images of each class, got 2 of class 'rare'"),
+        ({"train_per_class": 2, "validation": 0.5}, "got 1 of class 'rare' beside 1 for validation"),
+        ({"train_per_class": 0}, "train_per_class of at least 1, got 0"),
+        ({"validation": 1.0}, r"validation in \[0, 1\), got 1.0"),
+        ({"validation": -0.1}, r"validation in \[0, 1\), got -0.1"),
+        ({"validation": float("nan")}, r"validation in \[0, 1\), got nan"),
+        ({"seed": -1}, "seed of at least 0, got -1"),
+    ],
+)
+def test_errors(arguments, message):
+    labels = np.array([0] * 8 + [1] * 2)
+    with pytest.raises(DataError, match=message):
+        split_rows(labels, ["common", "rare"], **arguments)
