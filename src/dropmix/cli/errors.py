@@ -4,7 +4,6 @@ import sys
 import traceback
 from typing import Any
 
-import click
 import typer
 
 from .app import DEBUG
@@ -14,7 +13,7 @@ USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsA
 
 def explain(error: BaseException) -> int:
     """Print one line about an error; returns the exit status."""
-    if isinstance(error, typer.Exit | click.exceptions.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
