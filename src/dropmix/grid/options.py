@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
 
 from .grid import Grid
@@ -75,7 +76,7 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
         changes["rates"] = _rates(chosen.rates)
     grid = Grid.model_validate(grid.model_dump() | changes)
     _ = grid.arms  # unknown methods and bad options are refused here, before anything is read
-    _check_network(grid)
+    check_name(grid.base.network)
     return grid
 
 
@@ -114,13 +115,3 @@ def _rates(rates: str | list[float] | float) -> tuple[float, ...]:
         except ValueError:
             raise ValueError(f"rates: expected numbers such as 0,0.4, got {rates!r}.") from None
     return tuple(rates) if isinstance(rates, list) else (float(rates),)
-
-
-def _check_network(grid: Grid) -> None:
-    """Refuse an unknown network before any image is read; building on the meta device costs nothing."""
-    import torch
-
-    from dropmix.nets import build
-
-    with torch.device("meta"):
-        build(grid.base.network, 2)

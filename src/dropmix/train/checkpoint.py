@@ -44,6 +44,7 @@ def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "
         if not path.exists():
             continue
         try:
+            _check_sums(path)
             content = torch.load(path, map_location=device, weights_only=True)
             if content["spec_hash"] == spec_hash:
                 return content
@@ -54,6 +55,14 @@ def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "
             reason = str(error).strip().split("\n")[0]
         warnings.warn(f"checkpoint {path} cannot be used ({reason}); trying the one before", stacklevel=2)
     return None
+
+
+def _check_sums(path: Path) -> None:
+    """torch.load does not look at the sums of its zip file: one flipped bit would pass as a weight."""
+    with zipfile.ZipFile(path) as file:
+        bad = file.testzip()
+    if bad is not None:
+        raise zipfile.BadZipFile(f"{bad} does not match its checksum")
 
 
 def remove_checkpoints(folder: Path) -> None:

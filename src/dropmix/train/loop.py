@@ -18,7 +18,7 @@ from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from .config import RunSpec
 from .files import write_atomic
 from .outcome import accuracy_summary, environment, write_predictions
-from .plan import EpochPlan, stream
+from .plan import EpochPlan, batch_slices, stream
 from .schedule import learning_rate
 from .step import Stepper
 
@@ -101,7 +101,7 @@ class _Run:
             model = build(spec.network, len(dataset.classes), dataset.train.images.shape[-1])
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
-        self.steps = -(-size // spec.train.batch)
+        self.batches = batch_slices(size, spec.train.batch)
         self.place = Place()
         self.logits = torch.empty(0)  # of the latest evaluation; the last epoch always ends in one
         self.started = time.monotonic()
@@ -145,17 +145,17 @@ class _Run:
         self.stepper.model.train()
         # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
         total = torch.tensor(place.loss_sum, dtype=torch.float64, device=self.device)
-        while place.step < self.steps:
+        while place.step < len(self.batches):
             if self.control.should_stop():
                 place.loss_sum = float(total)
                 return "stopped"
-            part = plan.batch(place.step, spec.train.batch)
+            part = plan.part(self.batches[place.step])
             x = self.images.batch(part.index, part.top, part.left, part.flip if spec.data.flip else None)
             y = self.images.labels[part.index.to(self.device, non_blocking=True)]
             total += self.stepper.step(x, y, place.epoch, place.step) * len(part.index)
             place.step += 1
-            done = place.epoch * self.steps + place.step
-            self.control.on_progress(done, spec.train.epochs * self.steps, self._last_accuracy())
+            done = place.epoch * len(self.batches) + place.step
+            self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
         place.loss_sum = float(total)
         return "done"
 

@@ -56,7 +56,21 @@ class EpochPlan:
             flip=mirrored if flip else torch.zeros(size, dtype=torch.bool),
         )
 
-    def batch(self, step: int, batch: int) -> "EpochPlan":
-        """The part of the plan that one step of `batch` images uses; the last may be smaller."""
-        part = slice(step * batch, (step + 1) * batch)
-        return EpochPlan(self.index[part], self.top[part], self.left[part], self.flip[part])
+    def part(self, place: slice) -> "EpochPlan":
+        """The part of the plan that one step uses."""
+        return EpochPlan(self.index[place], self.top[place], self.left[place], self.flip[place])
+
+
+def batch_slices(size: int, batch: int) -> list[slice]:
+    """Cut an epoch of `size` images into batches; the last may be smaller.
+
+    A last image alone joins the batch before it: batch normalisation cannot train on one image where the map is 1 x 1.
+
+    Example:
+        >>> [s.stop - s.start for s in batch_slices(9, 4)]
+        [4, 5]
+    """
+    starts = list(range(0, size, batch))
+    if len(starts) > 1 and size - starts[-1] == 1:
+        starts.pop()
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], size])]

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from dropmix.train.plan import EpochPlan, batch_slices, stream
+
+
+def test_streams_repeat_and_differ_by_every_part_of_their_place():
+    places = [
+        (0, "mix", 0, 0),
+        (1, "mix", 0, 0),
+        (0, "drop", 0, 0),
+        (0, "mix", 1, 0),
+        (0, "mix", 0, 1),
+        (0, "mix", 10, 1),
+    ]
+    draws = [torch.rand(8, generator=stream(*place)) for place in places]
+    for place, draw in zip(places, draws):
+        assert torch.equal(draw, torch.rand(8, generator=stream(*place)))
+    assert len({tuple(draw.tolist()) for draw in draws}) == len(places)
+
+
+def test_streams_leave_the_global_generator_alone():
+    state = torch.random.get_rng_state()
+    torch.rand(3, generator=stream(0, "order"))
+    EpochPlan.draw(0, 0, 10, 2, True)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_an_epoch_is_a_permutation_with_crops_in_range_and_half_mirrored():
+    plan = EpochPlan.draw(0, 3, 4000, 2, True)
+    assert torch.equal(plan.index.sort().values, torch.arange(4000))
+    for corner in (plan.top, plan.left):
+        counts = torch.bincount(corner, minlength=5)
+        assert len(counts) == 5
+        # 5 sd of a binomial of 4000 draws at 1/5
+        assert (counts - 800).abs().max() < 5 * (4000 * 0.2 * 0.8) ** 0.5
+    assert abs(int(plan.flip.sum()) - 2000) < 5 * 1000**0.5
+
+
+def test_without_flip_the_crops_and_the_order_are_the_same():
+    with_flip, without = EpochPlan.draw(0, 0, 50, 2, True), EpochPlan.draw(0, 0, 50, 2, False)
+    assert torch.equal(with_flip.index, without.index)
+    assert torch.equal(with_flip.top, without.top)
+    assert not without.flip.any()
+
+
+def test_no_padding_means_no_shift():
+    assert EpochPlan.draw(0, 0, 50, 0, True).top.abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "lengths"),
+    [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (9, 4, [4, 5]), (3, 4, [3]), (1, 4, [1]), (5, 4, [5])],
+)
+def test_batches_cover_everything_and_no_image_is_left_alone(size, batch, lengths):
+    slices = batch_slices(size, batch)
+    assert [s.stop - s.start for s in slices] == lengths
+    assert torch.equal(torch.cat([torch.arange(size)[s] for s in slices]), torch.arange(size))
