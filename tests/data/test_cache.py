@@ -125,23 +125,23 @@ def test_no_home(monkeypatch):
 
 
 def test_least_recently_used_entries_make_room(root, source, rng, monkeypatch):
-    decoder = Decoder(rng, (100, 1, 1, 3))
-    monkeypatch.setattr(cache, "LIMIT", 1300)  # two entries of 460 bytes and the pixels of a third
-    for name in ("old", "used", "new"):
+    decoder = Decoder(rng, (100, 1, 1, 3))  # entries of 128 + 300 + 32 bytes
+
+    def calls_for(name):
+        before = decoder.calls
         ask(decoder, source, settings=(name,))
-        for age, file in enumerate(sorted(root.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)):
-            os.utime(file, (time.time() - 100 * (age + 1),) * 2)
-        if name == "used":
-            ask(decoder, source, settings=("old",))  # now "used" is the one used longest ago
-    monkeypatch.setattr(cache, "LIMIT", 1100)
-    ask(decoder, source, settings=("last",))
-    calls = decoder.calls
-    ask(decoder, source, settings=("last",))
-    assert decoder.calls == calls
-    assert len(list(root.iterdir())) == 2
-    monkeypatch.setattr(cache, "LIMIT", 500)
-    ask(decoder, source, settings=("too large to keep",))
-    assert len(list(root.iterdir())) == 2
+        return decoder.calls - before
+
+    monkeypatch.setattr(cache, "LIMIT", 1000)
+    for age, name in ((200, "first"), (100, "second")):
+        assert calls_for(name) == 1
+        newest = max(root.iterdir(), key=lambda file: file.stat().st_mtime)
+        os.utime(newest, (time.time() - age,) * 2)
+    assert calls_for("first") == 0  # so that "second" is the one used longest ago
+    assert calls_for("third") == 1
+    assert [calls_for(name) for name in ("first", "third", "second")] == [0, 0, 1]
+    monkeypatch.setattr(cache, "LIMIT", 599)
+    assert [calls_for("more than half of the room") for _ in range(2)] == [1, 1]
 
 
 def test_unfinished_files_are_swept_away_after_a_day(root, source, rng):

@@ -31,7 +31,7 @@ def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
     Raises:
         DataError: the picture is damaged or holds more than 8 bits a channel; `where` names it.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
@@ -44,8 +44,10 @@ def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ...
+        # Its own message names an object in memory instead of the file.
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
         raise DataError(
-            f"{where}: expected a picture that Pillow can read, got {error}. Replace or remove it."
+            f"{where}: expected a picture that Pillow can read, got {reason}. Replace or remove it."
         ) from error
     if size is not None:
         rgb = centre(rgb, size)
