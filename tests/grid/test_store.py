@@ -1,0 +1,91 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dropmix.grid.store import StoreError, check_same_grid, create_run, inspect_run, locked, run_card, scan
+from dropmix.recipes import get_recipe
+
+SPEC = get_recipe("digits").base
+
+
+def test_a_new_folder_holds_its_spec_and_is_made_once(tmp_path):
+    folder = create_run(tmp_path, SPEC)
+    assert folder.name == SPEC.folder_name
+    before = (folder / "spec.json").stat().st_mtime_ns
+    assert create_run(tmp_path, SPEC) == folder
+    assert (folder / "spec.json").stat().st_mtime_ns == before
+    assert inspect_run(folder).state == "new"
+
+
+def test_every_state_is_told_apart(tmp_path):
+    folder = create_run(tmp_path, SPEC)
+    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
+    assert (inspect_run(folder).state, inspect_run(folder).epoch) == ("interrupted", 2)
+    (folder / "failed").write_text("no luck\n")
+    assert (inspect_run(folder).state, inspect_run(folder).cause) == ("failed", "no luck")
+    with locked(folder) as mine:
+        assert mine
+        # The lock is asked for by another process: within one process a second open file may take it too.
+        code = "import sys; from pathlib import Path; from dropmix.grid.store import inspect_run; "
+        code += "print(inspect_run(Path(sys.argv[1])).state)"
+        asked = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+        assert asked.stdout.strip() == "running"
+    (folder / "predictions.parquet").touch()
+    (folder / "done").write_text("{}")
+    assert inspect_run(folder).state == "done"
+    (folder / "spec.json").write_text("{")
+    assert inspect_run(folder).state == "damaged"
+    assert "remove the folder" in inspect_run(folder).cause
+
+
+def test_a_folder_left_before_its_spec_is_explained(tmp_path):
+    (tmp_path / "mixup-s0-0123456789").mkdir()
+    (found,) = scan(tmp_path)
+    assert (found.state, "before its spec" in found.cause) == ("new", True)
+
+
+def test_other_things_in_the_folder_are_left_alone(tmp_path):
+    create_run(tmp_path, SPEC)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.html").touch()
+    (tmp_path / "notes.txt").touch()
+    assert len(scan(tmp_path)) == 1
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    child = os.fork()
+    if not child:
+        with locked(tmp_path):
+            os._exit(0)  # as after a kill: nothing is released by hand
+    os.waitpid(child, 0)
+    with locked(tmp_path) as mine:
+        assert mine
+
+
+def test_another_grids_folder_is_refused_with_what_differs(tmp_path):
+    create_run(tmp_path, SPEC)
+    longer = SPEC.model_copy(update={"train": SPEC.train.model_copy(update={"epochs": 99})})
+    with pytest.raises(StoreError, match=rf"train.epochs \({SPEC.train.epochs} there, 99 here\)"):
+        check_same_grid(tmp_path, longer)
+    check_same_grid(tmp_path, SPEC.model_copy(update={"seed": 5}))
+    check_same_grid(tmp_path / "nothing", longer)
+
+
+def test_a_missing_folder_is_one_line(tmp_path):
+    with pytest.raises(StoreError, match="expected a grid's folder, got nothing"):
+        scan(tmp_path / "none")
+
+
+def test_the_card_tells_shared_and_own(tmp_path):
+    for seed in (1, 0):
+        folder = create_run(tmp_path, SPEC.model_copy(update={"seed": seed}))
+        done = {"environment": {"torch": "2"}, "seconds": 1.5, "predictions_sha256": f"{seed}" * 64}
+        (folder / "predictions.parquet").touch()
+        (folder / "done").write_text(json.dumps(done))
+    card = run_card(tmp_path)
+    assert (card["seeds"], card["arms"], card["seconds"]) == ([0, 1], ["vanilla"], 3.0)
+    assert card["spec"]["network"] == "wrn10-1"
+    assert card["environment"] == {"torch": "2"}
