@@ -124,18 +124,19 @@ def _train(
     from dropmix.grid.run import Settings, run_grid
     from dropmix.grid.store import check_same_grid
     from dropmix.grid.view import LiveView, PlainView
-    from dropmix.train.device import resolve_device
+    from dropmix.train.device import all_devices, resolve_device
 
     started = time.time()
     target = resolve_device(device)
+    devices = all_devices(target)
     grid, _ = _with_data(grid, data, download)
     runs = grid.runs
     check_same_grid(out, runs[0])
     settings = Settings(
         out=out.absolute(),
         data=data,
-        device=str(target),
-        workers=workers or _workers(target.type),
+        devices=devices,
+        workers=workers or (len(devices) if target.type == "cuda" else _cores()),
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
@@ -161,7 +162,7 @@ def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int |
     from dropmix.grid.estimate import estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
-    from dropmix.train.device import make_deterministic, resolve_device
+    from dropmix.train.device import all_devices, make_deterministic, resolve_device
 
     target = resolve_device(device)
     make_deterministic()
@@ -172,7 +173,7 @@ def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int |
         state, cost = inspect_run(out / spec.folder_name).state, costs[spec.arm.name]
         left += [cost] if state != "done" else []
         print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
-    processes = workers or _workers(target.type)
+    processes = workers or (len(all_devices(target)) if target.type == "cuda" else _cores())
     seconds = sum(cost.seconds for cost in left) / processes
     flops = sum(cost.flops for cost in left)
     cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
@@ -187,9 +188,5 @@ def _with_data(grid: Any, data: str | None, download: bool) -> tuple[Any, Any]:
     return grid.with_settings({"data.fingerprint": dataset.fingerprint}), dataset
 
 
-def _workers(device: str) -> int:
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.device_count()
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,7 @@
 """Run a grid on this machine: worker processes, each with one run at a time."""
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -28,7 +29,7 @@ class Settings:
     Args:
         out: the grid's folder.
         data: where the images are, or None for sets that need no path.
-        device: as `resolve_device` takes it.
+        devices: names of devices; workers take them in turn.
         workers: processes side by side.
         deadline: seconds since the epoch at which runs checkpoint and leave, or None.
         checkpoint_seconds: least time between two checkpoints of a run.
@@ -37,7 +38,7 @@ class Settings:
 
     out: Path
     data: str | None = None
-    device: str = "auto"
+    devices: tuple[str, ...] = ("cpu",)
     workers: int = 1
     deadline: float | None = None
     checkpoint_seconds: float = 60.0
@@ -103,7 +104,8 @@ def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
 class _Process:
     """A worker process; a thread turns its events into items of a queue."""
 
-    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
+    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]", device: str) -> None:
+        self.device = device
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | dict(os.environ)
         self.process = subprocess.Popen(
@@ -131,7 +133,7 @@ class _Process:
             "spec": spec.model_dump(mode="json"),
             "out": str(settings.out),
             "data": settings.data,
-            "device": settings.device,
+            "device": self.device,
             "deadline": settings.deadline,
             "checkpoint_seconds": settings.checkpoint_seconds,
             "keep_logits": settings.keep_logits,
@@ -173,8 +175,9 @@ class _Pool:
         self.stopping = True
 
     def run(self, view: View) -> None:
-        for _ in range(min(self.settings.workers, len(self.todo))):
-            self.processes.add(_Process(self.events))
+        devices = itertools.cycle(self.settings.devices)
+        for device in itertools.islice(devices, min(self.settings.workers, len(self.todo))):
+            self.processes.add(_Process(self.events, device))
         while self.processes:
             view(self.progress)
             with contextlib.suppress(queue.Empty):
@@ -226,7 +229,7 @@ class _Pool:
         with contextlib.suppress(OSError):
             (self.settings.out / run.name / FAILED).write_text(cause + "\n")
         if self.todo:
-            self.processes.add(_Process(self.events))
+            self.processes.add(_Process(self.events, process.device))
 
     def _give_up(self, cause: str) -> None:
         """Workers that end before they take a job will not fare better the next time: say so for all that is left."""

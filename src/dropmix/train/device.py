@@ -32,6 +32,18 @@ def resolve_device(name: str = "auto") -> torch.device:
     return device
 
 
+def all_devices(device: torch.device) -> tuple[str, ...]:
+    """Return the devices that runs side by side may use: every GPU for "cuda", else the one that was named.
+
+    Example:
+        >>> all_devices(torch.device("cpu"))
+        ('cpu',)
+    """
+    if device.type == "cuda" and device.index is None:
+        return tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
+    return (str(device),)
+
+
 def make_deterministic(threads: int = 1) -> None:
     """Set this process up for runs that repeat to the bit: deterministic algorithms, `threads` CPU threads."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
