@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from dropmix.audit import audit_grid
+from dropmix.cli.options import grid_of
 from dropmix.data import load
-from dropmix.grid.options import grid_of
 from dropmix.grid.run import Settings, run_grid
 from dropmix.grid.store import inspect_run, scan
 

@@ -73,7 +73,7 @@ def run(
         "train_per_class": train_per_class,
         "validation": validation,
     }
-    from dropmix.grid.options import grid_of, parse_duration, read_config
+    from dropmix.cli.options import grid_of, parse_duration, read_config
 
     grid = grid_of({k: v for k, v in wanted.items() if v is not None}, set_ or [], read_config(config))
     limit = None if time_limit is None else parse_duration(time_limit)

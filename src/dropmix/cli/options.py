@@ -7,10 +7,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from dropmix.grid.grid import Grid
 from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
-
-from .grid import Grid
 
 
 class Config(BaseModel):

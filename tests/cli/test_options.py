@@ -1,0 +1,80 @@
+import pytest
+from pydantic import ValidationError
+
+from dropmix.cli.options import grid_of, parse_duration, read_config
+
+
+def test_options_and_settings_reach_the_spec():
+    grid = grid_of(
+        {"recipe": "cifar100-wrn28-2", "methods": "mixup,cutmix(alpha=0.2)", "rates": "0,0.4", "epochs": 30,
+         "train_per_class": 30, "seeds": 3, "first_seed": 7, "unit": "sample"},
+        ["network=wrn10-2", "train.schedule.kind=cosine", "data.crop_padding=4"],
+        {},
+    )  # fmt: skip
+    base = grid.base
+    assert base.network == "wrn10-2"
+    assert (base.train.epochs, base.train.schedule.milestones, base.train.schedule.kind) == (30, (10, 20), "cosine")
+    assert (base.data.train_per_class, base.data.crop_padding) == (30, 4)
+    assert [arm.name for arm in grid.arms] == [
+        "vanilla", "mixup", "mixup r=0.4 unit=sample", "cutmix alpha=0.2", "cutmix alpha=0.2 r=0.4 unit=sample",
+    ]  # fmt: skip
+    assert {run.seed for run in grid.runs} == {7, 8, 9}
+
+
+def test_a_file_gives_the_same_grid_and_options_win(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text("recipe: digits\nmethods: [mixup]\nrates: [0, 0.5]\nseeds: 4\nset: {train.lr: 0.2}\n")
+    config = read_config(path)
+    grid = grid_of({}, [], config)
+    assert (grid.methods, grid.rates, grid.seeds, grid.base.train.lr) == (("mixup",), (0.0, 0.5), 4, 0.2)
+    assert grid_of({"seeds": 1}, ["train.lr=0.3"], config).base.train.lr == 0.3
+    assert grid_of({"seeds": 1}, [], config).seeds == 1
+
+
+@pytest.mark.parametrize("text", ["- a", "recipe: [", "just words"])
+def test_an_unreadable_file_is_refused(tmp_path, text):
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"grid\.yaml: expected"):
+        read_config(path)
+
+
+def test_a_typo_in_a_file_is_named(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text("recipe: digits\nmethod: mixup\n")
+    with pytest.raises(ValidationError) as error:
+        read_config(path)
+    assert error.value.errors()[0]["loc"] == ("method",)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "message"),
+    [
+        ({"recipe": "digitz"}, [], "recipe: expected one of .* Did you mean 'digits'"),
+        ({"recipe": "digits", "preset": "papers"}, [], "preset: expected"),
+        ({"recipe": "digits", "methods": "mixu"}, [], "method: expected one of .* Did you mean 'mixup'"),
+        ({"recipe": "digits", "rates": "0,x"}, [], "rates: expected numbers"),
+        ({"recipe": "digits", "rates": "1.5"}, [], r"expected rates in \[0, 1\], got 1.5"),
+        ({"recipe": "digits"}, ["network=wrn11-2"], "network: expected depth"),
+        ({"recipe": "digits"}, ["train.lr"], "set: expected path=value"),
+        ({"recipe": "digits"}, ["network.depth=3"], "set: expected a path of the spec"),
+        ({"recipe": "digits", "methods": "mixup(alpha=-1)"}, [], "alpha: expected a finite number > 0"),
+        ({}, [], "run: expected a recipe"),
+    ],
+)
+def test_bad_options_are_one_clear_line(options, settings, message):
+    with pytest.raises(ValueError, match=message):
+        grid_of(options, settings, {})
+
+
+@pytest.mark.parametrize("setting", ["train.epoch=3", "train.lr=fast", "nonsense=1", "train.schedule.kind=linear"])
+def test_a_bad_setting_is_named_by_its_path(setting):
+    with pytest.raises(ValidationError) as error:
+        grid_of({"recipe": "digits"}, [setting], {})
+    assert ".".join(map(str, error.value.errors()[0]["loc"])) == setting.split("=")[0]
+
+
+@pytest.mark.parametrize("text", ["", "x", "9x", "1h 30", "-3s"])
+def test_bad_durations_are_refused(text):
+    with pytest.raises(ValueError, match="duration: expected"):
+        parse_duration(text)
