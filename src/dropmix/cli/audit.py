@@ -31,7 +31,7 @@ def audit(
         others = [str(path) for path in treated or []]
         found, card = audit_predictions(str(baseline), others or None, **options), {}
     if json:
-        print(found.to_json())
+        print(found.dumps())
     else:
         _print_audit(found)
     if out is not None:
