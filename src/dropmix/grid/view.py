@@ -1,11 +1,13 @@
 """What a person sees while a grid runs: one line a run and an ETA; plain lines when not in a terminal."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from .run import Progress
 
@@ -14,22 +16,22 @@ _LIVE_ROWS = 20
 
 
 class Eta:
-    """Time left, from the share of all runs' steps done since the start."""
+    """Time left, from the share of all runs' steps done in the last `window` seconds."""
 
-    def __init__(self) -> None:
-        self.start: float | None = None
-        self.first = 0.0
+    def __init__(self, window: float = 600.0) -> None:
+        self.window = window
+        self.past: deque[tuple[float, float]] = deque()
 
     def __call__(self, runs: Runs) -> str:
         """Return a text such as "12 min left"."""
-        share = sum(_share(run) for run in runs.values()) / max(len(runs), 1)
-        now = time.monotonic()
-        if self.start is None:
-            self.start, self.first = now, share
-        gained = share - self.first
-        if gained <= 0 or now - self.start < 2:
+        share, now = sum(_share(run) for run in runs.values()) / max(len(runs), 1), time.monotonic()
+        self.past.append((now, share))
+        while now - self.past[0][0] > self.window:
+            self.past.popleft()
+        before, first = self.past[0]
+        if share <= first or now - before < 2:
             return "time left unknown"
-        return f"{duration((now - self.start) * (1 - share) / gained)} left"
+        return f"{duration((now - before) * (1 - share) / (share - first))} left"
 
 
 def duration(seconds: float) -> str:
@@ -46,10 +48,14 @@ def duration(seconds: float) -> str:
 
 def headline(runs: Runs, eta: str) -> str:
     """One line about the grid."""
-    counts = {state: sum(run.state == state for run in runs.values()) for state in ("done", "running", "failed")}
-    text = f"{counts['done']} of {len(runs)} runs done, {counts['running']} running"
-    text += f", {counts['failed']} failed" if counts["failed"] else ""
-    return text if counts["done"] == len(runs) else f"{text}, {eta}"
+    done, running, failed = (
+        sum(run.state == state for run in runs.values()) for state in ("done", "running", "failed")
+    )
+    parts = [f"{done} of {len(runs)} runs done"]
+    parts += [f"{failed} failed"] if failed else []
+    if done + failed < len(runs):
+        parts += [f"{running} running" if running else "workers start", eta]
+    return ", ".join(parts)
 
 
 class PlainView:
@@ -87,7 +93,7 @@ class LiveView:
         self.live.__exit__(None, None, None)
 
     def __call__(self, runs: Runs) -> None:
-        table = Table(box=None, pad_edge=False, title=headline(runs, self.eta(runs)), title_justify="left")
+        table = Table(box=None, pad_edge=False)
         for column in ("run", "state", "progress", "accuracy"):
             table.add_column(column)
         shown = [run for run in runs.values() if run.state != "waiting"]
@@ -95,7 +101,7 @@ class LiveView:
         for run in shown[-_LIVE_ROWS:]:
             accuracy = "" if run.accuracy is None else f"{100 * run.accuracy:.1f} %"
             table.add_row(run.name, run.state, _bar(_share(run)), accuracy)
-        self.live.update(table)
+        self.live.update(Group(Text(headline(runs, self.eta(runs))), table))
 
 
 def _share(run: Progress) -> float:
