@@ -232,7 +232,7 @@ def test_one_graph_for_all_boxes_and_odd_last_batches(name, per):
     counter = pytest.importorskip("torch._dynamo.testing").CompileCounter()
     torch._dynamo.reset()
     compiled = torch.compile(apply_mix, fullgraph=True, dynamic=True, backend=counter)
-    for seed in range(20):
+    for seed in range(20):  # the last of every five batches is odd
         x, y = images(7 if seed % 5 == 4 else 8), torch.arange(7 if seed % 5 == 4 else 8)
         mix = draw_from(name, x, seed, per=per)
         mixed, shares = compiled(x, y, mix, num_classes=8)

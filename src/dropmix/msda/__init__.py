@@ -13,6 +13,7 @@ METHODS: dict[str, str] = {
     "vanilla": "dropmix.msda.vanilla:vanilla",
     "mixup": "dropmix.msda.mixup:mixup",
     "cutmix": "dropmix.msda.cutmix:cutmix",
+    "puzzlemix": "dropmix.msda.puzzlemix:puzzlemix",
     "saliencymix": "dropmix.msda.saliencymix:saliencymix",
 }
 

@@ -154,7 +154,7 @@ def move_cells(x: Tensor, cells: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     n = cells.shape[-1]
     blocks = x.reshape(batch, channels, n, height // n, n, width // n).permute(0, 2, 4, 1, 3, 5)
-    blocks = blocks.reshape(batch, n * n, -1)
+    blocks = blocks.reshape(batch, n * n, x.shape[1:].numel() // (n * n))
     source = cells.view(batch, n * n, 1).to(x.device)
     moved = blocks.gather(1, source.clamp(min=0).expand_as(blocks)).masked_fill_(source < 0, 0)
     moved = moved.view(batch, n, n, channels, height // n, width // n).permute(0, 3, 1, 4, 2, 5)
