@@ -16,19 +16,19 @@ def table() -> str:
 
 
 def row(name: str) -> str:
-    """One row, from the first lines of the docstrings of the method and of its module."""
+    """One row, from the first paragraphs of the docstrings of the method and of its module."""
     method = get_method(name)
-    what = first_line(method).removesuffix(".").split(" (")[0]
-    source = re.sub(r"^\S+\. |\.$", "", first_line(inspect.getmodule(method))) if name != "vanilla" else ""
+    what = first_paragraph(method).removesuffix(".").split(" (")[0]
+    source = re.sub(r"^\S+\. |\.$", "", first_paragraph(inspect.getmodule(method))) if name != "vanilla" else ""
     source = re.sub(r"arXiv[: ](\d+\.\d+)", r"[arXiv \1](https://arxiv.org/abs/\1)", source)
     card = f"docs/methods/{name}.md"
     shown = f"[`{name}`]({card})" if (ROOT / card).is_file() else f"`{name}`"
     return f"| {shown} | {what} | {source} |\n"
 
 
-def first_line(thing: object) -> str:
-    """First line of a docstring."""
-    return (inspect.getdoc(thing) or "").split("\n")[0]
+def first_paragraph(thing: object) -> str:
+    """First paragraph of a docstring, as one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
 def renewed(readme: str) -> str:
