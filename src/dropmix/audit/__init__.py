@@ -11,6 +11,18 @@ The package imports no torch. Fractions inside: 0.01 is one percentage point.
 from dropmix.audit.errors import AuditError
 from dropmix.audit.predictions import Predictions
 from dropmix.audit.result import Audit, Comparison
+from dropmix.audit.rules import fail_if
 from dropmix.audit.run import audit_grid, audit_predictions
+from dropmix.audit.verdict import no_evidence, verdict
 
-__all__ = ["Audit", "AuditError", "Comparison", "Predictions", "audit_grid", "audit_predictions"]
+__all__ = [
+    "Audit",
+    "AuditError",
+    "Comparison",
+    "Predictions",
+    "audit_grid",
+    "audit_predictions",
+    "fail_if",
+    "no_evidence",
+    "verdict",
+]

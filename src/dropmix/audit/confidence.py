@@ -7,7 +7,7 @@ class's examples and the arm's seeds; or, on request, the highest probability. R
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 
 def class_confidence(labels: np.ndarray, probability: np.ndarray | None, k: int) -> np.ndarray:
@@ -66,6 +66,6 @@ def confidence_change(sign: np.ndarray, before: np.ndarray, after: np.ndarray, l
         a, b = down.var(ddof=1) / len(down), up.var(ddof=1) / len(up)
         if a + b > 0:
             df = (a + b) ** 2 / (a**2 / (len(down) - 1) + b**2 / (len(up) - 1))
-            half = stats.t.ppf((1 + level) / 2, df) * np.sqrt(a + b)
+            half = stdtrit(df, (1 + level) / 2) * np.sqrt(a + b)
             low, high = degraded - improved - half, degraded - improved + half
     return ConfidenceChange(improved, degraded, degraded - improved, float(low), float(high))

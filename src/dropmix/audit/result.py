@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,18 @@ class Comparison:
     confusion_change: np.ndarray | None = None
     group: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def put(self, key: str, value: float, reason: str) -> None:
+        """Set a key of the summary; NaN becomes None, for the stated reason."""
+        self.summary[key] = None if math.isnan(value) else float(value)
+        if math.isnan(value):
+            self.reasons[key] = reason
+
+    def leave_out(self, keys: Sequence[str], reason: str) -> None:
+        """Set keys of the summary to None and say why."""
+        for key in keys:
+            self.summary[key] = None
+            self.reasons[key] = reason
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a class, plain Python values, NaN as None."""

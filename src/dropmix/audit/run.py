@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dropmix.audit.comparison import Pair, compare, pair
+from dropmix.audit.comparison import compare
 from dropmix.audit.errors import AuditError, first
 from dropmix.audit.grid import BASELINE, find_runs, group_runs, read_arms
+from dropmix.audit.pair import Pair, pair
 from dropmix.audit.predictions import Predictions
 from dropmix.audit.reading import read
 from dropmix.audit.result import Audit, Comparison
@@ -66,7 +67,9 @@ def audit_predictions(
         base, others = _split_vanilla(arms)
     else:
         base = _single(read(baseline, "baseline", classes, intersect, topk))
-        others = _treated(treated, base, classes, settings)
+        others = _treated(treated, classes, settings)
+    if superclasses is not None:
+        base = replace(base, superclasses=tuple(superclasses))
     names = None if classes is None else list(classes)
     pairs = [pair(base, arm, names, settings) for arm in others]
     comparisons = [compare(p, settings, paired) for p in pairs]
@@ -123,7 +126,7 @@ def audit_grid(
     return _audit(comparisons, used, p, {**settings.to_dict(), "paired": paired, "baseline": baseline}, notes)
 
 
-def _treated(treated: Any, base: Predictions, classes, settings: Settings) -> list[Predictions]:
+def _treated(treated: Any, classes, settings: Settings) -> list[Predictions]:
     if isinstance(treated, Mapping) and not {"pred", "probs", "preds", "predictions"} & set(treated):
         arms = [
             _renamed(_single(read(source, str(name), classes, settings.intersect, settings.topk)), str(name))

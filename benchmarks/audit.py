@@ -1,0 +1,314 @@
+"""Calibration and cost of the audit, on simulated predictions with a known truth.
+
+    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each repetition is a line
+    python benchmarks/audit.py cost --state state.jsonl
+    python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
+
+Compared with: the paper's sign rule (mean recall lower by any amount), Welch's t test with Benjamini-Hochberg, and a
+bootstrap over seeds. Truths and noise as in `dropmix.audit.simulate`.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import stdtr
+
+from dropmix.audit.inference import infer
+from dropmix.audit.settings import Settings
+from dropmix.audit.simulate import CIFAR, IMAGENET, Simulated, World, simulate
+from dropmix.audit.variance import variances
+
+MARGIN = 0.005
+TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray | float]] = {
+    "equal 0": lambda rng, m: 0.0,
+    "equal 0.25": lambda rng, m: 0.0025,
+    "equal 0.84": lambda rng, m: 0.0084,
+    "equal 1.49": lambda rng, m: 0.0149,
+    "spike": lambda rng, m: np.where(rng.random(m) < 0.15, -0.04, 0.025),
+    "normal": lambda rng, m: rng.normal(0.015, 0.025, m),
+    "heavy tails": lambda rng, m: 0.015 + 0.015 * rng.standard_t(3, m),
+}
+SOME = ("equal 0", "equal 0.84", "spike", "normal")
+# name -> world, truths, repetitions, of which with intervals
+CELLS: dict[str, tuple[World, tuple[str, ...], int, int]] = {
+    "CIFAR": (CIFAR, tuple(TRUTHS), 200, 60),
+    "ImageNet": (IMAGENET, tuple(TRUTHS), 30, 20),
+    "CIFAR, arms disagree 2 % more": (replace(CIFAR, arm_disagreement=0.02), SOME, 60, 30),
+    "CIFAR, no seed x class effect": (replace(CIFAR, seed_ratio=1.0), SOME, 60, 0),
+    "CIFAR, strong seed x class effect": (replace(CIFAR, seed_ratio=1.8), SOME, 60, 0),
+    "CIFAR, shared seeds correlate 0.5": (replace(CIFAR, pairing=0.5), SOME, 60, 0),
+    "CIFAR, 3 v 3 seeds": (replace(CIFAR, seeds=(3, 3)), SOME, 60, 30),
+    "CIFAR, 10 v 10 seeds": (replace(CIFAR, seeds=(10, 10)), SOME, 60, 30),
+}
+METHODS = ("audit", "sign rule", "Welch + BH", "seed bootstrap")
+
+
+def called_by_others(s: Simulated, change: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Classes that the other procedures call degraded, each (M,) bool."""
+    recalls = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, var = (
+            [f(r) for r in recalls] for f in (lambda r: r.mean(axis=0), lambda r: r.var(axis=0, ddof=1) / len(r))
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        free = (var[0] + var[1]) ** 2 / sum(v**2 / (len(r) - 1) for v, r in zip(var, recalls))
+        p = stdtr(free, (mean[1] - mean[0]) / np.sqrt(var[0] + var[1]))
+    p = np.nan_to_num(p, nan=1.0)
+    order = np.argsort(p)
+    below = p[order] <= 0.1 * (np.arange(len(p)) + 1) / len(p)
+    welch = np.zeros(len(p), dtype=bool)
+    welch[order[: below.nonzero()[0].max() + 1 if below.any() else 0]] = True
+    draws = [rng.multinomial(len(r), np.full(len(r), 1 / len(r)), size=400) / len(r) @ r for r in recalls]
+    boot = (draws[1] - draws[0] < 0).mean(axis=0) >= 0.95
+    return {"sign rule": change < -1e-9, "Welch + BH": welch, "seed bootstrap": boot}
+
+
+def one_repetition(name: str, truth: str, rep: int) -> dict:
+    """Simulate one audit and score every procedure; numbers, fractions."""
+    world, _, _, with_intervals = CELLS[name]
+    rng = np.random.default_rng([list(CELLS).index(name), list(TRUTHS).index(truth), rep])
+    s = simulate(world, np.asarray(TRUTHS[truth](rng, world.classes)), rng)
+    m, n = world.classes, world.per_class
+    change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
+    share = [c.mean(axis=0).reshape(-1) for c in (s.correct0, s.correct1)]
+    recall = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
+    shared = (np.arange(min(world.seeds)),) * 2 if world.pairing else None
+    v = variances(np.repeat(np.arange(m), n), *share, *recall, shared=shared)
+    bounded = rep < with_intervals and (world.arm_disagreement or not truth.startswith("equal"))
+    settings = Settings(margin=MARGIN, refits=200 if bounded else 0, seed=rep)
+    sizes = np.full(m, n)
+    out: dict = {"cell": name, "truth": truth, "rep": rep}
+    for kind, variance, true in (("fixed", v.fixed, s.change_fixed), ("population", v.population, s.change_population)):
+        if kind == "population" and not world.arm_disagreement:
+            continue
+        found = infer(change, variance, sizes, world.seeds, v.dof, settings)
+        out[kind] = {"audit": score(found.called, true, found.number, found.mean_change)}
+        worse = true < -MARGIN
+        out[kind]["true"] = int(worse.sum())
+        out[kind]["true_change"] = float(true[worse].mean()) if worse.any() else None
+        out[kind]["true_below_0"] = int((true < 0).sum())
+        if settings.refits:
+            b = found.bounds
+            out[kind]["bounds"] = [b.number_low, b.number_high, b.change_low, b.change_high]
+        for method, called in called_by_others(s, change, rng).items():
+            mean = float(change[called].mean()) if called.any() else float("nan")
+            out[kind][method] = score(called, true, float(called.sum()), mean)
+    return out
+
+
+def score(called: np.ndarray, true: np.ndarray, number: float, mean: float) -> dict:
+    """False discovery proportion against the margin and against 0, power, and the two estimates."""
+    worse = true < -MARGIN
+    count = max(int(called.sum()), 1)
+    return {
+        "fdp": float((called & ~worse).sum() / count),
+        "fdp0": float((called & (true >= 0)).sum() / count),
+        "power": float((called & worse).sum() / max(int(worse.sum()), 1)),
+        "number": number,
+        "change": None if np.isnan(mean) else mean,
+    }
+
+
+def calibrate(state: Path, only: str) -> None:
+    """Run every repetition that the state file lacks, in rounds over the cells, and append each as a line."""
+    done = {(r["cell"], r["truth"], r["rep"]) for r in read(state) if "rep" in r}
+    todo = [
+        (rep / reps, name, truth, rep)
+        for name, (_, truths, reps, _) in CELLS.items()
+        if only in name
+        for truth in truths
+        for rep in range(reps)
+        if (name, truth, rep) not in done
+    ]
+    with state.open("a") as file:
+        for _, name, truth, rep in sorted(todo):
+            file.write(json.dumps(one_repetition(name, truth, rep)) + "\n")
+            file.flush()
+
+
+def read(state: Path) -> list[dict]:
+    """Lines of the state file; a last line cut short by a kill is dropped."""
+    rows = []
+    for line in state.read_text().splitlines() if state.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            print(f"dropped a damaged line of {state}", file=sys.stderr)
+    return rows
+
+
+def cost(state: Path) -> None:
+    """Time and memory at 1000 classes x 50,000 images x 20 runs, from parquet to result."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from dropmix.audit import audit_predictions
+    from dropmix.audit.bootstrap import intervals
+    from dropmix.audit.shrinkage import fit, posterior
+
+    world = replace(IMAGENET, seeds=(10, 10))
+    rng = np.random.default_rng(0)
+    s = simulate(world, TRUTHS["normal"](rng, 1000), rng)
+    labels = np.repeat(np.arange(1000, dtype=np.int32), 50)
+    right = [c.reshape(10, -1) for c in (s.correct0, s.correct1)]
+    change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
+    times = {}
+
+    def clock(key: str, what: Callable):
+        what()
+        start = time.process_time(), time.perf_counter()
+        result = what()
+        times[key] = [time.process_time() - start[0], time.perf_counter() - start[1]]
+        return result
+
+    def recall_and_variance():
+        from dropmix.audit.recall import correct_counts, recalls
+
+        counts = [recalls(correct_counts(labels, r, 1000), np.full(1000, 50)) for r in right]
+        return variances(labels, *[r.mean(axis=0) for r in right], *counts)
+
+    v = clock("recalls and variances", recall_and_variance)
+    priors = clock("empirical Bayes", lambda: fit(change, v.fixed))
+    found = posterior(priors, change, v.fixed, MARGIN)
+    draw = lambda: intervals(priors, found, change, v.fixed, MARGIN, 0.9, 200, np.random.default_rng(0))  # noqa: E731
+    clock("200 refits", draw)
+    with tempfile.TemporaryDirectory() as folder:
+        for arm, correct in zip(("vanilla", "mixup"), right):
+            wrong = (labels + rng.integers(1, 1000, correct.shape, dtype=np.int32)) % 1000
+            rows = correct.size
+            table = {
+                "arm": pa.array([arm] * rows).dictionary_encode(),
+                "seed": np.repeat(np.arange(10), len(labels)),
+                "example_id": np.tile(np.arange(len(labels)), 10),
+                "label": np.tile(labels, 10),
+                "pred": np.where(correct, labels, wrong).astype(np.int32).reshape(-1),
+                "p_true": rng.random(rows, dtype=np.float32),
+                "p_max": rng.random(rows, dtype=np.float32),
+            }
+            pq.write_table(pa.table(table), f"{folder}/{arm}.parquet")
+        del table, wrong
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        files = [f"{folder}/{arm}.parquet" for arm in ("vanilla", "mixup")]
+        start = time.process_time(), time.perf_counter()
+        audit_predictions(*files)
+        times["files to result"] = [time.process_time() - start[0], time.perf_counter() - start[1]]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows_bytes = 2 * 10 * len(labels) * (8 + 8 + 4 + 4 + 4 + 4)
+    memory = {"input_mb": rows_bytes / 1e6, "peak_rise_mb": max(peak - before, 0) / 1e3, "peak_mb": peak / 1e3}
+    with state.open("a") as file:
+        file.write(json.dumps({"cost": times, "memory": memory}) + "\n")
+
+
+def table(state: Path) -> str:
+    """Markdown of everything measured so far."""
+    groups = defaultdict(list)
+    costs = []
+    for row in read(state):
+        if "cost" in row:
+            costs.append(row)
+        else:
+            for kind in ("fixed", "population"):
+                if kind in row:
+                    groups[row["cell"], kind, row["truth"]].append(row[kind])
+    lines = [__doc__.splitlines()[0].replace('"', ""), "", *_intro(), ""]
+    for cell in CELLS:
+        for kind in ("fixed", "population"):
+            rows = [(t, groups[cell, kind, t]) for t in TRUTHS if (cell, kind, t) in groups]
+            if rows:
+                lines += [f"## {cell}: {'these examples' if kind == 'fixed' else 'new examples too'}", ""]
+                lines += [*_table(rows), ""]
+    if costs:
+        lines += _cost_lines(costs[-1])
+    return "\n".join(lines).rstrip()
+
+
+def _intro() -> list[str]:
+    return [
+        "# Calibration and cost of the audit",
+        "",
+        "`number` is the estimated number of classes whose recall truly falls by more than 0.5 points, `true` what it "
+        "is; RMSE of it; FDR and power of the calls (a call is false when the true change is not below -0.5 points; in "
+        "brackets, when it is not below 0); `change` is the mean change of the truly degraded, in points; coverage is "
+        "of the 90 % intervals of number and change, on the stated part of the repetitions. The columns of the other "
+        "procedures count their calls as the number.",
+    ]
+
+
+def _table(rows: list[tuple[str, list[dict]]]) -> list[str]:
+    lines = [
+        "| truth | reps | true | procedure | number | RMSE | FDR | power | change (true) | coverage |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for truth, reps in rows:
+        true = np.array([r["true"] for r in reps])
+        for method in METHODS:
+            got = [r[method] for r in reps]
+            number = np.array([g["number"] for g in got])
+            rmse = np.sqrt(np.mean((number - true) ** 2))
+            fdr, fdr0, power = (np.mean([g[k] for g in got]) for k in ("fdp", "fdp0", "power"))
+            both = [
+                (g["change"], r["true_change"])
+                for g, r in zip(got, reps)
+                if None not in (g["change"], r["true_change"])
+            ]
+            change = "{:.2f} ({:.2f})".format(*np.mean(both, axis=0) * 100) if both else ""
+            cover = _coverage(reps) if method == "audit" else ""
+            head = f"| {truth} | {len(reps)} | {true.mean():.1f} |" if method == "audit" else "| | | |"
+            strength = f"{power:.2f}" if true.any() else ""
+            numbers = f"{number.mean():.1f} | {rmse:.1f} | {fdr:.2f} [{fdr0:.2f}]"
+            lines.append(f"{head} {method} | {numbers} | {strength} | {change} | {cover} |")
+    return lines
+
+
+def _coverage(reps: list[dict]) -> str:
+    held = [r for r in reps if "bounds" in r and r["true"]]
+    if not held:
+        return ""
+    number = np.mean([r["bounds"][0] <= r["true"] <= r["bounds"][1] for r in held])
+    change = [r for r in held if not any(np.isnan(b) for b in r["bounds"][2:])]
+    inside = [r["bounds"][2] <= r["true_change"] <= r["bounds"][3] for r in change]
+    return f"{number:.2f}, {np.mean(inside):.2f} ({len(held)})" if inside else f"{number:.2f} ({len(held)})"
+
+
+def _cost_lines(row: dict) -> list[str]:
+    lines = [
+        "## Cost at 1000 classes x 50,000 images x 20 runs",
+        "",
+        "| part | CPU seconds | wall seconds |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {key} | {cpu:.3f} | {wall:.3f} |" for key, (cpu, wall) in row["cost"].items()]
+    memory = row["memory"]
+    lines += [
+        "",
+        f"Peak memory rose by {memory['peak_rise_mb']:.0f} MB while auditing {memory['input_mb']:.0f} MB of columns.",
+    ]
+    return lines
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("calibrate", "cost", "table"))
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--only", default="", help="cells whose name holds this text")
+    args = parser.parse_args()
+    if args.what == "table":
+        print(table(args.state))
+    elif args.what == "cost":
+        cost(args.state)
+    else:
+        calibrate(args.state, args.only)
+
+
+if __name__ == "__main__":
+    main()
