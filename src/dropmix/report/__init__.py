@@ -1,0 +1,52 @@
+"""Reports of an audit: tables in the paper's layout, figures, one offline HTML page.
+
+    >>> from dropmix.report import write_report
+    >>> write_report(audit, "out")                              # doctest: +SKIP
+    PosixPath('out/report.html')
+
+Fractions come in, percent and percentage points go out. Nothing here imports torch, and matplotlib
+is imported on first use only.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_WHERE = {
+    "Measures": "tables",
+    "Row": "tables",
+    "paper_table": "tables",
+    "printed_records": "paper",
+    "printed_table": "paper",
+    "to_csv": "render",
+    "to_latex": "render",
+    "to_markdown": "render",
+    "to_terminal": "render",
+    "factual_verdicts": "verdict",
+    "write_report": "write",
+}
+__all__ = [
+    "Measures",
+    "Row",
+    "factual_verdicts",
+    "paper_table",
+    "printed_records",
+    "printed_table",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+    "to_terminal",
+    "write_report",
+]
+
+if TYPE_CHECKING:
+    from dropmix.report.paper import printed_records, printed_table
+    from dropmix.report.render import to_csv, to_latex, to_markdown, to_terminal
+    from dropmix.report.tables import Measures, Row, paper_table
+    from dropmix.report.verdict import factual_verdicts
+    from dropmix.report.write import write_report
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"dropmix.report.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'dropmix.report' has no attribute {name!r}")

@@ -1,0 +1,138 @@
+"""One look for every figure, and saving them so that equal data give equal bytes."""
+
+import functools
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+# Okabe & Ito's palette: told apart under the common colour deficiencies. Shape, position or hatch
+# always says the same as the colour.
+IMPROVED, DEGRADED, TIED = "#0072B2", "#D55E00", "#8C8C8C"
+VANILLA, METHOD, DROPMIX = "#4D4D4D", "#CC79A7", "#009E73"
+CYCLE = ["#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#0072B2", "#D55E00", "#4D4D4D"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+
+_DPI = 150  # of the PNG, and of rasterised marks inside PDF and SVG
+RASTER_FROM = 300  # marks; above it a figure's marks are stored as pixels
+NAMES_UP_TO = 120  # classes; above it an axis cannot hold every name
+
+_RC: dict[Any, Any] = {
+    "font.size": 8,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # a class called "$x" is a name, not a formula
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dropmix",
+    "pdf.fonttype": 42,
+}
+
+P = ParamSpec("P")
+
+
+def figure_function(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw under the report's settings and fix the layout, whatever the caller's settings are."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with settings():
+            figure = draw(*args, **kwargs)
+            # The layout is solved here, once for all formats.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
+
+    return styled
+
+
+class settings:
+    """Context in which a figure is drawn or saved: the report's rcParams, no warning on rare glyphs."""
+
+    def __enter__(self) -> None:
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        # Names in scripts that the bundled font lacks print as boxes in PNG and PDF; SVG keeps the text.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
+        self._rc = matplotlib.rc_context(_RC)
+        self._rc.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._rc.__exit__(None, None, None)
+        self._warnings.__exit__(None, None, None)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches with its own canvas: no pyplot, no global list of figures."""
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(w_pad=0.08, h_pad=0.06)  # inches; letters are a little wider at other resolutions
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, stem: str | Path, formats: tuple[str, ...] = ("png", "pdf", "svg")) -> list[Path]:
+    """Write a figure in several formats, without dates, so that equal figures are equal files.
+
+    Args:
+        figure: from a function of this package.
+        stem: path without ending; `.png`, `.pdf`, `.svg` are added.
+        formats: endings that matplotlib knows.
+    Returns:
+        The paths written.
+    """
+    stem = Path(stem)
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
+    for path, ending in zip(paths, formats):
+        path.write_bytes(rendered(figure, ending))
+    return paths
+
+
+def rendered(figure: Figure, ending: str) -> bytes:
+    """The bytes of a figure in one format."""
+    empty = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    out = io.BytesIO()
+    with settings():
+        figure.savefig(out, format=ending, dpi=_DPI, metadata=empty.get(ending))
+    return out.getvalue()
+
+
+def grid(axes: Axes, axis: str = "y") -> None:
+    """Light lines behind the marks along one axis or "both"."""
+    axes.grid(True, axis=axis)  # type: ignore[arg-type]
+    axes.tick_params(length=2.5)
+
+
+def points(fractions: object) -> np.ndarray:
+    """Fractions as percentage points, float64."""
+    return 100 * np.asarray(fractions, dtype=float)
+
+
+def mark_plot(axes: Axes, x: str, y: str) -> None:
+    """Tell the page which columns an axis shows, so that hovering a class finds its mark.
+
+    Args:
+        axes: with linear scales.
+        x, y: column of the page's class data; "rank" is the place among the changes, largest first.
+    """
+    axes.set_gid(f"marks:{x}:{y}")

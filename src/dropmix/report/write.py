@@ -1,0 +1,85 @@
+"""Write a whole report into a folder: page, figures and tables."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dropmix.report.figures import plates
+from dropmix.report.html import page
+from dropmix.report.render import to_csv, to_latex, to_markdown
+from dropmix.report.tables import paper_table
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Audit
+
+_BESIDE = ("classes.csv", "audit.json")  # written by the audit itself
+
+
+def write_report(
+    audit: "Audit",
+    out: str | Path,
+    card: Mapping[str, Any] | None = None,
+    verdicts: Sequence[str] | None = None,
+    formats: tuple[str, ...] = ("png", "pdf", "svg"),
+    downloads: Sequence[str] | None = None,
+) -> Path:
+    """Write `report.html`, `figures/`, `table.md`, `table.tex` and `table.csv`.
+
+    Everything is made in a temporary folder first and renamed into place, the page last, so that an
+    interrupted or failing call leaves an earlier report as it was or complete figures beside it.
+
+    Args:
+        audit: one comparison or more.
+        out: folder; made if missing, other files in it are kept.
+        card: how the runs came about (environment, spec, seeds, hashes): nested dicts of text. Its
+            "title" heads the page.
+        verdicts: a sentence a comparison; the exact measures speak if None.
+        formats: of the figures' files; "svg" is needed where the page has to leave a figure out.
+        downloads: files in `out` to link to; `classes.csv` and `audit.json` if None and present.
+    Returns:
+        The path of `report.html`.
+    Raises:
+        ValueError: the audit is empty, or `verdicts` has another length than its comparisons.
+        OSError: the folder cannot be written.
+    """
+    if not audit.comparisons:
+        raise ValueError("write_report: expected an audit with comparisons, got none. Audit a treated arm.")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    beside = [name for name in _BESIDE if (out / name).exists()] if downloads is None else list(downloads)
+    part = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
+    try:
+        _fill(part, audit, card, verdicts, formats, beside)
+        for path in sorted(part.rglob("*"), key=lambda p: (p.name == "report.html", p)):
+            target = out / path.relative_to(part)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                os.replace(path, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return out / "report.html"
+
+
+def _fill(
+    part: Path,
+    audit: "Audit",
+    card: Mapping[str, Any] | None,
+    verdicts: Sequence[str] | None,
+    formats: tuple[str, ...],
+    beside: list[str],
+) -> None:
+    drawn = list(plates(audit))
+    rows = paper_table(audit)
+    tables = {"table.md": to_markdown(rows), "table.tex": to_latex(rows), "table.csv": to_csv(rows)}
+    for name, text in tables.items():
+        (part / name).write_text(text, encoding="utf-8", errors="replace")
+    # The page comes before the figures' files: it is what can fail on its arguments.
+    html = page(audit, drawn, card, verdicts, [*beside, *tables])
+    (part / "report.html").write_text(html, encoding="utf-8", errors="replace")
+    (part / "figures").mkdir()
+    for plate in drawn:
+        plate.save(part / "figures", formats)

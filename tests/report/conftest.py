@@ -1,0 +1,125 @@
+"""Simulated audits of any size; nothing here imports the code under test but the result's records."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+import pytest
+
+from dropmix.audit.result import Audit, Comparison
+
+_FIRST = "red grey tiny great spotted common striped northern golden dwarf".split()
+_SECOND = "owl fox lamp beetle dolphin maple tractor bowl seal rose".split()
+_THIRD = ["", " of the north", " cub", " (old)", " II", " model", " from above", " group", " in water", " toy"]
+
+
+def class_names(m: int) -> list[str]:
+    """M distinct readable names, the first 100 short."""
+    return [f"{a} {b}{c}" for c, a, b in product(_THIRD, _FIRST, _SECOND)][:m]
+
+
+def _comparison(rng, base, arm, gain, spread, m, n, seeds, names, group, floor, inference, confidence, confusion):
+    """One comparison from binomial counts: `gain` points for every class, `spread` points between classes."""
+    skill, counts0 = base
+    drift = np.where(rng.random(m) < 0.2, -2.5, 0.6) * spread * rng.random(m)
+    true = np.clip(skill + (gain + drift) / 100, 0.02, 0.985)
+    counts1 = rng.binomial(n, true, (seeds, m))
+    t0, t1 = counts0.sum(axis=0), counts1.sum(axis=0)
+    sign = np.sign(t1 * len(counts0) - t0 * seeds)
+    recall0, recall1 = counts0 / n, counts1 / n
+    change = recall1.mean(axis=0) - recall0.mean(axis=0)
+    acc0, acc1 = recall0.mean(axis=1), recall1.mean(axis=1)
+    worse, better = change[sign < 0], change[sign > 0]
+    summary = {
+        "n_classes": m,
+        "n_examples": m * n,
+        "seeds_baseline": len(counts0),
+        "seeds_treated": seeds,
+        "n_degraded": int((sign < 0).sum()),
+        "n_improved": int((sign > 0).sum()),
+        "n_tied": int((sign == 0).sum()),
+        "mean_degraded_change": float(worse.mean()) if len(worse) else None,
+        "sd_degraded_change": float(worse.std()) if len(worse) else None,
+        "mean_improved_change": float(better.mean()) if len(better) else None,
+        "accuracy_baseline": float(acc0.mean()),
+        "accuracy_treated": float(acc1.mean()),
+        "accuracy_baseline_sd": float(acc0.std()),
+        "accuracy_treated_sd": float(acc1.std()),
+        "gain": float(acc1.mean() - acc0.mean()),
+        "floor_n_degraded": 0.29 * m if floor else None,
+        "floor_n_degraded_low": 0.2 * m if floor else None,
+        "floor_n_degraded_high": 0.38 * m if floor else None,
+        "confidence_kind": "p_true" if confidence else None,
+    }
+    mean0, mean1 = recall0.mean(axis=0), recall1.mean(axis=0)
+    nothing = np.full(m, np.nan)
+    se = np.sqrt((mean0 * (1 - mean0) + mean1 * (1 - mean1)) / (n * seeds)) + 0.003
+    p = 1 / (1 + np.exp(np.clip((change + 0.005) / se * 1.6, -50, 50)))
+    classes = {
+        "class": names,
+        "n": np.full(m, n),
+        "recall_baseline": mean0,
+        "recall_treated": mean1,
+        "recall_change": change,
+        "status": [("tied", "improved", "degraded")[int(s)] for s in sign],
+        "se_fixed_test": se if inference else nothing,
+        "se_population": 1.4 * se if inference else nothing,
+        "p_degraded": p if inference else nothing,
+        "call": [("degraded" if x > 0.95 else "") if inference else None for x in p],
+        "partner": [names[(i + 7) % m] if confusion and sign[i] < 0 else None for i in range(m)],
+        "confidence_baseline": mean0 * 0.95 + 0.02 if confidence else nothing,
+        "confidence_treated": mean1 * 0.75 + 0.01 + 0.02 * rng.random(m) if confidence else nothing,
+    }
+    flows = None
+    if confusion:
+        flows = rng.normal(0, 0.3, (m, m))
+        flows[np.arange(m), (np.arange(m) + 7) % m] -= 0.7 * n * change
+        np.fill_diagonal(flows, n * change)
+    return Comparison(
+        "vanilla", arm, summary, classes, recall0, recall1, acc0, acc1, confusion_change=flows, group=group
+    )
+
+
+def simulate(
+    classes: int = 10,
+    arms: Sequence[str] = ("mixup", "mixup r=0.4"),
+    seeds: int = 5,
+    seed: int = 0,
+    groups: Sequence[str] = ("",),
+    names: list[str] | None = None,
+    floor: bool = False,
+    inference: bool = False,
+    confidence: bool = True,
+    confusion: bool = True,
+) -> Audit:
+    """An audit as the audit package would return it, of arms against vanilla."""
+    rng = np.random.default_rng(seed)
+    names = class_names(classes) if names is None else names
+    m, n = len(names), 100 if len(names) <= 100 else 50
+    comparisons = []
+    for group in groups:
+        skill = np.clip(rng.normal(0.75, 0.11, m), 0.15, 0.97)
+        base = (skill, rng.binomial(n, skill, (seeds, m)))
+        for i, arm in enumerate(arms):
+            gain, spread = (1.6, 3.0) if "r=" in arm else (1.2, 6.0)
+            options = (m, n, seeds, names, group, floor, inference, confidence, confusion)
+            comparisons.append(_comparison(rng, base, arm, gain + 0.1 * i, spread, *options))
+    return Audit(comparisons, names, inputs=[], settings={"seed": seed})
+
+
+@pytest.fixture(scope="session")
+def make_audit() -> Callable[..., Audit]:
+    """The simulator, as a fixture since test folders are not packages."""
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; the test is skipped where there is none."""
+    known = [os.environ.get("DROPMIX_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    found = [path for name in known if name and (path := shutil.which(name))]
+    if not found:
+        pytest.skip("no Chromium found; set DROPMIX_CHROMIUM to one")
+    return found[0]

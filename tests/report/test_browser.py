@@ -1,0 +1,237 @@
+"""The page in a headless Chromium, over the DevTools protocol: no error, nothing blocked, controls work."""
+
+import itertools
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from dropmix.report.figures import Plate, baseline_against_treated, recall_changes
+from dropmix.report.html import page
+
+websocket = pytest.importorskip("websocket")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --remote-debugging-port=0 --window-size=1200,900"
+).split()
+WAIT = 120  # seconds; a busy machine is slow to start a browser
+
+
+class Browser:
+    """One page of a Chromium and everything that it complains about."""
+
+    def __init__(self, path: str, profile: Path):
+        command = [path, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.complaints: list[str] = []
+        self.numbers = itertools.count(1)
+        self.session: str | None = None
+        try:
+            self.socket = websocket.create_connection(self._address(profile), timeout=WAIT, suppress_origin=True)
+            target = self.call("Target.createTarget", url="about:blank")["targetId"]
+            self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log"):
+                self.call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
+
+    def _address(self, profile: Path) -> str:
+        for _ in range(10 * WAIT):
+            try:
+                port, path = (profile / "DevToolsActivePort").read_text().splitlines()
+                return f"ws://127.0.0.1:{port}{path}"
+            except (OSError, ValueError):
+                assert self.process.poll() is None, "the browser ended before it listened"
+                time.sleep(0.1)
+        raise TimeoutError("the browser did not start")
+
+    def call(self, method: str, **params):
+        number = next(self.numbers)
+        message = {"id": number, "method": method, "params": params}
+        self.socket.send(json.dumps(message | ({"sessionId": self.session} if self.session else {})))
+        while True:
+            answer = json.loads(self.socket.recv())
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self._note(answer)
+
+    def _note(self, event) -> None:
+        kind, params = event.get("method"), event.get("params", {})
+        if kind == "Log.entryAdded":
+            self.complaints.append(params["entry"]["text"])
+        elif kind in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            self.complaints.append(json.dumps(params))
+
+    def open(self, path: Path) -> None:
+        self.complaints.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        deadline = time.monotonic() + WAIT
+        while self.run("document.readyState + location.protocol") != "completefile:":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def run(self, expression: str):
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium, tmp_path_factory):
+    opened = Browser(chromium, tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(make_audit, tmp_path_factory):
+    """Pages of 10 and 1000 classes, with the audits they show."""
+    folder, made = tmp_path_factory.mktemp("pages"), {}
+    for m in (10, 1000):
+        audit = make_audit(m, inference=True, floor=True, confusion=m < 100)
+        plates = [
+            Plate(draw.__name__, i, f"{draw.__name__}-{i}", "title", "caption", draw(c))
+            for i, c in enumerate(audit.comparisons)
+            for draw in (recall_changes, baseline_against_treated)
+        ]
+        path = folder / f"{m}.html"
+        path.write_text(page(audit, plates, {"seeds": [0, 1]}), encoding="utf-8")
+        made[m] = (path, audit)
+    return made
+
+
+def column(browser, key):
+    i = browser.run(f"[...document.querySelectorAll('.classes th')].findIndex(t => t.dataset.key === '{key}')")
+    return browser.run(f"[...document.querySelectorAll('.classes tbody tr')].map(r => r.cells[{i}].textContent.trim())")
+
+
+def press(browser, key):
+    browser.run(f"document.querySelector('.classes th[data-key={key}] button').click()")
+
+
+def fill(browser, selector, value, event):
+    browser.run(
+        f"(() => {{ const e = document.querySelector('{selector}'); e.value = {json.dumps(value)};"
+        f" e.dispatchEvent(new Event('{event}', {{bubbles: true}})); }})()"
+    )
+
+
+@pytest.mark.parametrize("m", [10, 1000])
+def test_sorting_filtering_and_arms(browser, pages, m):
+    path, audit = pages[m]
+    browser.open(path)
+    classes = audit.comparisons[0].classes
+    change = [round(100 * float(c), 2) for c in classes["recall_change"]]
+    shown = [float(t.replace("−", "-")) for t in column(browser, "change")]
+    assert shown == sorted(change)[: min(m, 50)]  # worst first, a page of them
+    press(browser, "change")
+    assert [float(t.replace("−", "-")) for t in column(browser, "change")] == sorted(change, reverse=True)[: min(m, 50)]
+    assert browser.run("document.querySelectorAll('[aria-sort]').length") == 1
+    assert browser.run("document.querySelector('[data-key=change]').getAttribute('aria-sort')") == "descending"
+    press(browser, "class")
+    assert column(browser, "class") == sorted(classes["class"], key=str.casefold)[: min(m, 50)]
+
+    fill(browser, "#kind", "degraded", "change")
+    degraded = [n for n, s in zip(classes["class"], classes["status"]) if s == "degraded"]
+    if m > 50:
+        browser.run("document.querySelector('#whole').click()")
+    assert column(browser, "class") == sorted(degraded, key=str.casefold)
+    assert browser.run("document.querySelector('#count').textContent") == f"{len(degraded)} of {m} classes"
+    fill(browser, "#kind", "", "change")
+    fill(browser, "#find", "FOX", "input")
+    assert column(browser, "class") == sorted((n for n in classes["class"] if "fox" in n), key=str.casefold)
+    fill(browser, "#find", "no such class", "input")
+    assert column(browser, "class") == []
+    fill(browser, "#find", "", "input")
+
+    fill(browser, "#arm", "1", "change")
+    other = [round(100 * float(c), 2) for c in audit.comparisons[1].classes["recall_change"]]
+    assert sorted(float(t.replace("−", "-")) for t in column(browser, "change")) == sorted(other)
+    assert browser.run("[...document.querySelectorAll('.arm')].map(s => s.hidden)") == [True, False]
+    assert browser.complaints == []
+
+
+def test_paging(browser, pages):
+    browser.open(pages[1000][0])
+    names = column(browser, "class")
+    browser.run("document.querySelector('#next').click()")
+    assert browser.run("document.querySelector('#where').textContent") == "Page 2 of 20"
+    assert not set(names) & set(column(browser, "class"))
+    browser.run("document.querySelector('#back').click()")
+    assert column(browser, "class") == names
+    assert browser.run("document.querySelector('#back').disabled") is True
+
+
+def test_the_keyboard_reaches_and_sorts(browser, pages):
+    browser.open(pages[10][0])
+    browser.run("document.querySelector('.classes th[data-key=n] button').focus()")
+    for kind in ("keyDown", "keyUp"):
+        browser.call(
+            "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13
+        )
+    assert browser.run("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
+    assert browser.run("document.activeElement.closest('th').dataset.key") == "n"
+    tab = {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
+    browser.call("Input.dispatchKeyEvent", type="keyDown", **tab)
+    assert browser.run("document.activeElement.closest('th').dataset.key") == "base"
+
+
+@pytest.mark.parametrize("m", [10, 1000])
+def test_pointing_at_a_row_finds_the_class_in_every_figure(browser, pages, m):
+    browser.open(pages[m][0])
+    row = "document.querySelector('.classes tbody tr')"
+    browser.run(f"{row}.dispatchEvent(new PointerEvent('pointerover', {{bubbles: true}}))")
+    assert browser.run("document.querySelectorAll('.arm:not([hidden]) .ring').length") == 3  # one a panel
+    assert browser.run(f"{row}.classList.contains('lit')")
+    # The ring of the bar chart lies over the last bar: pointing there names the same class.
+    name = column(browser, "class")[0]
+    told = browser.run(
+        "(() => { const svg = document.querySelector('.arm:not([hidden]) svg'); svg.scrollIntoView();"
+        " const box = svg.querySelector('.ring').getBoundingClientRect();"
+        " const at = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true};"
+        " svg.dispatchEvent(new PointerEvent('pointermove', at));"
+        " return document.querySelector('.tip').textContent; })()"
+    )
+    assert told.startswith(name + ":")
+    assert browser.complaints == []
+
+
+def test_hostile_names_stay_text(browser, make_audit, tmp_path):
+    names = ["</script><script>document.title='hit'</script>", "<img src=x onerror=\"document.title='hit'\">", "fox"]
+    audit = make_audit(names=names, arms=(names[1],), seeds=2)
+    path = tmp_path / "report.html"
+    plates = [Plate("recall-changes", 0, "s", names[0], "c", recall_changes(audit.comparisons[0]))]
+    path.write_text(page(audit, plates, {names[0]: names[1]}, [names[0]]), encoding="utf-8")
+    browser.open(path)
+    assert sorted(column(browser, "class")) == sorted(names)
+    assert browser.run("document.title") == "Which classes does the augmentation hurt?"
+    assert browser.run("document.querySelectorAll('img').length") == 0
+    assert browser.complaints == []
+
+
+def test_a_changed_script_is_blocked_and_noticed(browser, pages, tmp_path):
+    """That the tests above see violations: the page with one more statement must raise one."""
+    text = pages[10][0].read_text(encoding="utf-8")
+    changed = tmp_path / "changed.html"
+    changed.write_text(text.replace('"use strict";', '"use strict";void 0;', 1), encoding="utf-8")
+    browser.open(changed)
+    assert any("Content Security Policy" in c for c in browser.complaints)
+    assert browser.run("document.querySelector('#classes').hidden") is True
+
+
+def test_it_prints(browser, pages):
+    browser.open(pages[10][0])
+    answer = browser.call("Page.printToPDF", printBackground=True)
+    assert len(answer["data"]) > 20_000

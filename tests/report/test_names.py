@@ -1,0 +1,68 @@
+import unicodedata
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropmix.report.names import ArmName, arm_title, clean, file_stems, number, parse_arm, plain_arm, shorten
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "rate"),
+    [
+        ("mixup", "mixup", 0.0),
+        ("mixup r=0.4", "mixup", 0.4),
+        ("cutmix alpha=0.2 r=1", "cutmix alpha=0.2", 1.0),
+        ("cutmix alpha=0.2 r=.5 unit=sample", "cutmix alpha=0.2 unit=sample", 0.5),
+        ("blur=0.4", "blur=0.4", 0.0),
+        ("r=7 of nine", "r=7 of nine", 0.0),
+        ("mixup  r=0.4r", "mixup r=0.4r", 0.0),
+    ],
+)
+def test_an_arm_is_a_method_and_a_rate(name, method, rate):
+    assert parse_arm(name) == ArmName(method, rate)
+
+
+def test_titles():
+    assert arm_title("puzzlemix beta=2 r=0.20") == "PuzzleMix beta=2 + DropMix, r = 0.2"
+    assert arm_title("randaugment") == "randaugment"
+
+
+def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
+    arms = ("mixup", "mixup alpha=0.2", "mixup alpha=0.2 r=0.4", "mixup r=0.3 unit=sample", "cutmix r=0.1")
+    audit = make_audit(3, arms, seeds=1, groups=("a", "b"), confusion=False)
+    found = {(c.group, c.arm): plain_arm(audit, c) for c in audit.comparisons}
+    for group in "ab":
+        assert found[group, "mixup"] is None
+        assert found[group, "cutmix r=0.1"] is None
+        for arm, plain in (("mixup alpha=0.2 r=0.4", "mixup alpha=0.2"), ("mixup r=0.3 unit=sample", "mixup")):
+            other = found[group, arm]
+            assert other is not None
+            assert (other.group, other.arm) == (group, plain)
+
+
+@given(st.text())
+def test_clean_text_is_one_line_that_xml_can_hold(text):
+    line = clean(text)
+    assert ET.fromstring(f"<a>{line.replace('&', '&amp;').replace('<', '&lt;')}</a>").text in (line or None, line)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in line)
+    assert clean(line) == line
+
+
+@given(st.text(), st.integers(2, 30))
+def test_short_text_keeps_to_its_width(text, width):
+    assert len(shorten(text, width)) <= width
+
+
+@given(st.lists(st.text(max_size=80), max_size=20))
+def test_file_stems_are_distinct_and_plain(names):
+    stems = file_stems(names)
+    assert len(set(stems)) == len(names)
+    assert all(set(s) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-") and s[0] not in "." for s in stems)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "0.3"])
+def test_what_is_no_number_is_none(value):
+    assert number({"gain": value}, "gain") is None
+    assert number({}, "gain") is None

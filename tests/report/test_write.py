@@ -1,0 +1,80 @@
+import csv
+import os
+
+import numpy as np
+import pytest
+
+from dropmix.audit import audit_predictions
+from dropmix.report import html, write
+from dropmix.report.write import write_report
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def small(make_audit):
+    return make_audit(3, ("mixup",), seeds=1, confusion=False, confidence=False)
+
+
+def test_a_report_is_whole_and_written_the_same_twice(small, tmp_path):
+    path = write_report(small, tmp_path / "a" / "b", {"seeds": [0]})
+    assert path == tmp_path / "a" / "b" / "report.html"
+    first = contents(path.parent)
+    kinds = ("baseline-against-treated", "best-and-worst", "recall-changes")
+    figures = {f"figures/mixup-{kind}.{end}" for kind in kinds for end in ("pdf", "png", "svg")}
+    assert set(first) == figures | {"report.html", "table.csv", "table.md", "table.tex"}
+    write_report(small, path.parent, {"seeds": [0]})
+    assert contents(path.parent) == first
+
+
+def test_other_files_stay_and_known_ones_are_linked(small, tmp_path):
+    for name in ("classes.csv", "notes.txt"):
+        (tmp_path / name).write_text("mine")
+    text = write_report(small, tmp_path, formats=()).read_text()
+    assert 'href="classes.csv"' in text
+    assert 'href="audit.json"' not in text
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert 'href="x%20y.csv"' in write_report(small, tmp_path, formats=(), downloads=["x y.csv"]).read_text()
+
+
+@pytest.mark.parametrize("where", ["page", "replace"])
+def test_a_failure_leaves_the_earlier_report_as_it_was(small, tmp_path, monkeypatch, where):
+    write_report(small, tmp_path, formats=("svg",))
+    before = contents(tmp_path)
+
+    def fail(*_args, **_kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(*((write, "page", fail) if where == "page" else (os, "replace", fail)))
+    with pytest.raises(OSError, match="no space"):
+        write_report(small, tmp_path, formats=("svg",))
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_audit_and_wrong_verdicts_write_nothing(small, tmp_path):
+    import dataclasses
+
+    with pytest.raises(ValueError, match="with comparisons, got none"):
+        write_report(dataclasses.replace(small, comparisons=[]), tmp_path / "x")
+    with pytest.raises(ValueError, match="expected verdicts"):
+        write_report(small, tmp_path, verdicts=[])
+    assert contents(tmp_path) == {}
+
+
+def test_a_real_audit_becomes_a_report(tmp_path):
+    """The audit package's own result carries every key that the report reads."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 30)
+    guess = lambda share: np.where(rng.random((3, 120)) < share, labels, rng.integers(0, 4, (3, 120)))  # noqa: E731
+    found = audit_predictions((labels, guess(0.6)), (labels, guess(0.8)))
+    text = write_report(found, tmp_path, formats=("svg",)).read_text()
+    (comparison,) = found.comparisons
+    with (tmp_path / "table.csv").open() as lines:
+        row = list(csv.DictReader(lines))[1]
+    assert int(row["without_n_dc"]) == comparison.summary["n_degraded"]
+    assert float(row["without_acc"]) == pytest.approx(100 * comparison.summary["accuracy_treated"], abs=0.0051)
+    assert f"{100 * comparison.summary['accuracy_treated']:.2f} %" in text
+    for note in comparison.notes:
+        assert str(html.escape(note)) in text
