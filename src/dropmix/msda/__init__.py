@@ -15,6 +15,11 @@ METHODS: dict[str, str] = {
     "cutmix": "dropmix.msda.cutmix:cutmix",
     "puzzlemix": "dropmix.msda.puzzlemix:puzzlemix",
     "saliencymix": "dropmix.msda.saliencymix:saliencymix",
+    "resizemix": "dropmix.msda.resizemix:resizemix",
+    "fmix": "dropmix.msda.fmix:fmix",
+    "gridmix": "dropmix.msda.gridmix:gridmix",
+    "smoothmix": "dropmix.msda.smoothmix:smoothmix",
+    "samplepairing": "dropmix.msda.samplepairing:samplepairing",
 }
 
 

@@ -39,6 +39,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
     candidates = _nearest_shown(shown.reshape(batch, cells), order[:, : _reach(distance, share, xi)], n)
     source = torch.arange(cells, device=shown.device).expand(batch, cells)
     turned_down = torch.zeros_like(source)
+    winner = turned_down
     for _ in range(n):
         target = candidates.gather(2, turned_down[:, :, None])[:, :, 0]
         cost = xi * distance.view(-1)[(source * cells + target).clamp(max=cells * cells - 1)] - share
