@@ -1,3 +1,4 @@
+import io
 from importlib.resources import files
 
 import pytest
@@ -98,3 +99,31 @@ def test_the_terminal_shows_names_as_they_are():
 def test_markdown_escapes_pipes_and_markup():
     line = to_markdown([Row("", "a|b*c<d>", None)]).splitlines()[2]
     assert line.startswith(r"| a\|b\*c\<d\> |")
+
+
+def test_a_narrow_terminal_gets_the_arms_below_each_other():
+    rows = [
+        Row("", "vanilla", Measures(70.0, 0.1)),
+        Row(
+            "",
+            "mixup",
+            Measures(71.0, 0.2, 12, -1.5, 0.5, 9.0, 5.0, 14.0),
+            0.4,
+            Measures(72.0, 0.3, 7, -1.1, 0.4, 6.0, 3.0, 9.0),
+        ),
+        Row("", "mixup", None, 0.6, Measures(71.5, 0.3, 8, -1.2, 0.4, 6.0, 3.0, 9.0)),
+    ]
+    shown = {}
+    for width in (80, 140):
+        console = Console(width=width, file=io.StringIO())
+        console.print(to_terminal(rows, width=width))
+        shown[width] = console.file.getvalue()
+    assert all("…" not in text for text in shown.values())
+    lines = [line for line in shown[80].splitlines() if "7" in line and "%" not in line]
+    assert [[cell.strip() for cell in line.strip("│").split("│")] for line in lines] == [
+        ["Vanilla", "-", "70.00(0.10)", "-", "-", "-"],
+        ["Mixup", "0", "71.00(0.20)", "12", "9 [5, 14]", "-1.50(0.50)"],
+        ["", "0.4", "72.00(0.30)", "7", "6 [3, 9]", "-1.10(0.40)"],
+        ["", "0.6", "71.50(0.30)", "8", "6 [3, 9]", "-1.20(0.40)"],
+    ]
+    assert len(shown[140].splitlines()) == len(shown[80].splitlines()) - 1

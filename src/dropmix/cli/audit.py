@@ -68,22 +68,27 @@ def _card(folder: Path) -> dict[str, Any]:
 
 def _print_audit(found: Any) -> None:
     from rich.console import Console
+    from rich.text import Text
 
+    from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
 
     console = Console()
-    console.print(to_terminal(paper_table(found)))
+    console.print(to_terminal(paper_table(found), width=console.width))
+    console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
     for comparison in found.comparisons:
-        for note in comparison.notes:
-            print(f"note, {comparison.arm}: {note}")
+        console.print(Text(verdict(comparison)))
+    for note in dict.fromkeys(note for comparison in found.comparisons for note in comparison.notes):
+        console.print(Text(f"Note: {note}"))
 
 
 def _write(found: Any, out: Path, card: dict[str, Any], quiet: bool = False) -> None:
+    from dropmix.audit import verdict
     from dropmix.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)
     found.to_json(out / "audit.json")
     found.to_csv(out / "classes.csv")
-    page = write_report(found, out, card=card)
+    page = write_report(found, out, card=card, verdicts=[verdict(comparison) for comparison in found.comparisons])
     if not quiet:
         print(page)

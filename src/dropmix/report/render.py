@@ -86,6 +86,25 @@ def layout(rows: Sequence[Row]) -> Layout:
     return Layout(head, spans, lines, starts)
 
 
+def stacked(rows: Sequence[Row]) -> Layout:
+    """The same cells with the arms of a method below each other, for narrow terminals."""
+    wide = layout(rows)
+    lead = wide.spans[0][1]
+    arm = wide.spans[1][1]
+    lines, starts = [], []
+    for row, line, opens in zip(rows, wide.lines, wide.starts, strict=True):
+        names, plain, rated = line[:lead], line[lead : lead + arm], line[lead + arm :]
+        if row.without is not None:
+            lines.append([*names, Cell("-" if row.without.n_degraded is None else "0"), *plain])
+            starts.append(opens)
+        if row.dropmix is not None:
+            below = [Cell("")] * lead if row.without is not None else names
+            lines.append([*below, *rated])
+            starts.append(opens and row.without is None)
+    head = [*wide.head[:lead], "r", *wide.head[lead : lead + arm]]
+    return Layout(head, [("", len(head))], lines, starts)
+
+
 def _best(rows: Sequence[Row]) -> set[tuple[int, str]]:
     """(id of the measures, field) to print bold: the strict best among a method's arms."""
     methods: dict[tuple[str, str], list[Measures]] = {}
@@ -127,9 +146,17 @@ def _floor(measures: Measures) -> str:
     return f"{measures.floor:.0f} [{measures.floor_low:.0f}, {measures.floor_high:.0f}]"
 
 
-def to_terminal(rows: Sequence[Row], title: str | None = None) -> Table:
-    """A rich table; names are shown as they are, never read as markup."""
+def to_terminal(rows: Sequence[Row], title: str | None = None, width: int | None = None) -> Table:
+    """A rich table; names are shown as they are, never read as markup.
+
+    Args:
+        rows: as `paper_table` gives them.
+        title: a line above.
+        width: characters that there are; where the paper's layout needs more, the arms are stacked.
+    """
     plan = layout(rows)
+    if width is not None and _width(plan) > width:
+        plan = stacked(rows)
     table = Table(title=Text(title) if title else None, title_justify="left")
     headings = [name for name, width in plan.spans for _ in range(width)]
     texts = {"Network", "Method"}
@@ -142,6 +169,11 @@ def to_terminal(rows: Sequence[Row], title: str | None = None) -> Table:
             table.add_section()
         table.add_row(*(Text.assemble((c.text, "bold" if c.bold else ""), c.spread) for c in line))
     return table
+
+
+def _width(plan: Layout) -> int:
+    columns = zip(plan.head, *plan.lines, strict=True)
+    return sum(max(len(str(cell)) for cell in column) + 3 for column in columns) + 1
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
