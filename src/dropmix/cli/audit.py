@@ -18,7 +18,9 @@ def audit(
     margin: Annotated[float, typer.Option(help="Points of recall that a class may lose.")] = 0.5,
     fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
     topk: Annotated[int, typer.Option(help="Right when the class is among the first k.")] = 1,
-    intersect: Annotated[bool, typer.Option(help="Compare on the examples that all sources hold.")] = False,
+    intersect: Annotated[
+        bool, typer.Option("--intersect", help="Compare on the examples that all sources hold.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the audit's own random numbers.")] = 0,
 ) -> None:
     """Show which classes the treated arms hurt. Takes predictions of any framework, or a grid's folder."""

@@ -51,9 +51,9 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
     checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
-    keep_logits: Annotated[bool, typer.Option(help="Save all logits with the predictions.")] = False,
-    download: Annotated[bool, typer.Option(help="Fetch CIFAR into --data if it is not there.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List runs, FLOPs and an estimate of time.")] = False,
+    keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch CIFAR into --data if it is not there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms x seeds; skips what is done, resumes what is broken."""
     from dropmix.recipes import RECIPES
