@@ -116,7 +116,24 @@ def test_the_class_data_are_the_audits_numbers(make_audit):
 
 def test_columns_without_content_are_left_out(make_audit):
     columns = class_data(make_audit(5, ("mixup",), confusion=False, confidence=False))["arms"][0]["columns"]
-    assert set(columns) == {"class", "n", "base", "treated", "change", "rank", "status"}
+    assert set(columns) == {"class", "base", "treated", "change", "rank", "status"}
+
+
+def test_sizes_are_a_column_only_where_they_differ(make_audit):
+    audit = make_audit(5, ("mixup",), confusion=False)
+    assert class_data(audit)["arms"][0]["each"] == 100
+    audit.comparisons[0].classes["n"] = np.array([3, 4, 4, 4, 4])
+    (arm,) = (data := class_data(audit))["arms"]
+    assert arm["each"] is None
+    assert data["pool"][arm["columns"]["n"]] == [3, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("text", ["Mixup r=0.4 gains.", "Mixup + DropMix, r = 0.4 gains."])
+def test_an_arm_is_not_named_twice(make_audit, text):
+    shown = page(make_audit(3, ("mixup r=0.4",), confusion=False), [], verdicts=[text])
+    assert "<li><b>Mixup + DropMix, r = 0.4</b> gains.</li>" in shown
+    shown = page(make_audit(3, ("mixup r=0.4",), confusion=False), [], verdicts=["Nothing."])
+    assert "<li><b>Mixup + DropMix, r = 0.4</b>: Nothing.</li>" in shown
 
 
 def test_without_script_the_classes_are_a_plain_table(make_audit):

@@ -17,7 +17,7 @@ def class_data(audit: "Audit") -> dict[str, Any]:
     Returns:
         `pool`: distinct columns; `arms`: title and, a column name each, its place in the pool.
         Recalls, changes and confidences in percent and points, rounded; NaN is null. A column that
-        holds nothing is left out.
+        holds nothing is left out, and so is `n` where all classes have `each` examples.
     """
     pool: list[list] = []
     places: dict[str, int] = {}
@@ -32,10 +32,12 @@ def class_data(audit: "Audit") -> dict[str, Any]:
     arms = []
     for c in audit.comparisons:
         columns = {name: values for name, values in _columns(c).items() if any(v not in (None, "") for v in values)}
+        each = columns.pop("n")[0] if len(set(columns["n"])) == 1 else None
         arms.append(
             {
                 "title": comparison_title(c),
                 "baseline": clean(c.baseline),
+                "each": each,
                 "columns": {name: place(values) for name, values in columns.items()},
             }
         )

@@ -74,14 +74,16 @@ def page(
         )
     template = _environment().get_template("report.html")
     script = _resource("report.js")
+    data = class_data(audit)
     context = {
         "title": _title(audit, card),
         "facts": _facts(audit),
         "csp_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": Markup(script),
         "style": Markup(_resource("report.css")),
-        "data": Markup(_json(class_data(audit))),
-        "verdicts": [_headed(comparison_title(c), text) for c, text in zip(audit.comparisons, verdicts)],
+        "data": Markup(_json(data)),
+        "inferred": any("p" in arm["columns"] for arm in data["arms"]),
+        "verdicts": [_headed(c, text) for c, text in zip(audit.comparisons, verdicts)],
         "notes": list(dict.fromkeys([*getattr(audit, "notes", []), *_notes(audit)])),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
@@ -143,9 +145,13 @@ def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
     return clean(name) if name else "Which classes does the augmentation hurt?"
 
 
-def _headed(title: str, text: str) -> tuple[str, str]:
-    """A verdict as (arm, rest), so that the arm's name can be set in bold."""
-    return (title, text.removeprefix(title)) if text.startswith(title) else (title, ": " + text)
+def _headed(comparison: "Comparison", text: str) -> tuple[str, str]:
+    """A verdict as (arm, rest), so that the arm's name can be set in bold; it may or may not begin with it."""
+    title = comparison_title(comparison)
+    for name in (title, comparison.arm):
+        if text.casefold().startswith(name.casefold() + " "):
+            return title, text[len(name) :]
+    return title, ": " + text
 
 
 def _facts(audit: "Audit") -> list[str]:
@@ -219,7 +225,7 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
 _TILES = (
     "accuracy_baseline accuracy_treated gain n_classes n_degraded n_improved n_tied mean_degraded_change "
     "sd_degraded_change floor_n_degraded floor_n_degraded_low floor_n_degraded_high n_degraded_estimate "
-    "n_degraded_estimate_low n_degraded_estimate_high"
+    "n_degraded_estimate_low n_degraded_estimate_high margin"
 ).split()
 
 

@@ -9,7 +9,7 @@
   const arms = data.arms.map((arm) => {
     const columns = {};
     for (const [name, place] of Object.entries(arm.columns)) columns[name] = data.pool[place];
-    return { title: arm.title, baseline: arm.baseline, columns };
+    return { title: arm.title, baseline: arm.baseline, each: arm.each, columns };
   });
   const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false };
   const COLUMNS = [
@@ -133,6 +133,7 @@
     light(null);
     for (const section of document.querySelectorAll(".arm")) section.hidden = Number(section.dataset.arm) !== arm;
     if (!(state.key in arms[arm].columns)) { state.key = "change"; state.down = false; }
+    $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test examples a class.`;
     head();
     body();
   }
