@@ -55,10 +55,8 @@ METHODS = ("audit", "sign rule", "Welch + BH", "seed bootstrap")
 def called_by_others(s: Simulated, change: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Classes that the other procedures call degraded, each (M,) bool."""
     recalls = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean, var = (
-            [f(r) for r in recalls] for f in (lambda r: r.mean(axis=0), lambda r: r.var(axis=0, ddof=1) / len(r))
-        )
+    mean = [r.mean(axis=0) for r in recalls]
+    var = [r.var(axis=0, ddof=1) / len(r) for r in recalls]
     with np.errstate(divide="ignore", invalid="ignore"):
         free = (var[0] + var[1]) ** 2 / sum(v**2 / (len(r) - 1) for v, r in zip(var, recalls))
         p = stdtr(free, (mean[1] - mean[0]) / np.sqrt(var[0] + var[1]))
@@ -81,7 +79,8 @@ def one_repetition(name: str, truth: str, rep: int) -> dict:
     change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
     share = [c.mean(axis=0).reshape(-1) for c in (s.correct0, s.correct1)]
     recall = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
-    shared = (np.arange(min(world.seeds)),) * 2 if world.pairing else None
+    both = np.arange(min(world.seeds))
+    shared = (both, both) if world.pairing else None
     v = variances(np.repeat(np.arange(m), n), *share, *recall, shared=shared)
     bounded = rep < with_intervals and (world.arm_disagreement or not truth.startswith("equal"))
     settings = Settings(margin=MARGIN, refits=200 if bounded else 0, seed=rep)
@@ -157,7 +156,7 @@ def cost(state: Path) -> None:
 
     world = replace(IMAGENET, seeds=(10, 10))
     rng = np.random.default_rng(0)
-    s = simulate(world, TRUTHS["normal"](rng, 1000), rng)
+    s = simulate(world, np.asarray(TRUTHS["normal"](rng, 1000)), rng)
     labels = np.repeat(np.arange(1000, dtype=np.int32), 50)
     right = [c.reshape(10, -1) for c in (s.correct0, s.correct1)]
     change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
@@ -195,7 +194,6 @@ def cost(state: Path) -> None:
                 "p_max": rng.random(rows, dtype=np.float32),
             }
             pq.write_table(pa.table(table), f"{folder}/{arm}.parquet")
-        del table, wrong
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         files = [f"{folder}/{arm}.parquet" for arm in ("vanilla", "mixup")]
         start = time.process_time(), time.perf_counter()
@@ -219,7 +217,7 @@ def table(state: Path) -> str:
             for kind in ("fixed", "population"):
                 if kind in row:
                     groups[row["cell"], kind, row["truth"]].append(row[kind])
-    lines = [__doc__.splitlines()[0].replace('"', ""), "", *_intro(), ""]
+    lines = [*_intro(), ""]
     for cell in CELLS:
         for kind in ("fixed", "population"):
             rows = [(t, groups[cell, kind, t]) for t in TRUTHS if (cell, kind, t) in groups]
@@ -234,6 +232,9 @@ def table(state: Path) -> str:
 def _intro() -> list[str]:
     return [
         "# Calibration and cost of the audit",
+        "",
+        "`python benchmarks/audit.py calibrate|cost|table --state FILE`: simulated predictions with a known truth, "
+        "model and sizes in `dropmix.audit.simulate`; every procedure sees the same predictions.",
         "",
         "`number` is the estimated number of classes whose recall truly falls by more than 0.5 points, `true` what it "
         "is; RMSE of it; FDR and power of the calls (a call is false when the true change is not below -0.5 points; in "

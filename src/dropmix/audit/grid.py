@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dropmix.audit.align import merge_seeds
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.predictions import Predictions
@@ -170,6 +168,13 @@ def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) ->
     return replace(parts[0], arm=run.arm, sources=(source,))
 
 
-def shared_seeds(one: Predictions, other: Predictions) -> np.ndarray:
-    """Seed numbers that two arms have in common, sorted."""
-    return np.intersect1d(one.seeds, other.seeds)
+def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Names (without DropMix, with DropMix) of arms that differ in nothing but the DropMix rate, unit and spread."""
+    arms = {run.arm: run.spec["arm"] for run in runs}
+    own = lambda arm: json.dumps({k: arm.get(k) for k in ("method", "options")}, sort_keys=True)  # noqa: E731
+    plain = {own(arm): name for name, arm in arms.items() if not arm.get("rate")}
+    return [
+        (plain[own(arm)], name)
+        for name, arm in sorted(arms.items())
+        if arm.get("rate") and own(arm) in plain and plain[own(arm)] != BASELINE
+    ]

@@ -91,6 +91,7 @@ class Audit:
         inputs: one dict a file: path, sha256, arm, seeds.
         settings: what the audit was asked.
         notes: sentences on the whole audit, such as folders left out.
+        arm_pairs: likeness of every two arms that share a baseline, as `dropmix.audit.several.likeness` gives it.
     """
 
     comparisons: list[Comparison]
@@ -98,6 +99,7 @@ class Audit:
     inputs: list[dict]
     settings: dict
     notes: list[str] = field(default_factory=list)
+    arm_pairs: list[dict] = field(default_factory=list)
 
     @property
     def only(self) -> Comparison:
@@ -133,6 +135,7 @@ class Audit:
             "settings": plain(self.settings),
             "class_names": list(self.class_names),
             "comparisons": [c.to_dict() for c in self.comparisons],
+            "arm_pairs": plain(self.arm_pairs),
             "notes": list(self.notes),
         }
 

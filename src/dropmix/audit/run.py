@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dropmix.audit.comparison import compare
 from dropmix.audit.errors import AuditError, first
-from dropmix.audit.grid import BASELINE, find_runs, group_runs, read_arms
+from dropmix.audit.grid import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.pair import Pair, pair
 from dropmix.audit.predictions import Predictions
 from dropmix.audit.reading import read
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.settings import Settings
+from dropmix.audit.several import likeness, likeness_note, rescue
 
 
 def audit_predictions(
@@ -73,13 +76,16 @@ def audit_predictions(
     names = None if classes is None else list(classes)
     pairs = [pair(base, arm, names, settings) for arm in others]
     comparisons = [compare(p, settings, paired) for p in pairs]
-    return _audit(comparisons, [base, *others], pairs[0], {**settings.to_dict(), "paired": paired})
+    alike = likeness(pairs, comparisons, seed)
+    asked = {**settings.to_dict(), "paired": paired}
+    return _audit(comparisons, [base, *others], pairs[0], asked, likeness_note(alike), alike)
 
 
 def audit_grid(
     folder: str | Path,
     *,
     baseline: str = BASELINE,
+    between: str | Sequence[tuple[str, str]] = (),
     fdr: float = 0.1,
     topk: int = 1,
     margin: float = 0.005,
@@ -98,6 +104,8 @@ def audit_grid(
     Args:
         folder: holds one folder a run, as the grid writes them.
         baseline: name of the arm to compare with.
+        between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
+            same method without; the first arm is then the comparison's baseline.
         paired: runs of one seed number share initial weights and order, as in our own grids.
         fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
     Raises:
@@ -105,25 +113,51 @@ def audit_grid(
     """
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
     runs, notes = find_runs(folder)
-    comparisons, used = [], []
-    p = None
+    comparisons, alike, used, first_pair = [], [], [], None
     for group, members in group_runs(runs).items():
         arms, more = read_arms(members, Path(folder), None, intersect, topk)
+        _check_baseline(folder, group, baseline, arms)
+        pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}
+        found = [compare(p, settings, paired, group) for p in pairs.values()]
+        alike += likeness(list(pairs.values()), found, seed)
+        for plain, second in pairs_by_rate(members) if between == "rates" else between:
+            if plain in arms and second in arms:
+                found.append(_between(arms[plain], arms[second], pairs.get(plain), settings, paired, group))
+        comparisons += found
         notes += more
-        if baseline not in arms:
-            of = f" of group {group!r}" if group else ""
-            raise AuditError(
-                f"{folder}: expected finished runs of the arm {baseline!r}{of}, got only {first(sorted(arms))}. "
-                "Finish the grid, or name another baseline."
-            )
-        for name, arm in arms.items():
-            if name != baseline:
-                p = pair(arms[baseline], arm, None, settings)
-                comparisons.append(compare(p, settings, paired, group))
         used += arms.values()
-    if p is None:
+        first_pair = first_pair or next(iter(pairs.values()), None)
+    if first_pair is None:
         raise AuditError(f"{folder}: expected an arm beside {baseline!r}, got none. Run a method too.")
-    return _audit(comparisons, used, p, {**settings.to_dict(), "paired": paired, "baseline": baseline}, notes)
+    asked = {**settings.to_dict(), "paired": paired, "baseline": baseline}
+    return _audit(comparisons, used, first_pair, asked, [*notes, *likeness_note(alike)], alike)
+
+
+def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Mapping[str, Predictions]) -> None:
+    if baseline not in arms:
+        of = f" of group {group!r}" if group else ""
+        raise AuditError(
+            f"{folder}: expected finished runs of the arm {baseline!r}{of}, got only {first(sorted(arms))}. "
+            "Finish the grid, or name another baseline."
+        )
+
+
+def _between(
+    plain: Predictions, second: Predictions, against: Pair | None, settings: Settings, paired: bool, group: str
+) -> Comparison:
+    """A second arm against a first one, with what it gives back of the first one's losses."""
+    p = pair(plain, second, None, settings)
+    found = compare(p, settings, paired, group)
+    keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
+    held = None
+    if against is not None and np.array_equal(against.sizes, p.sizes):
+        held = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
+    if held is None:
+        found.leave_out(keys, "it takes two seeds of the baseline and of the first arm")
+    else:
+        for key, value in zip(keys, (held.number, held.lost, held.given_back, held.others)):
+            found.put(key, value, "no class was ever chosen")
+    return found
 
 
 def _treated(treated: Any, classes, settings: Settings) -> list[Predictions]:
@@ -164,7 +198,12 @@ def _split_vanilla(arms: list[Predictions]) -> tuple[Predictions, list[Predictio
 
 
 def _audit(
-    comparisons: list[Comparison], arms: Sequence[Predictions], p: Pair, settings: dict, notes: list[str] | None = None
+    comparisons: list[Comparison],
+    arms: Sequence[Predictions],
+    p: Pair,
+    settings: dict,
+    notes: list[str],
+    alike: list[dict],
 ) -> Audit:
     inputs = [dict(source) for arm in arms for source in arm.sources]
-    return Audit(comparisons, list(p.names), inputs, settings, list(notes or []))
+    return Audit(comparisons, list(p.names), inputs, settings, notes, alike)

@@ -65,11 +65,17 @@ class World:
         both_arms = recalls.mean() - (self.disagreement + self.arm_disagreement) / 2
         # What two examples of a class share within one seed: n Cov = (ratio - 1) flip
         both_images = np.mean(recalls**2) + (self.seed_ratio - 1) * flip / self.per_class
-        seed, arm, image = (_correlation(recalls, b) for b in (both_seeds, both_arms, both_images))
-        if seed + image >= 1 or arm < 0:
+        least = both_right(recalls, 0.0).mean()
+        if min(both_seeds, both_arms) < least:
+            most = 2 * (recalls.mean() - least)
             raise ValueError(
-                f"World: expected disagreements that a model can have, got {self.disagreement} and "
+                f"World: expected disagreements up to {most:.3f} at this accuracy, got {self.disagreement} and "
                 f"{self.arm_disagreement} more between arms. Lower them."
+            )
+        seed, arm, image = (_correlation(recalls, b) for b in (both_seeds, both_arms, both_images))
+        if seed + image >= 1:
+            raise ValueError(
+                f"World: expected a seed_ratio that leaves room for disagreement, got {self.seed_ratio}. Lower it."
             )
         noise = 1 - seed - image
         return np.sqrt(np.array([arm, max(seed - arm, 0.0), image]) / noise)
