@@ -42,13 +42,13 @@ def test_rate_zero_is_the_plain_method_and_rate_one_is_vanilla(method, unit, per
     assert torch.equal(generator.get_state(), seeded(3).get_state())
 
 
-def _mixed_rows(mix, batch):
-    """Rows with a partner of their own: what embedding leaves alone is its own partner."""
-    if mix.is_identity:
-        return torch.zeros(batch, dtype=torch.bool)
-    boxed = mix.box is not None and ((mix.box[:, 1] - mix.box[:, 0]) * (mix.box[:, 3] - mix.box[:, 2]) > 0)
-    shown = boxed if mix.box is not None else (mix.mask.expand(batch, 1, 16, 16).flatten(1) < 1).any(1)
-    return shown | (mix.partner != torch.arange(batch))
+def _mixed_rows(augment, batch, seed):
+    """Which samples a draw with this seed mixes: the drop draws come first."""
+    mask = torch.zeros(batch, dtype=torch.bool)
+    rows = augment._mixed_rows(batch, seeded(seed))
+    if rows is not None:
+        mask[rows] = True
+    return mask
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.7])
@@ -87,7 +87,7 @@ def test_dropped_samples_are_untouched_and_partners_are_mixed_samples(method, un
         augment = _augment(method, 0.5, unit, per=per)
         mix = augment.draw(x, y, saliency=_saliency, generator=seeded(seed))
         mixed, shares = apply_mix(x, y, mix, num_classes=10)
-        rows = _mixed_rows(mix, 8)
+        rows = _mixed_rows(augment, 8, seed)
         assert torch.equal(mixed[~rows], x[~rows])
         assert torch.equal(shares[~rows], torch.eye(10)[:8][~rows])
         assert rows[mix.partner[rows]].all()
@@ -97,7 +97,7 @@ def test_a_dropped_image_of_nan_or_infinity_stays_where_it_is(method):
     x, y = images(8), torch.arange(8)
     for seed in range(6):
         augment = _augment(method, 0.5, "sample", per="sample")
-        rows = _mixed_rows(augment.draw(x, y, saliency=_saliency, generator=seeded(seed)), 8)
+        rows = _mixed_rows(augment, 8, seed)
         spoilt = x.clone()
         spoilt[~rows, :, :8] = torch.nan
         spoilt[~rows, :, 8:] = torch.inf

@@ -35,9 +35,7 @@ def test_every_partner_has_a_box_of_its_own(per):
 
 def test_bad_saliency_is_named():
     x = images(2)
-    with pytest.raises(
-        ValueError, match=r"expected saliency of shape .* = \(2, 16, 16\), got \(2, 3, 16, 16\)"
-    ):
+    with pytest.raises(ValueError, match=r"expected saliency of shape .* = \(2, 16, 16\), got \(2, 3, 16, 16\)"):
         saliencymix(x, x)
     with pytest.raises(ValueError, match="expected finite saliency, got NaN or infinity"):
         saliencymix(x, torch.full((2, 16, 16), torch.nan))

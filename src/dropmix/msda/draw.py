@@ -49,10 +49,9 @@ def draw_lam(batch_size: int, alpha: float, per: Per, generator: Generator | Non
     shape = torch.full(size, alpha + 1.0, dtype=torch.float64, device="cpu")
     # torch.distributions takes no generator; this is the function that it calls itself.
     gamma = torch._standard_gamma(shape, generator=generator).numpy()  # pyright: ignore[reportPrivateImportUsage]
-    u = uniform(*size, generator=generator)
-    log_own, log_other = np.log(gamma) + np.log(np.maximum(u, 1e-300)) / alpha
-    # The difference is clipped to where the share is 0 or 1 in float32 anyway: exp does not overflow.
-    share = 1 / (1 + np.exp(np.clip(log_other - log_own, -200.0, 200.0)))
+    u = 1 - uniform(*size, generator=generator)  # in (0, 1]: the logarithm is finite
+    log_odds = np.log(gamma[0] / gamma[1]) + np.log(u[0] / u[1]) / alpha
+    share = 0.5 + 0.5 * np.tanh(0.5 * log_odds)
     return torch.from_numpy(share.astype(np.float32))
 
 
@@ -106,8 +105,11 @@ def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: B
     size = np.array([[height], [width]], dtype=np.float64)
     # The square of a float32 lam such as 0.75 is exact in float64, so int(side) never falls a pixel short.
     side = size * np.sqrt(1 - lam.numpy().astype(np.float64))
-    half = np.floor(side) // 2 if form == "integer" else side / 2
-    ends = np.clip(np.stack([centre - half, centre + half]), 0, size)
+    half = np.floor(side / 2) if form == "integer" else side / 2
+    ends = np.empty((2, *half.shape))
+    np.subtract(centre, half, out=ends[0])
+    np.add(centre, half, out=ends[1])
+    np.minimum(np.maximum(ends, 0, out=ends), size, out=ends)
     return torch.from_numpy(ends.astype(np.int64).transpose(2, 1, 0).reshape(-1, 4))
 
 

@@ -38,7 +38,7 @@ def manifoldmix(
         >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5))
         >>> with manifoldmix([net, net[1]], half, layer=1) as drawn:
         ...     out = net(torch.eye(2))
-        >>> drawn, bool(out[0] == out[1])
+        >>> drawn, torch.allclose(out[0], out[1])
         (1, True)
     """
     if not modules:

@@ -138,6 +138,8 @@ def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
 
 def mix_labels(y: Tensor, mix: Mix, num_classes: int | None = None) -> Tensor:
     """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
+    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity:
+        return _mix_ids(y, mix, num_classes)
     shares = label_shares(y, num_classes)
     if len(shares) != len(mix.lam):
         raise ValueError(
@@ -149,6 +151,16 @@ def mix_labels(y: Tensor, mix: Mix, num_classes: int | None = None) -> Tensor:
     lam = mix.lam.to(shares, non_blocking=True)
     other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
     return other.lerp_(shares, lam[:, None])
+
+
+def _mix_ids(y: Tensor, mix: Mix, num_classes: int | None) -> Tensor:
+    """The same for class ids: one tensor of shares instead of two."""
+    num_classes = check_ids(y, num_classes)
+    lam = mix.lam.to(y.device, torch.float32, non_blocking=True)[:, None]
+    y = y.long()
+    other = y.index_select(0, mix.partner.to(y.device, non_blocking=True))
+    shares = torch.zeros(len(y), num_classes, device=y.device)
+    return shares.scatter_(1, y[:, None], lam).scatter_add_(1, other[:, None], 1 - lam)
 
 
 def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
@@ -165,6 +177,13 @@ def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
                 "Give as many columns as there are classes."
             )
         return y if y.dtype == torch.float64 else y.float()
+    num_classes = check_ids(y, num_classes)
+    shares = torch.zeros(len(y), num_classes, device=y.device)
+    return shares.scatter_(1, y.long()[:, None], 1.0)
+
+
+def check_ids(y: Tensor, num_classes: int | None) -> int:
+    """Return num_classes, or raise a ValueError unless y holds class ids (B,) below it."""
     if y.ndim != 1 or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         raise ValueError(
             f"labels: expected class ids (B,) of int64 or shares (B, K) of float, got {tuple(y.shape)} of "
@@ -173,15 +192,13 @@ def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
     if num_classes is None:
         raise ValueError("labels: expected num_classes with class ids, got None. Say how many classes there are.")
     # Reading the ids of another device would wait for it, and reading any would break a traced graph.
-    readable = y.device.type == "cpu" and len(y) > 0 and not torch.compiler.is_compiling()
-    if readable:
+    if y.device.type == "cpu" and len(y) > 0 and not torch.compiler.is_compiling():
         low, high = map(int, y.aminmax())
         if not 0 <= low <= high < num_classes:
             raise ValueError(
                 f"labels: expected class ids in [0, {num_classes}), got {low} to {high}. Raise num_classes or relabel."
             )
-    shares = torch.zeros(len(y), num_classes, device=y.device)
-    return shares.scatter_(1, y.long()[:, None], 1.0)
+    return num_classes
 
 
 def _partner_images(x: Tensor, mix: Mix, out: Tensor | None) -> Tensor:
