@@ -10,24 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dropmix.cli import main
-
-
-@pytest.fixture
-def dropmix(monkeypatch, capfd, tmp_path):
-    """Call the command line; returns exit status, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["dropmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DROPMIX_CACHE", "off")
-    return call
-
 
 def assert_refused(answer: tuple[int, str, str], *words: str) -> None:
     status, _, err = answer
@@ -75,6 +57,11 @@ def folder_of_images(root: Path, classes=("cat", "dog"), splits=("train", "test"
         (["report", "nowhere"], ["nowhere"]),
         (["audit", "nowhere"], ["nowhere"]),
         (["audit", "nowhere.parquet", "other.parquet"], ["nowhere.parquet"]),
+        (["floor", "--classes", "0"], ["classes"]),
+        (["floor", "--accuracy", "120"], ["accuracy"]),
+        (["show", "cutmx"], ["Did you mean 'cutmix'"]),
+        (["show", "cutmix", "none.png", "nothing.png"], ["none.png"]),
+        (["show", "cutmix(beta=1)"], ["beta"]),
         (["frobnicate"], ["frobnicate"]),
         (["run", "digits", "--frobnicate"], ["--frobnicate"]),
     ],

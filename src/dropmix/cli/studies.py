@@ -1,0 +1,51 @@
+"""Commands that ask one question each: floor, show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import app
+
+
+@app.command()
+def floor(
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 100,
+    per_class: Annotated[int, typer.Option(help="Test images of each class.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Seeds of each arm.")] = 5,
+    gain: Annotated[float, typer.Option(help="Points of recall that every class gains.")] = 0.0,
+    accuracy: Annotated[float, typer.Option(help="Accuracy of the baseline, percent.")] = 77.0,
+    disagreement: Annotated[float, typer.Option(help="Images on which two seeds differ, percent.")] = 13.0,
+    repetitions: Annotated[int, typer.Option(help="Simulated studies.")] = 200,
+) -> None:
+    """Show how many classes would look degraded by chance if every class gained the same."""
+    from dropmix.studies.floor import floor as simulate
+
+    row = simulate(
+        classes,
+        per_class,
+        seeds,
+        gain / 100,
+        accuracy / 100,
+        disagreement=disagreement / 100,
+        repetitions=repetitions,
+    )
+    print(f"Every class gains {gain:+.2f} points, {seeds} v {seeds} seeds, {classes} classes of {per_class} images:")
+    print(f"{row.number:.1f} [{row.number_low:.0f}, {row.number_high:.0f}] classes look degraded by chance,")
+    change = f"{100 * row.change:.2f} [{100 * row.change_low:.2f}, {100 * row.change_high:.2f}]"
+    print(f"by {change} points on average  (mean [95 % band] of {row.repetitions} simulated studies)")
+
+
+@app.command()
+def show(
+    method: Annotated[str, typer.Argument(help="A method, e.g. puzzlemix or cutmix(alpha=0.2).")],
+    images: Annotated[list[Path] | None, typer.Argument(help="2 to 6 pictures; default: scikit-learn's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to save the PNG; default METHOD.png.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Draw a picture of what a method does: images, partners, masks, mixed images and their label shares."""
+    from dropmix.grid.arm import parse_methods
+    from dropmix.studies.gallery import show as draw
+
+    ((name, options),) = parse_methods(method)
+    print(draw(name, images or None, out or Path(f"{name}.png"), seed=seed, **options))
