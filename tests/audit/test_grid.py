@@ -123,3 +123,11 @@ def test_damage_is_one_clear_line(grid, damage, message):
 def test_no_such_folder(tmp_path):
     with pytest.raises(AuditError, match="expected the folder of a grid"):
         audit_grid(tmp_path / "nowhere")
+
+
+def test_the_report_beside_the_runs_is_no_stranger(tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "holiday").mkdir()
+    with pytest.raises(AuditError, match=r"1 folders are no runs and were ignored: holiday"):
+        audit_grid(tmp_path)

@@ -12,6 +12,7 @@ from dropmix.audit.predictions import Predictions
 from dropmix.audit.reading import read_path, sha256
 
 BASELINE = "vanilla"
+OURS = {"report", "figures"}  # written beside the runs by `dropmix report`
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
     if not folder.is_dir():
         raise AuditError(f"{folder}: expected the folder of a grid, got nothing there. Check the path.")
     runs, strangers, unfinished = [], [], []
-    for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+    for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in OURS):
         if not (path / "spec.json").is_file():
             strangers.append(path.name)
         elif not (path / "done").is_file():
