@@ -10,7 +10,7 @@ bootstrap over seeds. Truths and noise as in `dropmix.audit.simulate`.
 
 import argparse
 import json
-import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -49,6 +49,16 @@ CELLS: dict[str, tuple[World, tuple[str, ...], int, int]] = {
     "CIFAR, 3 v 3 seeds": (replace(CIFAR, seeds=(3, 3)), SOME, 60, 30),
     "CIFAR, 10 v 10 seeds": (replace(CIFAR, seeds=(10, 10)), SOME, 60, 30),
 }
+# In a process of its own: the peak of a process never falls again.
+MEMORY = """
+import sys
+import scipy.sparse, scipy.special
+from dropmix.audit import audit_predictions
+peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000
+before = peak()
+audit_predictions(sys.argv[1], sys.argv[2])
+print(peak() - before)
+"""
 METHODS = ("audit", "sign rule", "Welch + BH", "seed bootstrap")
 
 
@@ -194,14 +204,13 @@ def cost(state: Path) -> None:
                 "p_max": rng.random(rows, dtype=np.float32),
             }
             pq.write_table(pa.table(table), f"{folder}/{arm}.parquet")
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         files = [f"{folder}/{arm}.parquet" for arm in ("vanilla", "mixup")]
         start = time.process_time(), time.perf_counter()
         audit_predictions(*files)
         times["files to result"] = [time.process_time() - start[0], time.perf_counter() - start[1]]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rows_bytes = 2 * 10 * len(labels) * (8 + 8 + 4 + 4 + 4 + 4)
-    memory = {"input_mb": rows_bytes / 1e6, "peak_rise_mb": max(peak - before, 0) / 1e3, "peak_mb": peak / 1e3}
+        run = subprocess.run([sys.executable, "-c", MEMORY, *files], capture_output=True, text=True, check=True)
+    rows_bytes = 2 * 10 * len(labels) * (4 + 8 + 8 + 4 + 4 + 4 + 4)
+    memory = {"input_mb": rows_bytes / 1e6, "peak_rise_mb": float(run.stdout)}
     with state.open("a") as file:
         file.write(json.dumps({"cost": times, "memory": memory}) + "\n")
 

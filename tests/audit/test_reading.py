@@ -260,3 +260,17 @@ def test_seeds_of_one_arm_must_agree(dense):
 def test_imports_no_torch_and_no_pandas():
     code = "import sys, dropmix, dropmix.audit; print({'torch', 'pandas', 'torchvision'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+def test_every_kind_of_text_that_frames_hand_over(dense, kind):
+    table = long({"vanilla": dense["vanilla"]})
+    text = pa.array([f"i{i}" for i in table["example_id"].to_numpy()])
+    text = text.dictionary_encode() if pa.types.is_dictionary(kind) else text.cast(kind)
+    table = table.set_column(table.column_names.index("example_id"), "example_id", text)
+    codes = table["label"].combine_chunks().dictionary_encode()
+    table = table.set_column(table.column_names.index("label"), "label", codes)
+    (arm,) = read(table, "x")
+    assert arm.example_id is not None
+    assert arm.example_id[:2].tolist() == ["i0", "i1"]
+    assert arm.pred.shape == (2, 40)

@@ -11,14 +11,19 @@ from dropmix.audit.errors import AuditError, clip, first
 
 
 def integers(table: pa.Table, name: str, where: str) -> np.ndarray:
-    """A column as int64, (rows,).
+    """A column as int64, or narrower where it is stored so, (rows,).
 
     Raises:
         AuditError: nulls, fractions, text, or numbers beyond 64 bits.
     """
     column = _without_nulls(table, name, where)
     kind = column.type
+    if pa.types.is_dictionary(kind) and pa.types.is_integer(kind.value_type):
+        kind = kind.value_type
+        column = column.cast(kind)
     try:
+        if kind in (pa.int8(), pa.int16(), pa.int32()):
+            return column.to_numpy()  # narrow as it is: a wide copy would double the memory
         if pa.types.is_integer(kind):
             return column.cast(pa.int64()).to_numpy()
         if pa.types.is_floating(kind):  # frames with gaps elsewhere turn integers to floats
@@ -154,7 +159,8 @@ def metadata(table: pa.Table, where: str) -> dict:
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    # Views are what polars hands over; older Arrow has no test for them.
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view"
 
 
 def _without_nulls(table: pa.Table, name: str, where: str) -> pa.ChunkedArray:

@@ -119,7 +119,7 @@ def _table(path: Path, topk: int) -> pa.Table:
     try:
         if path.suffix in (".parquet", ".pq"):
             # ParquetFile, not read_table: no guessing of partitions from folder names.
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
                 _bounded(file, path)
                 held = file.schema_arrow.names
                 return file.read(columns=[c for c in held if c in wanted], use_threads=False)

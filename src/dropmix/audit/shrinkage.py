@@ -31,7 +31,7 @@ import numpy as np
 from scipy.special import ndtr
 
 STEP = np.sqrt(2.0)
-BLOCK = 2_000_000  # numbers in one block of the EM: what a core's cache holds
+BLOCK = 400_000  # numbers in one block of the EM: bounds memory, and fits a cache
 
 
 @dataclass(frozen=True)
