@@ -80,7 +80,7 @@ def _print_audit(found: Any) -> None:
     console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
     for comparison in found.comparisons:
         console.print(Text(verdict(comparison)))
-    for note in dict.fromkeys(note for comparison in found.comparisons for note in comparison.notes):
+    for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
         console.print(Text(f"Note: {note}"))
 
 

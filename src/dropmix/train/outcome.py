@@ -56,7 +56,7 @@ def write_predictions(
     about = {"format": 1, "classes": dataset.classes, "superclasses": dataset.superclasses}
     table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
     buffer = BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     content = buffer.getvalue()
     write_atomic(folder / "predictions.parquet", content)
     return hashlib.sha256(content).hexdigest()
