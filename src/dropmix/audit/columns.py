@@ -59,7 +59,7 @@ def ids(table: pa.Table, where: str) -> np.ndarray | None:
     column = _without_nulls(table, "example_id", where)
     if _is_text(column.type):
         # Through a dictionary: equal ids of many seeds then share one string object.
-        coded = pc.dictionary_encode(column.cast(pa.large_string())).combine_chunks()
+        coded = column.cast(pa.large_string()).dictionary_encode().combine_chunks()
         coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
         values = coded.dictionary.to_numpy(zero_copy_only=False).astype(object)
         return values[coded.indices.to_numpy()]
@@ -76,7 +76,7 @@ def texts(table: pa.Table, name: str, where: str) -> tuple[np.ndarray, list[str]
     if not (_is_text(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with text, got {clip(column.type)}. Save it as text.")
     column = column.cast(pa.large_string())
-    coded = pa.chunked_array([pc.dictionary_encode(column).combine_chunks()]).unify_dictionaries().combine_chunks()
+    coded = pa.chunked_array([column.dictionary_encode().combine_chunks()]).unify_dictionaries().combine_chunks()
     return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
 
 
@@ -115,9 +115,9 @@ def ranked(table: pa.Table, where: str) -> np.ndarray | None:
         return None
     column = _without_nulls(table, "topk", where).combine_chunks()
     if _is_text(column.type):
-        column = pc.split_pattern(column, ";")
+        column = pc.call_function("split_pattern", [column], pc.SplitPatternOptions(";"))
     try:
-        widths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+        widths = pc.call_function("list_value_length", [column]).to_numpy(zero_copy_only=False)
         flat = column.flatten().cast(pa.int64())
     except (pa.ArrowException, NotImplementedError) as error:
         raise AuditError(
