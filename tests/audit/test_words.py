@@ -90,3 +90,18 @@ def test_unreadable_rules_are_one_line(rule):
 def test_unknown_name_gets_the_nearest():
     with pytest.raises(AuditError, match="Did you mean n_degraded"):
         fail_if(fake(n_degraded=5), "n_degarded > 5")  # type: ignore[arg-type]
+
+
+def test_many_names_are_not_called_sure():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 50)
+
+    def five(recall):
+        return np.where(rng.random((5, len(labels))) < recall[labels], labels, (labels + 1) % 40)
+
+    base = {"labels": labels, "pred": five(np.full(40, 0.8))}
+    new = {"labels": labels, "pred": five(np.where(np.arange(40) < 12, 0.5, 0.8))}
+    text = verdict(audit_predictions(base, new, refits=0).only)
+    assert "can be named" in text
+    assert "surely" not in text
+    assert re.search(r"and \d+ more\.", text)
