@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ SIZES = ((128, 32), (64, 224))
 Timed = dict[str, tuple[float, float, float]]
 
 
-def in_turns(rivals: dict[str, Callable[[], object]], seconds: float = 6.0) -> Timed:
+def in_turns(rivals: dict[str, Callable[[], object]], seconds: float = 4.0) -> Timed:
     """Lower quartile, median and upper quartile of the CPU seconds of each, taken in turns."""
     for run in rivals.values():
         run()
@@ -56,9 +57,9 @@ def cell(timed: Timed, name: str, bound: float) -> str:
 def speed() -> str:
     """Images alone against the bound, and whole calls with labels against peers."""
     lines = [
-        "Multiples of the bound (median, middle half). Bound: for Mixup `index_select` + `lerp` into given memory; for a "
-        "box a batch a copy of the batch and of the boxes; for a box a sample the faster of a ready mask's `where` and "
-        "a loop of box copies. `out=`: images alone into given memory. Whole: drawing, images and labels, new memory "
+        "Multiples of the bound (median, middle half). Bound: for Mixup `index_select` + `lerp` into given memory; for "
+        "a box a batch a copy of the batch and of the boxes; for a box a sample the faster of a ready mask's `where`, "
+        "or a loop of box copies. `out=`: images alone into given memory. Whole: drawing, images and labels, new memory "
         "(timm writes into its input: the column beside it does the like).",
         "",
         "| operation | size | bound ms | `out=` | whole | whole, `out=` | timm | torchvision | kornia |",
@@ -147,7 +148,7 @@ def peers(x: Tensor, y: Tensor, method: str, per: str) -> dict[str, Callable[[],
     try:
         from timm.data.mixup import Mixup
 
-        alphas = {"mixup_alpha": float(method == "mixup"), "cutmix_alpha": float(method == "cutmix")}
+        alphas: dict[str, Any] = {"mixup_alpha": float(method == "mixup"), "cutmix_alpha": float(method == "cutmix")}
         mode = "batch" if per == "batch" else "elem"
         timm = Mixup(**alphas, mode=mode, label_smoothing=0.0, num_classes=100)
         scratch = x.clone()  # timm writes into its input
@@ -187,7 +188,7 @@ def puzzle() -> str:
     s = input_gradient(build("wrn10-1", 100))(x, y)
     shares = []
     for blocks in (2, 4, 8, 16):
-        rivals = {"mix": lambda blocks=blocks: puzzlemix(x, s, block_counts=[blocks])}
+        rivals: dict[str, Any] = {"mix": lambda blocks=blocks: puzzlemix(x, s, block_counts=[blocks])}
         taken = in_turns(rivals, 3.0)["mix"][1]
         shares.append([taken, *(taken / passes[name] for name in passes)])
         lines.append(f"| {blocks} | {taken * 1e3:.0f} | {shares[-1][1]:.1%} | {shares[-1][2]:.1%} |")
@@ -254,9 +255,9 @@ def quality(data: Path, weights: Path | None, seconds: float) -> str:
     x, saliency, about = saliency_maps(data, weights, seconds)
     lines = [
         f"512 problems a row; saliency of {about}; power: the map to that power, peaky above 1. Gap: (energy - "
-        "least) / least; exact: gap <= 1e-6. GPU form: the fixed number of steps that runs where the host may not look.",
+        "least) / least; exact: gap <= 1e-6. GPU form: the fixed number of steps, for where the host may not look.",
         "",
-        "| blocks | labels | power | exact | mean gap | largest gap | bounds too high | exact, GPU form | largest gap |",
+        "| blocks | labels | power | exact | mean gap | largest gap | bounds too high | exact, GPU form | its gap |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for blocks in (2, 4, 8, 16):

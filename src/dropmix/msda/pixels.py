@@ -1,5 +1,6 @@
 """Kernels on batches of images: gather, blend, paste, move cells. `apply_mix` is their only caller."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -132,10 +133,18 @@ def _select_bits(x: Tensor, partner: Tensor, box: Tensor, pasted: Tensor | None,
     else:
         mixed = (torch.empty_like(x) if out is None else out).copy_(pasted)
     integer = _INTEGER_OF_SIZE[x.element_size()]
-    rows, columns = _inside(box, x)
-    ones = rows.to(integer).neg_() & columns.to(integer).neg_()
+    y0, y1, x0, x1 = box.numpy().T
+    ones = _ones_between(y0, y1, x.shape[2], integer)[:, None, :, None]
+    ones = ones & _ones_between(x0, x1, x.shape[3], integer)[:, None, None]
     mixed.view(integer).bitwise_xor_(x.view(integer)).bitwise_and_(ones).bitwise_xor_(x.view(integer))
     return mixed
+
+
+def _ones_between(low: np.ndarray, high: np.ndarray, size: int, integer: torch.dtype) -> Tensor:
+    """All bits set where low <= place < high, (n, size)."""
+    place = np.arange(size)
+    inside = (place >= low[:, None]) & (place < high[:, None])
+    return torch.from_numpy(inside).to(integer).neg_()
 
 
 def move_cells(x: Tensor, cells: Tensor) -> Tensor:
