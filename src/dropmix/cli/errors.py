@@ -17,6 +17,9 @@ def explain(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    if type(error).__name__ == "NoArgsIsHelpError":  # `dropmix` alone: the help, as it is
+        print(error.format_message(), file=sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
+        return 2
     if hasattr(error, "format_message"):  # click's own, also where typer carries a click of its own
         print(f"dropmix: {_one_line(error.format_message())}", file=sys.stderr)  # pyright: ignore
         return 2
