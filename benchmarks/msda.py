@@ -59,7 +59,7 @@ def speed() -> str:
     lines = [
         "Multiples of the bound (median, middle half). Bound: for Mixup `index_select` + `lerp` into given memory; for "
         "a box a batch a copy of the batch and of the boxes; for a box a sample the faster of a ready mask's `where`, "
-        "or a loop of box copies. `out=`: images alone into given memory. Whole: drawing, images and labels, new memory "
+        "or a loop of box copies. `out=`: images alone into given memory. Whole: drawing, images, labels, new memory "
         "(timm writes into its input: the column beside it does the like).",
         "",
         "| operation | size | bound ms | `out=` | whole | whole, `out=` | timm | torchvision | kornia |",
