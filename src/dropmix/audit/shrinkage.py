@@ -280,6 +280,9 @@ def draw(priors: Sequence[Prior], count: int, rng: np.random.Generator) -> np.nd
 def calls(below: np.ndarray, fdr: float) -> np.ndarray:
     """Classes called at Bayesian FDR: the largest set whose mean of 1 - P is at most `fdr`, (M,), bool.
 
+    A class is called only if it is degraded more likely than not: many sure classes would otherwise carry in some that
+    are as likely improved.
+
     Args:
         below: P(theta < -margin), (M,).
         fdr: accepted expected share of false calls.
@@ -287,9 +290,11 @@ def calls(below: np.ndarray, fdr: float) -> np.ndarray:
     Example:
         >>> calls(np.array([0.99, 0.5, 0.85, 0.1]), 0.1).tolist()
         [True, False, True, False]
+        >>> calls(np.array([1.0] * 9 + [0.4]), 0.1).tolist()[-1]
+        False
     """
     order = np.argsort(-below, kind="stable")
     mean_error = np.cumsum(1 - below[order]) / np.arange(1, len(below) + 1)
     made = np.zeros(len(below), dtype=bool)
     made[order[: int((mean_error <= fdr).sum())]] = True
-    return made
+    return made & (below > 0.5)
