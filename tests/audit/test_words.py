@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions, fail_if, verdict
+from dropmix.audit.names import arm_title
 from dropmix.audit.simulate import World, simulate
 
 
@@ -26,12 +27,28 @@ def test_verdict_has_the_numbers():
     assert text.startswith(("Mixup gains ", "Mixup loses "))
     assert f"{abs(100 * s['gain']):.1f} points" in text
     assert f"{s['n_degraded']} of 60 classes look worse" in text
-    assert f"about {s['floor_n_degraded']:.0f} would by chance" in text
+    assert f"about {s['floor_n_degraded']:.0f} [" in text
+    assert "would if all changed alike" in text
     estimated = re.search(r"An estimated (\d+) \[(\d+), (\d+)\] truly are worse by more than 0.5 points", text)
     assert estimated is not None
     assert int(estimated[2]) <= int(estimated[1]) <= int(estimated[3])
     assert "class 0" in text or "class 1" in text
     assert "No evidence" not in text
+
+
+def test_a_common_loss_reads_as_well_as_a_gain():
+    text = verdict(audit_of(np.asarray(-0.08)).only)
+    assert text.count("Mixup loses ") == 1
+    assert "would if all changed alike" in text
+    assert "chance" not in text
+    assert "gained" not in text
+
+
+@pytest.mark.parametrize("arm", ["cutmix", "cutmix r=0.4", "in-house"])
+def test_arms_are_spelt_as_in_the_report(arm):
+    labels = [0] * 50 + [1] * 50
+    audit = audit_predictions((labels, labels), {arm: (labels, labels[::-1])}, refits=0)
+    assert f" {arm_title(arm)} loses " in f" {verdict(audit.only)}"
 
 
 def test_verdict_says_first_that_there_is_no_evidence():

@@ -153,7 +153,7 @@ def test_verdict_comes_before_everything_else(make_audit):
     plain, dropped = factual_verdicts(audit)
     for verdict in (plain, dropped):
         assert verdict.partition(" raises")[2] in text[: text.index("<table")]
-    assert "noise alone would make about 3" in plain
+    assert "If all classes changed alike, about 3" in plain
     assert "Without DropMix it falls in" in dropped
 
 

@@ -1,4 +1,4 @@
-"""What noise alone would show: every class gains the same, and some look worse all the same."""
+"""What equal changes would show: every class changes alike, and noise makes some look worse and others better."""
 
 import math
 from dataclasses import dataclass

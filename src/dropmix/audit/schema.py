@@ -12,7 +12,7 @@ INFERRED = {
     "heterogeneity_p": "p value of Cochran's test that all classes change alike",
     "heterogeneity_tau": "sd over classes of the true changes (DerSimonian-Laird)",
     "heterogeneity_i2": "share of the variance of the changes that is not noise",
-    "floor_n_degraded": "classes that would look degraded if every class gained the same",
+    "floor_n_degraded": "classes that would look degraded if all classes changed alike",
     "floor_n_degraded_low": "lower end of its 95 % band",
     "floor_n_degraded_high": "upper end of its 95 % band",
     "floor_mean_degraded_change": "mean change of the classes that look degraded then",

@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from dropmix.audit.names import arm_title
 from dropmix.audit.pair import Pair
 from dropmix.audit.result import Comparison
 
@@ -50,15 +51,35 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
     return found
 
 
-def likeness_note(found: Sequence[dict]) -> list[str]:
-    """One warning for people where several arms share a baseline."""
+def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
+    """One warning for people where several arms share a baseline, with the pairs of arms that are most alike.
+
+    Args:
+        found: as `likeness` gives it.
+        most: pairs named.
+
+    Example:
+        >>> pair = {"baseline": "vanilla", "arms": ["cutmix", "mixup"], "correlation_by_chance": 0.53}
+        >>> print(*likeness_note([pair | {"correlation_separate_seeds": 0.31}]))
+        Arms compared with the same vanilla seeds share their noise: with no effect at all, their changes would still
+        correlate by about 0.53. Measured against different vanilla seeds for each arm, the correlation is 0.31 (CutMix
+        and Mixup).
+    """
     if not found:
         return []
+    base = found[0]["baseline"]
     chance = float(np.mean([f["correlation_by_chance"] for f in found]))
-    return [
-        f"Arms compared with one and the same {found[0]['baseline']} share its noise: their changes correlate by about "
-        f"{chance:.2f} with no effect at all. Judge whether the same classes suffer by correlation_separate_seeds."
-    ]
+    text = (
+        f"Arms compared with the same {base} seeds share their noise: with no effect at all, their changes would still "
+        f"correlate by about {chance:.2f}."
+    )
+    key = "correlation_separate_seeds"
+    held = sorted((f for f in found if f[key] is not None), key=lambda f: -f[key])
+    if not held:
+        return [f"{text} Whether the same classes suffer takes more seeds of {base} to say."]
+    named = ", ".join(f"{f[key]:.2f} ({' and '.join(map(arm_title, f['arms']))})" for f in held[:most])
+    more = f"; {len(held) - most} more pairs are less alike" if len(held) > most else ""
+    return [f"{text} Measured against different {base} seeds for each arm, the correlation is {named}{more}."]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:

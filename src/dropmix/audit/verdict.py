@@ -2,13 +2,14 @@
 
 import math
 
+from dropmix.audit.names import arm_title
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05
 
 
 def verdict(comparison: Comparison) -> str:
-    """One paragraph: the gain, what looks worse, what chance alone would show, and what truly is.
+    """One paragraph: the gain, what looks worse, what would if all classes changed alike, and what truly is.
 
     Says first, where it holds, that there is no evidence of class dependency. Numbers are in percentage points.
 
@@ -20,9 +21,9 @@ def verdict(comparison: Comparison) -> str:
         >>> labels = [0] * 50 + [1] * 50
         >>> worse = [0] * 50 + [1] * 48 + [0] * 2
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
-        No evidence of class dependency: the classes' changes differ no more than noise does (p = ...). Treated loses
-        2.0 points (100.0 -> 98.0 %). 1 of 2 classes looks worse; about 1 would by chance alone if all gained the same
-        [0, 2]. Tested one by one, between 0 and 2 of them truly lost more than 0.5 points. No single class can be
+        No evidence of class dependency: the classes' changes differ no more than noise does (p = ...). treated loses
+        2.0 points (100.0 -> 98.0 %). 1 of 2 classes looks worse; about 1 [0, 2] would if all changed alike. Tested one
+        by one, between 0 and 2 of them truly lost more than 0.5 points. No single class can be
         named with confidence. One seed only: a hint, not a finding.
     """
     sentences = [_gain(comparison), _looks(comparison), _truly(comparison), _calls(comparison)]
@@ -49,7 +50,7 @@ def _dependency(c: Comparison) -> str:
 def _gain(c: Comparison) -> str:
     s = c.summary
     gain = s["gain"]
-    arm = c.arm[:1].upper() + c.arm[1:]
+    arm = arm_title(c.arm)
     numbers = f"({100 * s['accuracy_baseline']:.1f} -> {100 * s['accuracy_treated']:.1f} %)"
     if f"{abs(100 * gain):.1f}" == "0.0":
         return f"{arm} leaves accuracy as it is {numbers}."
@@ -62,7 +63,8 @@ def _looks(c: Comparison) -> str:
     looks = f"{s['n_degraded']} of {_classes(s['n_classes'])} {'looks' if s['n_degraded'] == 1 else 'look'} worse"
     floor = s["floor_n_degraded"]
     band = f"[{s['floor_n_degraded_low']:.0f}, {s['floor_n_degraded_high']:.0f}]"
-    return f"{looks}; about {_number(floor)} would by chance alone if all gained the same {band}."
+    # "By chance" would be wrong for a common loss: equal losses make classes look worse, noise or not.
+    return f"{looks}; about {_number(floor)} {band} would if all changed alike."
 
 
 def _truly(c: Comparison) -> str:

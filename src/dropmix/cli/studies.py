@@ -18,7 +18,7 @@ def floor(
     disagreement: Annotated[float, typer.Option(help="Images on which two seeds differ, percent.")] = 13.0,
     repetitions: Annotated[int, typer.Option(help="Simulated studies.")] = 200,
 ) -> None:
-    """Show how many classes would look degraded by chance if every class gained the same."""
+    """Show how many classes would look degraded if all changed alike."""
     from dropmix.studies.floor import floor as simulate
 
     row = simulate(
@@ -31,7 +31,7 @@ def floor(
         repetitions=repetitions,
     )
     print(f"Every class gains {gain:+.2f} points, {seeds} v {seeds} seeds, {classes} classes of {per_class} images:")
-    print(f"{row.number:.1f} [{row.number_low:.0f}, {row.number_high:.0f}] classes look degraded by chance,")
+    print(f"{row.number:.1f} [{row.number_low:.0f}, {row.number_high:.0f}] classes look degraded then,")
     change = f"{100 * row.change:.2f} [{100 * row.change_low:.2f}, {100 * row.change_high:.2f}]"
     print(f"by {change} points on average  (mean [95 % band] of {row.repetitions} simulated studies)")
 

@@ -47,7 +47,7 @@ def recall_changes(
         comparison: one arm against the baseline.
         plain: the same method without DropMix; its sorted changes are drawn as a line.
         floor_band: lower and upper 95 % limit, as fractions, of the sorted changes (largest first)
-            if every class gained the same, each (M,).
+            if all classes changed alike, each (M,).
     Returns:
         A figure; 95 % intervals appear where `se_fixed_test` is known.
     Source:
@@ -109,7 +109,7 @@ def _floor_band(axes: Axes, band: tuple[np.ndarray, np.ndarray] | None) -> list:
         return []
     low, high = (points(limit) for limit in band)
     axes.stairs(high, _edges(len(low)), baseline=low, fill=True, color="#F0E442", alpha=0.55, lw=0, zorder=1)
-    return [Patch(facecolor="#F0E442", alpha=0.55, label="equal gains would show this")]
+    return [Patch(facecolor="#F0E442", alpha=0.55, label="if all classes changed alike (95 %)")]
 
 
 def _plain_line(axes: Axes, plain: "Comparison") -> Line2D:

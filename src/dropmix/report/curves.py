@@ -62,7 +62,7 @@ def rate_curves(audit: "Audit", group: str = "") -> Figure:
     panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
     handles, _ = panels[0].get_legend_handles_labels()
     if any(number(c.summary, "floor_n_degraded") is not None for a in methods.values() for c in a.values()):
-        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if every class gained the same"))
+        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if all classes changed alike"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), title=clean(group) or None)
     return figure
 

@@ -26,7 +26,7 @@ class Measures:
         n_degraded: classes whose recall fell; None for the baseline.
         mean_change: points, mean recall change of the degraded classes; None where there are none.
         mean_change_sd: points, over the degraded classes (ddof 0).
-        floor: degraded classes to expect if every class gained the same; None where not computed.
+        floor: degraded classes to expect if all classes changed alike; None where not computed.
         floor_low, floor_high: its 95 % band.
     """
 

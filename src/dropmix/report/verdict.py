@@ -56,7 +56,7 @@ def _floor(summary: dict) -> str:
     floor = number(summary, "floor_n_degraded")
     if floor is None:
         return ""
-    return f" If every class gained the same, noise alone would make about {floor:.0f} look degraded."
+    return f" If all classes changed alike, about {floor:.0f} would look degraded."
 
 
 def _without(plain: "Comparison | None") -> str:

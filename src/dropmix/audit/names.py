@@ -1,0 +1,92 @@
+"""Names of arms as people write them: one spelling for the verdict, the tables and the figures."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_TITLES = {
+    "vanilla": "Vanilla",
+    "mixup": "Mixup",
+    "cutmix": "CutMix",
+    "puzzlemix": "PuzzleMix",
+    "resizemix": "ResizeMix",
+    "saliencymix": "SaliencyMix",
+    "samplepairing": "SamplePairing",
+    "fmix": "FMix",
+    "gridmix": "GridMix",
+    "manifoldmix": "Manifold Mixup",
+    "smoothmix": "SmoothMix",
+}
+_RATE = re.compile(r"(?:^|\s)r=(\d+(?:\.\d*)?|\.\d+)(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class ArmName:
+    """An arm's name, taken apart.
+
+    Attributes:
+        method: the name without its rate, options included ("mixup", "mixup alpha=0.2").
+        rate: the DropMix rate, in [0, 1]; 0 for a name without one.
+    """
+
+    method: str
+    rate: float
+
+    @property
+    def plain(self) -> str:
+        """The same method without DropMix: the unit of dropping means nothing there."""
+        return " ".join(word for word in self.method.split() if not word.startswith("unit="))
+
+
+def parse_arm(name: str) -> ArmName:
+    """Split an arm's name into method and DropMix rate.
+
+    The rate is the word `r=<number>`; every other word belongs to the method, so that arms which
+    differ in an option are never shown as one method.
+
+    Example:
+        >>> parse_arm("mixup r=0.4")
+        ArmName(method='mixup', rate=0.4)
+        >>> parse_arm("my own augmentation")
+        ArmName(method='my own augmentation', rate=0.0)
+    """
+    found = _RATE.search(name)
+    if not found or float(found[1]) > 1:
+        return ArmName(" ".join(name.split()), 0.0)
+    return ArmName(" ".join((name[: found.start()] + name[found.end() :]).split()), float(found[1]))
+
+
+def method_title(method: str) -> str:
+    """A method's name as papers print it; an unknown one is left as it is.
+
+    Example:
+        >>> method_title("cutmix"), method_title("mixup alpha=0.2"), method_title("in-house")
+        ('CutMix', 'Mixup alpha=0.2', 'in-house')
+    """
+    first, _, rest = method.partition(" ")
+    return " ".join(filter(None, (_TITLES.get(first, first), rest)))
+
+
+def arm_title(name: str) -> str:
+    """An arm's name as a heading.
+
+    Example:
+        >>> arm_title("mixup r=0.4")
+        'Mixup + DropMix, r = 0.4'
+    """
+    arm = parse_arm(name)
+    title = clean(method_title(arm.method))
+    return f"{title} + DropMix, r = {arm.rate:g}" if arm.rate else title
+
+
+def clean(text: object) -> str:
+    """Text on one line without control characters, surrogates or runs of blanks.
+
+    SVG forbids control characters, and a line break in a class name would break a figure's axis.
+
+    Example:
+        >>> clean("a\\x00b\\n  c")
+        'ab c'
+    """
+    kept = (c for c in str(text) if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join("".join(kept).split())
