@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dropmix.audit import audit_predictions
 from dropmix.audit.floor import equal_gain_floor
 from dropmix.audit.heterogeneity import heterogeneity
 from dropmix.audit.split import split_check
@@ -17,6 +18,30 @@ def test_floor_is_the_normal_probability():
     expected = stats.norm.cdf(-0.01 / np.sqrt(variance)).sum()
     assert floor.number == pytest.approx(expected, rel=0.03)
     assert floor.low < expected < floor.high
+
+
+def test_places_in_the_order_are_order_statistics():
+    """Against scipy's exact quantiles: the k-th smallest of M equal normals is a Beta(k, M - k + 1) in probability."""
+    floor = equal_gain_floor(0.02, np.full(40, 1e-4), np.full(40, 100), (5, 5), np.random.default_rng(0))
+    k = np.arange(1, 41)
+    for row, q in ((0, 0.025), (2, 0.975)):
+        exact = stats.norm.ppf(stats.beta.ppf(q, k, 41 - k), 0.02, 0.01)
+        np.testing.assert_allclose(floor.by_rank[row], exact, atol=2.5e-3)
+    assert floor.by_rank[1].mean() == pytest.approx(0.02, abs=2e-4)
+
+
+def test_each_class_has_the_band_of_its_place(rng, draw):
+    labels = np.repeat(np.arange(30), 40)
+    arms = [{"labels": labels, "pred": draw(rng, labels, 3, right, 30)} for right in (0.6, 0.7)]
+    c = audit_predictions(*arms, refits=0).classes
+    for key in ("floor_change_low", "floor_change", "floor_change_high"):
+        order = np.lexsort((c[key], c["recall_change"]))
+        assert (np.diff(c[key][order]) >= 0).all()
+    assert (c["floor_change_low"] < c["floor_change"]).all()
+    assert (c["floor_change"] < c["floor_change_high"]).all()
+    # No class differs from another: their sorted changes keep to the band, nearly all.
+    inside = (c["floor_change_low"] <= c["recall_change"]) & (c["recall_change"] <= c["floor_change_high"])
+    assert inside.mean() > 0.8
 
 
 def test_ties_are_not_degraded():

@@ -109,6 +109,14 @@ def test_unknown_name_gets_the_nearest():
         fail_if(fake(n_degraded=5), "n_degarded > 5")  # type: ignore[arg-type]
 
 
+def test_no_class_is_named_that_looks_better():
+    audit = audit_of(np.asarray(-0.08), seeds=(2, 2))
+    call, change = np.array(audit.classes["call"]), audit.classes["recall_change"]
+    assert (change[audit.classes["p_degraded"] > 0.9] >= 0).any()  # so that the rule matters here
+    assert (change[call == "degraded"] < 0).all()
+    assert (call == "degraded").sum() > 20
+
+
 def test_many_names_are_not_called_sure():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(40), 50)

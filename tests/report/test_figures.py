@@ -7,6 +7,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.patches import StepPatch
 from PIL import Image
 
 from dropmix.report import figures as fig
@@ -61,11 +62,18 @@ def test_bars_are_the_sorted_changes_and_the_degraded_are_hatched(ten):
 def test_intervals_and_floor_band_appear_when_given(ten):
     bare = with_classes(one(ten), se_fixed_test=np.full(10, np.nan))
     texts = [t.get_text() for t in fig.recall_changes(bare).legends[0].get_texts()]
-    assert not any("interval" in t or "equal" in t for t in texts)
-    band = (np.linspace(0.01, -0.03, 10), np.linspace(0.05, 0.0, 10))
-    texts = [t.get_text() for t in fig.recall_changes(one(ten), None, band).legends[0].get_texts()]
+    assert not any("interval" in t or "alike" in t for t in texts)
+    order = np.argsort(np.argsort(-one(ten).classes["recall_change"], kind="stable"))
+    ends = {"low": np.linspace(0.01, -0.03, 10), "high": np.linspace(0.05, 0.0, 10)}
+    banded = with_classes(one(ten), **{f"floor_change_{key}": end[order] for key, end in ends.items()})
+    figure = fig.recall_changes(banded)
+    texts = [t.get_text() for t in figure.legends[0].get_texts()]
     assert any("interval" in t for t in texts)
-    assert any("equal" in t for t in texts)
+    assert any("alike" in t for t in texts)
+    (band,) = [p for p in figure.axes[0].patches if isinstance(p, StepPatch)]
+    values, _, baseline = band.get_data()
+    np.testing.assert_allclose(values, 100 * ends["high"])
+    np.testing.assert_allclose(np.asarray(baseline), 100 * ends["low"])
 
 
 def test_the_extremes_are_those_with_the_largest_changes(make_audit):

@@ -91,6 +91,9 @@ def _columns(found: Inference, variance: np.ndarray, result: Comparison, suffix:
     call = np.where(found.called, "degraded", np.where(found.called_improved, "improved", "")).astype(object)
     classes = result.classes
     classes["se_population" if suffix else "se_fixed_test"] = np.sqrt(variance)
+    if not suffix:
+        for key, values in zip(("floor_change_low", "floor_change", "floor_change_high"), found.floor_change):
+            classes[key] = values
     classes[f"p_degraded{suffix}"] = found.p_degraded
     classes[f"p_improved{suffix}"] = found.p_improved
     classes[f"call{suffix}"] = call.tolist()

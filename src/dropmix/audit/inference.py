@@ -27,7 +27,9 @@ class Inference:
         number: estimated number of truly degraded classes.
         mean_change: estimated mean of their true changes; NaN where there are none to speak of.
         bounds: intervals of both; NaN where not asked for.
-        floor: what equal gains would show.
+        floor: what equal changes would show.
+        floor_change: what they would show at each class's place among the changes, 2.5 % quantile, mean and 97.5 %
+            quantile, (3, M).
         heterogeneity: whether classes differ at all.
         few: whether the procedure for few classes was used.
     """
@@ -42,6 +44,7 @@ class Inference:
     mean_change: float
     bounds: Intervals
     floor: Floor
+    floor_change: np.ndarray
     heterogeneity: Heterogeneity
     few: bool
 
@@ -82,7 +85,8 @@ def infer(
     columns = ("p_degraded", "p_improved", "called", "called_improved", "estimate", "half_width")
     for key in columns:
         parts[key] = parts[key][back]
-    return Inference(**parts, floor=floor, heterogeneity=heterogeneity(change, variance), few=few)
+    spread = heterogeneity(change, variance)
+    return Inference(**parts, floor=floor, floor_change=floor.by_rank[:, back], heterogeneity=spread, few=few)
 
 
 def _many(change: np.ndarray, variance: np.ndarray, settings: Settings, rng: np.random.Generator) -> dict:
@@ -95,8 +99,9 @@ def _many(change: np.ndarray, variance: np.ndarray, settings: Settings, rng: np.
     return {
         "p_degraded": found.below[0],
         "p_improved": found.above[0],
-        "called": calls(found.below[0], settings.fdr),
-        "called_improved": calls(found.above[0], settings.fdr),
+        # Where nearly all classes lose, one that looks better may still be likely to lose: no call to show anyone.
+        "called": calls(found.below[0], settings.fdr) & (change < 0),
+        "called_improved": calls(found.above[0], settings.fdr) & (change > 0),
         "estimate": found.mean[0],
         "half_width": ndtri((1 + settings.level) / 2) * found.sd[0],
         "number": number,

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from dropmix.report.names import comparison_title, number, shorten
 from dropmix.report.style import (
     DEGRADED,
+    FLOOR,
     IMPROVED,
     NAMES_UP_TO,
     RASTER_FROM,
@@ -39,17 +40,15 @@ def order_by_change(comparison: "Comparison") -> np.ndarray:
 def recall_changes(
     comparison: "Comparison",
     plain: "Comparison | None" = None,
-    floor_band: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Figure:
     """Bars of every class's recall change in points, sorted; degraded ones hatched.
 
     Args:
         comparison: one arm against the baseline.
         plain: the same method without DropMix; its sorted changes are drawn as a line.
-        floor_band: lower and upper 95 % limit, as fractions, of the sorted changes (largest first)
-            if all classes changed alike, each (M,).
     Returns:
-        A figure; 95 % intervals appear where `se_fixed_test` is known.
+        A figure; 95 % intervals appear where `se_fixed_test` is known, and where the sorted changes would lie if all
+        classes changed alike where `floor_change_low` and `floor_change_high` are.
     Source:
         Fig. 2 of arXiv 2307.09136. Differs: orange-red and hatched instead of red; intervals, floor.
     """
@@ -58,7 +57,7 @@ def recall_changes(
     m = len(order)
     figure = new_figure(10, 3.9 if m <= NAMES_UP_TO else 3.3)
     axes = figure.add_subplot()
-    handles = _floor_band(axes, floor_band)
+    handles = _floor_band(axes, comparison)
     handles = _bars(axes, comparison, order, change) + handles
     handles += _intervals(axes, comparison, order, change)
     if plain is not None:
@@ -104,12 +103,20 @@ def _intervals(axes: Axes, comparison: "Comparison", order: np.ndarray, change: 
     return [Patch(facecolor="black", alpha=0.13, label=label)]
 
 
-def _floor_band(axes: Axes, band: tuple[np.ndarray, np.ndarray] | None) -> list:
-    if band is None:
+def has_floor_band(comparison: "Comparison") -> bool:
+    """Whether the audit says where the sorted changes would lie if all classes changed alike."""
+    return {"floor_change_low", "floor_change_high"} <= set(comparison.classes)
+
+
+def _floor_band(axes: Axes, comparison: "Comparison") -> list:
+    if not has_floor_band(comparison):
         return []
-    low, high = (points(limit) for limit in band)
-    axes.stairs(high, _edges(len(low)), baseline=low, fill=True, color="#F0E442", alpha=0.55, lw=0, zorder=1)
-    return [Patch(facecolor="#F0E442", alpha=0.55, label="if all classes changed alike (95 %)")]
+    # Sorted, since classes of equal change may hold each other's places.
+    low, high = (np.sort(points(comparison.classes[f"floor_change_{end}"]))[::-1] for end in ("low", "high"))
+    look = {"facecolor": FLOOR, "edgecolor": "black", "lw": 0.6}
+    band = axes.stairs(high, _edges(len(low)), baseline=low, fill=True, zorder=2.5, alpha=0.85, **look)
+    band.set_rasterized(len(low) >= RASTER_FROM)
+    return [Patch(label="if all classes changed alike (95 %)", **look)]
 
 
 def _plain_line(axes: Axes, plain: "Comparison") -> Line2D:

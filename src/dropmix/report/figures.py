@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from dropmix.report.bars import recall_changes, seed_spread
+from dropmix.report.bars import has_floor_band, recall_changes, seed_spread
 from dropmix.report.confusion import Flow, confusion_flow, top_flows
 from dropmix.report.curves import rate_curves, rate_groups
 from dropmix.report.extremes import best_and_worst
@@ -113,6 +113,12 @@ _CAPTIONS = {
 }
 
 
+_FLOOR_CAPTION = (
+    " Yellow: where the sorted bars would end if all classes changed alike and seeds alone told them apart. Bars that "
+    "keep to it say nothing of single classes; bars beyond it, at either end, are more than noise."
+)
+
+
 def plates(audit: "Audit") -> Iterator[Plate]:
     """Draw every figure that the audit's content allows, one after the other.
 
@@ -128,14 +134,15 @@ def plates(audit: "Audit") -> Iterator[Plate]:
     for i, (comparison, stem) in enumerate(zip(audit.comparisons, stems)):
         for kind, figure in _of_arm(audit, comparison):
             title, caption = _CAPTIONS[kind]
+            if kind == "recall-changes" and has_floor_band(comparison):
+                caption += _FLOOR_CAPTION
             text = caption.replace("{base}", clean(comparison.baseline))
             yield Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, figure)
 
 
 def _of_arm(audit: "Audit", comparison: "Comparison") -> Iterator[tuple[str, Figure]]:
     plain = plain_arm(audit, comparison)
-    band = floor_band(comparison)
-    yield "recall-changes", recall_changes(comparison, plain, band)
+    yield "recall-changes", recall_changes(comparison, plain)
     if plain is None:
         yield "best-and-worst", best_and_worst(comparison)
     else:
@@ -147,13 +154,3 @@ def _of_arm(audit: "Audit", comparison: "Comparison") -> Iterator[tuple[str, Fig
         yield "seed-spread", seed_spread(comparison)
     if comparison.confusion_change is not None and len(comparison.confusion_change) > 1:
         yield "confusion-flow", confusion_flow(comparison)
-
-
-def floor_band(comparison: "Comparison") -> tuple | None:
-    """Limits of the sorted changes under equal gains, where the audit's class columns hold them.
-
-    Returns:
-        Columns `floor_low` and `floor_high`, which are by rank, largest first; or None.
-    """
-    low, high = (comparison.classes.get(key) for key in ("floor_low", "floor_high"))
-    return None if low is None or high is None else (low, high)

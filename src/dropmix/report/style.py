@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 # Okabe & Ito's palette: told apart under the common colour deficiencies. Shape, position or hatch
 # always says the same as the colour.
 IMPROVED, DEGRADED, TIED = "#0072B2", "#D55E00", "#8C8C8C"
+FLOOR = "#F0E442"
 VANILLA, METHOD, DROPMIX = "#4D4D4D", "#CC79A7", "#009E73"
 CYCLE = ["#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#0072B2", "#D55E00", "#4D4D4D"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
