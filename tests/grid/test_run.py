@@ -1,5 +1,6 @@
 """Real worker processes on a small part of the digits."""
 
+import json
 import os
 import shutil
 import signal
@@ -73,8 +74,11 @@ def test_what_is_done_is_skipped(whole):
 
 
 def test_two_workers_give_what_one_gives(whole, tmp_path):
-    run_grid(grid().runs, Settings(tmp_path, workers=2), quiet)
+    shown = {}
+    run_grid(grid().runs, Settings(tmp_path, workers=2), lambda runs: shown.update(runs))
     assert_same_grid_outcome(whole, tmp_path)
+    for name, run in shown.items():  # what a person sees last is the last evaluation, not one in mid-run
+        assert run.accuracy == json.loads((tmp_path / name / "done").read_text())["accuracy_last"]
 
 
 def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path):

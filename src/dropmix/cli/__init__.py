@@ -2,6 +2,7 @@
 
 from dropmix.cli import audit as audit
 from dropmix.cli import run as run
+from dropmix.cli import select as select
 from dropmix.cli import studies as studies
 from dropmix.cli.app import app
 from dropmix.cli.errors import explain

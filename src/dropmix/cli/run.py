@@ -21,7 +21,7 @@ def demo(
     """Train vanilla, CutMix and CutMix + DropMix on the digits that ship with scikit-learn, and report."""
     from dropmix.recipes import get_recipe
 
-    status = _train(get_recipe("digits"), out, data=None, workers=workers)
+    status = train_runs(get_recipe("digits").runs, out, data=None, workers=workers)
     write_grid_report(out, out / "report")
     raise typer.Exit(status)
 
@@ -87,9 +87,9 @@ def run(
         "download": download,
     }
     if dry_run:
-        _dry_run(grid, out, data, device, workers, download)
+        _dry_run(grid.runs, out, data, device, workers, download)
         return
-    raise typer.Exit(_train(grid, out, **settings))
+    raise typer.Exit(train_runs(grid.runs, out, **settings))
 
 
 @app.command()
@@ -107,8 +107,8 @@ def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> 
     print(f"{len(runs)} runs: {', '.join(parts)}" if runs else f"{folder}: no runs")
 
 
-def _train(
-    grid: Any,
+def train_runs(
+    runs: list[Any],
     out: Path,
     data: str | None,
     workers: int | None = None,
@@ -118,7 +118,7 @@ def _train(
     keep_logits: bool = False,
     download: bool = False,
 ) -> int:
-    """Run a grid with a progress view; returns the exit status."""
+    """Train the runs of one grid with a progress view; returns the exit status."""
     from rich.console import Console
 
     from dropmix.grid.run import Settings, run_grid
@@ -129,8 +129,7 @@ def _train(
     started = time.time()
     target = resolve_device(device)
     devices = all_devices(target)
-    grid, _ = _with_data(grid, data, download)
-    runs = grid.runs
+    runs, _ = _with_data(runs, data, download)
     check_same_grid(out, runs[0])
     settings = Settings(
         out=out.absolute(),
@@ -157,7 +156,7 @@ def _train(
     return 1 if result.failed else 0
 
 
-def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
+def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
     """List runs, FLOPs and an estimate of time; trains a few steps of every arm on random images."""
     from dropmix.grid.estimate import estimate_run
     from dropmix.grid.store import inspect_run
@@ -166,10 +165,11 @@ def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int |
 
     target = resolve_device(device)
     make_deterministic()
-    grid, dataset = _with_data(grid, data, download)
-    costs = {arm.name: estimate_run(grid.base.model_copy(update={"arm": arm}), dataset, target) for arm in grid.arms}
+    runs, dataset = _with_data(runs, data, download)
+    firsts = {spec.arm.name: spec for spec in reversed(runs)}
+    costs = {name: estimate_run(spec, dataset, target) for name, spec in firsts.items()}
     left = []
-    for spec in grid.runs:
+    for spec in runs:
         state, cost = inspect_run(out / spec.folder_name).state, costs[spec.arm.name]
         left += [cost] if state != "done" else []
         print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
@@ -177,15 +177,16 @@ def _dry_run(grid: Any, out: Path, data: str | None, device: str, workers: int |
     seconds = sum(cost.seconds for cost in left) / processes
     flops = sum(cost.flops for cost in left)
     cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
-    print(f"{len(grid.runs)} runs, {len(left)} to do: {cost}")
+    print(f"{len(runs)} runs, {len(left)} to do: {cost}")
 
 
-def _with_data(grid: Any, data: str | None, download: bool) -> tuple[Any, Any]:
-    """The grid with its data's fingerprint filled in, and the data."""
+def _with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
+    """The runs with their data's fingerprint filled in, and the data."""
     from dropmix.grid.worker import load_data
 
-    dataset = load_data(grid.base, data, download)
-    return grid.with_settings({"data.fingerprint": dataset.fingerprint}), dataset
+    dataset = load_data(runs[0], data, download)
+    known = runs[0].data.model_copy(update={"fingerprint": dataset.fingerprint})
+    return [spec.model_copy(update={"data": known}) for spec in runs], dataset
 
 
 def _cores() -> int:

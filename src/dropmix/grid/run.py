@@ -199,6 +199,7 @@ class _Pool:
         else:
             run = self.progress[event["run"]]
             run.state, run.cause = event["state"], event.get("cause", "")
+            run.accuracy = event.get("accuracy", run.accuracy)
             process.spec = None
             if run.state == "stopped":
                 self.stopping = True

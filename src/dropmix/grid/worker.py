@@ -20,7 +20,7 @@ from dropmix.train.config import RunSpec
 from dropmix.train.device import make_deterministic, resolve_device
 from dropmix.train.loop import Control, train_run
 
-from .store import FAILED, create_run, inspect_run, locked
+from .store import DONE, FAILED, create_run, inspect_run, locked
 
 PROGRESS_SECONDS = 0.5
 
@@ -58,14 +58,14 @@ class Worker:
                 if inspect_run(folder).state == "done":
                     return {"state": "done"}
                 (folder / FAILED).unlink(missing_ok=True)
-                return {"state": self._train(spec, folder, job)}
+                return self._train(spec, folder, job)
         except Exception as error:
             cause = _one_line(error)
             with contextlib.suppress(OSError):  # a full disk may be the cause; the event still tells it
                 (folder / FAILED).write_text(cause + "\n")
             return {"state": "failed", "cause": cause}
 
-    def _train(self, spec: RunSpec, folder: Path, job: dict[str, Any]) -> str:
+    def _train(self, spec: RunSpec, folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         deadline = job["deadline"] or float("inf")
         last = 0.0
 
@@ -81,7 +81,11 @@ class Worker:
                 self.send(event="progress", run=job["name"], done=done, total=total, accuracy=accuracy)
 
         control = Control(should_stop, on_progress, job["checkpoint_seconds"], job["keep_logits"])
-        return train_run(spec, folder, self._dataset(spec, job["data"]), resolve_device(job["device"]), control)
+        state = train_run(spec, folder, self._dataset(spec, job["data"]), resolve_device(job["device"]), control)
+        if state == "done":  # the last evaluation comes after the last step, so no progress told of it
+            accuracy = json.loads((folder / DONE).read_text())["accuracy_last"]
+            return {"state": state, "accuracy": accuracy}
+        return {"state": state}
 
     def _dataset(self, spec: RunSpec, path: str | None) -> Dataset:
         data = spec.data
