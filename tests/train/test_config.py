@@ -43,6 +43,14 @@ def test_the_name_of_an_arm_does_not_change_the_hash():
     assert spec(arm=Arm(name="one", method="mixup")).hash == spec(arm=Arm(name="two", method="mixup")).hash
 
 
+def test_a_learning_rate_of_vanillas_own_is_written_only_where_there_is_one():
+    own = spec(train=Train(epochs=2, lr=0.1, lr_vanilla=0.05))
+    assert RunSpec.from_json(own.to_json()) == own
+    assert own.hash != spec().hash
+    assert "lr_vanilla" not in spec().to_json()
+    assert spec().hash == "c2d6471286"  # folders of earlier versions keep their names
+
+
 def test_group_is_shared_by_arms_and_seeds_only():
     assert spec(seed=1).group == spec(arm=Arm(method="mixup")).group == spec().group
     assert spec(network="wrn16-1").group != spec().group

@@ -30,3 +30,10 @@ def test_cosine_equals_torchs():
 
 def test_constant():
     assert learning_rate(Train(epochs=9, lr=0.3, schedule=Schedule(kind="constant")), 8) == 0.3
+
+
+def test_vanilla_may_start_elsewhere():
+    train = Train(epochs=9, lr=0.2, lr_vanilla=0.1, schedule=Schedule(milestones=(3,)))
+    assert [learning_rate(train, e) for e in (0, 3)] == pytest.approx([0.2, 0.02])
+    assert [learning_rate(train, e, vanilla=True) for e in (0, 3)] == pytest.approx([0.1, 0.01])
+    assert learning_rate(Train(epochs=9, lr=0.2), 0, vanilla=True) == 0.2

@@ -16,6 +16,7 @@ RECIPES: dict[str, str] = {
     "cifar100-preactresnet50": "dropmix.recipes.cifar100:preactresnet50",
     "cifar100-resnet18": "dropmix.recipes.cifar100:resnet18",
     "cifar10-resnet18": "dropmix.recipes.cifar10:resnet18",
+    "imagenet-resnet50": "dropmix.recipes.imagenet:resnet50",
     "folder": "dropmix.recipes.folder:folder",
     "parquet": "dropmix.recipes.folder:parquet",
 }

@@ -11,6 +11,8 @@ def resnet18(preset: str = "paper") -> Grid:
         epochs=200,
         batch=128,
         lr=0.1,
+        momentum=0.9,
+        nesterov=True,
         schedule=Schedule(kind="step", milestones=(60, 120, 160), factor=0.2),
         weight_decay=1e-4 if released else 5e-4,
         loss="bce-of-softmax" if released else "cross-entropy",

@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 FORMAT = 1
 
@@ -59,11 +59,15 @@ class Schedule(Frozen):
 
 
 class Train(Frozen):
-    """Optimisation. SGD with momentum, as in the paper."""
+    """Optimisation. SGD with momentum, as in the paper.
+
+    `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
+    """
 
     epochs: int = Field(ge=1)
     batch: int = Field(default=100, ge=1)
     lr: float = Field(gt=0)
+    lr_vanilla: float | None = Field(default=None, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(default=5e-4, ge=0)
@@ -79,6 +83,14 @@ class Train(Frozen):
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum > 0; set nesterov=false")
         return self
+
+    @model_serializer(mode="wrap")
+    def _one_lr_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where it is None, so that specs and folders from before it existed keep their hash.
+        content = handler(self)
+        if self.lr_vanilla is None:
+            content.pop("lr_vanilla", None)
+        return content
 
 
 class RunSpec(Frozen):

@@ -130,7 +130,7 @@ class _Run:
     def train(self) -> Literal["done", "stopped"]:
         train, place = self.spec.train, self.place
         while place.epoch < train.epochs:
-            self.stepper.set_lr(learning_rate(train, place.epoch))
+            self.stepper.set_lr(self._lr(place.epoch))
             if self._epoch() == "stopped":
                 self.save()
                 return "stopped"
@@ -167,7 +167,7 @@ class _Run:
         due = epoch % train.evaluate_every == 0 or epoch > train.epochs - train.evaluate_last
         row = {
             "epoch": epoch,
-            "lr": learning_rate(train, place.epoch),
+            "lr": self._lr(place.epoch),
             "loss": loss,
             "accuracy": self._accuracy() if due else None,
         }
@@ -175,6 +175,9 @@ class _Run:
         place.epoch, place.step, place.loss_sum = epoch, 0, 0.0
         lines = "".join(json.dumps(r) + "\n" for r in place.rows)
         write_atomic(self.folder / "metrics.jsonl", lines.encode())
+
+    def _lr(self, epoch: int) -> float:
+        return learning_rate(self.spec.train, epoch, vanilla=self.spec.arm.method == "vanilla")
 
     def _last_accuracy(self) -> float | None:
         return self.place.accuracies[-1][1] if self.place.accuracies else None

@@ -5,8 +5,13 @@ import math
 from .config import Train
 
 
-def learning_rate(train: Train, epoch: int) -> float:
+def learning_rate(train: Train, epoch: int, vanilla: bool = False) -> float:
     """Return the learning rate of an epoch, counted from 0. It changes between epochs only.
+
+    Args:
+        train: settings.
+        epoch: counted from 0.
+        vanilla: whether the run is of the vanilla arm, which may have a rate of its own.
 
     Example:
         >>> from .config import Schedule
@@ -15,8 +20,9 @@ def learning_rate(train: Train, epoch: int) -> float:
         [0.2, 0.2, 0.02, 0.002]
     """
     schedule = train.schedule
+    start = train.lr_vanilla if vanilla and train.lr_vanilla is not None else train.lr
     if schedule.kind == "cosine":
-        return train.lr * 0.5 * (1 + math.cos(math.pi * epoch / train.epochs))
+        return start * 0.5 * (1 + math.cos(math.pi * epoch / train.epochs))
     if schedule.kind == "constant":
-        return train.lr
-    return train.lr * schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
+        return start
+    return start * schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
