@@ -1,0 +1,159 @@
+"""A trained network and the images it is asked about, from what a user has at hand."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dropmix.data import load
+from dropmix.data.decode import decode_all
+from dropmix.data.folder import ENDINGS, list_images, subfolders
+from dropmix.data.resident import Resident
+from dropmix.nets import build
+from dropmix.train.config import RunSpec
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Images and the network that is asked about them.
+
+    Args:
+        batch: rows (n,), int64 -> normalised images (n, C, H, W), float32.
+        labels: class of each row, (N,), int64.
+        predict: images -> logits (n, K), in eval mode.
+        classes: K names.
+    """
+
+    batch: Callable[[Tensor], Tensor]
+    labels: np.ndarray
+    predict: Callable[[Tensor], Tensor]
+    classes: list[str]
+
+
+def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
+    """A run of ours, asked about the test images of its data set.
+
+    Args:
+        run: a finished run's folder.
+        images: where the data set lies; None for the digits.
+        device: where to compute.
+    Raises:
+        ValueError: not a finished run with its weights.
+    """
+    for name in ("spec.json", "weights.pt"):
+        if not (run / name).is_file():
+            raise ValueError(f"{run}: expected a finished run with {name}, got none there. Name a run's folder.")
+    spec = RunSpec.from_json((run / "spec.json").read_bytes())
+    data = spec.data
+    found = load(
+        data.name, images, train_per_class=data.train_per_class, validation=data.validation, seed=data.split_seed,
+        size=data.size,
+    )  # fmt: skip
+    if found.fingerprint != data.fingerprint:
+        raise ValueError(
+            f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
+        )
+    held = torch.load(run / "weights.pt", map_location=device, weights_only=True)
+    model = build(spec.network, len(found.classes), found.test.images.shape[-1])
+    model.load_state_dict(held["model"])
+    test = Resident(found.test, found.mean, found.std, device=device)
+    return Question(test.batch, found.test.labels, _predict(model, device), found.classes)
+
+
+def of_pictures(
+    model: nn.Module, size: int, mean: tuple[float, ...], std: tuple[float, ...], images: Path, device: torch.device
+) -> Question:
+    """Any network, asked about a folder of pictures.
+
+    Args:
+        model: images (n, 3, size, size) -> logits (n, K).
+        size: pictures' shorter side is resized to size / 0.875 and the centre cut out.
+        mean, std: of the normalisation, fractions a channel.
+        images: `<class>/*.jpg` in the network's order of classes when sorted; or one picture a class, sorted.
+        device: where to compute.
+    Raises:
+        ValueError: classes that are not the network's.
+    """
+    folders = subfolders(images) if images.is_dir() else []
+    classes = [folder.name for folder in folders]
+    if folders:
+        files, labels = list_images(images, classes)
+    else:
+        files = sorted(p for p in images.glob("*") if p.suffix.lower() in ENDINGS)
+        classes, labels = [file.stem for file in files], np.arange(len(files))
+    if not files:
+        raise ValueError(f"{images}: expected pictures, in a folder a class or one a class, got none. Check the path.")
+    pixels = _square(decode_all(files, lambda row: str(files[row]), round(size / 0.875)), size)
+    predict = _predict(model, device)
+    shift, scale = (torch.tensor(v, device=device)[:, None, None] for v in (mean, std))
+
+    def batch(rows: Tensor) -> Tensor:
+        x = torch.from_numpy(pixels[rows.numpy()]).to(device).permute(0, 3, 1, 2).float()
+        return (x / 255 - shift) / scale
+
+    known = predict(batch(torch.zeros(1, dtype=torch.int64))).shape[1]
+    if known != len(classes):
+        raise ValueError(
+            f"{images}: expected the network's {known} classes, sorted, got {len(classes)}. "
+            "Give a folder for every class, or one picture for every class."
+        )
+    return Question(batch, labels, predict, classes)
+
+
+def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:
+    """A pretrained network by name, with its input size, mean and sd.
+
+    Args:
+        name: "torchvision:resnet50", "timm:resnet50.a1_in1k", or "FILE.py:FUNCTION", whose function returns
+            (model, size, mean, std).
+    Raises:
+        ValueError: it cannot be read so, or the library is not installed.
+    """
+    library, _, which = name.rpartition(":")
+    if library == "torchvision":
+        from torchvision.models import get_model
+
+        return get_model(which, weights="DEFAULT"), 224, IMAGENET_MEAN, IMAGENET_STD
+    if library == "timm":
+        try:
+            import timm  # pyright: ignore[reportMissingImports]
+            from timm.data import resolve_model_data_config  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise ValueError(f"--network {name}: expected timm to be installed. Run pip install timm.") from None
+        model = timm.create_model(which, pretrained=True)
+        config = resolve_model_data_config(model)
+        return model, config["input_size"][-1], config["mean"], config["std"]
+    path = Path(library)
+    if path.suffix != ".py" or not path.is_file():
+        raise ValueError(
+            f"--network: expected a run's folder, torchvision:NAME, timm:NAME or FILE.py:FUNCTION, got {name!r}."
+        )
+    source = importlib.util.spec_from_file_location("dropmix_user_network", path)
+    assert source is not None
+    assert source.loader is not None
+    module = importlib.util.module_from_spec(source)
+    source.loader.exec_module(module)
+    if not hasattr(module, which):
+        raise ValueError(f"{path}: expected a function {which!r}, got none of that name.")
+    made = getattr(module, which)()
+    if not (isinstance(made, tuple) and len(made) == 4 and isinstance(made[0], nn.Module)):
+        raise ValueError(
+            f"{path}:{which}: expected (model, size, mean, std) to be returned, got {type(made).__name__}."
+        )
+    return made
+
+
+def _square(pixels: np.ndarray, size: int) -> np.ndarray:
+    edge = (pixels.shape[1] - size) // 2
+    return pixels[:, edge : edge + size, edge : edge + size]
+
+
+def _predict(model: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
+    model = model.to(device=device, memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return lambda x: model(x.contiguous(memory_format=torch.channels_last))

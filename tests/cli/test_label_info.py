@@ -1,0 +1,92 @@
+"""Label information from the command line: a network of ours on its test images, and any network on pictures."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+NETWORK = '''
+import torch
+from torch import nn
+
+class Colour(nn.Module):
+    """Says class k where colour channel k is the strongest."""
+    def forward(self, x):
+        return 10 * x.mean((2, 3))
+
+def colour():
+    return Colour(), 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+def nothing():
+    return None
+'''
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three plain pictures, red, green and blue, one a class, and a network that tells them apart."""
+    (tmp_path / "net.py").write_text(NETWORK)
+    for place, name in enumerate(("a_red", "b_green", "c_blue")):
+        pixels = np.zeros((40, 24, 3), np.uint8)
+        pixels[..., place] = 200
+        folder = tmp_path / "pictures"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return "pictures"
+
+
+def test_pictures_one_a_class_and_the_users_own_network(dropmix, pictures, tmp_path):
+    rows = [{"class": c, "recall_change": v} for c, v in (("a_red", 0.1), ("b_green", -0.1), ("c_blue", -0.2))]
+    comparison = {"arm": "mixup", "classes": [*rows, {"class": "x", "recall_change": None}]}
+    (tmp_path / "audit.json").write_text(json.dumps({"comparisons": [comparison]}))
+    status, out, error = dropmix("label-info", pictures, "--network", "net.py:colour", "--partners", 2, "--out", "o")
+    assert (status, error) == (0, "")
+    assert "6 pairs, 3 classes" in out
+    table = list(csv.DictReader((tmp_path / "o" / "classes.csv").open()))
+    assert [row["class"] for row in table] == ["a_red", "b_green", "c_blue"]
+    # Unmixed: normalised channels 200/255 and 0 -> softmax of 10 * (0.5686, -1, -1).
+    expected = torch.tensor([5.686, -10.0, -10.0]).softmax(0)[0].item()
+    assert float(table[0]["confidence_unmixed"]) == pytest.approx(expected, abs=1e-4)
+    # Two pictures in turn are told apart at s = 0.5: the area is a half, by symmetry.
+    assert float(table[0]["area"]) == pytest.approx(0.5, abs=0.01)
+    assert Image.open(tmp_path / "o" / "label-information.png").size[0] > 300
+
+
+def test_a_run_of_ours_with_an_audit(dropmix, tmp_path):
+    tiny = ("--train-per-class", 6, "--epochs", 1, "--rates", "0", "--workers", 1, "--seeds", 1)
+    dropmix("run", "digits", *tiny, "--out", "grid")
+    dropmix("audit", "grid", "--out", "audit")
+    run = next((tmp_path / "grid").glob("vanilla*"))
+    options = ("--per-class", 3, "--partners", 1, "--audit", "audit", "--out", "o")
+    status, out, _ = dropmix("label-info", "--network", run, *options, "--arm", "cutmix")
+    assert status == 0
+    assert "30 pairs, 10 classes" in out
+    assert "Rank correlation of the share of the label kept" in out
+    status, _, error = dropmix("label-info", "--network", run, *options)
+    assert (status, "expected the arm 'mixup', got cutmix" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("net.py:none", "expected a function 'none'"),
+        ("net.py:nothing", "(model, size, mean, std)"),
+        ("no.py:colour", "expected a run's folder"),
+        ("pictures", "expected a finished run with spec.json"),
+    ],
+)
+def test_networks_that_cannot_be_had(dropmix, pictures, network, words):
+    status, _, error = dropmix("label-info", pictures, "--network", network)
+    assert status == 2
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_other_classes_than_the_networks(dropmix, pictures, tmp_path):
+    (tmp_path / "pictures" / "c_blue.png").unlink()
+    status, _, error = dropmix("label-info", pictures, "--network", "net.py:colour")
+    assert status == 2
+    assert "expected the network's 3 classes, sorted, got 2" in error
