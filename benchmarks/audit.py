@@ -1,6 +1,6 @@
 """Calibration and cost of the audit, on simulated predictions with a known truth.
 
-    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each repetition is a line
+    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each repetition is a line, with its seed
     python benchmarks/audit.py cost --state state.jsonl
     python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
 
@@ -9,19 +9,25 @@ bootstrap over seeds. Truths and noise as in `dropmix.audit.simulate`.
 """
 
 import argparse
+import hashlib
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from scipy.special import stdtr
 
+import dropmix.audit
 from dropmix.audit.inference import infer
 from dropmix.audit.settings import Settings
 from dropmix.audit.simulate import CIFAR, IMAGENET, Simulated, World, simulate
@@ -95,7 +101,7 @@ def one_repetition(name: str, truth: str, rep: int) -> dict:
     bounded = rep < with_intervals and (world.arm_disagreement or not truth.startswith("equal"))
     settings = Settings(margin=MARGIN, refits=200 if bounded else 0, seed=rep)
     sizes = np.full(m, n)
-    out: dict = {"cell": name, "truth": truth, "rep": rep}
+    out: dict = {"cell": name, "truth": truth, "rep": rep, "code": code()}
     for kind, variance, true in (("fixed", v.fixed, s.change_fixed), ("population", v.population, s.change_population)):
         if kind == "population" and not world.arm_disagreement:
             continue
@@ -127,32 +133,49 @@ def score(called: np.ndarray, true: np.ndarray, number: float, mean: float) -> d
     }
 
 
-def calibrate(state: Path, only: str) -> None:
+def calibrate(state: Path, only: str, truth: str, most: int, workers: int) -> None:
     """Run every repetition that the state file lacks, in rounds over the cells, and append each as a line."""
     done = {(r["cell"], r["truth"], r["rep"]) for r in read(state) if "rep" in r}
     todo = [
-        (rep / reps, name, truth, rep)
+        (rep / reps, name, which, rep)
         for name, (_, truths, reps, _) in CELLS.items()
         if only in name
-        for truth in truths
-        for rep in range(reps)
-        if (name, truth, rep) not in done
+        for which in truths
+        if truth in which
+        for rep in range(min(reps, most))
+        if (name, which, rep) not in done
     ]
-    with state.open("a") as file:
-        for _, name, truth, rep in sorted(todo):
-            file.write(json.dumps(one_repetition(name, truth, rep)) + "\n")
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one process a core, each with one thread
+    context = multiprocessing.get_context("spawn")
+    with state.open("a") as file, ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for made in as_completed([pool.submit(one_repetition, *job[1:]) for job in sorted(todo)]):
+            file.write(json.dumps(made.result()) + "\n")
             file.flush()
 
 
 def read(state: Path) -> list[dict]:
-    """Lines of the state file; a last line cut short by a kill is dropped."""
-    rows = []
+    """Lines of the state file; one cut short by a kill, or made by other code, is dropped."""
+    rows, dropped = [], 0
     for line in state.read_text().splitlines() if state.exists() else []:
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError:
-            print(f"dropped a damaged line of {state}", file=sys.stderr)
+            row = {}
+        known = "cost" in row or row.get("code") == code()
+        rows += [row] if known else []
+        dropped += not known
+    if dropped:
+        print(f"{state}: {dropped} lines are damaged or of other code, and count for nothing.", file=sys.stderr)
     return rows
+
+
+@cache
+def code() -> str:
+    """Short hash of the modules that decide a repetition's outcome."""
+    held = hashlib.sha256()
+    for name in ("simulate", "variance", "inference", "shrinkage", "bootstrap"):
+        held.update((Path(dropmix.audit.__file__).parent / f"{name}.py").read_bytes())
+    return held.hexdigest()[:12]
 
 
 def cost(state: Path) -> None:
@@ -311,13 +334,16 @@ def main() -> None:
     parser.add_argument("what", choices=("calibrate", "cost", "table"))
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--only", default="", help="cells whose name holds this text")
+    parser.add_argument("--truth", default="", help="truths whose name holds this text")
+    parser.add_argument("--most", type=int, default=10**6, help="repetitions of each truth at most")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     args = parser.parse_args()
     if args.what == "table":
         print(table(args.state))
     elif args.what == "cost":
         cost(args.state)
     else:
-        calibrate(args.state, args.only)
+        calibrate(args.state, args.only, args.truth, args.most, args.workers)
 
 
 if __name__ == "__main__":
