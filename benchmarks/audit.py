@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -25,6 +24,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from audit_table import table
 from scipy.special import stdtr
 
 import dropmix.audit
@@ -46,8 +46,8 @@ TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray | float]] = {
 SOME = ("equal 0", "equal 0.84", "spike", "normal")
 # name -> world, truths, repetitions, of which with intervals
 CELLS: dict[str, tuple[World, tuple[str, ...], int, int]] = {
-    "CIFAR": (CIFAR, tuple(TRUTHS), 200, 60),
-    "ImageNet": (IMAGENET, tuple(TRUTHS), 30, 20),
+    "CIFAR": (CIFAR, tuple(TRUTHS), 200, 200),
+    "ImageNet": (IMAGENET, tuple(TRUTHS), 30, 30),
     "CIFAR, arms disagree 2 % more": (replace(CIFAR, arm_disagreement=0.02), SOME, 60, 30),
     "CIFAR, no seed x class effect": (replace(CIFAR, seed_ratio=1.0), SOME, 60, 0),
     "CIFAR, strong seed x class effect": (replace(CIFAR, seed_ratio=1.8), SOME, 60, 0),
@@ -65,7 +65,6 @@ before = peak()
 audit_predictions(sys.argv[1], sys.argv[2])
 print(peak() - before)
 """
-METHODS = ("audit", "sign rule", "Welch + BH", "seed bootstrap")
 
 
 def called_by_others(s: Simulated, change: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -238,96 +237,6 @@ def cost(state: Path) -> None:
         file.write(json.dumps({"cost": times, "memory": memory}) + "\n")
 
 
-def table(state: Path) -> str:
-    """Markdown of everything measured so far."""
-    groups = defaultdict(list)
-    costs = []
-    for row in read(state):
-        if "cost" in row:
-            costs.append(row)
-        else:
-            for kind in ("fixed", "population"):
-                if kind in row:
-                    groups[row["cell"], kind, row["truth"]].append(row[kind])
-    lines = [*_intro(), ""]
-    for cell in CELLS:
-        for kind in ("fixed", "population"):
-            rows = [(t, groups[cell, kind, t]) for t in TRUTHS if (cell, kind, t) in groups]
-            if rows:
-                lines += [f"## {cell}: {'these examples' if kind == 'fixed' else 'new examples too'}", ""]
-                lines += [*_table(rows), ""]
-    if costs:
-        lines += _cost_lines(costs[-1])
-    return "\n".join(lines).rstrip()
-
-
-def _intro() -> list[str]:
-    return [
-        "# Calibration and cost of the audit",
-        "",
-        "`python benchmarks/audit.py calibrate|cost|table --state FILE`: simulated predictions with a known truth, "
-        "model and sizes in `dropmix.audit.simulate`; every procedure sees the same predictions.",
-        "",
-        "`number` is the estimated number of classes whose recall truly falls by more than 0.5 points, `true` what it "
-        "is; RMSE of it; FDR and power of the calls (a call is false when the true change is not below -0.5 points; in "
-        "brackets, when it is not below 0); `change` is the mean change of the truly degraded, in points; coverage is "
-        "of the 90 % intervals of number and change, on the stated part of the repetitions. The columns of the other "
-        "procedures count their calls as the number.",
-    ]
-
-
-def _table(rows: list[tuple[str, list[dict]]]) -> list[str]:
-    lines = [
-        "| truth | reps | true | procedure | number | RMSE | FDR | power | change (true) | coverage |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for truth, reps in rows:
-        true = np.array([r["true"] for r in reps])
-        for method in METHODS:
-            got = [r[method] for r in reps]
-            number = np.array([g["number"] for g in got])
-            rmse = np.sqrt(np.mean((number - true) ** 2))
-            fdr, fdr0, power = (np.mean([g[k] for g in got]) for k in ("fdp", "fdp0", "power"))
-            both = [
-                (g["change"], r["true_change"])
-                for g, r in zip(got, reps)
-                if None not in (g["change"], r["true_change"])
-            ]
-            change = "{:.2f} ({:.2f})".format(*np.mean(both, axis=0) * 100) if both else ""
-            cover = _coverage(reps) if method == "audit" else ""
-            head = f"| {truth} | {len(reps)} | {true.mean():.1f} |" if method == "audit" else "| | | |"
-            strength = f"{power:.2f}" if true.any() else ""
-            numbers = f"{number.mean():.1f} | {rmse:.1f} | {fdr:.2f} [{fdr0:.2f}]"
-            lines.append(f"{head} {method} | {numbers} | {strength} | {change} | {cover} |")
-    return lines
-
-
-def _coverage(reps: list[dict]) -> str:
-    held = [r for r in reps if "bounds" in r and r["true"]]
-    if not held:
-        return ""
-    number = np.mean([r["bounds"][0] <= r["true"] <= r["bounds"][1] for r in held])
-    change = [r for r in held if not any(np.isnan(b) for b in r["bounds"][2:])]
-    inside = [r["bounds"][2] <= r["true_change"] <= r["bounds"][3] for r in change]
-    return f"{number:.2f}, {np.mean(inside):.2f} ({len(held)})" if inside else f"{number:.2f} ({len(held)})"
-
-
-def _cost_lines(row: dict) -> list[str]:
-    lines = [
-        "## Cost at 1000 classes x 50,000 images x 20 runs",
-        "",
-        "| part | CPU seconds | wall seconds |",
-        "|---|---|---|",
-    ]
-    lines += [f"| {key} | {cpu:.3f} | {wall:.3f} |" for key, (cpu, wall) in row["cost"].items()]
-    memory = row["memory"]
-    lines += [
-        "",
-        f"Peak memory rose by {memory['peak_rise_mb']:.0f} MB while auditing {memory['input_mb']:.0f} MB of columns.",
-    ]
-    return lines
-
-
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -339,7 +248,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     args = parser.parse_args()
     if args.what == "table":
-        print(table(args.state))
+        print(table(read(args.state), list(CELLS), list(TRUTHS)))
     elif args.what == "cost":
         cost(args.state)
     else:

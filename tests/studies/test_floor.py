@@ -43,7 +43,7 @@ def test_without_shared_images_it_is_binomial():
         repetitions=20,
     )
     # Two seeds disagree on 20 %: half of them are losses.
-    assert row.number / 2000 == pytest.approx(0.1, abs=4 * stats.binom.std(2000 * 20, 0.1) / (2000 * 20))
+    assert row.number / 2000 == pytest.approx(0.1, abs=4 * float(stats.binom.std(2000 * 20, 0.1)) / (2000 * 20))
 
 
 @pytest.mark.parametrize(
