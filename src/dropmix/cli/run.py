@@ -1,5 +1,6 @@
 """Commands that train: demo, run, status."""
 
+import contextlib
 import os
 import sys
 import time
@@ -49,6 +50,9 @@ def run(
     config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster; default this machine's.")] = None,
+    gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU that a run takes.")] = 1.0,
     time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
     checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
     keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
@@ -86,6 +90,10 @@ def run(
         "keep_logits": keep_logits,
         "download": download,
     }
+    if executor not in ("local", "ray"):
+        raise ValueError(f"--executor: expected local or ray, got {executor!r}. Choose one.")
+    if executor == "ray":
+        settings["ray"] = {"address": ray_address, "gpus": gpus_per_run}
     if dry_run:
         _dry_run(grid.runs, out, data, device, workers, download)
         return
@@ -117,36 +125,43 @@ def train_runs(
     checkpoint_seconds: float = 60.0,
     keep_logits: bool = False,
     download: bool = False,
+    ray: dict[str, Any] | None = None,
 ) -> int:
     """Train the runs of one grid with a progress view; returns the exit status."""
     from rich.console import Console
 
     from dropmix.grid.run import Settings, run_grid
     from dropmix.grid.store import check_same_grid
-    from dropmix.grid.view import LiveView, PlainView
+    from dropmix.grid.view import LiveView
     from dropmix.train.device import all_devices, resolve_device
 
     started = time.time()
-    target = resolve_device(device)
-    devices = all_devices(target)
-    runs, _ = _with_data(runs, data, download)
+    if ray is None:
+        target = resolve_device(device)
+        devices, count = all_devices(target), len(all_devices(target)) if target.type == "cuda" else _cores()
+    else:  # the machines that will train say what they have
+        target, devices, count = "a Ray cluster", (device,), _cores()
+    runs, dataset = _with_data(runs, data, download)
     check_same_grid(out, runs[0])
     settings = Settings(
         out=out.absolute(),
         data=data,
         devices=devices,
-        workers=workers or (len(devices) if target.type == "cuda" else _cores()),
+        workers=workers or count,
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
     )
     console = Console()
-    print(f"{len(runs)} runs, {settings.workers} at a time on {target}, in {out}", flush=True)
-    if console.is_terminal:
-        with LiveView(console) as view:
+    beside = f"{settings.workers} at a time on {target}" if ray is None else f"on {target}"
+    print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
+    with LiveView(console) if console.is_terminal else contextlib.nullcontext(_plain()) as view:
+        if ray is None:
             result = run_grid(runs, settings, view)
-    else:
-        result = run_grid(runs, settings, PlainView(lambda line: print(line, flush=True)))
+        else:
+            from dropmix.grid.cluster import run_on_ray
+
+            result = run_on_ray(runs, settings, view, dataset, **ray)
     for name, cause in result.failed.items():
         print(f"failed: {name}: {cause}", file=sys.stderr)
     if result.left:
@@ -154,6 +169,12 @@ def train_runs(
         return TRY_LATER
     print(f"{len(result.done)} of {len(runs)} runs done in {out}")
     return 1 if result.failed else 0
+
+
+def _plain() -> Any:
+    from dropmix.grid.view import PlainView
+
+    return PlainView(lambda line: print(line, flush=True))
 
 
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:

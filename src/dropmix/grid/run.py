@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -80,16 +80,27 @@ def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
         Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
+    progress, todo = plan(runs, settings.out)
+    pool = _Pool(deque(todo), settings, progress)
+    with on_signals(pool.stop):
+        pool.run(view)
+    return summary(progress)
+
+
+def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunSpec]]:
+    """Progress of every run by name, and the runs that are not done."""
     progress = {spec.folder_name: Progress(spec.folder_name) for spec in runs}
-    todo: deque[RunSpec] = deque()
+    todo = []
     for spec in runs:
-        if inspect_run(settings.out / spec.folder_name).state == "done":
+        if inspect_run(out / spec.folder_name).state == "done":
             progress[spec.folder_name].state = "done"
         else:
             todo.append(spec)
-    pool = _Pool(todo, settings, progress)
-    with _on_signals(pool.stop):
-        pool.run(view)
+    return progress, todo
+
+
+def summary(progress: dict[str, Progress]) -> Result:
+    """How a grid ended."""
     result = Result()
     for name, run in progress.items():
         if run.state == "done":
@@ -241,7 +252,8 @@ class _Pool:
 
 
 @contextlib.contextmanager
-def _on_signals(stop: Callable[[], None]):
+def on_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and Ctrl-C, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

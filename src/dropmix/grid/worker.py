@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,45 +48,16 @@ class Worker:
                 return
 
     def _attempt(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Train one run; a failure is written into its folder and reported, and the worker lives on."""
-        spec = RunSpec.model_validate(job["spec"])
-        folder = Path(job["out"]) / spec.folder_name
-        try:
-            create_run(Path(job["out"]), spec)
-            with locked(folder) as mine:
-                if not mine:
-                    return {"state": "busy", "cause": "another process trains it"}
-                if inspect_run(folder).state == "done":
-                    return {"state": "done"}
-                (folder / FAILED).unlink(missing_ok=True)
-                return self._train(spec, folder, job)
-        except Exception as error:
-            cause = _one_line(error)
-            with contextlib.suppress(OSError):  # a full disk may be the cause; the event still tells it
-                (folder / FAILED).write_text(cause + "\n")
-            return {"state": "failed", "cause": cause}
-
-    def _train(self, spec: RunSpec, folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         deadline = job["deadline"] or float("inf")
-        last = 0.0
 
         def should_stop() -> bool:
             # A worker whose parent was killed must not go on: nobody would see what it does.
             return self.stopping or time.time() >= deadline or os.getppid() != self.parent
 
         def on_progress(done: int, total: int, accuracy: float | None) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= PROGRESS_SECONDS or done == total:
-                last = now
-                self.send(event="progress", run=job["name"], done=done, total=total, accuracy=accuracy)
+            self.send(event="progress", run=job["name"], done=done, total=total, accuracy=accuracy)
 
-        control = Control(should_stop, on_progress, job["checkpoint_seconds"], job["keep_logits"])
-        state = train_run(spec, folder, self._dataset(spec, job["data"]), resolve_device(job["device"]), control)
-        if state == "done":  # the last evaluation comes after the last step, so no progress told of it
-            accuracy = json.loads((folder / DONE).read_text())["accuracy_last"]
-            return {"state": state, "accuracy": accuracy}
-        return {"state": state}
+        return attempt(job, lambda spec: self._dataset(spec, job["data"]), should_stop, on_progress)
 
     def _dataset(self, spec: RunSpec, path: str | None) -> Dataset:
         data = spec.data
@@ -99,6 +71,57 @@ class Worker:
                 )
             self.datasets = {key: found}
         return self.datasets[key]
+
+
+def attempt(
+    job: dict[str, Any],
+    dataset: Callable[[RunSpec], Dataset],
+    should_stop: Callable[[], bool],
+    on_progress: Callable[[int, int, float | None], None],
+) -> dict[str, Any]:
+    """Train one run; a failure is written into its folder and told, never raised.
+
+    Args:
+        job: spec, out, device, checkpoint_seconds and keep_logits of the run.
+        dataset: gives a spec's images.
+        should_stop: asked before every step.
+        on_progress: steps done, steps in all, last accuracy; called every half second and after the last step.
+    Returns:
+        {"state": "done", "stopped", "busy" or "failed"}, with "accuracy" or "cause".
+    """
+    spec = RunSpec.model_validate(job["spec"])
+    folder = Path(job["out"]) / spec.folder_name
+    try:
+        create_run(Path(job["out"]), spec)
+        with locked(folder) as mine:
+            if not mine:
+                return {"state": "busy", "cause": "another process trains it"}
+            if inspect_run(folder).state == "done":
+                return {"state": "done"}
+            (folder / FAILED).unlink(missing_ok=True)
+            control = Control(should_stop, _seldom(on_progress), job["checkpoint_seconds"], job["keep_logits"])
+            state = train_run(spec, folder, dataset(spec), resolve_device(job["device"]), control)
+            if state == "done":  # the last evaluation comes after the last step, so no progress told of it
+                return {"state": state, "accuracy": json.loads((folder / DONE).read_text())["accuracy_last"]}
+            return {"state": state}
+    except Exception as error:
+        cause = _one_line(error)
+        with contextlib.suppress(OSError):  # a full disk may be the cause; the event still tells it
+            (folder / FAILED).write_text(cause + "\n")
+        return {"state": "failed", "cause": cause}
+
+
+def _seldom(tell: Callable[[int, int, float | None], None]) -> Callable[[int, int, float | None], None]:
+    last = 0.0
+
+    def on_progress(done: int, total: int, accuracy: float | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_SECONDS or done == total:
+            last = now
+            tell(done, total, accuracy)
+
+    return on_progress
 
 
 def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Dataset:
