@@ -1,6 +1,7 @@
 """The command line: the only package that sees all others. Heavy imports stay inside commands."""
 
 from dropmix.cli import audit as audit
+from dropmix.cli import paper as paper
 from dropmix.cli import run as run
 from dropmix.cli import select as select
 from dropmix.cli import studies as studies

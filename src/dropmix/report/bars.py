@@ -66,7 +66,8 @@ def recall_changes(
     axes.axhline(gain, color=VANILLA, lw=0.9, ls=(0, (4, 2)), zorder=4)
     handles.append(Line2D([], [], color=VANILLA, lw=0.9, ls=(0, (4, 2)), label=f"change of accuracy {gain:+.2f}"))
     _finish(axes, comparison, order)
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), columnspacing=1.2)
+    columns = len(handles) if len(handles) < 7 else -(-len(handles) // 2)  # seven are wider than the figure
+    figure.legend(handles=handles, loc="outside upper right", ncols=columns, columnspacing=1.2)
     return figure
 
 

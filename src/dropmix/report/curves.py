@@ -48,10 +48,10 @@ def rate_curves(audit: "Audit", group: str = "") -> Figure:
     for i, (method, arms) in enumerate(methods.items()):
         look = {"color": CYCLE[i % len(CYCLE)], "marker": MARKERS[i % len(MARKERS)], "ms": 4.5, "lw": 1.4}
         label = clean(method_title(method))
-        _line(panels[0], arms, "accuracy_treated", "accuracy_treated_sd", 100, {**look, "label": label})
-        _line(panels[1], arms, "n_degraded", None, 1, look)
-        _line(panels[1], arms, "floor_n_degraded", None, 1, {**look, "ls": ":", "lw": 1, "ms": 2.5})
-        _line(panels[2], arms, "mean_degraded_change", "sd_degraded_change", 100, look)
+        draw_line(panels[0], arms, "accuracy_treated", "accuracy_treated_sd", 100, {**look, "label": label})
+        draw_line(panels[1], arms, "n_degraded", None, 1, look)
+        draw_line(panels[1], arms, "floor_n_degraded", None, 1, {**look, "ls": ":", "lw": 1, "ms": 2.5})
+        draw_line(panels[2], arms, "mean_degraded_change", "sd_degraded_change", 100, look)
     titles = ("accuracy, %", "degraded classes", "mean change of the degraded, points")
     for axes, title in zip(panels, titles):
         axes.set(xlabel="DropMix rate")
@@ -77,7 +77,18 @@ def _methods(audit: "Audit", group: str) -> dict[str, dict[float, "Comparison"]]
     return methods
 
 
-def _line(axes: Axes, arms: "dict[float, Comparison]", key: str, spread: str | None, scale: float, look: dict) -> None:
+def draw_line(
+    axes: Axes, arms: "dict[float, Comparison]", key: str, spread: str | None, scale: float, look: dict
+) -> None:
+    """A measure of some arms against their rate, shaded by another one that is its sd.
+
+    Args:
+        axes: to draw on.
+        arms: rate -> comparison.
+        key, spread: of the summary; no shade where `spread` is None.
+        scale: 100 for what is shown in percent or points.
+        look: of the line.
+    """
     rates = np.array(sorted(arms))
     values = _values(arms, rates, key) * scale
     if not np.isfinite(values).any():

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 @figure_function
-def best_and_worst(comparison: "Comparison", dropmix: "Comparison | None" = None, top: int = 10) -> Figure:
+def best_and_worst(
+    comparison: "Comparison", dropmix: "Comparison | None" = None, top: int = 10, heading: str = ""
+) -> Figure:
     """Recalls of the classes that an arm improves and degrades most, beside the baseline's.
 
     Args:
         comparison: the arm that chooses the classes.
         dropmix: the same method with DropMix, drawn as a third mark.
         top: classes a side.
+        heading: above both panels.
     Returns:
         Two panels, improved left and degraded right; vertical lines are the average accuracies.
     Source:
@@ -33,6 +36,8 @@ def best_and_worst(comparison: "Comparison", dropmix: "Comparison | None" = None
     worse = [i for i in order[::-1] if comparison.classes["status"][i] == "degraded"][:top]
     rows = max(len(better), len(worse), 2)
     figure = new_figure(10, 1.25 + 0.24 * rows)
+    if heading:
+        figure.suptitle(heading, fontsize=9)
     left, right = figure.subplots(1, 2, sharex=True)
     series = _series(comparison, dropmix)
     for axes, chosen, kind in ((left, better, "improved"), (right, worse, "degraded")):

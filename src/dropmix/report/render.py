@@ -182,11 +182,11 @@ def to_markdown(rows: Sequence[Row]) -> str:
     above = [name for name, width in plan.spans for _ in range(width)]
     heads = [f"{n} ({a})" if a and n != "r" else n for n, a in zip(plan.head, above, strict=True)]
     rule = [":--" if n in ("Network", "Method") else "--:" for n in plan.head]
-    lines = [[_markdown(cell) for cell in line] for line in plan.lines]
+    lines = [[escape_markdown(cell) for cell in line] for line in plan.lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in [heads, rule, *lines])
 
 
-def _markdown(cell: Cell) -> str:
+def escape_markdown(cell: Cell) -> str:
     text = "".join("\\" + c if c in "\\|*_<>`[]" else c for c in cell.text)
     return (f"**{text}**" if cell.bold else text) + cell.spread
 
@@ -206,11 +206,11 @@ def to_latex(rows: Sequence[Row]) -> str:
     lines += [" & ".join(symbols.get(n, n) for n in plan.head) + r" \\"]
     for starts, line in zip(plan.starts, plan.lines, strict=True):
         lines += [r"\midrule"] if starts else []
-        lines.append(" & ".join(map(_latex, line)) + r" \\")
+        lines.append(" & ".join(map(escape_latex, line)) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _latex(cell: Cell) -> str:
+def escape_latex(cell: Cell) -> str:
     text = "".join(_LATEX.get(c, c) for c in cell.text)
     if text.startswith("-") and len(text) > 1:  # a minus sign, not a hyphen
         text = rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"

@@ -43,19 +43,19 @@ def baseline_against_treated(comparison: "Comparison") -> Figure:
     left, right = figure.subplots(1, 2)
     low, high = _limits(base, treated)
     left.plot([low, high], [low, high], color="black", lw=0.8)
-    _by_status(left, comparison, base, treated)
+    draw_by_status(left, comparison, base, treated)
     left.set(xlim=(low, high), ylim=(low, high), aspect="equal", anchor="W")
     left.set_ylabel(f"recall of {shorten(comparison.arm, 40)}, %")
     left.set_title(comparison_title(comparison), loc="left")
     left.legend(loc="upper left", handletextpad=0.2)
-    _by_status(right, comparison, base, change)
+    draw_by_status(right, comparison, base, change)
     right.axhline(0, color="black", lw=0.8)
     right.set(xlim=(low, high), ylabel="recall change, points")
     right.margins(y=0.08)
     mark_plot(left, "base", "treated")
     mark_plot(right, "base", "change")
     for axes, y, inches in ((left, treated, 4.0), (right, change, 4.2)):
-        _name_largest(axes, comparison, base, y, inches)
+        name_largest(axes, comparison, base, y, inches)
         axes.set_xlabel(f"recall of {shorten(comparison.baseline)}, %")
         grid(axes, "both")
     return figure
@@ -67,7 +67,7 @@ def _limits(*values: np.ndarray) -> tuple[float, float]:
     return float(low - pad), float(min(high + pad, 101.5))
 
 
-def _by_status(axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarray) -> None:
+def draw_by_status(axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarray) -> None:
     """Dots with a colour and a shape a status, most crowded figures with smaller ones."""
     status = np.asarray(comparison.classes["status"])
     size = 34 if len(x) <= 30 else 18 if len(x) < RASTER_FROM else 7
@@ -88,7 +88,7 @@ def _by_status(axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarra
             )
 
 
-def _name_largest(
+def name_largest(
     axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarray, inches: float, count: int = 5
 ) -> None:
     """Names beside the marks of the largest changes, where they do not hide each other.
@@ -145,16 +145,16 @@ def confidence_against_recall(comparison: "Comparison", plain: "Comparison | Non
     kind = comparison.summary.get("confidence_kind")
     meaning = {"p_true": "mean probability of the true class", "p_max": "mean of the largest probability"}
     label = f"confidence, % ({meaning.get(str(kind), 'as given')})"
-    _levels(left, comparison, plain)
+    draw_levels(left, comparison, plain)
     left.set(xlabel=label, ylabel="recall, %")
     columns = comparison.classes
     before, after = points(columns["confidence_baseline"]), points(columns["confidence_treated"])
     x, y = after - before, points(columns["recall_change"])
-    _by_status(right, comparison, x, y)
+    draw_by_status(right, comparison, x, y)
     for draw in (right.axhline, right.axvline):
         draw(0, color="black", lw=0.8)
     right.margins(0.12)
-    _name_largest(right, comparison, x, y, 3.8)
+    name_largest(right, comparison, x, y, 3.8)
     right.set(xlabel="confidence change, points", ylabel="recall change, points")
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handletextpad=0.2, borderaxespad=0.2)
     grid(right, "both")
@@ -172,7 +172,8 @@ def has_confidence(comparison: "Comparison") -> bool:
     return bool(np.isfinite(np.asarray(columns, dtype=float)).all(axis=0).any())
 
 
-def _levels(axes: Axes, comparison: "Comparison", plain: "Comparison | None") -> None:
+def draw_levels(axes: Axes, comparison: "Comparison", plain: "Comparison | None") -> None:
+    """Clouds of (confidence, recall) under the baseline, `plain` if given, and the arm; arrows to the arm."""
     many = len(comparison.classes["class"]) >= RASTER_FROM
     size = 8 if many else 20
     clouds = [(comparison, "baseline", comparison.baseline, VANILLA, "o")]

@@ -77,7 +77,7 @@ def paper_table(audit: "Audit", rates: Mapping[str, float] | None = None) -> lis
     """
     rows: list[Row] = []
     for (group, baseline), members in _by_home(audit.comparisons).items():
-        rows.append(Row(group, baseline, _measures(members[0], "baseline")))
+        rows.append(Row(group, baseline, arm_measures(members[0], "baseline")))
         arms = [(parse_arm(c.arm), c) for c in members]
         for method, plain in {name.method: name.plain for name, _ in arms}.items():
             of_method = {n.rate: c for n, c in arms if n.method == (method if n.rate else plain)}
@@ -98,18 +98,23 @@ def _by_home(comparisons: Iterable["Comparison"]) -> dict[tuple[str, str], list[
 
 
 def _method_rows(group: str, method: str, arms: Mapping[float, "Comparison"]) -> list[Row]:
-    without = _measures(arms[0.0], "treated") if 0.0 in arms else None
+    without = arm_measures(arms[0.0], "treated") if 0.0 in arms else None
     rates = sorted(rate for rate in arms if rate > 0)
     if not rates:
         return [Row(group, method, without)]
     return [
-        Row(group, method, without if i == 0 else None, rate, _measures(arms[rate], "treated"))
+        Row(group, method, without if i == 0 else None, rate, arm_measures(arms[rate], "treated"))
         for i, rate in enumerate(rates)
     ]
 
 
-def _measures(comparison: "Comparison", side: str) -> Measures:
-    """The measures of a comparison's baseline or treated arm, in percent and points."""
+def arm_measures(comparison: "Comparison", side: str) -> Measures:
+    """The measures of a comparison's baseline or treated arm, in percent and points.
+
+    Args:
+        comparison: one arm against the baseline.
+        side: "baseline" or "treated".
+    """
     summary = comparison.summary
     accuracy = percent(number(summary, f"accuracy_{side}"))
     # One seed has no spread: a printed 0.00 would pass for a very stable method.

@@ -1,0 +1,153 @@
+"""What a second study of the same truth would print: the yardstick for a printed number beside ours.
+
+Two studies of S seeds that measure the same networks differ by seed noise in both. A printed value lies within it
+when it falls into the 95 % range of a second study with the printed number of seeds:
+
+    accuracy     ours +- t sqrt(s1^2 / S1 + s2^2 / S2),  Welch's degrees of freedom; printed sds have ddof 0
+    N_DC, mean   simulated: true changes from the empirical-Bayes posterior of ours, plus a second study's noise
+    confidence   ours +- t times the jackknife error over seeds, of both studies
+
+Seed noise is all that the range holds: other data order, hardware or library versions are in neither.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from dropmix.audit.dependency import signs
+from dropmix.audit.result import Comparison
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a second study's number falls in 95 % of cases; NaN where that cannot be said."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float | None) -> bool | None:
+        """Whether a value lies inside; None where the range or the value is unknown."""
+        if value is None or math.isnan(self.low) or math.isnan(value):
+            return None
+        return self.low <= value <= self.high
+
+
+UNKNOWN = Range(math.nan, math.nan)
+
+
+def accuracy_range(mean: float, sd: float | None, seeds: int, their_sd: float | None, their_seeds: int = 5) -> Range:
+    """Where a second study's mean accuracy falls.
+
+    Args:
+        mean: ours, any unit.
+        sd: ours over seeds (ddof 0); None or one seed: theirs stands for both.
+        seeds: ours.
+        their_sd: printed (ddof 0); None: ours stands for both.
+        their_seeds: of the printed study.
+    Example:
+        >>> r = accuracy_range(75.0, 0.2, 5, 0.2, 5)
+        >>> round(r.low, 2), round(r.high, 2), r.holds(75.2)
+        (74.67, 75.33, True)
+    """
+    ours = None if sd is None or seeds < 2 else sd**2 * seeds / (seeds - 1)
+    theirs = None if their_sd is None or their_seeds < 2 else their_sd**2 * their_seeds / (their_seeds - 1)
+    if ours is None and theirs is None:
+        return UNKNOWN
+    if ours is None or theirs is None:
+        one, free = (theirs, their_seeds - 1) if ours is None else (ours, seeds - 1)
+        error = math.sqrt(one * (1 / seeds + 1 / their_seeds))  # pyright: ignore[reportOptionalOperand]
+    else:
+        a, b = ours / seeds, theirs / their_seeds
+        error = math.sqrt(a + b)
+        free = (a + b) ** 2 / (a**2 / (seeds - 1) + b**2 / (their_seeds - 1)) if a + b else 1.0
+    half = float(stdtrit(free, (1 + LEVEL) / 2)) * error
+    return Range(mean - half, mean + half)
+
+
+def degraded_ranges(
+    comparison: Comparison, their_seeds: int = 5, level: float = 0.9, draws: int = 2000, seed: int = 0
+) -> tuple[Range, Range]:
+    """Where a second study's number of degraded classes, and the mean of their changes, fall.
+
+    Args:
+        comparison: ours, with the audit's inference.
+        their_seeds: seeds of both arms of the second study.
+        level: of the audit's intervals, from which the posterior's sd is read.
+        draws: simulated second studies.
+        seed: of the simulation.
+    Returns:
+        Ranges of the number and of the mean change (a fraction; unknown where no class is ever degraded).
+    """
+    classes, summary = comparison.classes, comparison.summary
+    centre = np.asarray(classes["recall_change_estimate"], dtype=float)
+    noise = np.asarray(classes["se_fixed_test"], dtype=float) ** 2
+    own = summary["seeds_baseline"], summary["seeds_treated"]
+    if summary["procedure"] == "empirical Bayes":
+        half = centre - np.asarray(classes["recall_change_estimate_low"], dtype=float)
+        known = (half / ndtri((1 + level) / 2)) ** 2
+    else:
+        known = noise
+    second = noise * (2 / their_seeds) / (1 / own[0] + 1 / own[1])
+    rng = np.random.default_rng([seed, 5])
+    common = math.sqrt(_common(comparison, their_seeds, noise, second))
+    shape = (draws, len(centre))
+    change = centre + common * rng.standard_normal((draws, 1)) + np.sqrt(known + second) * rng.standard_normal(shape)
+    steps = np.asarray(classes["n"]) * their_seeds
+    down = np.rint(change * steps) < 0
+    number = down.sum(axis=1)
+    some = number > 0
+    counts = Range(*np.quantile(number, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
+    if not some.any():
+        return counts, UNKNOWN
+    means = (change * down).sum(axis=1)[some] / number[some]
+    return counts, Range(*np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
+
+
+def _common(c: Comparison, their_seeds: int, noise: np.ndarray, second: np.ndarray) -> float:
+    """Variance of what moves all classes alike, in both studies: of the accuracies, less what the classes explain."""
+    total = 0.0
+    for values in (c.accuracies_baseline, c.accuracies_treated):
+        if len(values) > 1:
+            total += float(np.var(values, ddof=1)) * (1 / len(values) + 1 / their_seeds)
+    return max(total - float((noise + second).sum()) / len(noise) ** 2, 0.0)
+
+
+def confidence_ranges(
+    counts: tuple[np.ndarray, np.ndarray], confidence: tuple[np.ndarray, np.ndarray], their_seeds: int = 5
+) -> tuple[Range, Range]:
+    """Where a second study's confidence change of improved and of degraded classes falls.
+
+    Args:
+        counts: correct predictions of each seed and class under baseline and arm, (S0, M) and (S1, M).
+        confidence: mean confidence of each seed and class, likewise.
+        their_seeds: seeds of both arms of the second study.
+    Returns:
+        Ranges for improved and for degraded classes; unknown with one seed, or where either kind is missing.
+    """
+    if min(len(c) for c in counts) < 2:
+        return UNKNOWN, UNKNOWN
+    whole = _confidence_changes(counts, confidence)
+    variance = np.zeros(2)
+    for arm in (0, 1):
+        left = []
+        for i in range(len(counts[arm])):
+            some = [np.delete(c, i, axis=0) if a == arm else c for a, c in enumerate(counts)]
+            sure = [np.delete(c, i, axis=0) if a == arm else c for a, c in enumerate(confidence)]
+            left.append(_confidence_changes(some, sure))
+        own, values = len(left), np.array(left)
+        variance += (own - 1) / own * ((values - values.mean(axis=0)) ** 2).sum(axis=0) * (1 + own / their_seeds)
+    half = stdtrit(sum(map(len, counts)) - 2, (1 + LEVEL) / 2) * np.sqrt(variance)
+    improved, degraded = (
+        Range(float(v - h), float(v + h)) if np.isfinite(v + h) else UNKNOWN for v, h in zip(whole, half)
+    )
+    return improved, degraded
+
+
+def _confidence_changes(counts, confidence) -> np.ndarray:
+    sign = signs(counts[0].sum(axis=0), len(counts[0]), counts[1].sum(axis=0), len(counts[1]))
+    change = confidence[1].mean(axis=0) - confidence[0].mean(axis=0)
+    return np.array([change[sign == s].mean() if (sign == s).any() else np.nan for s in (1, -1)])

@@ -1,0 +1,44 @@
+"""Confidence and recall of every class, as Figs. 5 and 16 to 18 of the paper arrange them."""
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from dropmix.report.names import arm_title
+from dropmix.report.scatter import draw_by_status, draw_levels, name_largest
+from dropmix.report.style import figure_function, grid, new_figure, points
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Comparison
+
+
+@figure_function
+def confidence_and_change(plain: "Comparison", mended: "Comparison | None", heading: str) -> Figure:
+    """(a) Confidence and recall under vanilla, a method, and it with DropMix; (b) the method's changes.
+
+    Args:
+        plain: the method without DropMix; its classes hold confidences.
+        mended: with DropMix, or None where it was not run.
+        heading: above both panels.
+    Source:
+        Figs. 5, 16 to 18 of arXiv 2307.09136. Differs: arrows from vanilla to the last arm in (a).
+    """
+    figure = new_figure(10, 4.5)
+    figure.suptitle(heading, fontsize=9)
+    left, right = figure.subplots(1, 2)
+    draw_levels(left, plain if mended is None else mended, None if mended is None else plain)
+    left.set(xlabel="class confidence, %", ylabel="class recall, %")
+    left.set_title("(a) confidence and recall", loc="left")
+    columns = plain.classes
+    x = points(columns["confidence_treated"]) - points(columns["confidence_baseline"])
+    y = points(columns["recall_change"])
+    draw_by_status(right, plain, x, y)
+    for draw in (right.axhline, right.axvline):
+        draw(0, color="black", lw=0.8)
+    right.margins(0.12)
+    name_largest(right, plain, x, y, 3.8)
+    right.set(xlabel="confidence change, points", ylabel="recall change, points")
+    right.set_title(f"(b) changes under {arm_title(plain.arm)}", loc="left")
+    right.legend(loc="lower right", handletextpad=0.2)
+    grid(right, "both")
+    return figure
