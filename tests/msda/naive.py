@@ -12,10 +12,11 @@ def naive_apply(x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
     images, labels = x.clone(), torch.zeros(y.shape, dtype=torch.float64)
     for i in range(batch):
         j = int(mix.partner[i])
-        own = _moved(x[i], None if mix.own_cells is None else mix.own_cells[i])
-        other = _moved(x[j], None if mix.partner_cells is None else mix.partner_cells[i])
-        if mix.pasted is not None:
-            other = mix.pasted[i]
+        own = x[i] if mix.own_noise is None else x[i] + mix.own_noise[i]
+        other = x[j] if mix.pasted is None else mix.pasted[i]
+        other = other if mix.partner_noise is None else other + mix.partner_noise[i]
+        own = _moved(own, None if mix.own_cells is None else mix.own_cells[i])
+        other = _moved(other, None if mix.partner_cells is None else mix.partner_cells[i])
         for row in range(height):
             for column in range(width):
                 share = _own_share(mix, i, row, column, height, width)

@@ -23,6 +23,11 @@ def _saliency(x, _):
     return saliency_of(x)
 
 
+def _mixed(augment: DropMix, x, y, generator):
+    """Draw and apply: what a call does, but for methods that mix hidden states too, as if x were such states."""
+    return apply_mix(x, y, augment.draw(x, y, saliency=_saliency, generator=generator), num_classes=10)
+
+
 def _augment(name: Any, rate: float, unit: Any = "batch", **options: Any) -> DropMix:
     return DropMix(name, rate, num_classes=10, unit=unit, **options)
 
@@ -31,12 +36,12 @@ def _augment(name: Any, rate: float, unit: Any = "batch", **options: Any) -> Dro
 @pytest.mark.parametrize("per", PERS)
 def test_rate_zero_is_the_plain_method_and_rate_one_is_vanilla(method, unit, per):
     x, y = images(6), torch.arange(6)
-    mixed, shares = _augment(method, 0.0, unit, per=per)(x, y, saliency=_saliency, generator=seeded(3))
+    mixed, shares = _mixed(_augment(method, 0.0, unit, per=per), x, y, seeded(3))
     plain, plain_shares = apply_mix(x, y, draw_from(method, x, 3, per=per), num_classes=10)
     assert torch.equal(mixed, plain)
     assert torch.equal(shares, plain_shares)
     generator = seeded(3)
-    kept, kept_shares = _augment(method, 1.0, unit, per=per)(x, y, saliency=_saliency, generator=generator)
+    kept, kept_shares = _mixed(_augment(method, 1.0, unit, per=per), x, y, generator)
     assert kept is x
     assert torch.equal(kept_shares, torch.eye(10)[:6])
     assert torch.equal(generator.get_state(), seeded(3).get_state())
@@ -101,7 +106,7 @@ def test_a_dropped_image_of_nan_or_infinity_stays_where_it_is(method):
         spoilt = x.clone()
         spoilt[~rows, :, :8] = torch.nan
         spoilt[~rows, :, 8:] = torch.inf
-        mixed, _ = augment(spoilt, y, saliency=_saliency, generator=seeded(seed))
+        mixed, _ = _mixed(augment, spoilt, y, seeded(seed))
         assert torch.equal(mixed[~rows].view(torch.int32), spoilt[~rows].view(torch.int32))
         assert torch.isfinite(mixed[rows]).all()
 
@@ -237,6 +242,11 @@ def test_a_pixel_reading_function_sees_its_own_samples():
 def test_bad_arguments_are_named(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         DropMix(*arguments, **options)
+
+
+def test_a_call_cannot_mix_hidden_states():
+    with pytest.raises(ValueError, match="expected a method that mixes images, got manifoldmix"):
+        _augment("manifoldmix", 0.0)(images(2), torch.arange(2))
 
 
 def test_missing_saliency_is_named():

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from dropmix.msda.draw import draw_lam, draw_partner
-from dropmix.msda.saliencymix import saliencymix
+from dropmix.msda.draw import box_around, draw_lam, draw_partner, half_sides
+from dropmix.msda.saliencymix import _box_around, saliencymix
 
 from .conftest import images, saliency_of, seeded
 
@@ -31,6 +31,24 @@ def test_every_partner_has_a_box_of_its_own(per):
         assert mix.box[i].tolist() == expected
         area = (expected[1] - expected[0]) * (expected[3] - expected[2])
         assert mix.lam[i].item() == pytest.approx(1 - area / 240)
+
+
+@pytest.mark.parametrize("form", ["integer", "continuous"])
+def test_boxes_in_integers_are_those_of_real_numbers(form):
+    lam = draw_lam(500, 1.0, "sample", seeded())
+    lam[:3] = torch.tensor([0.0, 1.0, 0.75])
+    peak = torch.randint(12 * 20, (500,), generator=seeded(1))
+    centre = torch.stack([peak // 20, peak % 20]).double().numpy()
+    box = _box_around(peak, half_sides(lam, 12, 20, form), 12, 20)
+    assert torch.equal(box, box_around(lam, centre, 12, 20, form))
+    with pytest.raises(ValueError, match="form: expected 'integer' or 'continuous', got 'round'"):
+        saliencymix(images(2), saliency_of(images(2)), form="round")
+
+
+def test_a_function_of_images_may_stand_for_saliency():
+    x = images(4)
+    plain, asked = saliencymix(x, saliency_of(x), generator=seeded()), saliencymix(x, saliency_of, generator=seeded())
+    assert torch.equal(plain.box, asked.box)
 
 
 def test_bad_saliency_is_named():

@@ -87,7 +87,7 @@ def test_the_global_generator_neither_matters_nor_moves(tmp_path):
 
 
 @pytest.mark.parametrize("unit", ["batch", "sample", "count"])
-@pytest.mark.parametrize("method", ["mixup", "cutmix", "saliencymix"])
+@pytest.mark.parametrize("method", ["mixup", "cutmix", "saliencymix", "manifoldmix"])
 def test_rate_one_is_vanilla_and_rate_zero_the_plain_method(tmp_path, method, unit):
     train(tmp_path / "vanilla", make_spec())
     train(tmp_path / "one", make_spec(make_arm(method, 1.0, unit=unit)))
@@ -99,7 +99,18 @@ def test_rate_one_is_vanilla_and_rate_zero_the_plain_method(tmp_path, method, un
     assert any(not torch.equal(plain[key], vanilla[key]) for key in plain)
 
 
-@pytest.mark.parametrize("arm", [Arm(), make_arm("cutmix", 0.4), make_arm("mixup", 0.4, unit="sample", per="sample")])
+@pytest.mark.parametrize(
+    "arm",
+    [
+        Arm(),
+        make_arm("cutmix", 0.4),
+        make_arm("mixup", 0.4, unit="sample", per="sample"),
+        make_arm("manifoldmix", 0.4),
+        make_arm("samplepairing", options={"start": 0.33, "end": 0.67}),
+        make_arm("puzzlemix", 0.4, {"clean": 1.0, "adversarial": 0.5}),
+    ],
+    ids=lambda arm: arm.name,
+)
 def test_stopped_at_every_step_and_resumed_is_the_same_to_the_bit(tmp_path, arm):
     spec = make_spec(arm)
     train(tmp_path / "whole", spec)

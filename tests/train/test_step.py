@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from dropmix import DropMix, apply_mix, input_gradient
 from dropmix.grid.arm import make_arm
+from dropmix.msda.manifoldmix import manifoldmix
+from dropmix.msda.mix import mix_images, mix_labels
+from dropmix.nets import build
 from dropmix.train.plan import stream
-from dropmix.train.step import Stepper, bce_of_softmax, soft_cross_entropy
+from dropmix.train.step import LOSSES, Stepper, bce_of_softmax, soft_cross_entropy
 
 from .toy import make_spec
 
@@ -84,7 +88,6 @@ def test_label_smoothing_equals_torchs():
 def test_the_model_sees_what_the_streams_say():
     stepper, (x, y) = make(make_arm("mixup")), batch()
     stepper.step(x, y, 2, 5)
-    from dropmix.msda.mix import mix_images
     from dropmix.msda.mixup import mixup
 
     expected = mix_images(x, mixup(x, generator=stream(0, "mix", 2, 5)))
@@ -111,6 +114,68 @@ def test_saliency_is_taken_in_eval_mode_and_leaves_no_gradient():
     assert loss.isfinite()
     assert stepper.model.training
     assert len(stepper.model.seen) == 2
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "bce-of-softmax"])
+def test_a_clean_loss_joins_the_mixed_one(loss):
+    arm = make_arm("puzzlemix", options={"clean": 0.5})
+    stepper, (x, y) = make(arm, loss=loss, momentum=0.0, nesterov=False, weight_decay=0.0), batch()
+    stepper.step(x, y, 0, 0)
+    clean, mixed = stepper.model.seen
+    assert torch.equal(clean, x)
+    torch.manual_seed(0)
+    plain = Probe()
+    shares = apply_mix(x, y, redraw(arm, x, y, plain), num_classes=3)[1]
+    plain.zero_grad()
+    value = LOSSES[loss](plain(mixed), shares)
+    weight = 0.5 if loss == "cross-entropy" else 0.5 * 2 / 3
+    (value + weight * nn.functional.cross_entropy(plain(x), y)).backward()
+    for ours, theirs in zip(stepper.model.parameters(), plain.parameters()):
+        torch.testing.assert_close(ours.data, theirs.data - 0.05 * theirs.grad)
+
+
+def test_a_drawn_layer_is_mixed_inside_the_network():
+    arm, (x, y), seen = make_arm("manifoldmix"), batch(), set()
+    torch.manual_seed(0)
+    net = build("wrn10-1", 3, 1)
+    start = {name: value.clone() for name, value in net.state_dict().items()}
+    for step in range(12):
+        net.load_state_dict(start)
+        loss = Stepper(make_spec(arm), net, 3, (0.3,), (0.2,)).step(x, y, 0, step)
+        mix = manifoldmix(x, generator=stream(0, "mix", 0, step))
+        net.load_state_dict(start)
+        with torch.no_grad():
+            hidden = net.stem(mix_images(x, mix) if mix.layer == 0 else x)
+            for k, stage in enumerate(net.stages):
+                hidden = stage(mix_images(hidden, mix) if mix.layer == k and k else hidden)
+            logits = net.classifier(net.bn(hidden).relu().mean((2, 3)))
+        assert loss.item() == pytest.approx(soft_cross_entropy(logits, mix_labels(y, mix, 3)).item(), rel=1e-5)
+        seen.add(mix.layer)
+    assert seen == {0, 1, 2}
+
+
+def test_too_few_layers_are_named():
+    stepper, (x, y) = make(make_arm("manifoldmix", options={"layers": 50})), batch()
+    with pytest.raises(ValueError, match=r"expected modules for layer \d+, got 1"):
+        stepper.step(x, y, 0, 0)
+
+
+def test_pairing_alternates_by_epochs():
+    arm = make_arm("samplepairing", options={"start": 0.2, "end": 0.8, "on": 2, "off": 1})
+    stepper, (x, y) = make(arm, epochs=10), batch()
+    paired = []
+    for epoch in range(10):
+        stepper.step(x, y, epoch, 0)
+        paired.append(not torch.equal(stepper.model.seen[-1], x))
+    assert paired == [False, False, True, True, False, True, True, False, False, False]
+    assert arm.name == "samplepairing off=1 on=2 start=0.2"
+    assert arm.options == {"start": 0.2, "end": 0.8, "on": 2, "off": 1}
+
+
+def redraw(arm, x, y, model):
+    """The record that a first step draws, drawn again."""
+    augment = DropMix(arm.method, arm.rate, mean=(0.3,), std=(0.2,), **arm.options)
+    return augment.draw(x, y, saliency=input_gradient(model), generator=stream(0, "mix", 0, 0))
 
 
 def test_lr_is_set_for_all_parameters():

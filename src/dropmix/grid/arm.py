@@ -14,7 +14,7 @@ from dropmix.train.config import Arm
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
 # Given by the trainer, not chosen by an arm.
-_NOT_OPTIONS = {"x", "saliency", "generator", "per", "mean", "std"}
+_NOT_OPTIONS = {"x", "saliency", "generator", "epoch", "per", "mean", "std"}
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
 
@@ -97,6 +97,11 @@ def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, A
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(2, 3, 32, 32, generator=generator)
     try:
-        augment.draw(x, torch.tensor([0, 1]), saliency=lambda x, y: x.mean(1), generator=generator)
+        augment.draw(x, torch.tensor([0, 1]), saliency=_toy_saliency, generator=generator)
     except TypeError as error:
         raise ValueError(f"{method}: cannot take {options} ({error}). See its docstring.") from None
+
+
+def _toy_saliency(x: torch.Tensor, y: torch.Tensor, *, signed: bool = False, clean: float = 0.0) -> torch.Tensor:
+    del y, clean
+    return x if signed else x.mean(1)

@@ -12,6 +12,7 @@ from typing import Any
 METHODS: dict[str, str] = {
     "vanilla": "dropmix.msda.vanilla:vanilla",
     "mixup": "dropmix.msda.mixup:mixup",
+    "manifoldmix": "dropmix.msda.manifoldmix:manifoldmix",
     "cutmix": "dropmix.msda.cutmix:cutmix",
     "puzzlemix": "dropmix.msda.puzzlemix:puzzlemix",
     "saliencymix": "dropmix.msda.saliencymix:saliencymix",

@@ -82,10 +82,22 @@ def draw_box(
         >>> draw_box(torch.tensor([0.0, 1.0]), 4, 4, "continuous")[1, 1] >= 0
         tensor(True)
     """
-    if form not in ("integer", "continuous"):
-        raise ValueError(f"form: expected 'integer' or 'continuous', got {form!r}. See draw_box.")
+    check_form(form)
     centre = uniform(2, len(lam), generator=generator) * [[height], [width]]
     return box_around(lam, np.floor(centre) if form == "integer" else centre, height, width, form)
+
+
+def half_sides(lam: Tensor, height: int, width: int, form: BoxForm = "integer") -> np.ndarray:
+    """Return half the sides sqrt(1 - lam) (H, W) of a box, (2, n), float64, whole pixels in the integer form.
+
+    Example:
+        >>> half_sides(torch.tensor([0.75]), 8, 6, "continuous").tolist()
+        [[2.0], [1.5]]
+    """
+    check_form(form)
+    # The square of a float32 lam such as 0.75 is exact in float64, so int(side) never falls a pixel short.
+    side = np.array([[height], [width]], dtype=np.float64) * np.sqrt(1 - lam.numpy().astype(np.float64))
+    return np.floor(side / 2) if form == "integer" else side / 2
 
 
 def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: BoxForm = "integer") -> Tensor:
@@ -103,9 +115,7 @@ def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: B
         tensor([[2, 6, 0, 2]])
     """
     size = np.array([[height], [width]], dtype=np.float64)
-    # The square of a float32 lam such as 0.75 is exact in float64, so int(side) never falls a pixel short.
-    side = size * np.sqrt(1 - lam.numpy().astype(np.float64))
-    half = np.floor(side / 2) if form == "integer" else side / 2
+    half = half_sides(lam, height, width, form)
     ends = np.empty((2, *half.shape))
     np.subtract(centre, half, out=ends[0])
     np.add(centre, half, out=ends[1])
@@ -114,10 +124,18 @@ def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: B
 
 
 def box_share(box: Tensor, height: int, width: int) -> Tensor:
-    """Return the share of each image that its box leaves to the own image, (n,), float32."""
+    """Return the share of each image that its box leaves to the own image, (n,), float32, beside the boxes."""
+    if box.device.type != "cpu":
+        return 1 - (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2]) / (height * width)
     y0, y1, x0, x1 = box.numpy().T
     share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
     return torch.from_numpy(share.astype(np.float32))
+
+
+def check_form(form: str) -> None:
+    """Raise a ValueError unless form is "integer" or "continuous"."""
+    if form not in ("integer", "continuous"):
+        raise ValueError(f"form: expected 'integer' or 'continuous', got {form!r}. See draw_box.")
 
 
 def check_per(per: str) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -12,7 +13,7 @@ from .draw import Per, draw_partner, uniform
 from .mix import Mix, apply_mix
 
 Unit = Literal["batch", "sample", "count"]
-Saliency = Callable[[Tensor, Tensor], Tensor]
+Saliency = Callable[..., Tensor]
 Method = str | Callable[..., Mix]
 
 
@@ -30,7 +31,8 @@ class DropMix(nn.Module):
 
     Args:
         method: a name in `METHODS`, a drawing function like `dropmix.msda.mixup.mixup`, or several of these with
-            weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn for every batch.
+            weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn for every batch. A function with an argument
+            `saliency` is given a function of its images, one with an argument `epoch` what `draw` was given.
         rate: probability that a batch or sample is not mixed, in [0, 1]. 0 is the plain method, 1 is vanilla.
         num_classes: K; needed when labels come as class ids.
         unit: what is dropped: "batch" | "sample" | "count".
@@ -97,6 +99,7 @@ class DropMix(nn.Module):
         saliency: Saliency | None = None,
         generator: Generator | None = None,
         drop_generator: Generator | None = None,
+        epoch: tuple[int, int] | None = None,
         out: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return mixed images and label shares.
@@ -104,14 +107,23 @@ class DropMix(nn.Module):
         Args:
             x: images, (B, C, H, W).
             y: class ids, (B,), int64, or label shares, (B, K), float.
-            saliency: for methods that need it: called as saliency(x, y) -> (b, H, W) with the b samples to mix.
+            saliency: for methods that need it: called as saliency(x, y) -> (b, H, W) with the b samples to mix, and
+                with what a method asks for besides (see `input_gradient`).
             generator: overrides the module's for this call.
             drop_generator: source of the drop draws; None uses `generator`.
+            epoch: (epoch counted from 0, epochs in all), for methods with a schedule; None is an epoch that mixes.
             out: where to write the images, like x.
         Returns:
             Images like x (x itself when nothing is mixed and `out` is None) and label shares (B, K), float32.
+        Raises:
+            ValueError: the method mixes hidden states, which only `draw` and `mix_hidden` can do.
         """
-        mix = self.draw(x, y, saliency=saliency, generator=generator, drop_generator=drop_generator)
+        mix = self.draw(x, y, saliency=saliency, generator=generator, drop_generator=drop_generator, epoch=epoch)
+        if mix.layer is not None:
+            raise ValueError(
+                f"DropMix: expected a method that mixes images, got {', '.join(map(_name, self.methods))}, which mixes "
+                "hidden states. Use draw, mix_labels and mix_hidden: see docs/methods/manifoldmix.md."
+            )
         return apply_mix(x, y, mix, num_classes=self.num_classes, out=out)
 
     @torch.no_grad()
@@ -123,6 +135,7 @@ class DropMix(nn.Module):
         saliency: Saliency | None = None,
         generator: Generator | None = None,
         drop_generator: Generator | None = None,
+        epoch: tuple[int, int] | None = None,
     ) -> Mix:
         """Draw what to do to a batch, without doing it. Arguments as in `forward`."""
         generator = self.generator if generator is None else generator
@@ -131,10 +144,11 @@ class DropMix(nn.Module):
             return Mix.identity(len(x))
         method = self._pick(generator)
         if len(rows) == len(x):
-            return method(x, y, saliency, generator)
+            return method(x, y, saliency, generator, epoch)
         # A method that looks at no pixel is given a view of the right shape: nothing is copied.
-        part = x[: len(rows)] if method.shape_only else x[rows.to(x.device)]
-        return method(part, y[rows.to(y.device)], saliency, generator).embed(rows, len(x))
+        part = x[: len(rows)] if method.shape_only else x[rows.to(x.device, non_blocking=True)]
+        labels = y[rows.to(y.device, non_blocking=True)]
+        return method(part, labels, saliency, generator, epoch).embed(rows, len(x))
 
     def _mixed_rows(self, batch_size: int, generator: Generator | None) -> Tensor | None:
         """Positions of the samples to mix, or None. Rates 0 and 1 draw nothing, so that they are the plain method and
@@ -172,17 +186,30 @@ class _Draw:
         parameters = inspect.signature(function).parameters
         self.name, self.function, self.options = name, function, options
         self.wants_saliency = "saliency" in parameters
+        self.wants_epoch = "epoch" in parameters
         self.shape_only = getattr(function, "shape_only", False)
 
-    def __call__(self, x: Tensor, y: Tensor, saliency: Saliency | None, generator: Generator | None) -> Mix:
+    def __call__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        saliency: Saliency | None,
+        generator: Generator | None,
+        epoch: tuple[int, int] | None,
+    ) -> Mix:
+        options = self.options | {"epoch": epoch} if self.wants_epoch else self.options
         if not self.wants_saliency:
-            return self.function(x, generator=generator, **self.options)
+            return self.function(x, generator=generator, **options)
         if saliency is None:
             raise ValueError(
                 f"DropMix: expected saliency=... for method {self.name!r}, got None. "
                 "Pass a function such as input_gradient(model)."
             )
-        return self.function(x, saliency(x, y), generator=generator, **self.options)
+        return self.function(x, partial(_of_images, saliency, y), generator=generator, **options)
+
+
+def _of_images(saliency: Saliency, y: Tensor, x: Tensor, **asked: Any) -> Tensor:
+    return saliency(x, y, **asked)
 
 
 def _name(method: Method) -> str:
@@ -192,7 +219,7 @@ def _name(method: Method) -> str:
 def _bind(method: Method, options: dict[str, Any], shared: dict[str, Any]) -> _Draw:
     function = get_method(method) if isinstance(method, str) else method
     name = _name(method)
-    known = set(inspect.signature(function).parameters) - {"x", "saliency", "generator"}
+    known = set(inspect.signature(function).parameters) - {"x", "saliency", "generator", "epoch"}
     unknown = sorted(set(options) - known)
     if unknown:
         raise ValueError(

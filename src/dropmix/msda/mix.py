@@ -24,6 +24,9 @@ class Mix:
             -1 for an empty (zero) cell.
         partner_cells: the same for the partner image.
         pasted: images that stand in for x[partner], (B, C, H, W).
+        own_noise: what is added to the own image before its cells move, (B, C, H, W).
+        partner_noise: the same for the partner image.
+        layer: where in a network to mix, for `mix_hidden`; None: the images.
     Example:
         >>> Mix.identity(2).lam
         tensor([1., 1.])
@@ -36,6 +39,9 @@ class Mix:
     own_cells: Tensor | None = None
     partner_cells: Tensor | None = None
     pasted: Tensor | None = None
+    own_noise: Tensor | None = None
+    partner_noise: Tensor | None = None
+    layer: int | None = None
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -65,7 +71,7 @@ class Mix:
             if part is None:
                 return None
             whole = part.new_full((batch_size, *part.shape[1:]), blank)
-            whole[rows.to(part.device)] = part
+            whole[rows.to(part.device, non_blocking=True)] = part
             return whole
 
         def spread_cells(part: Tensor | None) -> Tensor | None:
@@ -73,11 +79,11 @@ class Mix:
                 return None
             n = part.shape[-1]
             whole = torch.arange(n * n, device=part.device).view(1, n, n).repeat(batch_size, 1, 1)
-            whole[rows.to(part.device)] = part
+            whole[rows.to(part.device, non_blocking=True)] = part
             return whole
 
         partner = torch.arange(batch_size, device=self.partner.device)
-        here = rows.to(self.partner.device)
+        here = rows.to(self.partner.device, non_blocking=True)
         partner[here] = here[self.partner]
         lam = spread(self.lam, 1.0)
         assert lam is not None
@@ -90,6 +96,8 @@ class Mix:
             own_cells=spread_cells(self.own_cells),
             partner_cells=spread_cells(self.partner_cells),
             pasted=spread(self.pasted, 0.0),
+            own_noise=spread(self.own_noise, -0.0),  # x + -0.0 is x to the bit, the sign of zero included
+            partner_noise=spread(self.partner_noise, -0.0),
         )
 
 
@@ -124,15 +132,17 @@ def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
     _check_images(x, mix, out)
     if mix.is_identity:
         return x if out is None else out.copy_(x)
+    own = x if mix.own_noise is None else x + mix.own_noise
     if mix.box is not None:
-        return paste_boxes(x, mix.partner, mix.box, pasted=mix.pasted, out=out)
+        other = mix.pasted if own is x and mix.partner_noise is None else _partner_images(x, mix, None)
+        return paste_boxes(own, mix.partner, mix.box, pasted=other, out=out)
     assert mix.mask is not None
     if not x.is_floating_point():
         raise ValueError(
             f"apply_mix: expected float images for a method that blends, got {x.dtype}. "
             "Convert them first, e.g. x.float() / 255."
         )
-    own = x if mix.own_cells is None else move_cells(x, mix.own_cells)
+    own = own if mix.own_cells is None else move_cells(own, mix.own_cells)
     return blend(own, _partner_images(x, mix, out), mix.mask)
 
 
@@ -203,8 +213,11 @@ def check_ids(y: Tensor, num_classes: int | None) -> int:
 
 def _partner_images(x: Tensor, mix: Mix, out: Tensor | None) -> Tensor:
     if mix.pasted is not None:
-        return (torch.empty_like(x) if out is None else out).copy_(mix.pasted, non_blocking=True)
-    other = gather_images(x, mix.partner, out)
+        other = (torch.empty_like(x) if out is None else out).copy_(mix.pasted, non_blocking=True)
+    else:
+        other = gather_images(x, mix.partner, out)
+    if mix.partner_noise is not None:
+        other = other.add_(mix.partner_noise)
     return other if mix.partner_cells is None else other.copy_(move_cells(other, mix.partner_cells))
 
 

@@ -2,17 +2,18 @@
 arXiv 2009.06962."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from .adversarial import attack_noise, draw_attack
 from .draw import Per, check_images, draw_lam, draw_partner
 from .graphcut import solve
 from .mix import Mix
 from .puzzle_energy import label_prior, pool_shares, puzzle_energy
-from .saliency import check_saliency
+from .saliency import ask_saliency, size_of
 from .transport import transport as transport_plan
 
 # Transport's grids stay this small at large images, as the official ImageNet code's do.
@@ -22,7 +23,7 @@ _WIDEST_GRID = 16
 @torch.no_grad()
 def puzzlemix(
     x: Tensor,
-    saliency: Tensor,
+    saliency: Tensor | Callable[..., Tensor],
     *,
     generator: Generator | None = None,
     alpha: float = 1.0,
@@ -35,6 +36,9 @@ def puzzlemix(
     block_counts: Sequence[int] = (2, 4, 8, 16),
     transport: bool = True,
     transport_cell: int | None = 4,
+    clean: float = 0.0,
+    adversarial: float = 0.0,
+    epsilon: float = 10.0,
     per: Per = "batch",
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -45,7 +49,8 @@ def puzzlemix(
 
     Args:
         x: images, (B, C, H, W), normalised by `mean` and `std`.
-        saliency: importance of each pixel, (B, H, W), >= 0; see `input_gradient`. All zero counts as uniform.
+        saliency: importance of each pixel, (B, H, W), >= 0, or a function of x that returns it, as DropMix makes
+            of an `input_gradient`. All zero counts as uniform.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter of the mixing share that the prior pulls to, > 0. Paper: 1.0.
         beta: weight of a smooth mask, >= 0. Paper: 1.2.
@@ -58,13 +63,18 @@ def puzzlemix(
         transport: whether cells move.
         transport_cell: side of a moved cell in pixels, at most a block; None is a block. Official code: 4 for 32
             pixels, 16 for 224. Grids finer than 16 are made coarser.
+        clean: weight of the loss on the unmixed images, >= 0; the saliency pass then trains on them too, see
+            `input_gradient`. Official code: off, or 1.
+        adversarial: probability that the own images of a batch are attacked before they are mixed, and likewise their
+            partners, in [0, 1]. Official code: off, or 0.1.
+        epsilon: largest adversarial noise, in levels of 255, > 0. Official code: 10.
         per: lam for the prior once a "batch", as published, or once a "sample".
         mean, std: how x was normalised, a value a channel; None says that x is in [0, 1] already.
     Returns:
-        Mix with mask (B, 1, H, W), and with cells when they move.
+        Mix with mask (B, 1, H, W), with cells when they move and with noise when a side is attacked.
     Raises:
         ValueError: shapes that do not fit, images outside [0, 1] (after `mean` and `std`; looked at on a CPU only),
-            saliency that is not finite, options out of range.
+            saliency that is not finite, options out of range, `clean` or `adversarial` with a tensor of saliency.
     Source:
         Kim et al. 2020, Sec. 4, as the official code runs it. Differs: the mask is the energy's minimum, where the
         official alpha-beta swap may stop short of it and its integer costs overflow for very peaky saliency.
@@ -74,26 +84,43 @@ def puzzlemix(
         torch.Size([4, 1, 32, 32])
     """
     check_images("puzzlemix", x)
-    check_saliency("puzzlemix", x, saliency)
-    _check_options(beta, gamma, eta, xi, labels, neighbourhood)
+    _check_options(beta, gamma, eta, xi, labels, neighbourhood, clean, adversarial, epsilon)
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     lam = draw_lam(len(x), alpha, per, generator)
     blocks = _draw_blocks(block_counts, height, width, generator)
     there = partner.to(x.device, non_blocking=True)
-    s = pool_shares(saliency.float(), blocks)
+    scale, shift = _scale_and_shift(x, mean, std)
+    images = _unnormalise(x, scale, shift)
+    attack, own_noise, partner_noise = draw_attack(images, adversarial, epsilon, generator), None, None
+    if attack is None:
+        saliency = ask_saliency("puzzlemix", x, saliency, clean=clean).float()
+    else:
+        gradient = ask_saliency("puzzlemix", x + (attack.start / scale).to(x), saliency, clean=clean, signed=True)
+        noise = (attack_noise(images, attack, gradient, epsilon) / scale).to(x.dtype)
+        own_noise, partner_noise = noise if attack.own else None, noise[there] if attack.partner else None
+        saliency = size_of(gradient)
+    s = pool_shares(saliency, blocks)
     theta, w_down, w_right = puzzle_energy(
-        _unnormalise(x, mean, std), s, there, beta=beta, gamma=gamma, neighbourhood=neighbourhood, labels=labels
+        images, s, there, beta=beta, gamma=gamma, neighbourhood=neighbourhood, labels=labels
     )
     theta += label_prior(lam, labels, eta / blocks**2).to(theta.device, non_blocking=True)
     z = solve(theta, w_down, w_right)[0].float() / (labels - 1)
     own_cells = partner_cells = None
     if transport:
         grid = _grid(height, width, blocks, transport_cell)
-        fine, s = F.interpolate(z[:, None], grid)[:, 0], s if grid == blocks else pool_shares(saliency.float(), grid)
+        fine, s = F.interpolate(z[:, None], grid)[:, 0], s if grid == blocks else pool_shares(saliency, grid)
         own_cells, partner_cells = transport_plan(fine > 0, s, xi), transport_plan(fine < 1, s[there], xi)
     mask = F.interpolate(z[:, None], (height, width))
-    return Mix(partner, z.mean((1, 2)), mask=mask, own_cells=own_cells, partner_cells=partner_cells)
+    return Mix(
+        partner,
+        z.mean((1, 2)),
+        mask=mask,
+        own_cells=own_cells,
+        partner_cells=partner_cells,
+        own_noise=own_noise,
+        partner_noise=partner_noise,
+    )
 
 
 def _draw_blocks(block_counts: Sequence[int], height: int, width: int, generator: Generator | None) -> int:
@@ -117,18 +144,27 @@ def _grid(height: int, width: int, blocks: int, cell: int | None) -> int:
     )
 
 
-def _unnormalise(x: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
-    x = x.float()
+def _scale_and_shift(
+    x: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[Tensor | float, Tensor | float]:
+    """std and mean of x's normalisation, beside x; 1 and 0 when there was none."""
     if (mean is None) != (std is None):
         raise ValueError("puzzlemix: expected both mean and std or neither, got one. Pass what x was normalised by.")
-    if mean is not None and std is not None:
-        if not len(mean) == len(std) == x.shape[1]:
-            raise ValueError(
-                f"puzzlemix: expected mean and std with {x.shape[1]} values, a channel each, got {len(mean)} and "
-                f"{len(std)}. Pass what x was normalised by, in fractions."
-            )
-        scale, shift = (torch.tensor(v, dtype=torch.float32).view(-1, 1, 1) for v in (std, mean))
-        x = torch.addcmul(shift.to(x.device, non_blocking=True), x, scale.to(x.device, non_blocking=True))
+    if mean is None or std is None:
+        return 1.0, 0.0
+    if not len(mean) == len(std) == x.shape[1]:
+        raise ValueError(
+            f"puzzlemix: expected mean and std with {x.shape[1]} values, a channel each, got {len(mean)} and "
+            f"{len(std)}. Pass what x was normalised by, in fractions."
+        )
+    scale, shift = (torch.tensor(v, dtype=torch.float32, device="cpu").view(-1, 1, 1) for v in (std, mean))
+    return scale.to(x.device, non_blocking=True), shift.to(x.device, non_blocking=True)
+
+
+def _unnormalise(x: Tensor, scale: Tensor | float, shift: Tensor | float) -> Tensor:
+    x = x.float()
+    if isinstance(scale, Tensor) and isinstance(shift, Tensor):
+        x = torch.addcmul(shift, x, scale)
     if x.device.type == "cpu" and x.numel():
         low, high = (bound.item() for bound in x.aminmax())
         if not (low >= -0.1 and high <= 1.1):
@@ -139,7 +175,17 @@ def _unnormalise(x: Tensor, mean: Sequence[float] | None, std: Sequence[float] |
     return x
 
 
-def _check_options(beta: float, gamma: float, eta: float, xi: float, labels: int, neighbourhood: int) -> None:
+def _check_options(
+    beta: float,
+    gamma: float,
+    eta: float,
+    xi: float,
+    labels: int,
+    neighbourhood: int,
+    clean: float,
+    adversarial: float,
+    epsilon: float,
+) -> None:
     for name, value, fits, range_ in (
         ("beta", beta, 0 <= beta < math.inf, "[0, inf)"),
         ("gamma", gamma, 0 <= gamma < 1, "[0, 1)"),
@@ -147,6 +193,9 @@ def _check_options(beta: float, gamma: float, eta: float, xi: float, labels: int
         ("xi", xi, 0 < xi < math.inf, "(0, inf)"),
         ("labels", labels, labels >= 2, "[2, inf)"),
         ("neighbourhood", neighbourhood, neighbourhood >= 1, "[1, inf)"),
+        ("clean", clean, 0 <= clean < math.inf, "[0, inf)"),
+        ("adversarial", adversarial, 0 <= adversarial <= 1, "[0, 1]"),
+        ("epsilon", epsilon, 0 < epsilon < math.inf, "(0, inf)"),
     ):
         if not fits:
             raise ValueError(f"puzzlemix: expected {name} in {range_}, got {value}. See the docstring.")

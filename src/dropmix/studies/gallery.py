@@ -62,7 +62,7 @@ def show(
     known = inspect.signature(function).parameters
     unknown = sorted(set(options) - set(known))
     if unknown:
-        known_names = ", ".join(sorted(set(known) - {"x", "saliency", "generator"}))
+        known_names = ", ".join(sorted(set(known) - {"x", "saliency", "generator", "epoch"}))
         raise ValueError(f"show: expected options of {method} ({known_names}), got {', '.join(unknown)}. See its card.")
     names, x = _sample_images() if images is None else _open_images(images)
     arguments = (x, (saliency or local_contrast)(x, torch.arange(len(x)))) if "saliency" in known else (x,)

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropmix.msda.dropmix import DropMix
-from dropmix.msda.mix import apply_mix
+from dropmix.msda.manifoldmix import mix_hidden
+from dropmix.msda.mix import mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
+from dropmix.nets import hidden_modules
 
 from .config import RunSpec
 from .plan import stream
@@ -46,6 +48,8 @@ class Stepper:
         self.spec, self.model, self.num_classes = spec, model, num_classes
         self.loss = LOSSES[train.loss]
         self.smoothing = train.label_smoothing
+        # PuzzleMix's official code scales its clean loss, cross-entropy, to a loss that is a mean over B x K.
+        self.clean_scale = 2 / num_classes if train.loss == "bce-of-softmax" else 1.0
         self.optimizer = torch.optim.SGD(
             model.parameters(),
             lr=train.lr,
@@ -66,6 +70,8 @@ class Stepper:
         )
         self.device_type = next(model.parameters()).device.type
         self.gradient = input_gradient(model)
+        # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
+        self.places = [model, *hidden_modules(model)[1:]] if hasattr(model, "stages") else [model]
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of every parameter."""
@@ -83,18 +89,22 @@ class Stepper:
             The loss, a scalar on the device, without gradient.
         """
         seed = self.spec.seed
+        self.optimizer.zero_grad(set_to_none=True)  # before the saliency pass, which adds the gradient of a clean loss
         mix = self.augment.draw(
             x,
             y,
             saliency=self._saliency,
             generator=stream(seed, "mix", epoch, step),
             drop_generator=stream(seed, "drop", epoch, step),
+            epoch=(epoch, self.spec.train.epochs),
         )
-        x, shares = apply_mix(x, y, mix, num_classes=self.num_classes)
+        x = mix_images(x, mix) if mix.layer is None else x
+        shares = mix_labels(y, mix, self.num_classes)
         if self.smoothing:
             shares = shares * (1 - self.smoothing) + self.smoothing / self.num_classes
-        loss = self.loss(self._autocast_model(x), shares)
-        self.optimizer.zero_grad(set_to_none=True)
+        with mix_hidden(self.places, mix):
+            logits = self._autocast_model(x)
+        loss = self.loss(logits, shares)
         loss.backward()
         self.optimizer.step()
         return loss.detach()
@@ -104,9 +114,9 @@ class Stepper:
         """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
         return self._autocast_model(x).float()
 
-    def _saliency(self, x: Tensor, y: Tensor) -> Tensor:
+    def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         with self._autocast():
-            return self.gradient(x, y)
+            return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
 
     def _autocast_model(self, x: Tensor) -> Tensor:
         with self._autocast():
