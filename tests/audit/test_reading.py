@@ -274,3 +274,36 @@ def test_every_kind_of_text_that_frames_hand_over(dense, kind):
     assert arm.example_id is not None
     assert arm.example_id[:2].tolist() == ["i0", "i1"]
     assert arm.pred.shape == (2, 40)
+
+
+def test_rows_of_several_runs_in_any_order(rng, tmp_path):
+    """Runs one after the other, and shuffled; the arm as text, as a dictionary, and as one with unused entries."""
+    n, seeds = 30, [4, 1, 3]
+    labels = np.arange(n) % 3
+    columns = {
+        "arm": np.repeat(["vanilla", "mixup"], n * 3),
+        "seed": np.tile(np.repeat(seeds, n), 2),
+        "example_id": np.tile(np.arange(n), 6),
+        "label": np.tile(labels, 6),
+        "pred": rng.integers(0, 3, 6 * n),
+    }
+    order = rng.permutation(6 * n)
+    unused = pa.DictionaryArray.from_arrays(
+        (columns["arm"] == "mixup").astype(np.int32), ["vanilla", "mixup", "cutmix"]
+    )
+    tables = {
+        "together": pa.table(columns),
+        "shuffled": pa.table({key: values[order] for key, values in columns.items()}),
+        "coded": pa.table(columns | {"arm": pa.array(columns["arm"]).dictionary_encode()}),
+        "unused": pa.table(columns | {"arm": unused}),
+    }
+    found = {}
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+        found[name] = read(tmp_path / f"{name}.parquet", "x")
+    for arms in found.values():
+        assert sorted(a.arm for a in arms) == ["mixup", "vanilla"]
+        for arm in arms:
+            assert arm.seeds.tolist() == sorted(seeds)
+            rows = (columns["arm"] == arm.arm) & (columns["seed"] == 3)
+            assert arm.pred[1].tolist() == columns["pred"][rows].tolist()

@@ -92,8 +92,12 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
             "Leave one out."
         )
     stack = lambda key: _stacked([getattr(p, key) for p in parts])  # noqa: E731
+    lead = parts[0]
     return replace(
-        parts[0],
+        lead,
+        # Copies: views would keep the columns of all seeds in memory.
+        labels=lead.labels.copy(),
+        example_id=None if lead.example_id is None else lead.example_id.copy(),
         pred=np.concatenate([p.pred for p in parts]),
         seeds=seeds,
         p_true=stack("p_true"),

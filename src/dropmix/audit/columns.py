@@ -49,7 +49,7 @@ def probabilities(table: pa.Table, name: str, where: str) -> np.ndarray | None:
     column = _without_nulls(table, name, where)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with floats, got {clip(column.type)}. Save it as float32.")
-    return column.to_numpy().astype(np.float32)
+    return column.to_numpy().astype(np.float32, copy=False)
 
 
 def ids(table: pa.Table, where: str) -> np.ndarray | None:
@@ -75,6 +75,13 @@ def texts(table: pa.Table, name: str, where: str) -> tuple[np.ndarray, list[str]
     column = _without_nulls(table, name, where)
     if not (_is_text(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with text, got {clip(column.type)}. Save it as text.")
+    if pa.types.is_dictionary(column.type):
+        coded = column.unify_dictionaries().combine_chunks()
+        codes, names = coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
+        # As it is, if every entry is text, distinct and used: decoded, a name on every row is the largest column.
+        sound = all(isinstance(n, str) for n in names) and len(set(names)) == len(names)
+        if sound and np.bincount(codes, minlength=len(names)).all():
+            return codes, names
     column = column.cast(pa.large_string())
     coded = pa.chunked_array([column.dictionary_encode().combine_chunks()]).unify_dictionaries().combine_chunks()
     return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()

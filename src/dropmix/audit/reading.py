@@ -15,6 +15,7 @@ from dropmix.audit.dense import read_mapping, read_npz
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.predictions import Predictions, checked
 
+MANY_RUNS = 10_000  # more changes of arm or seed from row to row: the rows are shuffled
 WANTED = ("arm", "seed", "example_id", "label", "pred", "p_true", "p_max", "topk")
 
 
@@ -105,7 +106,9 @@ def read_path(path: Path, classes: Sequence[str] | None = None, topk: int = 1) -
     source = {"path": where, "sha256": sha256(path)}
     if path.suffix == ".npz":
         return [read_npz(path, source, classes)]
-    return from_table(_table(path, topk), where, path.stem, classes, topk, source)
+    parts = from_table(_table(path, topk), where, path.stem, classes, topk, source)
+    pa.default_memory_pool().release_unused()
+    return parts
 
 
 def sha256(path: Path) -> str:
@@ -199,8 +202,13 @@ def from_table(
 
 
 def _runs(arm: np.ndarray, seed: np.ndarray) -> list[tuple[int, int, np.ndarray | slice]]:
-    if (arm == arm[0]).all() and (seed == seed[0]).all():
-        return [(int(arm[0]), int(seed[0]), slice(None))]
+    """Rows of each (arm, seed), by arm and seed: slices where a run's rows lie together, which take no memory."""
+    cut = np.flatnonzero((arm[1:] != arm[:-1]) | (seed[1:] != seed[:-1])) + 1
+    if len(cut) < MANY_RUNS:
+        starts = [0, *cut.tolist()]
+        runs = [(int(arm[a]), int(seed[a]), slice(a, b)) for a, b in zip(starts, [*starts[1:], len(arm)])]
+        if len({run[:2] for run in runs}) == len(runs):
+            return sorted(runs, key=lambda run: run[:2])
     order = np.lexsort((seed, arm))
     cut = np.flatnonzero((np.diff(arm[order]) != 0) | (np.diff(seed[order]) != 0)) + 1
     return [(int(arm[rows[0]]), int(seed[rows[0]]), rows) for rows in np.split(order, cut)]

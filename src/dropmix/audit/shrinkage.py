@@ -238,7 +238,7 @@ def posterior(priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray,
     for prior, share in zip(priors, mixing.T):
         # A shape of no weight is not worth its time.
         rows = np.flatnonzero(share > 1e-6)
-        size = max(1, BLOCK // prior.shape.sigma.size)
+        size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
         for i in range(0, len(rows), size):
             at = rows[i : i + size]
             parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin)
