@@ -43,15 +43,16 @@ def test_a_second_study_falls_into_the_ranges():
     scales, rng = world.scales(), np.random.default_rng(1)
     change = np.where(np.arange(60) < 12, -0.04, 0.02)
     inside = []
-    for _ in range(25):
+    for _ in range(30):
         drawn = simulate(world, change, rng, scales=scales)
         first = study(drawn.correct0[:5], drawn.correct1[:5])
-        second = study(drawn.correct0[5:], drawn.correct1[5:]).summary
+        second = drawn.correct1[5:].mean(axis=(0, 2)) - drawn.correct0[5:].mean(axis=(0, 2))
+        down = second[second < -1e-9]
         counts, means = degraded_ranges(first, 5, draws=400)
-        inside.append((counts.holds(second["n_degraded"]), means.holds(second["mean_degraded_change"])))
+        inside.append((counts.holds(len(down)), means.holds(float(down.mean()))))
     share = np.mean(inside, axis=0)
-    assert share.min() > 0.8
-    assert counts.high - counts.low < 40
+    assert share.min() > 0.83  # 0.95 - 3 errors of 30 trials
+    assert counts.high - counts.low < 30
 
 
 def test_a_study_of_other_networks_falls_outside():

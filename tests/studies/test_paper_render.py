@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from dropmix.audit.errors import AuditError
 from dropmix.recipes.paper import EXHIBITS, plan
@@ -118,6 +119,15 @@ def test_a_table_in_every_format(exact_groups, tmp_path):
     assert sum(bool(row["value"]) for row in rows) == len(sheet.sides)
     assert "## Printed beside ours: WRN28-2" in sheet.markdown()
     assert sheet.latex().count(r"\begin{tabular}") == sheet.latex().count(r"\end{tabular}") == 3
+
+
+def test_a_terminal_of_80_characters_shows_every_number(exact_groups):
+    sheet = render_table(EXHIBITS["table1"], exact_groups)
+    out = io.StringIO()
+    Console(file=out, width=80).print(sheet.terminal(80))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.endswith(("within", "outside", "within ", "outside ")) for line in lines) == len(sheet.sides)
 
 
 def test_small_runs_stand_in_under_a_heading_that_says_so(small_groups):

@@ -4,7 +4,7 @@ Two studies of S seeds that measure the same networks differ by seed noise in bo
 when it falls into the 95 % range of a second study with the printed number of seeds:
 
     accuracy     ours +- t sqrt(s1^2 / S1 + s2^2 / S2),  Welch's degrees of freedom; printed sds have ddof 0
-    N_DC, mean   simulated: true changes from the empirical-Bayes posterior of ours, plus a second study's noise
+    N_DC, mean   ours + what a second study differs by; both are simulated, true changes from the audit's posterior
     confidence   ours +- t times the jackknife error over seeds, of both studies
 
 Seed noise is all that the range holds: other data order, hardware or library versions are in neither.
@@ -91,29 +91,44 @@ def degraded_ranges(
         known = (half / ndtri((1 + level) / 2)) ** 2
     else:
         known = noise
-    second = noise * (2 / their_seeds) / (1 / own[0] + 1 / own[1])
     rng = np.random.default_rng([seed, 5])
-    common = math.sqrt(_common(comparison, their_seeds, noise, second))
-    shape = (draws, len(centre))
-    change = centre + common * rng.standard_normal((draws, 1)) + np.sqrt(known + second) * rng.standard_normal(shape)
-    steps = np.asarray(classes["n"]) * their_seeds
+    true = centre + np.sqrt(known) * rng.standard_normal((draws, len(centre)))
+    sizes = np.asarray(classes["n"])
+    second = noise * (2 / their_seeds) / (1 / own[0] + 1 / own[1])
+    ours = _drawn(true, noise, _common(comparison, own, noise), sizes * math.lcm(*own), rng)
+    theirs = _drawn(true, second, _common(comparison, (their_seeds,) * 2, second), sizes * their_seeds, rng)
+    held = summary["n_degraded"], summary["mean_degraded_change"]
+    number, mean = (_shifted(value, b - a) for value, a, b in zip(held, ours, theirs))
+    return Range(max(number.low, 0.0), min(number.high, float(len(centre)))), Range(mean.low, min(mean.high, 0.0))
+
+
+def _drawn(true: np.ndarray, noise: np.ndarray, common: float, steps: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Number of degraded classes and their mean change in simulated studies, (draws,); NaN where there is none."""
+    draws = len(true)
+    change = (
+        true + math.sqrt(common) * rng.standard_normal((draws, 1)) + np.sqrt(noise) * rng.standard_normal(true.shape)
+    )
     down = np.rint(change * steps) < 0
     number = down.sum(axis=1)
-    some = number > 0
-    counts = Range(*np.quantile(number, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
-    if not some.any():
-        return counts, UNKNOWN
-    means = (change * down).sum(axis=1)[some] / number[some]
-    return counts, Range(*np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
+    with np.errstate(invalid="ignore"):
+        return number, (change * down).sum(axis=1) / number
 
 
-def _common(c: Comparison, their_seeds: int, noise: np.ndarray, second: np.ndarray) -> float:
-    """Variance of what moves all classes alike, in both studies: of the accuracies, less what the classes explain."""
+def _shifted(value: float | None, differences: np.ndarray) -> Range:
+    known = differences[np.isfinite(differences)]
+    if value is None or not len(known):
+        return UNKNOWN
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return Range(value + low, value + high)
+
+
+def _common(c: Comparison, seeds: tuple[int, int], noise: np.ndarray) -> float:
+    """Variance of what moves all classes of a study alike: of its gain, less what the classes' own noise explains."""
     total = 0.0
-    for values in (c.accuracies_baseline, c.accuracies_treated):
+    for values, count in zip((c.accuracies_baseline, c.accuracies_treated), seeds):
         if len(values) > 1:
-            total += float(np.var(values, ddof=1)) * (1 / len(values) + 1 / their_seeds)
-    return max(total - float((noise + second).sum()) / len(noise) ** 2, 0.0)
+            total += float(np.var(values, ddof=1)) / count
+    return max(total - float(noise.sum()) / len(noise) ** 2, 0.0)
 
 
 def confidence_ranges(

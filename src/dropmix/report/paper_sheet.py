@@ -19,7 +19,7 @@ RULE = (
     "Diff.: ours - printed. Range: where the number of a second study like ours, with 5 seeds an arm, falls in 95 % of "
     "cases, by seed noise alone; a printed number inside it is within seed noise."
 )
-HEAD = ["arm", "measure", "printed", "ours", "diff.", "range", "noise"]
+HEAD = ["arm", "what", "printed", "ours", "diff.", "range", "noise"]
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,11 @@ class Sheet:
         for heading, rows in self.ours:
             parts.append(to_terminal(rows, f"Ours: {heading}", width))
         for heading, sides in self.by_panel().items():
-            table = Table(
-                title=Text(f"Printed beside ours: {heading}"),
-                title_justify="left",
-                box=SIMPLE_HEAD,
-                padding=(0, 1, 0, 0),
-            )
+            parts.append(Text(f"Printed beside ours: {heading}", "italic"))
+            table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
             for name in HEAD:
-                table.add_column(
-                    Text(name),
-                    justify="left" if name in HEAD[:2] else "right",
-                    no_wrap=name != "arm",
-                    min_width=12 if name == "arm" else None,
-                )
+                side, width = ("left" if name in HEAD[:2] else "right"), (12 if name == "arm" else None)
+                table.add_column(Text(name), justify=side, no_wrap=name != "arm", min_width=width)
             for cells in side_cells(sides):
                 table.add_row(*map(Text, cells))
             parts.append(table)
