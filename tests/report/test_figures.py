@@ -196,3 +196,10 @@ def test_the_callers_matplotlib_is_left_alone(ten):
     code = "import sys, dropmix.report.write; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert seen.strip() == "set()"
+
+
+def test_arms_are_spelt_as_in_the_text(ten):
+    arm = one(ten, 1)
+    assert fig.baseline_against_treated(arm).axes[0].get_ylabel() == "recall of Mixup + DropMix, r = 0.2, %"
+    texts = [t.get_text() for t in fig.seed_spread(arm).legends[0].get_texts()]
+    assert "5 seeds of Mixup + DropMix, r = 0.2" in texts

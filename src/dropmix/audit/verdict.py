@@ -22,7 +22,7 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 48 + [0] * 2
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         No evidence of class dependency: the classes' changes differ no more than noise does (p = ...). treated loses
-        2.0 points (100.0 -> 98.0 %). 1 of 2 classes looks worse; about 1 [0, 2] would if all changed alike. Tested one
+        2.0 points (100.0 to 98.0 %). 1 of 2 classes looks worse; about 1 [0, 2] would if all changed alike. Tested one
         by one, between 0 and 2 of them truly lost more than 0.5 points. No single class can be
         named with confidence. One seed only: a hint, not a finding.
     """
@@ -51,7 +51,7 @@ def _gain(c: Comparison) -> str:
     s = c.summary
     gain = s["gain"]
     arm = arm_title(c.arm)
-    numbers = f"({100 * s['accuracy_baseline']:.1f} -> {100 * s['accuracy_treated']:.1f} %)"
+    numbers = f"({100 * s['accuracy_baseline']:.1f} to {100 * s['accuracy_treated']:.1f} %)"
     if f"{abs(100 * gain):.1f}" == "0.0":
         return f"{arm} leaves accuracy as it is {numbers}."
     verb = "gains" if gain > 0 else "loses"
@@ -94,7 +94,7 @@ def _calls(c: Comparison) -> str:
     if len(called) <= 5:
         return f"{'This one' if len(called) == 1 else f'These {len(called)}'} surely: {named}."
     # A tenth of many names is several classes: "surely" would promise what the rate of false calls does not.
-    return f"{len(called)} can be named, of which few are wrong by the accepted rate: {named}{more}."
+    return f"{len(called)} can be named, a few of them wrongly: {named}{more}."
 
 
 def _caution(c: Comparison) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dropmix.report.names import comparison_title, number, shorten
+from dropmix.report.names import arm_title, comparison_title, number, shorten
 from dropmix.report.style import (
     DEGRADED,
     FLOOR,
@@ -198,7 +198,7 @@ def seed_spread(comparison: "Comparison") -> Figure:
     figure = new_figure(10, 3.6 if len(order) <= NAMES_UP_TO else 3.1)
     axes = figure.add_subplot()
     _seed_range(axes, base - base.mean(axis=0), VANILLA, 0.22, f"{len(base)} seeds of {comparison.baseline}")
-    _seed_range(axes, moved, IMPROVED, 0.35, f"{len(moved)} seeds of {shorten(comparison.arm)}")
+    _seed_range(axes, moved, IMPROVED, 0.35, f"{len(moved)} seeds of {shorten(arm_title(comparison.arm))}")
     line = axes.stairs(change, _edges(len(order)), baseline=None, color="black", lw=1.4, label="mean change")
     line.set_zorder(4)
     if len(order) <= 30:

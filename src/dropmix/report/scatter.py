@@ -45,7 +45,7 @@ def baseline_against_treated(comparison: "Comparison") -> Figure:
     left.plot([low, high], [low, high], color="black", lw=0.8)
     draw_by_status(left, comparison, base, treated)
     left.set(xlim=(low, high), ylim=(low, high), aspect="equal", anchor="W")
-    left.set_ylabel(f"recall of {shorten(comparison.arm, 40)}, %")
+    left.set_ylabel(f"recall of {shorten(arm_title(comparison.arm), 40)}, %")
     left.set_title(comparison_title(comparison), loc="left")
     left.legend(loc="upper left", handletextpad=0.2)
     draw_by_status(right, comparison, base, change)
