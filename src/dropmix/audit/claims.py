@@ -218,10 +218,11 @@ def unevenness(change: np.ndarray, variance: np.ndarray) -> Estimate:
         most = 10 * float(np.var(change)) * m + 1e-12
         if q(0.0) <= target:
             return 0.0
-        return float(np.sqrt(brentq(lambda t: q(t) - target, 0.0, most)))  # pyright: ignore[reportArgumentType]
+        return float(np.sqrt(brentq(lambda t: q(t) - target, 0.0, most)))  # pyright: ignore
 
     tail = (1 - LEVEL) / 2
-    return Estimate(at(m - 1), at(float(chdtri(m - 1, tail))), at(float(chdtri(m - 1, 1 - tail))))
+    low, high = chdtri(m - 1, np.array([tail, 1 - tail])).tolist()
+    return Estimate(at(m - 1), at(low), at(high))
 
 
 def variance_difference(a: Seen, b: Seen) -> Estimate:

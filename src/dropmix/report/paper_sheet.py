@@ -60,8 +60,8 @@ class Sheet:
             parts.append(Text(f"Printed beside ours: {heading}", "italic"))
             table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
             for name in HEAD:
-                side, width = ("left" if name in HEAD[:2] else "right"), (12 if name == "arm" else None)
-                table.add_column(Text(name), justify=side, no_wrap=name != "arm", min_width=width)
+                side = "left" if name in HEAD[:2] else "right"
+                table.add_column(Text(name), justify=side, no_wrap=name != "arm", min_width=12 if name == "arm" else 4)
             for cells in side_cells(sides):
                 table.add_row(*map(Text, cells))
             parts.append(table)

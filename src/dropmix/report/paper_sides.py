@@ -104,8 +104,9 @@ def _accuracy(
 ) -> Side:
     theirs = printed or Measures(None)
     seeds = int(number(c.summary, f"seeds_{side}") or 1)
-    known = ours.accuracy is not None
-    around = accuracy_range(ours.accuracy, ours.accuracy_sd, seeds, theirs.accuracy_sd) if known else UNKNOWN
+    around = UNKNOWN
+    if ours.accuracy is not None:
+        around = accuracy_range(ours.accuracy, ours.accuracy_sd, seeds, theirs.accuracy_sd)
     values = (theirs.accuracy, theirs.accuracy_sd, ours.accuracy, ours.accuracy_sd)
     return Side(panel.heading, network, name, "Acc", *values, around)
 
