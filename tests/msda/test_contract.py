@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -121,6 +122,71 @@ def test_images_of_one_colour_stay_as_they_are(method):
     shown = mixed if mix.own_cells is None else mixed[mixed != 0]
     torch.testing.assert_close(shown, torch.full_like(shown, 0.3))
     assert torch.isfinite(mixed).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("per", PERS)
+def test_saliency_of_zeros_is_as_good_as_any(shape, per):
+    batch, height, width = shape
+    x, y = images(batch, height, width), torch.eye(batch)
+    for name in METHODS:
+        function = get_method(name)
+        if "saliency" not in inspect.signature(function).parameters:
+            continue
+        mixed, shares = apply_mix(x, y, function(x, torch.zeros(shape), generator=seeded(), per=per))
+        assert mixed.isfinite().all()
+        torch.testing.assert_close(shares.sum(1), torch.ones(batch))
+
+
+@pytest.mark.parametrize("per", PERS)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_lam_of_zero_or_one_shows_what_it_says(method, per, value, monkeypatch):
+    modules = [import_module(METHODS[name].split(":")[0]) for name in (method, "mixup")]
+    for module in modules:
+        if hasattr(module, "draw_lam"):
+            size = {"batch": 1, "sample": 6}[per]
+            monkeypatch.setattr(module, "draw_lam", lambda *_, size=size: torch.full((size,), value))
+    x, y = images(6), torch.eye(6)
+    mix = draw_from(method, x, per=per)
+    mixed, shares = apply_mix(x, y, mix)
+    expected, expected_shares = naive_apply(x, y, mix)
+    torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(shares.double(), expected_shares, rtol=0, atol=1e-6)
+    if method in ("mixup", "manifoldmix", "fmix", "gridmix") or (value == 1 and method in ("cutmix", "saliencymix")):
+        assert torch.equal(mixed, x if value else x[mix.partner])
+        assert torch.equal(mix.lam, torch.full((6,), value))
+
+
+@pytest.mark.parametrize("per", PERS)
+def test_a_partner_equal_to_the_image_changes_nothing(method, per, monkeypatch):
+    for name in (method, "mixup"):
+        module = import_module(METHODS[name].split(":")[0])
+        if hasattr(module, "draw_partner"):
+            monkeypatch.setattr(module, "draw_partner", lambda batch, *_: torch.arange(batch))
+    x, y = images(5), torch.eye(5)
+    mix = draw_from(method, x, per=per, **({"transport": False} if method == "puzzlemix" else {}))
+    mixed, shares = apply_mix(x, y, mix)
+    torch.testing.assert_close(shares, y)
+    if mix.pasted is None:  # a shrunken image in itself is another image
+        assert torch.equal(mixed, x)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_drawing_from_non_finite_images_is_right_or_refused(method, value):
+    x = images(6)
+    x[2] = value
+    refused = {"puzzlemix": r"expected images in \[0, 1\]"}
+    if abs(value) == torch.inf:
+        refused["saliencymix"] = "expected finite saliency, got NaN or infinity"
+    if method in refused:
+        with pytest.raises(ValueError, match=refused[method]):
+            draw_from(method, x, 1)
+        return
+    mix = draw_from(method, x, 1)
+    mixed, shares = apply_mix(x, torch.eye(6), mix)
+    untouched = (torch.arange(6) != 2) & (mix.partner != 2)
+    assert mixed[untouched].isfinite().all()
+    torch.testing.assert_close(shares.sum(1), torch.ones(6))
 
 
 def test_non_finite_values_stay_in_the_images_that_hold_them(method):
