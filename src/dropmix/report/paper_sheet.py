@@ -58,10 +58,10 @@ class Sheet:
             parts.append(to_terminal(rows, f"Ours: {heading}", width))
         for heading, sides in self.by_panel().items():
             parts.append(Text(f"Printed beside ours: {heading}", "italic"))
-            table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+            table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
             for name in HEAD:
                 side = "left" if name in HEAD[:2] else "right"
-                table.add_column(Text(name), justify=side, no_wrap=name != "arm", min_width=12 if name == "arm" else 4)
+                table.add_column(Text(name), justify=side, no_wrap=name != "arm", min_width=10 if name == "arm" else 4)
             for cells in side_cells(sides):
                 table.add_row(*map(Text, cells))
             parts.append(table)
