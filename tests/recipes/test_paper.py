@@ -12,6 +12,7 @@ RUNS = {
     "figure1": 3 * 5,
     "figure2": 3 * 5,
     "figure3": (1 + 3 * 11) * 5,
+    "figure4": 0,  # drawn from what `dropmix label-info` writes
     "figure5": 3 * 5,
     "figure6": 2 * 5,
     "figure7": (1 + 11 + 9) * 5,  # alpha = 1 is the rate 0 of the other line
@@ -22,6 +23,7 @@ RUNS = {
     "figure12": (1 + 3 * 11) * 5,
     "figure13": (1 + 3 * 11) * 5,
     "figure14": (1 + 3 * 11) * 5,
+    "figure15": 0,
     "figure16": 3 * 5,
     "figure17": 3 * 5,
     "figure18": 3 * 5,

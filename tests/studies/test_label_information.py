@@ -31,7 +31,9 @@ def test_every_pair_equals_a_loop():
     for own, partner, (unmixed, mixed, replaced) in zip(found.own, found.partner, found.confidence):
         rows, others = np.flatnonzero(own == LABELS), np.flatnonzero(partner == LABELS)
         values = {
-            (i, j): [predict((1 - s) * IMAGES[i][None] + s * IMAGES[j][None]).softmax(1)[0, own].item() for s in (0, 0.3, 1)]
+            (i, j): [
+                predict(((1 - s) * IMAGES[i] + s * IMAGES[j])[None]).softmax(1)[0, own].item() for s in (0, 0.3, 1)
+            ]
             for i in rows
             for j in others
         }

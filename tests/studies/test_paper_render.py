@@ -187,3 +187,27 @@ def test_no_runs_is_one_clear_line(tmp_path):
         find_groups([tmp_path])
     with pytest.raises(AuditError, match="got nothing there"):
         find_groups([tmp_path / "none"])
+
+
+def test_label_information_is_drawn_from_what_label_info_wrote(small_groups, tmp_path):
+    from dropmix.cli.label_info import write_label_information
+    from dropmix.studies.label_information import LabelInformation
+
+    nothing = render_figure(EXHIBITS["figure4"], small_groups, [tmp_path])
+    assert (nothing.drawings, len(nothing.missing)) == ([], 1)
+    assert "dropmix label-info" in nothing.missing[0]
+    found = LabelInformation(
+        np.array([0.0, 0.5, 1.0]),
+        np.array([0, 0, 1]),
+        np.array([1, 1, 0]),
+        np.array([[0.9, 0.5, 0.0], [0.7, 0.3, 0.0], [0.8, 0.6, 0.1]]),
+        ["a", "b"],
+    )
+    write_label_information(found, np.array([0.1, -0.1]), tmp_path / "label-information")
+    (drawing,) = render_figure(EXHIBITS["figure4"], small_groups, [tmp_path]).drawings
+    axes = drawing.figure.axes[0]
+    lines = {tuple(np.round(line.get_ydata(), 6)) for line in axes.get_lines()}
+    assert lines == {(0.8, 0.4, 0.0), (0.8, 0.6, 0.1)}  # the means over pairs, each once thin and once as its group's
+    (tmp_path / "label-information" / "classes.csv").write_text("class\na\n")
+    with pytest.raises(ValueError, match="Run it again"):
+        render_figure(EXHIBITS["figure4"], small_groups, [tmp_path])

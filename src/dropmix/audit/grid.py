@@ -12,7 +12,7 @@ from dropmix.audit.predictions import Predictions
 from dropmix.audit.reading import read_path, sha256
 
 BASELINE = "vanilla"
-OURS = {"report", "figures"}  # written beside the runs by `dropmix report`
+OURS = {"report", "figures", "label-information", "paper"}  # written beside the runs by our own commands
 
 
 @dataclass(frozen=True)

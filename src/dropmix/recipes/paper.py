@@ -85,7 +85,7 @@ class Exhibit:
     Args:
         name: "table1", ..., "figure18".
         title: what it shows.
-        needs: runs behind it.
+        needs: runs behind it; none where it rests on the files of `dropmix label-info`.
     """
 
     name: str
@@ -134,6 +134,7 @@ def _exhibits() -> Iterator[Exhibit]:
     yield Exhibit("figure1", "two classes under vanilla, Mixup and DropMix", (one("PreActRN50", "mixup"),))
     yield Exhibit("figure2", "recall change of every class, Mixup and DropMix", (one("PreActRN50", "mixup"),))
     yield Exhibit("figure3", "measures against the DropMix rate, WRN28-2", (_sweep("WRN28-2"),))
+    yield Exhibit("figure4", "label information against mixing strength")
     yield Exhibit("figure5", "confidence and recall, Mixup", (one("WRN28-2", "mixup"),))
     spread = Need("ResNet18", "cifar100-resnet18", (VANILLA, Choice("mixup")))
     yield Exhibit("figure6", "recall changes over seeds, ResNet-18", (spread,))
@@ -144,6 +145,7 @@ def _exhibits() -> Iterator[Exhibit]:
     yield Exhibit("figure11", "recall change of every class, CutMix on ImageNet", (imagenet("cutmix"),))
     for number, network in ((12, "PreActRN18"), (13, "PreActRN34"), (14, "PreActRN50")):
         yield Exhibit(f"figure{number}", f"measures against the DropMix rate, {network}", (_sweep(network),))
+    yield Exhibit("figure15", "label information against mixing strength, more classes")
     for number, method, title in ((16, "mixup", "Mixup"), (17, "cutmix", "CutMix"), (18, "puzzlemix", "PuzzleMix")):
         yield Exhibit(f"figure{number}", f"confidence and recall, {title}", (one("WRN28-2", method),))
 

@@ -17,6 +17,7 @@ from dropmix.report.extremes import best_and_worst
 from dropmix.report.names import method_title
 from dropmix.report.paper_confidence import confidence_and_change
 from dropmix.report.paper_curves import curves
+from dropmix.report.paper_label import label_figures
 from dropmix.report.paper_overview import overview
 from dropmix.report.paper_panel import Panel
 from dropmix.report.scatter import has_confidence
@@ -143,6 +144,13 @@ def extremes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> l
     return found
 
 
+def label_information(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
+    """Figs. 4, 15: confidence in the own class against mixing strength, from what `dropmix label-info` wrote."""
+    found = label_figures(folders)
+    suffix = lambda i: "" if len(found) == 1 else f"-{i}"  # noqa: E731
+    return [Drawing(suffix(i), f"{name}: label information", figure) for i, (name, figure) in enumerate(found, 1)]
+
+
 def _mended(panel: Panel, method: str):
     return panel.dropmix(method, RATES.get((panel.network, method), 0.4))
 
@@ -151,6 +159,7 @@ FIGURES: dict[str, Draw] = {
     "figure1": two_classes,
     "figure2": partial(all_classes, method="mixup"),
     "figure3": sweep,
+    "figure4": label_information,
     "figure5": partial(confidence, method="mixup"),
     "figure6": over_seeds,
     "figure7": alpha_sweep,
@@ -161,6 +170,7 @@ FIGURES: dict[str, Draw] = {
     "figure12": sweep,
     "figure13": sweep,
     "figure14": sweep,
+    "figure15": label_information,
     "figure16": partial(confidence, method="mixup"),
     "figure17": partial(confidence, method="cutmix"),
     "figure18": partial(confidence, method="puzzlemix"),

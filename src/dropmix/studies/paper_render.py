@@ -8,6 +8,7 @@ from dropmix.recipes.paper import Exhibit
 from dropmix.report.figures import save
 from dropmix.report.paper import printed_table
 from dropmix.report.paper_figures import FIGURES, Drawing
+from dropmix.report.paper_label import CURVES
 from dropmix.report.paper_notes import notes
 from dropmix.report.paper_sheet import Sheet
 from dropmix.report.paper_sides import accuracy_sides, confidence_sides, our_rows
@@ -73,4 +74,6 @@ def render_figure(exhibit: Exhibit, groups: Sequence[Group], folders: Sequence[P
     """
     found, missing = panels(exhibit, groups)
     drawings = FIGURES[exhibit.name](found, folders)
+    if not exhibit.needs and not drawings:
+        missing = [f"{CURVES} in {' or '.join(map(str, folders))}: run dropmix label-info with --out in there"]
     return Rendered(exhibit.name, exhibit.title, drawings, missing, notes(exhibit.name))
