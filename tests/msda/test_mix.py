@@ -1,7 +1,9 @@
 """Mix and apply_mix: exactness, errors, equality with torchvision and timm, one compiled graph."""
 
 import copy
+import os
 import pickle
+import shutil
 
 import pytest
 import torch
@@ -240,3 +242,25 @@ def test_one_graph_for_all_boxes_and_odd_last_batches(name, per):
         torch.testing.assert_close(mixed, expected)
         torch.testing.assert_close(shares, expected_shares)
     assert counter.frame_count == 1
+
+
+@pytest.mark.skipif(
+    not shutil.which(os.environ.get("CXX", "g++")) and not shutil.which("clang++"), reason="needs a C++ compiler"
+)
+@pytest.mark.parametrize(("name", "per"), [("cutmix", "batch"), ("mixup", "sample")])
+def test_inductor_compiles_once_and_equals_eager(name, per):
+    counters = pytest.importorskip("torch._dynamo.utils").counters
+    torch._dynamo.reset()
+    counters.clear()
+    compiled = torch.compile(apply_mix, fullgraph=True, dynamic=True)
+    for seed in range(20):
+        batch = 7 if seed == 19 else 8
+        x, y = images(batch), torch.arange(batch)
+        mix = draw_from(name, x, seed, per=per)
+        mixed, shares = compiled(x, y, mix, num_classes=8)
+        expected, expected_shares = apply_mix(x, y, mix, num_classes=8)
+        if name == "cutmix":
+            assert torch.equal(mixed, expected)
+        torch.testing.assert_close(mixed, expected, rtol=0, atol=2e-7)  # a fused product and sum rounds once less
+        torch.testing.assert_close(shares, expected_shares, rtol=0, atol=2e-7)
+    assert counters["stats"]["unique_graphs"] == 1

@@ -40,7 +40,9 @@ def smoothmix(
     check_per(per)
     low, high = spread
     if not 0 < low <= high < float("inf"):
-        raise ValueError(f"smoothmix: expected spread with 0 < low <= high, got {spread}. Public code uses (0.25, 0.5).")
+        raise ValueError(
+            f"smoothmix: expected spread with 0 < low <= high, got {spread}. Public code uses (0.25, 0.5)."
+        )
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     y, at, s = uniform(3, 1 if per == "batch" else len(x), generator=generator)
