@@ -123,7 +123,7 @@ def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float
     if library == "timm":
         try:
             import timm  # pyright: ignore[reportMissingImports]
-            from timm.data import resolve_model_data_config  # pyright: ignore[reportMissingImports]
+            from timm.data.config import resolve_model_data_config  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ValueError(f"--network {name}: expected timm to be installed. Run pip install timm.") from None
         model = timm.create_model(which, pretrained=True)
