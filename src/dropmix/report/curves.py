@@ -1,6 +1,7 @@
 """Measures against the DropMix rate (the paper's Figs. 3, 7, 12 to 14)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,8 @@ from dropmix.report.style import CYCLE, MARKERS, VANILLA, figure_function, grid,
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
+
+TITLES = ("accuracy, %", "degraded classes", "mean change of the degraded, points")
 
 
 def rate_groups(audit: "Audit") -> list[str]:
@@ -44,25 +47,10 @@ def rate_curves(audit: "Audit", group: str = "") -> Figure:
     rates = sorted({rate for arms in methods.values() for rate in arms})
     figure = new_figure(10, 3.2)
     panels = figure.subplots(1, 3)
-    _baseline(panels[0], next(iter(methods.values())))
-    for i, (method, arms) in enumerate(methods.items()):
-        look = {"color": CYCLE[i % len(CYCLE)], "marker": MARKERS[i % len(MARKERS)], "ms": 4.5, "lw": 1.4}
-        label = clean(method_title(method))
-        draw_line(panels[0], arms, "accuracy_treated", "accuracy_treated_sd", 100, {**look, "label": label})
-        draw_line(panels[1], arms, "n_degraded", None, 1, look)
-        draw_line(panels[1], arms, "floor_n_degraded", None, 1, {**look, "ls": ":", "lw": 1, "ms": 2.5})
-        draw_line(panels[2], arms, "mean_degraded_change", "sd_degraded_change", 100, look)
-    titles = ("accuracy, %", "degraded classes", "mean change of the degraded, points")
-    for axes, title in zip(panels, titles):
+    handles = draw_measures(panels, {clean(method_title(m)): arms for m, arms in methods.items()}, TITLES)
+    for axes in panels:
         axes.set(xlabel="DropMix rate")
         axes.set_xticks(rates if len(rates) <= 6 else np.linspace(0, 1, 6))
-        axes.set_title(title, loc="left")
-        grid(axes)
-    panels[1].set_ylim(0, 1.08 * panels[1].dataLim.y1 or 1)
-    panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
-    handles, _ = panels[0].get_legend_handles_labels()
-    if any(number(c.summary, "floor_n_degraded") is not None for a in methods.values() for c in a.values()):
-        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if all classes changed alike"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), title=clean(group) or None)
     return figure
 
@@ -77,18 +65,42 @@ def _methods(audit: "Audit", group: str) -> dict[str, dict[float, "Comparison"]]
     return methods
 
 
-def draw_line(
-    axes: Axes, arms: "dict[float, Comparison]", key: str, spread: str | None, scale: float, look: dict
-) -> None:
-    """A measure of some arms against their rate, shaded by another one that is its sd.
+def draw_measures(
+    panels: Sequence[Axes], lines: "Mapping[str, Mapping[float, Comparison]]", titles: Sequence[str]
+) -> list[Any]:
+    """Accuracy, number of degraded classes and their mean change against a rate, a line each.
 
     Args:
-        axes: to draw on.
-        arms: rate -> comparison.
-        key, spread: of the summary; no shade where `spread` is None.
-        scale: 100 for what is shown in percent or points.
-        look: of the line.
+        panels: three.
+        lines: label -> rate -> comparison with one baseline; one rate is a mark without a line.
+        titles: of the panels.
+    Returns:
+        Handles of the legend: the baseline's accuracy, the lines, and the floor where it is known.
     """
+    comparisons = [c for arms in lines.values() for c in arms.values()]
+    level = 100 * (number(comparisons[0].summary, "accuracy_baseline") or np.nan)
+    name = clean(method_title(comparisons[0].baseline))
+    panels[0].axhline(level, color=VANILLA, lw=1.1, ls=(0, (4, 2)), label=name)
+    for i, (label, arms) in enumerate(lines.items()):
+        look = {"color": CYCLE[i % len(CYCLE)], "marker": MARKERS[i % len(MARKERS)], "ms": 4.5, "lw": 1.4}
+        _line(panels[0], arms, "accuracy_treated", "accuracy_treated_sd", 100, {**look, "label": label})
+        _line(panels[1], arms, "n_degraded", None, 1, look)
+        _line(panels[1], arms, "floor_n_degraded", None, 1, {**look, "ls": ":", "lw": 1, "ms": 2.5})
+        _line(panels[2], arms, "mean_degraded_change", "sd_degraded_change", 100, look)
+    for axes, title in zip(panels, titles):
+        axes.set_title(title, loc="left")
+        grid(axes)
+    panels[1].set_ylim(0, 1.08 * panels[1].dataLim.y1 or 1)
+    panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
+    handles: list[Any] = panels[0].get_legend_handles_labels()[0]
+    if any(number(c.summary, "floor_n_degraded") is not None for c in comparisons):
+        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if all classes changed alike"))
+    return handles
+
+
+def _line(
+    axes: Axes, arms: "Mapping[float, Comparison]", key: str, spread: str | None, scale: float, look: dict
+) -> None:
     rates = np.array(sorted(arms))
     values = _values(arms, rates, key) * scale
     if not np.isfinite(values).any():
@@ -99,12 +111,6 @@ def draw_line(
     axes.plot(rates, values, **look)
 
 
-def _values(arms: "dict[float, Comparison]", rates: np.ndarray, key: str) -> np.ndarray:
+def _values(arms: "Mapping[float, Comparison]", rates: np.ndarray, key: str) -> np.ndarray:
     found = [number(arms[rate].summary, key) for rate in rates]
     return np.array([np.nan if value is None else value for value in found])
-
-
-def _baseline(axes: Axes, arms: "dict[float, Comparison]") -> None:
-    comparison = next(iter(arms.values()))
-    accuracy = 100 * (number(comparison.summary, "accuracy_baseline") or np.nan)
-    axes.axhline(accuracy, color=VANILLA, lw=1.1, ls=(0, (4, 2)), label=clean(method_title(comparison.baseline)))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from dropmix.report.names import arm_title
-from dropmix.report.scatter import draw_by_status, draw_levels, name_largest
-from dropmix.report.style import figure_function, grid, new_figure, points
+from dropmix.report.scatter import draw_changes, draw_levels
+from dropmix.report.style import figure_function, new_figure
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
@@ -29,16 +29,7 @@ def confidence_and_change(plain: "Comparison", mended: "Comparison | None", head
     draw_levels(left, plain if mended is None else mended, None if mended is None else plain)
     left.set(xlabel="class confidence, %", ylabel="class recall, %")
     left.set_title("(a) confidence and recall", loc="left")
-    columns = plain.classes
-    x = points(columns["confidence_treated"]) - points(columns["confidence_baseline"])
-    y = points(columns["recall_change"])
-    draw_by_status(right, plain, x, y)
-    for draw in (right.axhline, right.axvline):
-        draw(0, color="black", lw=0.8)
-    right.margins(0.12)
-    name_largest(right, plain, x, y, 3.8)
-    right.set(xlabel="confidence change, points", ylabel="recall change, points")
+    draw_changes(right, plain)
     right.set_title(f"(b) changes under {arm_title(plain.arm)}", loc="left")
     right.legend(loc="lower right", handletextpad=0.2)
-    grid(right, "both")
     return figure

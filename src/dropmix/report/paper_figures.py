@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -21,6 +22,9 @@ from dropmix.report.paper_label import label_figures
 from dropmix.report.paper_overview import overview
 from dropmix.report.paper_panel import Panel
 from dropmix.report.scatter import has_confidence
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Comparison
 
 # The rate at which DropMix is shown where the paper prints one: Table 1 and 2, by network and method.
 RATES = {
@@ -56,16 +60,21 @@ def parts(panels: Sequence[Panel]) -> list[tuple[str, Panel]]:
     return [("" if len(panels) == 1 else f"-{i}", panel) for i, panel in enumerate(panels, 1)]
 
 
+def each(panels: Sequence[Panel], caption: str, draw: Callable[[Panel], Figure | None]) -> list[Drawing]:
+    """A drawing of every panel for which `draw` finds something."""
+    drawn = [(part, panel, draw(panel)) for part, panel in parts(panels)]
+    return [Drawing(part, f"{panel.heading}: {caption}", f) for part, panel, f in drawn if f is not None]
+
+
 def two_classes(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
     """Fig. 1: average accuracy and the paper's two classes under vanilla, Mixup and DropMix."""
-    found = []
-    for part, panel in parts(panels):
-        plain, mended = panel.plain("mixup"), _mended(panel, "mixup")
-        if plain is not None:
-            caption = "accuracy and two classes; a class that is not there is replaced by the most changed one"
-            figure = overview(plain, mended, panel.label, ("lamp", "dolphin"))
-            found.append(Drawing(part, f"{panel.heading}: {caption}", figure))
-    return found
+
+    def draw(panel: Panel) -> Figure | None:
+        plain = panel.plain("mixup")
+        return plain and overview(plain, _mended(panel, "mixup"), panel.label, ("lamp", "dolphin"))
+
+    caption = "accuracy and two classes; a class that is not there is replaced by the most changed one"
+    return each(panels, caption, draw)
 
 
 def all_classes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> list[Drawing]:
@@ -83,65 +92,60 @@ def all_classes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -
 
 def sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
     """Figs. 3, 12 to 14: accuracy, degraded classes and their mean change against the rate."""
-    found = []
-    for part, panel in parts(panels):
+
+    def draw(panel: Panel) -> Figure | None:
         lines = {method_title(m): panel.line(m) for m in ("mixup", "cutmix", "puzzlemix")}
-        lines = {label: line for label, line in lines.items() if line}
-        if lines:
-            figure = curves(lines, panel.label, "DropMix rate")
-            found.append(Drawing(part, f"{panel.heading}: measures against the DropMix rate", figure))
-    return found
+        return _curves(lines, panel, "DropMix rate")
+
+    return each(panels, "measures against the DropMix rate", draw)
 
 
 def alpha_sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
     """Fig. 7: DropMix's rate, and 1 - alpha of plain Mixup, on one axis."""
-    found = []
-    for part, panel in parts(panels):
+
+    def draw(panel: Panel) -> Figure | None:
         alphas = {0.0: panel.plain("mixup")}
         for comparison in panel.audit.comparisons:
             name, _, alpha = comparison.arm.partition(" alpha=")
             if name == "mixup" and alpha and " " not in alpha:
                 alphas[1 - float(alpha)] = comparison
-        alphas = {x: c for x, c in sorted(alphas.items()) if c is not None}
-        lines = {"Mixup with DropMix, x = rate": panel.line("mixup"), "Mixup, x = 1 - alpha": alphas}
-        lines = {label: line for label, line in lines.items() if line}
-        if lines:
-            figure = curves(lines, panel.label, "DropMix rate, or 1 - alpha")
-            found.append(Drawing(part, f"{panel.heading}: DropMix and alpha-controlled Mixup", figure))
-    return found
+        held = {x: c for x, c in sorted(alphas.items()) if c is not None}
+        lines = {"Mixup with DropMix, x = rate": panel.line("mixup"), "Mixup, x = 1 - alpha": held}
+        return _curves(lines, panel, "DropMix rate, or 1 - alpha")
+
+    return each(panels, "DropMix and alpha-controlled Mixup", draw)
 
 
 def confidence(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> list[Drawing]:
     """Figs. 5, 16 to 18: (a) confidence and recall of each class in three arms, (b) their changes without DropMix."""
-    found = []
-    for part, panel in parts(panels):
+
+    def draw(panel: Panel) -> Figure | None:
         plain = panel.plain(method)
-        if plain is not None and has_confidence(plain):
-            figure = confidence_and_change(plain, _mended(panel, method), panel.label)
-            found.append(Drawing(part, f"{panel.heading}: confidence and recall of every class", figure))
-    return found
+        if plain is None or not has_confidence(plain):
+            return None
+        return confidence_and_change(plain, _mended(panel, method), panel.label)
+
+    return each(panels, "confidence and recall of every class", draw)
 
 
 def over_seeds(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
     """Fig. 6: sorted changes and their range over seeds."""
-    found = []
-    for part, panel in parts(panels):
+
+    def draw(panel: Panel) -> Figure | None:
         plain = panel.plain("mixup")
-        if plain is not None:
-            figure = seed_spread(panel.named(plain))
-            found.append(Drawing(part, f"{panel.heading}: recall changes over seeds", figure))
-    return found
+        return plain and seed_spread(panel.named(plain))
+
+    return each(panels, "recall changes over seeds", draw)
 
 
 def extremes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> list[Drawing]:
     """Figs. 8, 9: recalls of the ten most improved and ten most degraded classes in three arms."""
-    found = []
-    for part, panel in parts(panels):
+
+    def draw(panel: Panel) -> Figure | None:
         plain = panel.plain(method)
-        if plain is not None:
-            figure = best_and_worst(plain, _mended(panel, method), heading=panel.label)
-            found.append(Drawing(part, f"{panel.heading}: best and worst classes", figure))
-    return found
+        return plain and best_and_worst(plain, _mended(panel, method), heading=panel.label)
+
+    return each(panels, "best and worst classes", draw)
 
 
 def label_information(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
@@ -149,6 +153,11 @@ def label_information(panels: Sequence[Panel], folders: Sequence[Path]) -> list[
     found = label_figures(folders)
     suffix = lambda i: "" if len(found) == 1 else f"-{i}"  # noqa: E731
     return [Drawing(suffix(i), f"{name}: label information", figure) for i, (name, figure) in enumerate(found, 1)]
+
+
+def _curves(lines: "dict[str, dict[float, Comparison]]", panel: Panel, xlabel: str) -> Figure | None:
+    held = {label: line for label, line in lines.items() if line}
+    return curves(held, panel.label, xlabel) if held else None
 
 
 def _mended(panel: Panel, method: str):

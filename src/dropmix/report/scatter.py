@@ -147,21 +147,26 @@ def confidence_against_recall(comparison: "Comparison", plain: "Comparison | Non
     label = f"confidence, % ({meaning.get(str(kind), 'as given')})"
     draw_levels(left, comparison, plain)
     left.set(xlabel=label, ylabel="recall, %")
-    columns = comparison.classes
-    before, after = points(columns["confidence_baseline"]), points(columns["confidence_treated"])
-    x, y = after - before, points(columns["recall_change"])
-    draw_by_status(right, comparison, x, y)
-    for draw in (right.axhline, right.axvline):
-        draw(0, color="black", lw=0.8)
-    right.margins(0.12)
-    name_largest(right, comparison, x, y, 3.8)
-    right.set(xlabel="confidence change, points", ylabel="recall change, points")
+    draw_changes(right, comparison)
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handletextpad=0.2, borderaxespad=0.2)
-    grid(right, "both")
     left.set_title(comparison_title(comparison), loc="left")
     mark_plot(left, "confidence", "treated")
     mark_plot(right, "confidence_change", "change")
     return figure
+
+
+def draw_changes(axes: Axes, comparison: "Comparison") -> None:
+    """Change of confidence against change of recall of every class, by status, the largest named."""
+    columns = comparison.classes
+    before, after = points(columns["confidence_baseline"]), points(columns["confidence_treated"])
+    x, y = after - before, points(columns["recall_change"])
+    draw_by_status(axes, comparison, x, y)
+    for draw in (axes.axhline, axes.axvline):
+        draw(0, color="black", lw=0.8)
+    axes.margins(0.12)
+    name_largest(axes, comparison, x, y, 3.8)
+    axes.set(xlabel="confidence change, points", ylabel="recall change, points")
+    grid(axes, "both")
 
 
 def has_confidence(comparison: "Comparison") -> bool:
