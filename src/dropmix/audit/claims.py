@@ -24,6 +24,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtri, stdtrit
 
+from dropmix.audit.confidence import welch_half_width
 from dropmix.audit.errors import AuditError
 from dropmix.audit.names import parse_arm
 from dropmix.audit.result import Comparison
@@ -305,8 +306,6 @@ def _gain_gap(a: Comparison, b: Comparison) -> Estimate:
     x, y = a.accuracies_treated, b.accuracies_treated
     if min(len(x), len(y)) < 2:
         return NOTHING
-    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
-    free = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1)) if u + v else 1.0
-    half = float(stdtrit(free, (1 + LEVEL) / 2)) * float(np.sqrt(u + v))
+    half = welch_half_width(x.var(ddof=1), len(x), y.var(ddof=1), len(y), LEVEL)
     gap = float(x.mean() - y.mean())
     return Estimate(gap, gap - half, gap + half)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from dropmix.audit.confidence import welch_half_width
 from dropmix.audit.dependency import signs
 from dropmix.audit.result import Comparison
 
@@ -60,11 +61,9 @@ def accuracy_range(mean: float, sd: float | None, seeds: int, their_sd: float | 
     if ours is None or theirs is None:
         one, free = (theirs, their_seeds - 1) if ours is None else (ours, seeds - 1)
         error = math.sqrt(one * (1 / seeds + 1 / their_seeds))  # pyright: ignore[reportOptionalOperand]
+        half = float(stdtrit(free, (1 + LEVEL) / 2)) * error
     else:
-        a, b = ours / seeds, theirs / their_seeds
-        error = math.sqrt(a + b)
-        free = (a + b) ** 2 / (a**2 / (seeds - 1) + b**2 / (their_seeds - 1)) if a + b else 1.0
-    half = float(stdtrit(free, (1 + LEVEL) / 2)) * error
+        half = welch_half_width(ours, seeds, theirs, their_seeds, LEVEL)
     return Range(mean - half, mean + half)
 
 
