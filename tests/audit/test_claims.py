@@ -69,7 +69,7 @@ def test_equal_gains_are_not_called_uneven_nor_one_method_worse():
         back.append(rescued(mixup.comparison, mended.comparison, 0))
         sure.append(confidence_gap(mixup, 0))
     assert np.mean([e.low > 0 for e in uneven]) < 0.1
-    for estimates in (variance, drop, back):
+    for estimates in (variance, drop, back, sure):
         assert covered(estimates, 0.0) > 0.85
 
 

@@ -54,23 +54,30 @@ def _saliency(x, y, *, signed=False, clean=0.0):
     return x if signed else x.square().mean(1)
 
 
-@pytest.mark.parametrize("options", [{}, {"adversarial": 1.0, "clean": 1.0}], ids=["plain", "attacked"])
-@pytest.mark.parametrize("unit", UNITS)
-def test_no_method_reads_what_lies_on_another_device(method, unit, options):
-    if options and method != "puzzlemix":
-        return
+def check_nobody_waits(method: str, unit: str, **options: Any) -> None:
+    """Draw and apply a method to images on the meta device, a lam and box a batch and a sample."""
     rate = 0.0 if unit == "batch" else 0.4
     shared: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.2,) * 3} | options
     if method == "puzzlemix":
         shared["block_counts"] = [4]  # one grid shows it; larger ones take hundreds of steps more
     for per in ("batch", "sample"):
-        augment = DropMix(method, rate, num_classes=9, unit=unit, per=per, **shared)
+        augment = DropMix(method, rate, num_classes=9, unit=unit, per=per, **shared)  # pyright: ignore
         x, y = torch.empty(9, 3, 16, 16, device="meta"), torch.empty(9, dtype=torch.int64, device="meta")
         with Watch("meta") as watch:
             mix = augment.draw(x, y, saliency=_saliency, generator=seeded(), epoch=(1, 2))
             mixed, shares = apply_mix(x, y, mix, num_classes=9)
         assert mixed.device.type == shares.device.type == "meta"
         assert watch.waits == []
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_method_reads_what_lies_on_another_device(method, unit):
+    check_nobody_waits(method, unit)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_puzzlemix_with_noise_and_a_clean_loss_does_not_either(unit):
+    check_nobody_waits("puzzlemix", unit, adversarial=1.0, clean=1.0)
 
 
 def test_the_watch_sees_what_waits():
