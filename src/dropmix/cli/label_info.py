@@ -35,13 +35,14 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
 def write_label_information(found: "LabelInformation", change: np.ndarray | None, out: Path) -> None:
     """Write label-information.csv (class x partner x strength), classes.csv, and the figure."""
     from dropmix.report.label_curves import label_curves
+    from dropmix.report.paper_label import CLASSES, CURVES
     from dropmix.report.style import save
 
     out.mkdir(parents=True, exist_ok=True)
-    found.save(out / "label-information.csv")
+    found.save(out / CURVES)
     curves, area, kept = found.curves(), found.area(), found.kept()
     pairs = np.bincount(found.own, minlength=len(found.classes))
-    with (out / "classes.csv").open("w", newline="", encoding="utf-8") as file:
+    with (out / CLASSES).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("class", "pairs", "confidence_unmixed", "area", "kept", "recall_change"))
         for i, name in enumerate(found.classes):

@@ -1,4 +1,4 @@
-"""Commands that ask one question each: floor, show."""
+"""Commands that ask one question each: floor, show, label-info."""
 
 from pathlib import Path
 from typing import Annotated

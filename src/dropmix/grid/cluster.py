@@ -104,7 +104,7 @@ def run_on_ray(
     """
     ray = _connect(address, settings.workers)
     settings.out.mkdir(parents=True, exist_ok=True)
-    progress, todo = plan(runs, settings.out)
+    progress, unfinished = plan(runs, settings.out)
     (device,) = settings.devices
     share = gpus if device != "cpu" and ray.cluster_resources().get("GPU") else 0.0
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -115,7 +115,7 @@ def run_on_ray(
     images = ray.put(dataset)
     with _token(settings.out) as token, on_signals(lambda: home.stop.remote()):
         waiting = {}
-        for spec in todo:
+        for spec in unfinished:
             job = {
                 "name": spec.folder_name,
                 "spec": spec.model_dump(mode="json"),

@@ -80,8 +80,8 @@ def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
         Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
-    progress, todo = plan(runs, settings.out)
-    pool = _Pool(deque(todo), settings, progress)
+    progress, unfinished = plan(runs, settings.out)
+    pool = _Pool(deque(unfinished), settings, progress)
     with on_signals(pool.stop):
         pool.run(view)
     return summary(progress)
@@ -90,13 +90,13 @@ def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
 def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunSpec]]:
     """Progress of every run by name, and the runs that are not done."""
     progress = {spec.folder_name: Progress(spec.folder_name) for spec in runs}
-    todo = []
+    unfinished = []
     for spec in runs:
         if inspect_run(out / spec.folder_name).state == "done":
             progress[spec.folder_name].state = "done"
         else:
-            todo.append(spec)
-    return progress, todo
+            unfinished.append(spec)
+    return progress, unfinished
 
 
 def summary(progress: dict[str, Progress]) -> Result:
@@ -173,8 +173,8 @@ class _Process:
 
 
 class _Pool:
-    def __init__(self, todo: deque[RunSpec], settings: Settings, progress: dict[str, Progress]) -> None:
-        self.todo, self.settings, self.progress = todo, settings, progress
+    def __init__(self, unfinished: deque[RunSpec], settings: Settings, progress: dict[str, Progress]) -> None:
+        self.unfinished, self.settings, self.progress = unfinished, settings, progress
         self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
         self.processes: set[_Process] = set()
         self.stopping = False
@@ -187,7 +187,7 @@ class _Pool:
 
     def run(self, view: View) -> None:
         devices = itertools.cycle(self.settings.devices)
-        for device in itertools.islice(devices, min(self.settings.workers, len(self.todo))):
+        for device in itertools.islice(devices, min(self.settings.workers, len(self.unfinished))):
             self.processes.add(_Process(self.events, device))
         while self.processes:
             view(self.progress)
@@ -218,8 +218,8 @@ class _Pool:
 
     def _feed(self, process: _Process) -> None:
         late = self.settings.deadline is not None and time.time() >= self.settings.deadline
-        if self.todo and not self.stopping and not late:
-            spec = self.todo.popleft()
+        if self.unfinished and not self.stopping and not late:
+            spec = self.unfinished.popleft()
             self.progress[spec.folder_name].state = "running"
             process.send(spec, self.settings)
         else:
@@ -240,15 +240,15 @@ class _Pool:
         run.state, run.cause = "failed", cause
         with contextlib.suppress(OSError):
             (self.settings.out / run.name / FAILED).write_text(cause + "\n")
-        if self.todo:
+        if self.unfinished:
             self.processes.add(_Process(self.events, process.device))
 
     def _give_up(self, cause: str) -> None:
         """Workers that end before they take a job will not fare better the next time: say so for all that is left."""
-        for spec in self.todo:
+        for spec in self.unfinished:
             run = self.progress[spec.folder_name]
             run.state, run.cause = "failed", cause
-        self.todo.clear()
+        self.unfinished.clear()
 
 
 @contextlib.contextmanager
