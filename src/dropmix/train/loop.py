@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ from .schedule import learning_rate
 from .step import Stepper
 
 EVALUATION_BATCH = 500
+
+Outcome = Literal["done", "stopped"]
+Result = TypeVar("Result")
 
 
 class RunError(RuntimeError):
@@ -64,7 +67,7 @@ class Place:
 
 def train_run(
     spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None = None
-) -> Literal["done", "stopped"]:
+) -> Outcome:
     """Train a run, or what is left of it, and write its predictions.
 
     Args:
@@ -79,12 +82,28 @@ def train_run(
         RunError: the loss is no longer finite.
         OSError: the disk is full; the last checkpoint stays.
     """
+    return exhaust(train_steps(spec, folder, dataset, device, control))
+
+
+def train_steps(
+    spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None = None
+) -> Generator[None, None, Outcome]:
+    """As `train_run`, but pausing after every step, so that several runs can take turns."""
     run = _Run(spec, folder, dataset, device, control or Control())
     run.resume()
-    if run.train() == "stopped":
-        return "stopped"
-    run.finish()
-    return "done"
+    outcome = yield from run.train()
+    if outcome == "done":
+        run.finish()
+    return outcome
+
+
+def exhaust(steps: Generator[None, None, Result]) -> Result:
+    """Go through a generator and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 class _Run:
@@ -127,11 +146,11 @@ class _Run:
         save_checkpoint(self.folder, content)
         self.saved = time.monotonic()
 
-    def train(self) -> Literal["done", "stopped"]:
+    def train(self) -> Generator[None, None, Outcome]:
         train, place = self.spec.train, self.place
         while place.epoch < train.epochs:
             self.stepper.set_lr(self._lr(place.epoch))
-            if self._epoch() == "stopped":
+            if (yield from self._epoch()) == "stopped":
                 self.save()
                 return "stopped"
             self._end_epoch()
@@ -139,7 +158,7 @@ class _Run:
                 self.save()
         return "done"
 
-    def _epoch(self) -> Literal["done", "stopped"]:
+    def _epoch(self) -> Generator[None, None, Outcome]:
         spec, place = self.spec, self.place
         plan = EpochPlan.draw(spec.seed, place.epoch, len(self.images), spec.data.crop_padding, spec.data.flip)
         self.stepper.model.train()
@@ -156,6 +175,7 @@ class _Run:
             place.step += 1
             done = place.epoch * len(self.batches) + place.step
             self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
+            yield
         place.loss_sum = float(total)
         return "done"
 

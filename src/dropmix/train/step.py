@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from dropmix.msda.dropmix import DropMix
 from dropmix.msda.manifoldmix import mix_hidden
-from dropmix.msda.mix import mix_images, mix_labels
+from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
 from dropmix.nets import hidden_modules
 
@@ -88,9 +88,14 @@ class Stepper:
         Returns:
             The loss, a scalar on the device, without gradient.
         """
+        mix = self.draw(x, y, epoch, step)
+        return self.update(*self.mix(x, y, mix), mix)
+
+    def draw(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Mix:
+        """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`."""
         seed = self.spec.seed
         self.optimizer.zero_grad(set_to_none=True)  # before the saliency pass, which adds the gradient of a clean loss
-        mix = self.augment.draw(
+        return self.augment.draw(
             x,
             y,
             saliency=self._saliency,
@@ -98,10 +103,16 @@ class Stepper:
             drop_generator=stream(seed, "drop", epoch, step),
             epoch=(epoch, self.spec.train.epochs),
         )
-        x = mix_images(x, mix) if mix.layer is None else x
+
+    def mix(self, x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
+        """Return what `update` takes: images, mixed unless a hidden layer is to be, and label shares, (B, K)."""
         shares = mix_labels(y, mix, self.num_classes)
         if self.smoothing:
             shares = shares * (1 - self.smoothing) + self.smoothing / self.num_classes
+        return mix_images(x, mix) if mix.layer is None else x, shares
+
+    def update(self, x: Tensor, shares: Tensor, mix: Mix) -> Tensor:
+        """Forward, loss, backward and optimiser, all on the device; returns the loss as `step` does."""
         with mix_hidden(self.places, mix):
             logits = self._autocast_model(x)
         loss = self.loss(logits, shares)
