@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,15 +12,15 @@ import torch
 from torch import Tensor
 
 from dropmix.data import Dataset
-from dropmix.data.resident import Resident
 from dropmix.nets import build
 
 from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from .config import RunSpec
 from .files import write_atomic
 from .outcome import accuracy_summary, environment, write_predictions
-from .plan import EpochPlan, batch_slices, stream
+from .plan import batch_slices, stream
 from .schedule import learning_rate
+from .source import evaluation_source, training_source
 from .step import Stepper
 
 EVALUATION_BATCH = 500
@@ -109,18 +110,15 @@ def exhaust(steps: Generator[None, None, Result]) -> Result:
 class _Run:
     def __init__(self, spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control) -> None:
         self.spec, self.folder, self.dataset, self.device, self.control = spec, folder, dataset, device, control
-        data, size = spec.data, len(dataset.train.labels)
-        self.images = Resident(
-            dataset.train, dataset.mean, dataset.std, device=device, padding=data.crop_padding, flip=data.flip
-        )
+        self.images = training_source(dataset, spec.data, device)
         self.target = dataset.validation or dataset.test
-        self.target_images = Resident(self.target, dataset.mean, dataset.std, device=device)
+        self.target_images = evaluation_source(self.target, dataset, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(spec.seed, "init").initial_seed())
             model = build(spec.network, len(dataset.classes), dataset.train.images.shape[-1])
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
-        self.batches = batch_slices(size, spec.train.batch)
+        self.batches = batch_slices(len(self.images), spec.train.batch)
         self.place = Place()
         self.logits = torch.empty(0)  # of the latest evaluation; the last epoch always ends in one
         self.started = time.monotonic()
@@ -160,22 +158,19 @@ class _Run:
 
     def _epoch(self) -> Generator[None, None, Outcome]:
         spec, place = self.spec, self.place
-        plan = EpochPlan.draw(spec.seed, place.epoch, len(self.images), spec.data.crop_padding, spec.data.flip)
         self.stepper.model.train()
         # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
         total = torch.tensor(place.loss_sum, dtype=torch.float64, device=self.device)
-        while place.step < len(self.batches):
-            if self.control.should_stop():
-                place.loss_sum = float(total)
-                return "stopped"
-            part = plan.part(self.batches[place.step])
-            x = self.images.batch(part.index, part.top, part.left, part.flip if spec.data.flip else None)
-            y = self.images.labels[part.index.to(self.device, non_blocking=True)]
-            total += self.stepper.step(x, y, place.epoch, place.step) * len(part.index)
-            place.step += 1
-            done = place.epoch * len(self.batches) + place.step
-            self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
-            yield
+        with closing(self.images.batches(spec.seed, place.epoch, self.batches, place.step)) as batches:
+            for x, y in batches:
+                if self.control.should_stop():
+                    place.loss_sum = float(total)
+                    return "stopped"
+                total += self.stepper.step(x, y, place.epoch, place.step) * len(y)
+                place.step += 1
+                done = place.epoch * len(self.batches) + place.step
+                self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
+                yield
         place.loss_sum = float(total)
         return "done"
 
@@ -208,9 +203,7 @@ class _Run:
 
     def _predict(self) -> Tensor:
         self.stepper.model.eval()
-        index = torch.arange(len(self.target_images))
-        parts = [self.stepper.predict(self.target_images.batch(part)) for part in index.split(EVALUATION_BATCH)]
-        return torch.cat(parts)
+        return torch.cat([self.stepper.predict(x) for x in self.target_images.plain(EVALUATION_BATCH)])
 
     def finish(self) -> None:
         spec = self.spec

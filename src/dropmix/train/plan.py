@@ -56,6 +56,10 @@ class EpochPlan:
             flip=mirrored if flip else torch.zeros(size, dtype=torch.bool),
         )
 
+    def to(self, device: torch.device) -> "EpochPlan":
+        """The plan on a device."""
+        return EpochPlan(*(drawn.to(device) for drawn in (self.index, self.top, self.left, self.flip)))
+
     def part(self, place: slice) -> "EpochPlan":
         """The part of the plan that one step uses."""
         return EpochPlan(self.index[place], self.top[place], self.left[place], self.flip[place])
