@@ -5,7 +5,7 @@ A run's folder is named after the hash of its spec; paths, devices, workers and 
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -16,6 +16,18 @@ class Frozen(BaseModel):
     """Base of all specs: unknown fields are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    silent: ClassVar[tuple[str, ...]] = ()
+    """Fields left out of the JSON at their default, so that specs and folders from before they existed keep their
+    hash."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_silent_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = handler(self)
+        for name in self.silent:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
 
 class Arm(Frozen):
@@ -64,6 +76,8 @@ class Train(Frozen):
     `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
     """
 
+    silent: ClassVar = ("lr_vanilla",)
+
     epochs: int = Field(ge=1)
     batch: int = Field(default=100, ge=1)
     lr: float = Field(gt=0)
@@ -83,14 +97,6 @@ class Train(Frozen):
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum > 0; set nesterov=false")
         return self
-
-    @model_serializer(mode="wrap")
-    def _one_lr_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Left out where it is None, so that specs and folders from before it existed keep their hash.
-        content = handler(self)
-        if self.lr_vanilla is None:
-            content.pop("lr_vanilla", None)
-        return content
 
 
 class RunSpec(Frozen):
