@@ -41,6 +41,14 @@ def test_lam_per_batch_is_one_value_and_differs_between_batches():
     assert stats.kstest(drawn.numpy(), "uniform").statistic < 1.63 / math.sqrt(2000)
 
 
+@pytest.mark.parametrize("alpha", [1e-6, 0.2, 1.0, 1e6])
+def test_lam_per_batch_is_that_of_a_batch_of_one_sample(alpha):
+    # One number takes another path than many: the same draws must give the same lam.
+    one = torch.cat([draw_lam(7, alpha, "batch", seeded(i)) for i in range(500)])
+    many = torch.cat([draw_lam(1, alpha, "sample", seeded(i)) for i in range(500)])
+    torch.testing.assert_close(one, many, rtol=1.2e-7, atol=0)
+
+
 def test_partners_are_uniform_permutations():
     generator, counts = seeded(), np.zeros((5, 5))
     for _ in range(4000):
@@ -74,6 +82,19 @@ def test_boxes_follow_the_published_rules(form):
         assert box.tolist() == expected
         loops = [1 - (y1 - y0) * (x1 - x0) / (height * width) for y0, y1, x0, x1 in expected]
         torch.testing.assert_close(box_share(box, height, width), torch.tensor(loops))
+
+
+@pytest.mark.parametrize("form", ["integer", "continuous"])
+@pytest.mark.parametrize("count", [1, 2])  # one box takes another path than several
+def test_drawn_boxes_follow_the_published_rules(form, count):
+    for seed in range(300):
+        lam = torch.cat([draw_lam(count - 1, 1.0, "sample", seeded(seed)), torch.tensor([(seed % 4) / 3])])
+        y, x = torch.rand(2, count, dtype=torch.float64, generator=seeded(seed)).numpy() * [[7], [13]]
+        y, x = (np.floor(y), np.floor(x)) if form == "integer" else (y, x)
+        box = draw_box(lam, 7, 13, form, seeded(seed))
+        assert box.tolist() == [_official_box(v, cy, cx, 7, 13, form) for v, cy, cx in zip(lam.tolist(), y, x)]
+        shares = [1 - (y1 - y0) * (x1 - x0) / (7 * 13) for y0, y1, x0, x1 in box.tolist()]
+        assert box_share(box, 7, 13).tolist() == torch.tensor(shares).tolist()
 
 
 @pytest.mark.parametrize("form", ["integer", "continuous"])

@@ -6,6 +6,7 @@ what is drawn is numpy's, whose calls on small arrays cost a third of torch's.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -46,13 +47,22 @@ def draw_lam(batch_size: int, alpha: float, per: Per, generator: Generator | Non
         raise ValueError(f"alpha: expected a finite number > 0, got {alpha}. The paper uses 1.0.")
     check_per(per)
     size = (2, 1 if per == "batch" else batch_size)
-    shape = torch.full(size, alpha + 1.0, dtype=torch.float64, device="cpu")
     # torch.distributions takes no generator; this is the function that it calls itself.
-    gamma = torch._standard_gamma(shape, generator=generator).numpy()  # pyright: ignore[reportPrivateImportUsage]
-    u = 1 - uniform(*size, generator=generator)  # in (0, 1]: the logarithm is finite
-    log_odds = np.log(gamma[0] / gamma[1]) + np.log(u[0] / u[1]) / alpha
-    share = 0.5 + 0.5 * np.tanh(0.5 * log_odds)
-    return torch.from_numpy(share.astype(np.float32))
+    gamma = torch._standard_gamma(_filled(size, alpha + 1.0), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
+    u = torch.rand(*size, dtype=torch.float64, device="cpu", generator=generator)
+    if per == "batch":  # numpy's calls cost more than one number's arithmetic
+        (g1,), (g2,) = gamma.tolist()
+        (u1,), (u2,) = u.tolist()
+        odds = math.log(g1 / g2) + math.log((1 - u1) / (1 - u2)) / alpha
+        return torch.full((1,), 0.5 + 0.5 * math.tanh(0.5 * odds), dtype=torch.float32, device="cpu")
+    g, u = gamma.numpy(), 1 - u.numpy()  # u in (0, 1]: the logarithm is finite
+    odds = np.log(g[0] / g[1]) + np.log(u[0] / u[1]) / alpha
+    return torch.from_numpy((0.5 + 0.5 * np.tanh(0.5 * odds)).astype(np.float32))
+
+
+@lru_cache(maxsize=64)
+def _filled(size: tuple[int, int], value: float) -> Tensor:
+    return torch.full(size, value, dtype=torch.float64, device="cpu")  # only ever read
 
 
 def uniform(*size: int, generator: Generator | None = None) -> np.ndarray:
@@ -83,8 +93,21 @@ def draw_box(
         tensor(True)
     """
     check_form(form)
-    centre = uniform(2, len(lam), generator=generator) * [[height], [width]]
-    return box_around(lam, np.floor(centre) if form == "integer" else centre, height, width, form)
+    centre = torch.rand(2, len(lam), dtype=torch.float64, device="cpu", generator=generator)
+    if len(lam) == 1:  # numpy's calls cost more than one box's arithmetic
+        (y,), (x,) = centre.tolist()
+        root = math.sqrt(1 - lam.item())
+        ends = (*_ends(y * height, height, root, form), *_ends(x * width, width, root, form))
+        return torch.from_numpy(np.array([ends], np.int64))
+    place = centre.numpy() * [[height], [width]]
+    return box_around(lam, np.floor(place) if form == "integer" else place, height, width, form)
+
+
+def _ends(centre: float, size: int, root: float, form: BoxForm) -> tuple[int, int]:
+    half = size * root / 2
+    if form == "integer":
+        centre, half = math.floor(centre), math.floor(half)
+    return int(max(centre - half, 0)), int(min(centre + half, size))
 
 
 def half_sides(lam: Tensor, height: int, width: int, form: BoxForm = "integer") -> np.ndarray:
@@ -127,6 +150,9 @@ def box_share(box: Tensor, height: int, width: int) -> Tensor:
     """Return the share of each image that its box leaves to the own image, (n,), float32, beside the boxes."""
     if box.device.type != "cpu":
         return 1 - (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2]) / (height * width)
+    if len(box) == 1:
+        ((y0, y1, x0, x1),) = box.tolist()
+        return torch.full((1,), 1 - (y1 - y0) * (x1 - x0) / (height * width), dtype=torch.float32, device="cpu")
     y0, y1, x0, x1 = box.numpy().T
     share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
     return torch.from_numpy(share.astype(np.float32))

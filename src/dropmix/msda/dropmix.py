@@ -15,6 +15,7 @@ from .mix import Mix, apply_mix
 Unit = Literal["batch", "sample", "count"]
 Saliency = Callable[..., Tensor]
 Method = str | Callable[..., Mix]
+_ALL = slice(None)
 
 
 class DropMix(nn.Module):
@@ -126,7 +127,6 @@ class DropMix(nn.Module):
             )
         return apply_mix(x, y, mix, num_classes=self.num_classes, out=out)
 
-    @torch.no_grad()
     def draw(
         self,
         x: Tensor,
@@ -143,31 +143,29 @@ class DropMix(nn.Module):
         if rows is None:
             return Mix.identity(len(x))
         method = self._pick(generator)
-        if len(rows) == len(x):
+        if isinstance(rows, slice):
             return method(x, y, saliency, generator, epoch)
         # A method that looks at no pixel is given a view of the right shape: nothing is copied.
-        part = x[: len(rows)] if method.shape_only else x[rows.to(x.device, non_blocking=True)]
+        part = x[: len(rows)] if method.shape_only else x.detach()[rows.to(x.device, non_blocking=True)]
         labels = y[rows.to(y.device, non_blocking=True)]
         return method(part, labels, saliency, generator, epoch).embed(rows, len(x))
 
-    def _mixed_rows(self, batch_size: int, generator: Generator | None) -> Tensor | None:
-        """Positions of the samples to mix, or None. Rates 0 and 1 draw nothing, so that they are the plain method and
-        vanilla under the same generator state."""
+    def _mixed_rows(self, batch_size: int, generator: Generator | None) -> Tensor | slice | None:
+        """Positions of the samples to mix, `_ALL`, or None. Rates 0 and 1 draw nothing, so that they are the plain
+        method and vanilla under the same generator state."""
         if not (self.training and self.mixup_enabled) or self.rate == 1:
             return None
-        everything = torch.arange(batch_size, device="cpu")
         if self.rate == 0:
-            return everything
+            return _ALL
         if self.unit == "batch":
-            u = uniform(1, generator=generator)
-            return everything if u[0] >= self.rate else None
+            return _ALL if uniform(1, generator=generator)[0] >= self.rate else None
         if self.unit == "sample":
-            u = uniform(batch_size, generator=generator)
-            rows = torch.from_numpy((u >= self.rate).nonzero()[0])
+            rows = torch.from_numpy((uniform(batch_size, generator=generator) >= self.rate).nonzero()[0])
         else:
-            order = draw_partner(batch_size, generator)
-            rows = order[round(batch_size * self.rate) :].sort().values
-        return rows if len(rows) >= 2 else None
+            rows = draw_partner(batch_size, generator)[round(batch_size * self.rate) :].sort().values
+        if len(rows) < 2:
+            return None
+        return _ALL if len(rows) == batch_size else rows
 
     def _pick(self, generator: Generator | None) -> "_Draw":
         if len(self._draws) == 1:
@@ -185,6 +183,7 @@ class _Draw:
     def __init__(self, name: str, function: Callable[..., Mix], options: dict[str, Any]) -> None:
         parameters = inspect.signature(function).parameters
         self.name, self.function, self.options = name, function, options
+        self.bound = partial(function, **options)
         self.wants_saliency = "saliency" in parameters
         self.wants_epoch = "epoch" in parameters
         self.shape_only = getattr(function, "shape_only", False)
@@ -197,15 +196,18 @@ class _Draw:
         generator: Generator | None,
         epoch: tuple[int, int] | None,
     ) -> Mix:
+        if self.shape_only and not self.wants_epoch:
+            return self.bound(x, generator=generator)
         options = self.options | {"epoch": epoch} if self.wants_epoch else self.options
-        if not self.wants_saliency:
-            return self.function(x, generator=generator, **options)
-        if saliency is None:
-            raise ValueError(
-                f"DropMix: expected saliency=... for method {self.name!r}, got None. "
-                "Pass a function such as input_gradient(model)."
-            )
-        return self.function(x, partial(_of_images, saliency, y), generator=generator, **options)
+        with torch.no_grad():
+            if not self.wants_saliency:
+                return self.function(x, generator=generator, **options)
+            if saliency is None:
+                raise ValueError(
+                    f"DropMix: expected saliency=... for method {self.name!r}, got None. "
+                    "Pass a function such as input_gradient(model)."
+                )
+            return self.function(x, partial(_of_images, saliency, y), generator=generator, **options)
 
 
 def _of_images(saliency: Saliency, y: Tensor, x: Tensor, **asked: Any) -> Tensor:

@@ -23,8 +23,8 @@ def gather_images(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tens
         >>> gather_images(torch.arange(2.0).view(2, 1, 1, 1), torch.tensor([1, 1])).flatten()
         tensor([1., 1.])
     """
-    partner = partner.to(x.device, non_blocking=True)
-    if memory_format(x) == torch.channels_last:
+    partner = partner if partner.device == x.device else partner.to(x.device, non_blocking=True)
+    if not x.is_contiguous() and memory_format(x) == torch.channels_last:
         # Whole rows are copied as such, several times faster than indexing a strided tensor.
         into = None if out is None else out.permute(0, 2, 3, 1)
         return torch.index_select(x.permute(0, 2, 3, 1), 0, partner, out=into).permute(0, 3, 1, 2)
@@ -44,9 +44,9 @@ def blend(own: Tensor, other: Tensor, mask: Tensor) -> Tensor:
         >>> blend(torch.ones(1, 1, 1, 2), torch.zeros(1, 1, 1, 2), torch.tensor([1.0, 0.25]).view(1, 1, 1, 2))
         tensor([[[[1.0000, 0.2500]]]])
     """
-    mask = mask.to(own.dtype)
+    mask = mask if mask.dtype == own.dtype else mask.to(own.dtype)
     plain = _plain_lerp_is_exact(own, other, mask)
-    mask = mask.to(own.device, non_blocking=True)
+    mask = mask if mask.device == own.device else mask.to(own.device, non_blocking=True)
     if plain:
         return other.lerp_(own, mask)
     mixed = torch.where(mask <= 0, other, torch.lerp(other, own, mask))
@@ -60,7 +60,7 @@ def _plain_lerp_is_exact(own: Tensor, other: Tensor, mask: Tensor) -> bool:
         return False
     if not own.numel():
         return True
-    low, high = mask.aminmax()
+    low, high = (mask, mask) if mask.numel() == 1 else mask.aminmax()
     if low.item() > 0 and high.item() < 1:
         return True
     if own.device.type != "cpu":
@@ -88,9 +88,8 @@ def paste_boxes(
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    differentiable = torch.is_grad_enabled() and x.requires_grad
-    on_host = x.device.type == "cpu" and box.device.type == "cpu"
-    if torch.compiler.is_compiling() or differentiable or not on_host:
+    differentiable = x.requires_grad and torch.is_grad_enabled()
+    if torch.compiler.is_compiling() or differentiable or not (x.is_cpu and box.is_cpu):
         rows, columns = _inside(box.to(x.device, non_blocking=True), x)
         other = gather_images(x, partner) if pasted is None else pasted.to(x, non_blocking=True)
         mixed = torch.where(rows & columns, other, x)
@@ -112,9 +111,10 @@ def _inside(box: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _copy_one_box(x: Tensor, partner: Tensor, box: Tensor, out: Tensor | None) -> Tensor:
     mixed = x.clone() if out is None else out.copy_(x)
-    y0, y1, x0, x1 = box[0].tolist()
+    ((y0, y1, x0, x1),) = box.tolist()
     if y1 > y0 and x1 > x0:
-        torch.index_select(x[:, :, y0:y1, x0:x1], 0, partner, out=mixed[:, :, y0:y1, x0:x1])
+        own, into = (image.narrow(2, y0, y1 - y0).narrow(3, x0, x1 - x0) for image in (x, mixed))
+        torch.index_select(own, 0, partner, out=into)
     return mixed
 
 
