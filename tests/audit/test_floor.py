@@ -44,6 +44,12 @@ def test_each_class_has_the_band_of_its_place(rng, draw):
     assert inside.mean() > 0.8
 
 
+def test_no_recall_falls_by_more_than_all_of_it():
+    floor = equal_gain_floor(-0.97, np.full(20, 0.05**2), np.full(20, 100), (3, 3), np.random.default_rng(0))
+    assert floor.by_rank[0, 0] == -1
+    assert floor.mean_change > -0.97  # the tail below -1 is cut
+
+
 def test_ties_are_not_degraded():
     few = equal_gain_floor(0.0, np.full(50, 1e-4), np.full(50, 4), (1, 1), np.random.default_rng(0))
     assert few.number < 1  # a step is 25 points, noise one

@@ -32,7 +32,7 @@ from dropmix.audit.result import Comparison
 LEVEL = 0.95
 SPLITS = 50
 LOCAL = ("cutmix", "puzzlemix", "resizemix", "saliencymix", "fmix", "gridmix", "smoothmix")
-GLOBAL = ("mixup", "samplepairing")
+GLOBAL = ("mixup", "manifoldmix", "samplepairing")
 
 
 @dataclass(frozen=True)

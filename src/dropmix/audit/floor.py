@@ -35,7 +35,7 @@ def equal_gain_floor(
 ) -> Floor:
     """Simulate equal gains with the noise that was fitted.
 
-        d_m = gain + N(0, V_m), rounded to what the counts allow: a multiple of 1 / (n_m lcm(S0, S1))
+        d_m = gain + N(0, V_m) within [-1, 1], rounded to what the counts allow: a multiple of 1 / (n_m lcm(S0, S1))
 
     Args:
         gain: added to every class's recall, fraction.
@@ -55,6 +55,7 @@ def equal_gain_floor(
     m = len(variance)
     draws = draws or max(400, min(2000, 400_000 // m))
     change = gain + np.sqrt(variance) * rng.standard_normal((draws, m))
+    np.clip(change, -1, 1, out=change)  # no recall falls by more than all of it
     steps = sizes * math.lcm(*seeds)
     degraded = np.rint(change * steps) < 0
     number = degraded.sum(axis=1)
