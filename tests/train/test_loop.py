@@ -170,6 +170,24 @@ def test_killed_inside_any_write_ends_the_same(tmp_path, monkeypatch, call, nth)
     )
 
 
+@pytest.mark.parametrize("nth", [1, 4, 5])
+def test_a_crash_in_mid_epoch_goes_on_from_the_last_checkpoint(tmp_path, nth):
+    """An epoch of ImageNet is far longer than a checkpoint's interval."""
+    spec = make_spec(make_arm("cutmix", 0.4))
+    train(tmp_path / "whole", spec)
+
+    def crash(done: int, total: int, accuracy: float | None) -> None:
+        if done == nth:
+            raise RuntimeError("crash")
+
+    with pytest.raises(RuntimeError, match="crash"):
+        train(tmp_path / "cut", spec, Control(on_progress=crash, checkpoint_seconds=0))
+    seen = []
+    assert train(tmp_path / "cut", spec, Control(on_progress=lambda done, *_: seen.append(done))) == "done"
+    assert seen[0] == nth  # the step that crashed was done, its checkpoint was not
+    assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
+
+
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     spec = make_spec(make_arm("mixup"), epochs=4)
     train(tmp_path / "whole", spec)

@@ -144,6 +144,9 @@ class _Run:
         save_checkpoint(self.folder, content)
         self.saved = time.monotonic()
 
+    def _save_due(self) -> bool:
+        return time.monotonic() - self.saved >= self.control.checkpoint_seconds
+
     def train(self) -> Generator[None, None, Outcome]:
         train, place = self.spec.train, self.place
         while place.epoch < train.epochs:
@@ -152,7 +155,7 @@ class _Run:
                 self.save()
                 return "stopped"
             self._end_epoch()
-            if time.monotonic() - self.saved >= self.control.checkpoint_seconds and place.epoch < train.epochs:
+            if self._save_due() and place.epoch < train.epochs:
                 self.save()
         return "done"
 
@@ -170,6 +173,9 @@ class _Run:
                 place.step += 1
                 done = place.epoch * len(self.batches) + place.step
                 self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
+                if self._save_due() and place.step < len(self.batches):  # the end of an epoch has its own
+                    place.loss_sum = float(total)
+                    self.save()
                 yield
         place.loss_sum = float(total)
         return "done"
