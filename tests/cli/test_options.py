@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from dropmix.cli.options import grid_of, parse_duration, read_config
+from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
 
 
 def test_options_and_settings_reach_the_spec():
@@ -78,3 +78,15 @@ def test_a_bad_setting_is_named_by_its_path(setting):
 def test_bad_durations_are_refused(text):
     with pytest.raises(ValueError, match="duration: expected"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "packed", "packed:0", "packed:x", "graph:2"])
+def test_an_unknown_executor_of_steps_is_refused(text):
+    with pytest.raises(ValueError, match=r"--executor-step: expected auto, eager, graph or packed:K"):
+        parse_executor_step(text)
+
+
+def test_packs_are_not_for_ray():
+    with pytest.raises(ValueError, match=r"expected --executor local, got ray\. With Ray"):
+        parse_executor_step("packed:2", "ray")
+    assert parse_executor_step("eager", "ray") == {"graph": False, "pack": 1}

@@ -8,7 +8,7 @@ import torch
 
 from dropmix.data import load
 from dropmix.grid.cluster import _check_address, pack, run_on_ray, unpack
-from dropmix.grid.run import Settings, run_grid
+from dropmix.grid.run import Settings, job_of, run_grid
 from dropmix.grid.store import scan
 from dropmix.grid.worker import attempt
 
@@ -76,8 +76,8 @@ def test_without_a_shared_folder_files_travel_and_a_stopped_run_goes_on(machines
     folder = tmp_path / first.folder_name
     # Half a run, stopped by a local worker: what the other machine must go on from.
     steps = itertools.count()
-    job = {"spec": first.model_dump(), "out": str(tmp_path), "device": "cpu", "checkpoint_seconds": 60.0}
-    stopped = attempt(job | {"keep_logits": False}, lambda spec: images, lambda: next(steps) >= 25, lambda *told: None)
+    job = job_of(first, Settings(tmp_path), "cpu")
+    stopped = attempt(job, lambda spec: images, lambda: next(steps) >= 25, lambda *told: None)
     assert stopped == {"state": "stopped"}
     place = torch.load(folder / "checkpoint.pt", weights_only=True)["place"]
     assert (place["epoch"], place["step"]) == (12, 1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ import torch
 from dropmix.audit import audit_grid
 from dropmix.cli.options import grid_of
 from dropmix.data import load
-from dropmix.grid.run import Settings, run_grid
+from dropmix.grid.run import Settings, _Pool, run_grid
 from dropmix.grid.store import inspect_run, scan
 
 OPTIONS = ["run", "digits", "--train-per-class", "6", "--epochs", "3", "--seeds", "1", "--methods", "cutmix"]
@@ -81,10 +82,31 @@ def test_two_workers_give_what_one_gives(whole, tmp_path):
         assert run.accuracy == json.loads((tmp_path / name / "done").read_text())["accuracy_last"]
 
 
-def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path):
+def test_runs_that_share_a_worker_give_what_one_at_a_time_gives(whole, tmp_path):
+    together = []
+
+    def look(runs):
+        together.append(sum(run.state == "running" and 0 < run.done < run.total for run in runs.values()))
+
+    result = run_grid(grid().runs, Settings(tmp_path, pack=2), look)
+    assert len(result.done) == 2
+    assert max(together) == 2
+    assert_same_grid_outcome(whole, tmp_path)
+
+
+def test_no_worker_takes_what_another_could_train():
+    def sizes(runs, workers, pack):
+        pool = _Pool(deque(grid(seeds=runs).runs[:runs]), Settings(Path(), workers=workers, pack=pack), {})
+        return pool.pack
+
+    assert [sizes(4, 1, 8), sizes(4, 2, 8), sizes(5, 2, 8), sizes(4, 1, 2), sizes(4, 8, 8)] == [4, 2, 3, 2, 1]
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, together):
     runs = grid().runs
     bad = grid().with_settings({"train.lr": 1e20, "train.epochs": 20}).runs[1]
-    result = run_grid([bad, runs[0]], Settings(tmp_path), quiet)
+    result = run_grid([bad, runs[0]], Settings(tmp_path, pack=together), quiet)
     assert result.done == [runs[0].folder_name]
     assert "expected a finite loss" in result.failed[bad.folder_name]
     assert inspect_run(tmp_path / bad.folder_name).state == "failed"
@@ -120,11 +142,13 @@ def test_a_deadline_leaves_the_rest_for_later(tmp_path):
     assert (result.done, len(result.left)) == ([], 2)
 
 
-def test_sigterm_checkpoints_and_asks_to_be_called_again(tmp_path):
+@pytest.mark.parametrize("step", ["auto", "packed:2"])
+def test_sigterm_checkpoints_and_asks_to_be_called_again(tmp_path, step):
     out = tmp_path / "grid"
-    command = [*DROPMIX, *OPTIONS, "--epochs", "2000", "--out", str(out)]
+    command = [*DROPMIX, *OPTIONS, "--epochs", "2000", "--workers", "1", "--executor-step", step, "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    while not list(out.glob("*/metrics.jsonl")):
+    expected = 2 if step == "packed:2" else 1
+    while len(list(out.glob("*/metrics.jsonl"))) < expected:
         assert process.poll() is None
         time.sleep(0.05)
     process.terminate()
@@ -133,12 +157,24 @@ def test_sigterm_checkpoints_and_asks_to_be_called_again(tmp_path):
     assert "run the same command again" in text
     states = {found.state for found in scan(out)}
     assert states <= {"interrupted", "new"}
-    assert list(out.glob("*/checkpoint.pt"))
+    assert len(list(out.glob("*/checkpoint.pt"))) == expected
 
 
-def test_killed_as_a_group_at_random_moments_ends_the_same(whole, tmp_path):
+def test_a_time_limit_checkpoints_every_run_of_a_pack(tmp_path):
+    command = [*DROPMIX, *OPTIONS, "--epochs", "2000", "--workers", "1", "--executor-step", "packed:2"]
+    for seconds in ("5", "20", "60"):  # on a busy machine the first may be over before the worker has started
+        ended = subprocess.run([*command, "--time-limit", seconds, "--out", str(tmp_path)], capture_output=True)
+        assert ended.returncode == 75
+        if list(tmp_path.glob("*/spec.json")):
+            break
+    assert len(list(tmp_path.glob("*/checkpoint.pt"))) == 2
+
+
+@pytest.mark.parametrize("step", ["auto", "packed:2"])
+def test_killed_as_a_group_at_random_moments_ends_the_same(whole, tmp_path, step):
     out = tmp_path / "grid"
     command = [*DROPMIX, *OPTIONS, "--rates", "0.5", "--workers", "1", "--checkpoint-every", "0s", "--out", str(out)]
+    command += ["--executor-step", step]
     generator = torch.Generator().manual_seed(KILLS)
     for _ in range(KILLS):
         process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)

@@ -93,6 +93,29 @@ def parse_duration(text: str) -> float:
     return float(sum(float(number) * units[unit] for number, unit in parts))
 
 
+def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
+    """Return the settings `graph` and `pack` of a grid from auto, eager, graph or packed:K.
+
+    Args:
+        text: "graph" and "packed:K" replay steps as CUDA graphs, on a GPU; so does "auto".
+        executor: "local" or "ray".
+    Example:
+        >>> parse_executor_step("packed:4")
+        {'graph': True, 'pack': 4}
+    """
+    kind, colon, count = text.partition(":")
+    if kind == "packed" and count.isdecimal() and int(count) >= 1:
+        if executor != "local":
+            raise ValueError(
+                f"--executor-step {text}: expected --executor local, got {executor}. "
+                "With Ray, runs share a GPU by --gpus-per-run, e.g. 0.25."
+            )
+        return {"graph": True, "pack": int(count)}
+    if kind in ("auto", "eager", "graph") and not colon:
+        return {"graph": kind != "eager", "pack": 1}
+    raise ValueError(f"--executor-step: expected auto, eager, graph or packed:K, e.g. packed:4, got {text!r}.")
+
+
 def _epochs(grid: Grid, epochs: int) -> dict[str, Any]:
     """Another length; a step schedule keeps its shape."""
     train = grid.base.train

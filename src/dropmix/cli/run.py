@@ -51,6 +51,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
+    executor_step: Annotated[
+        str, typer.Option(help="auto, eager, graph, or packed:K for K runs a process; the outcome is the same.")
+    ] = "auto",
     ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster; default this machine's.")] = None,
     gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU that a run takes.")] = 1.0,
     time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
@@ -77,7 +80,7 @@ def run(
         "train_per_class": train_per_class,
         "validation": validation,
     }
-    from dropmix.cli.options import grid_of, parse_duration, read_config
+    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
 
     grid = grid_of({k: v for k, v in wanted.items() if v is not None}, set_ or [], read_config(config))
     limit = None if time_limit is None else parse_duration(time_limit)
@@ -89,6 +92,7 @@ def run(
         "checkpoint_seconds": parse_duration(checkpoint_every),
         "keep_logits": keep_logits,
         "download": download,
+        **parse_executor_step(executor_step, executor),
     }
     if executor not in ("local", "ray"):
         raise ValueError(f"--executor: expected local or ray, got {executor!r}. Choose one.")
@@ -125,6 +129,8 @@ def train_runs(
     checkpoint_seconds: float = 60.0,
     keep_logits: bool = False,
     download: bool = False,
+    graph: bool = True,
+    pack: int = 1,
     ray: dict[str, Any] | None = None,
 ) -> int:
     """Train the runs of one grid with a progress view; returns the exit status."""
@@ -151,9 +157,11 @@ def train_runs(
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
+        graph=graph,
+        pack=pack,
     )
     console = Console()
-    beside = f"{settings.workers} at a time on {target}" if ray is None else f"on {target}"
+    beside = f"{settings.workers * pack} at a time on {target}" if ray is None else f"on {target}"
     print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
     with LiveView(console) if console.is_terminal else contextlib.nullcontext(_plain()) as view:
         if ray is None:

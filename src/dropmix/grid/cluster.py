@@ -18,7 +18,7 @@ from dropmix.data import Dataset
 from dropmix.train.config import RunSpec
 from dropmix.train.files import write_atomic
 
-from .run import Progress, Result, Settings, View, on_signals, plan, summary
+from .run import Progress, Result, Settings, View, job_of, on_signals, plan, summary
 from .store import DONE
 
 RETRIES = 10
@@ -116,16 +116,7 @@ def run_on_ray(
     with _token(settings.out) as token, on_signals(lambda: home.stop.remote()):
         waiting = {}
         for spec in unfinished:
-            job = {
-                "name": spec.folder_name,
-                "spec": spec.model_dump(mode="json"),
-                "out": str(settings.out),
-                "token": token if by_folder else "",
-                "device": device if share else "cpu",
-                "deadline": settings.deadline,
-                "checkpoint_seconds": settings.checkpoint_seconds,
-                "keep_logits": settings.keep_logits,
-            }
+            job = job_of(spec, settings, device if share else "cpu") | {"token": token if by_folder else ""}
             waiting[train.remote(job, images, home)] = progress[spec.folder_name]
         while waiting:
             ready, _ = ray.wait(list(waiting), timeout=1.0)

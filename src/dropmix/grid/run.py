@@ -1,8 +1,9 @@
-"""Run a grid on this machine: worker processes, each with one run at a time."""
+"""Run a grid on this machine: worker processes, each with one run at a time, or with a pack of runs that take turns."""
 
 import contextlib
 import itertools
 import json
+import math
 import os
 import queue
 import signal
@@ -34,6 +35,8 @@ class Settings:
         deadline: seconds since the epoch at which runs checkpoint and leave, or None.
         checkpoint_seconds: least time between two checkpoints of a run.
         keep_logits: save all logits with the predictions.
+        graph: on a GPU, replay steps as CUDA graphs.
+        pack: runs that a worker trains in turn, a step each.
     """
 
     out: Path
@@ -43,6 +46,8 @@ class Settings:
     deadline: float | None = None
     checkpoint_seconds: float = 60.0
     keep_logits: bool = False
+    graph: bool = True
+    pack: int = 1
 
 
 @dataclass
@@ -112,6 +117,21 @@ def summary(progress: dict[str, Progress]) -> Result:
     return result
 
 
+def job_of(spec: RunSpec, settings: Settings, device: str) -> dict[str, Any]:
+    """What a worker is told of one run, fit for JSON."""
+    return {
+        "name": spec.folder_name,
+        "spec": spec.model_dump(mode="json"),
+        "out": str(settings.out),
+        "data": settings.data,
+        "device": device,
+        "deadline": settings.deadline,
+        "checkpoint_seconds": settings.checkpoint_seconds,
+        "keep_logits": settings.keep_logits,
+        "graph": settings.graph,
+    }
+
+
 class _Process:
     """A worker process; a thread turns its events into items of a queue."""
 
@@ -127,7 +147,7 @@ class _Process:
             text=True,
             env=environment,
         )
-        self.spec: RunSpec | None = None
+        self.names: set[str] = set()  # of the runs that it trains
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
 
     def _listen(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
@@ -137,21 +157,12 @@ class _Process:
                 events.put((self, json.loads(line)))
         events.put((self, {"event": "gone"}))
 
-    def send(self, spec: RunSpec, settings: Settings) -> None:
-        self.spec = spec
-        job = {
-            "name": spec.folder_name,
-            "spec": spec.model_dump(mode="json"),
-            "out": str(settings.out),
-            "data": settings.data,
-            "device": self.device,
-            "deadline": settings.deadline,
-            "checkpoint_seconds": settings.checkpoint_seconds,
-            "keep_logits": settings.keep_logits,
-        }
+    def send(self, specs: list[RunSpec], settings: Settings) -> None:
+        self.names = {spec.folder_name for spec in specs}
+        jobs = [job_of(spec, settings, self.device) for spec in specs]
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died; its "gone" event is on the way
-            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.write(json.dumps(jobs) + "\n")
             self.process.stdin.flush()
 
     def dismiss(self) -> None:
@@ -178,6 +189,8 @@ class _Pool:
         self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
         self.processes: set[_Process] = set()
         self.stopping = False
+        # No worker takes so many that another has none.
+        self.pack = min(settings.pack, math.ceil(len(unfinished) / settings.workers))
 
     def stop(self) -> None:
         """Take no new runs and let every worker checkpoint; a second call kills."""
@@ -211,36 +224,37 @@ class _Pool:
             run = self.progress[event["run"]]
             run.state, run.cause = event["state"], event.get("cause", "")
             run.accuracy = event.get("accuracy", run.accuracy)
-            process.spec = None
+            process.names.discard(run.name)
             if run.state == "stopped":
                 self.stopping = True
-            self._feed(process)
+            if not process.names:
+                self._feed(process)
 
     def _feed(self, process: _Process) -> None:
         late = self.settings.deadline is not None and time.time() >= self.settings.deadline
         if self.unfinished and not self.stopping and not late:
-            spec = self.unfinished.popleft()
-            self.progress[spec.folder_name].state = "running"
-            process.send(spec, self.settings)
+            specs = [self.unfinished.popleft() for _ in range(min(self.pack, len(self.unfinished)))]
+            for spec in specs:
+                self.progress[spec.folder_name].state = "running"
+            process.send(specs, self.settings)
         else:
             process.dismiss()
 
     def _bury(self, process: _Process) -> None:
-        """Account for a process that ended; if it died at work, its run failed and a new process takes its place."""
+        """Account for a process that ended; if it died at work, its runs failed and a new process takes its place."""
         self.processes.discard(process)
         cause = process.cause_of_death()
-        if process.spec is None:
+        if not process.names:
             if process.process.returncode and not self.processes and not self.stopping:
                 self._give_up(cause)
             return
-        run = self.progress[process.spec.folder_name]
-        if self.stopping:
-            run.state = "stopped"
-            return
-        run.state, run.cause = "failed", cause
-        with contextlib.suppress(OSError):
-            (self.settings.out / run.name / FAILED).write_text(cause + "\n")
-        if self.unfinished:
+        for name in process.names:
+            run = self.progress[name]
+            run.state, run.cause = ("stopped", "") if self.stopping else ("failed", cause)
+            if run.state == "failed":
+                with contextlib.suppress(OSError):
+                    (self.settings.out / name / FAILED).write_text(cause + "\n")
+        if self.unfinished and not self.stopping:
             self.processes.add(_Process(self.events, process.device))
 
     def _give_up(self, cause: str) -> None:

@@ -1,7 +1,8 @@
-"""A worker process: trains the runs it is sent, one after the other, on one CPU thread.
+"""A worker process: trains the runs it is sent, one pack after the other, on one CPU thread.
 
-Reads jobs, a JSON object a line, from standard input; writes events, a JSON object a line, to what was standard output
-when it started. Whatever else the process prints goes to standard error.
+Reads packs, a JSON list of jobs a line, from standard input, and takes a step of each job of a pack in turn; writes
+events, a JSON object a line, to what was standard output when it started. Whatever else the process prints goes to
+standard error.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +20,8 @@ import torch
 from dropmix.data import Dataset, load
 from dropmix.train.config import RunSpec
 from dropmix.train.device import make_deterministic, resolve_device
-from dropmix.train.loop import Control, train_run
+from dropmix.train.executor import cuda_graphs, exhaust, take_turns
+from dropmix.train.loop import Control, train_steps
 
 from .store import DONE, FAILED, create_run, inspect_run, locked
 
@@ -42,12 +44,13 @@ class Worker:
     def serve(self, jobs: TextIO) -> None:
         self.send(event="ready")
         for line in jobs:
-            job = json.loads(line)
-            self.send(event="end", run=job["name"], **self._attempt(job))
+            pack = {job["name"]: self._attempt(job) for job in json.loads(line)}
+            for name, found in take_turns(pack):
+                self.send(event="end", run=name, **found)
             if self.stopping:
                 return
 
-    def _attempt(self, job: dict[str, Any]) -> dict[str, Any]:
+    def _attempt(self, job: dict[str, Any]) -> Generator[None, None, dict[str, Any]]:
         deadline = job["deadline"] or float("inf")
 
         def should_stop() -> bool:
@@ -57,7 +60,7 @@ class Worker:
         def on_progress(done: int, total: int, accuracy: float | None) -> None:
             self.send(event="progress", run=job["name"], done=done, total=total, accuracy=accuracy)
 
-        return attempt(job, lambda spec: self._dataset(spec, job["data"]), should_stop, on_progress)
+        return attempt_steps(job, lambda spec: self._dataset(spec, job["data"]), should_stop, on_progress)
 
     def _dataset(self, spec: RunSpec, path: str | None) -> Dataset:
         data = spec.data
@@ -82,13 +85,23 @@ def attempt(
     """Train one run; a failure is written into its folder and told, never raised.
 
     Args:
-        job: spec, out, device, checkpoint_seconds and keep_logits of the run.
+        job: spec, out, device, checkpoint_seconds, keep_logits and graph of the run.
         dataset: gives a spec's images.
         should_stop: asked before every step.
         on_progress: steps done, steps in all, last accuracy; called every half second and after the last step.
     Returns:
         {"state": "done", "stopped", "busy" or "failed"}, with "accuracy" or "cause".
     """
+    return exhaust(attempt_steps(job, dataset, should_stop, on_progress))
+
+
+def attempt_steps(
+    job: dict[str, Any],
+    dataset: Callable[[RunSpec], Dataset],
+    should_stop: Callable[[], bool],
+    on_progress: Callable[[int, int, float | None], None],
+) -> Generator[None, None, dict[str, Any]]:
+    """As `attempt`, but pausing after every step, so that several runs can take turns."""
     spec = RunSpec.model_validate(job["spec"])
     folder = Path(job["out"]) / spec.folder_name
     try:
@@ -99,8 +112,15 @@ def attempt(
             if inspect_run(folder).state == "done":
                 return {"state": "done"}
             (folder / FAILED).unlink(missing_ok=True)
-            control = Control(should_stop, _seldom(on_progress), job["checkpoint_seconds"], job["keep_logits"])
-            state = train_run(spec, folder, dataset(spec), resolve_device(job["device"]), control)
+            device = resolve_device(job["device"])
+            control = Control(
+                should_stop,
+                _seldom(on_progress),
+                job["checkpoint_seconds"],
+                job["keep_logits"],
+                cuda_graphs() if job["graph"] and device.type == "cuda" else None,
+            )
+            state = yield from train_steps(spec, folder, dataset(spec), device, control)
             if state == "done":  # the last evaluation comes after the last step, so no progress told of it
                 return {"state": state, "accuracy": json.loads((folder / DONE).read_text())["accuracy_last"]}
             return {"state": state}

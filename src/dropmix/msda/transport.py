@@ -77,4 +77,7 @@ def _geometry(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
     row = torch.arange(n * n, device=device) // n
     column = torch.arange(n * n, device=device) % n
     squared = (row[:, None] - row).square() + (column[:, None] - column).square()
-    return squared.float() / max(n - 1, 1) ** 2, squared.argsort(dim=1, stable=True)
+    tables = squared.float() / max(n - 1, 1) ** 2, squared.argsort(dim=1, stable=True)
+    if device.type == "cuda":  # whoever finds them here may work on another stream
+        torch.cuda.current_stream(device).synchronize()
+    return tables

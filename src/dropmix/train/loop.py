@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from dropmix.nets import build
 
 from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from .config import RunSpec
+from .executor import Capture, GraphStep, exhaust, on_stream
 from .files import write_atomic
 from .outcome import accuracy_summary, environment, write_predictions
 from .plan import batch_slices, stream
@@ -26,7 +27,6 @@ from .step import Stepper
 EVALUATION_BATCH = 500
 
 Outcome = Literal["done", "stopped"]
-Result = TypeVar("Result")
 
 
 class RunError(RuntimeError):
@@ -42,12 +42,14 @@ class Control:
         on_progress: called as on_progress(steps done, steps in all, last accuracy or None) after every step.
         checkpoint_seconds: least time between two checkpoints.
         keep_logits: save all logits with the predictions.
+        capture: makes graphs of steps, see `GraphStep`; None launches them one kernel after the other.
     """
 
     should_stop: Callable[[], bool] = lambda: False
     on_progress: Callable[[int, int, float | None], None] = lambda done, total, accuracy: None
     checkpoint_seconds: float = 60.0
     keep_logits: bool = False
+    capture: Capture | None = None
 
 
 @dataclass
@@ -90,21 +92,18 @@ def train_steps(
     spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None = None
 ) -> Generator[None, None, Outcome]:
     """As `train_run`, but pausing after every step, so that several runs can take turns."""
+    return on_stream(_train_steps(spec, folder, dataset, device, control), device)
+
+
+def _train_steps(
+    spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None
+) -> Generator[None, None, Outcome]:
     run = _Run(spec, folder, dataset, device, control or Control())
     run.resume()
     outcome = yield from run.train()
     if outcome == "done":
         run.finish()
     return outcome
-
-
-def exhaust(steps: Generator[None, None, Result]) -> Result:
-    """Go through a generator and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 class _Run:
@@ -119,6 +118,8 @@ class _Run:
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
         self.batches = batch_slices(len(self.images), spec.train.batch)
+        batch, capture = self.batches[0].stop, control.capture
+        self.step = GraphStep(self.stepper, batch, capture) if capture else self.stepper.step
         self.place = Place()
         self.logits = torch.empty(0)  # of the latest evaluation; the last epoch always ends in one
         self.started = time.monotonic()
@@ -169,7 +170,7 @@ class _Run:
                 if self.control.should_stop():
                     place.loss_sum = float(total)
                     return "stopped"
-                total += self.stepper.step(x, y, place.epoch, place.step) * len(y)
+                total += self.step(x, y, place.epoch, place.step) * len(y)
                 place.step += 1
                 done = place.epoch * len(self.batches) + place.step
                 self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())

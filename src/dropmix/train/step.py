@@ -1,6 +1,7 @@
 """One training step: the same function for every arm and every executor."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,13 @@ def bce_of_softmax(logits: Tensor, shares: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax": bce_of_softmax}
+
+
+def pin(mix: Mix) -> Mix:
+    """Return the record with what lies on the host in page-locked memory, from where copies to a GPU do not wait."""
+    parts = {field.name: getattr(mix, field.name) for field in fields(mix)}
+    host = {name: part for name, part in parts.items() if isinstance(part, Tensor) and part.device.type == "cpu"}
+    return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()})
 
 
 class Stepper:
@@ -73,6 +81,11 @@ class Stepper:
         # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
         self.places = [model, *hidden_modules(model)[1:]] if hasattr(model, "stages") else [model]
 
+    @property
+    def lr(self) -> float:
+        """Learning rate of every parameter."""
+        return self.optimizer.param_groups[0]["lr"]
+
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of every parameter."""
         for group in self.optimizer.param_groups:
@@ -91,18 +104,23 @@ class Stepper:
         mix = self.draw(x, y, epoch, step)
         return self.update(*self.mix(x, y, mix), mix)
 
-    def draw(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Mix:
-        """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`."""
+    def draw(self, x: Tensor, y: Tensor, epoch: int, step: int, saliency: Callable[..., Tensor] | None = None) -> Mix:
+        """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`.
+
+        Args:
+            saliency: takes the place of `self.saliency`.
+        """
         seed = self.spec.seed
         self.optimizer.zero_grad(set_to_none=True)  # before the saliency pass, which adds the gradient of a clean loss
-        return self.augment.draw(
+        mix = self.augment.draw(
             x,
             y,
-            saliency=self._saliency,
+            saliency=saliency or self.saliency,
             generator=stream(seed, "mix", epoch, step),
             drop_generator=stream(seed, "drop", epoch, step),
             epoch=(epoch, self.spec.train.epochs),
         )
+        return mix if self.device_type == "cpu" else pin(mix)
 
     def mix(self, x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
         """Return what `update` takes: images, mixed unless a hidden layer is to be, and label shares, (B, K)."""
@@ -125,7 +143,8 @@ class Stepper:
         """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
         return self._autocast_model(x).float()
 
-    def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+    def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+        """Input gradient as `input_gradient` returns it, of the loss that the clean one is scaled to."""
         with self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
 

@@ -1,0 +1,171 @@
+"""How steps reach a GPU: launched one kernel after the other, or as CUDA graphs; and runs that share a process.
+
+On a GPU a step of a small network at batch 100 takes longer to launch than to compute. A CUDA graph launches a whole
+update at once. What it replays is baked in: addresses of all tensors, and every number that came from the host, the
+learning rate among them. What is drawn and how it is mixed differs from step to step, so that stays outside.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from dropmix.msda.mix import Mix
+
+from .step import Stepper
+
+Result = TypeVar("Result")
+# Takes work, runs none of it, and returns what replays it and the tensors that each replay overwrites.
+Capture = Callable[[Callable[[], Tensor]], tuple[Callable[[], object], Tensor]]
+
+WARM_UP = 3
+
+
+def cuda_graphs() -> Capture:
+    """Return a `Capture` for the current CUDA stream; all that it captures shares one pool of memory.
+
+    So replays must not overlap, and a result must be used before the next replay of any of them.
+    """
+    pool = torch.cuda.graph_pool_handle()
+
+    def capture(work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+        graph = torch.cuda.CUDAGraph()
+        # Thread-local: a thread that loads images may do on its own what a capture forbids.
+        with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
+            result = work()
+        return graph.replay, result
+
+    return capture
+
+
+class Replayed:
+    """A function of tensors that is called as it is at first, then captured and replayed on buffers of its own.
+
+    Args:
+        function: takes tensors of the same shapes at every call, returns a tensor.
+        capture: see `Capture`.
+        warm_up: calls before the capture. They make what is made once, such as momentum buffers and workspaces.
+    """
+
+    def __init__(self, function: Callable[..., Tensor], capture: Capture, warm_up: int = WARM_UP) -> None:
+        self.function, self.capture, self.warm_up = function, capture, warm_up
+        self.inputs: list[Tensor] = []
+        self.replay: Callable[[], object] | None = None
+        self.result: Tensor | None = None
+        self.stale = False
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Return what the function returns, in memory that the next call overwrites."""
+        if self.warm_up:
+            self.warm_up -= 1
+            return self.function(*inputs)
+        if self.replay is None:
+            self.inputs = [torch.empty_like(given) for given in inputs]
+        for own, given in zip(self.inputs, inputs):
+            own.copy_(given)
+        if self.replay is None or self.stale:
+            # The old capture is let go after this one: a pool that loses its last graph cannot be used again.
+            self.replay, self.result = self.capture(lambda: self.function(*self.inputs))
+            self.stale = False
+        self.replay()
+        assert self.result is not None
+        return self.result
+
+    def renew(self) -> None:
+        """Capture again before the next replay: a number that is baked in has changed."""
+        self.stale = True
+
+
+class GraphStep:
+    """`Stepper.step` with its update replayed, and its saliency pass, which a dropped batch skips, by itself.
+
+    The outcome is that of `Stepper.step`, to the bit. Launched one by one are: batches of another size, the mixing of
+    hidden states, and all of a step whose saliency pass also trains (PuzzleMix's clean loss).
+
+    Args:
+        stepper: the run's.
+        batch: size of the batches to replay, B.
+        capture: see `Capture`.
+    """
+
+    def __init__(self, stepper: Stepper, batch: int, capture: Capture) -> None:
+        self.stepper, self.batch, self.lr = stepper, batch, stepper.lr
+        nothing_hidden = Mix.identity(batch)
+        self.update = Replayed(lambda x, shares: stepper.update(x, shares, nothing_hidden), capture)
+        self.sizes = Replayed(stepper.saliency, capture)
+        self.gradients = Replayed(lambda x, y: stepper.saliency(x, y, signed=True), capture)
+        self.a_weight = next(stepper.model.parameters())
+
+    def __call__(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
+        """As `Stepper.step`; the loss is overwritten by the next call."""
+        stepper = self.stepper
+        mix = stepper.draw(x, y, epoch, step, self._saliency)
+        x, shares = stepper.mix(x, y, mix)
+        # A capture does not see gradients that were there before it, and would lose them.
+        has_gradient = self.a_weight.grad is not None
+        if len(x) != self.batch or mix.layer is not None or has_gradient:
+            return stepper.update(x, shares, mix)
+        if stepper.lr != self.lr:
+            self.lr = stepper.lr
+            self.update.renew()
+        return self.update(x, shares)
+
+    def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+        if clean or len(x) != self.batch:
+            return self.stepper.saliency(x, y, signed=signed, clean=clean)
+        return self.gradients(x, y) if signed else self.sizes(x, y)
+
+
+def on_stream(steps: Generator[None, None, Result], device: torch.device) -> Generator[None, None, Result]:
+    """Go through a generator with a CUDA stream of its own as the current one; on a CPU, just go through it.
+
+    A stream that the generator entered by itself would stay current while others take their turn.
+    """
+    if device.type != "cuda":
+        return (yield from steps)
+    stream = torch.cuda.Stream(device)
+    try:
+        while True:
+            with torch.cuda.stream(stream):
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    return end.value
+            yield
+    finally:
+        with torch.cuda.stream(stream):
+            steps.close()
+            del steps
+            # Memory that was freed on a stream serves that stream only; the next run has another.
+            torch.cuda.empty_cache()
+
+
+def exhaust(steps: Generator[Any, None, Result]) -> Result:
+    """Go through a generator and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def take_turns(runs: Mapping[str, Generator[Any, None, Result]]) -> Iterator[tuple[str, Result]]:
+    """Advance generators in turn, a step each; yield name and what it returned as each one ends.
+
+    Example:
+        >>> def count(n):
+        ...     for _ in range(n):
+        ...         yield
+        ...     return n
+        >>> list(take_turns({"long": count(3), "short": count(1)}))
+        [('short', 1), ('long', 3)]
+    """
+    left = dict(runs)
+    while left:
+        for name in list(left):
+            try:
+                next(left[name])
+            except StopIteration as end:
+                del left[name]
+                yield name, end.value
