@@ -9,6 +9,7 @@ import pytest
 def pytest_configure() -> None:
     """One thread a process: numbers repeat, and tests side by side do not take the cores from each other."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, before the first product on a GPU
     import torch
 
     torch.set_num_threads(1)

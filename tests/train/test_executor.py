@@ -1,5 +1,7 @@
 """Replayed steps and runs that take turns: the same outcome as one run, launched one operation after the other."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from dropmix.grid.arm import make_arm
 from dropmix.msda.mix import Mix
 from dropmix.nets import build
 from dropmix.train.config import Arm
-from dropmix.train.executor import WARM_UP, GraphStep, Replayed, cuda_graphs, take_turns
+from dropmix.train.executor import WARM_UP, GraphStep, Replayed, cuda_graphs, on_stream, take_turns
 from dropmix.train.loop import Control, train_run, train_steps
 from dropmix.train.step import Stepper, pin
 
@@ -15,6 +17,8 @@ from .recorder import Recorder
 from .test_loop import CPU, TINY, assert_same_outcome, train
 from .toy import make_spec
 
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+GPU = torch.device("cuda", 0)
 ARMS = [
     Arm(),
     make_arm("mixup", 0.4),
@@ -110,6 +114,53 @@ def test_runs_that_take_turns_do_not_touch_each_other(eager, tmp_path):
         assert_same_outcome(eager(arm), tmp_path / name)
 
 
+def test_each_run_works_on_a_stream_of_its_own(monkeypatch):
+    now: list[object] = [None]
+    freed = []
+
+    @contextmanager
+    def use(stream):
+        now.append(stream)
+        try:
+            yield
+        finally:
+            now.pop()
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: object())
+    monkeypatch.setattr(torch.cuda, "stream", use)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(now[-1]))
+    seen = {"a": [], "b": [], "c": []}
+
+    def steps(name, count, error=None):
+        try:
+            for _ in range(count):
+                seen[name].append(now[-1])
+                yield
+            if error:
+                raise error
+            return count
+        finally:
+            seen[name].append(now[-1])
+
+    runs = {name: on_stream(steps(name, count), GPU) for name, count in (("a", 1), ("b", 3))}
+    ends = []
+    for end in take_turns(runs):
+        assert now == [None]
+        ends.append(end)
+    assert ends == [("a", 1), ("b", 3)]
+    left = on_stream(steps("c", 3), GPU)
+    next(left)
+    assert now == [None]
+    left.close()
+    assert now == [None]
+    assert [len(streams) for streams in seen.values()] == [2, 4, 2]
+    assert all(len(set(streams)) == 1 for streams in seen.values())
+    assert freed == [streams[0] for streams in seen.values()]
+    assert len({None, *freed}) == 4
+    with pytest.raises(ValueError, match="wrong"):
+        list(on_stream(steps("a", 1, ValueError("wrong")), GPU))
+
+
 def test_what_lies_on_the_host_is_pinned(monkeypatch):
     asked = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda part: asked.append(part) or part.clone())
@@ -121,10 +172,6 @@ def test_what_lies_on_the_host_is_pinned(monkeypatch):
     assert torch.equal(pinned.lam, lam)
     assert torch.equal(pinned.partner, mix.partner)
     assert pinned.pasted is mix.pasted
-
-
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-GPU = torch.device("cuda", 0)
 
 
 @pytest.fixture

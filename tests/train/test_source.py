@@ -7,6 +7,7 @@ from dropmix.train.config import Data
 from dropmix.train.plan import EpochPlan, batch_slices
 from dropmix.train.source import evaluation_source, training_source
 
+from ..msda.test_waiting import Watch
 from .toy import make_dataset
 
 CPU = torch.device("cpu")
@@ -57,3 +58,12 @@ def test_plain_batches_are_the_images_in_order():
     assert [len(x) for x in parts] == [4, 4, 4, 3]
     assert torch.allclose(torch.cat(parts), normalised(TINY.test.images), atol=1e-6)
     assert source.labels.tolist() == TINY.test.labels.tolist()
+
+
+def test_batches_do_not_wait_for_the_device():
+    source = training_source(TINY, DATA, torch.device("meta"))
+    batches = source.batches(0, 1, batch_slices(len(source), 8))
+    next(batches)  # the epoch's plan may take its time
+    with Watch("meta") as watch:
+        assert len(list(batches)) == 3
+    assert watch.waits == []
