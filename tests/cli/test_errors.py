@@ -184,3 +184,14 @@ def test_audit_prints_json_that_a_program_can_read(dropmix, tmp_path):
     assert status == 0
     found = json.loads(out)["comparisons"][0]
     assert (found["arm"], found["summary"]["n_degraded"], found["summary"]["n_tied"]) == ("mixup", 0, 2)
+
+
+def test_bf16_where_the_hardware_lacks_it_is_warned_of_in_one_line(dropmix, monkeypatch):
+    monkeypatch.setattr("dropmix.train.device.is_slow_in_bf16", lambda device: True)
+    asked = ["run", "digits", "--epochs", "1", "--dry-run", "--methods", "vanilla"]
+    assert dropmix(*asked)[2] == ""
+    status, _, err = dropmix(*asked, "--set", "train.precision=bf16")
+    assert status == 0
+    assert err.count("\n") == 1
+    assert "bf16" in err
+    assert "train.precision=fp32" in err

@@ -90,3 +90,15 @@ def test_packs_are_not_for_ray():
     with pytest.raises(ValueError, match=r"expected --executor local, got ray\. With Ray"):
         parse_executor_step("packed:2", "ray")
     assert parse_executor_step("eager", "ray") == {"graph": False, "pack": 1}
+
+
+@pytest.mark.parametrize(
+    ("cores", "runs", "expected"), [(8, 1, (1, 8)), (8, 3, (3, 2)), (8, 30, (8, 1)), (1, 2, (1, 1))]
+)
+def test_cores_are_shared_among_runs(monkeypatch, cores, runs, expected):
+    import torch
+
+    from dropmix.cli.run import _layout
+
+    monkeypatch.setattr("dropmix.train.device.cores", lambda: cores)
+    assert _layout(torch.device("cpu"), runs) == expected

@@ -215,3 +215,22 @@ def test_divergence_is_one_line(tmp_path):
 def test_it_learns(tmp_path):
     train(tmp_path / "a", make_spec(epochs=30))
     assert json.loads((tmp_path / "a" / "done").read_text())["accuracy_last"] > 0.8
+
+
+def test_a_run_keeps_the_number_of_threads_that_it_began_with(tmp_path):
+    seen, left, before = [], 5, torch.get_num_threads()
+
+    def should_stop() -> bool:
+        nonlocal left
+        seen.append(torch.get_num_threads())
+        left -= 1
+        return left == 0
+
+    try:
+        torch.set_num_threads(2)
+        assert train(tmp_path / "a", make_spec(), Control(should_stop)) == "stopped"
+        torch.set_num_threads(1)
+        assert train(tmp_path / "a", make_spec(), Control(should_stop)) == "done"
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2] * len(seen)

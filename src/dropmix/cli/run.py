@@ -1,7 +1,6 @@
 """Commands that train: demo, run, status."""
 
 import contextlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -139,14 +138,15 @@ def train_runs(
     from dropmix.grid.run import Settings, run_grid
     from dropmix.grid.store import check_same_grid
     from dropmix.grid.view import LiveView
-    from dropmix.train.device import all_devices, resolve_device
+    from dropmix.train.device import all_devices, cores, resolve_device
 
     started = time.time()
     if ray is None:
         target = resolve_device(device)
-        devices, count = all_devices(target), len(all_devices(target)) if target.type == "cuda" else _cores()
+        devices, (count, threads) = all_devices(target), _layout(target, len(runs))
+        _warn_of_slow_bf16(runs, target)
     else:  # the machines that will train say what they have
-        target, devices, count = "a Ray cluster", (device,), _cores()
+        target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = _with_data(runs, data, download)
     check_same_grid(out, runs[0])
     settings = Settings(
@@ -154,6 +154,7 @@ def train_runs(
         data=data,
         devices=devices,
         workers=workers or count,
+        threads=threads,
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
@@ -190,9 +191,10 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     from dropmix.grid.estimate import estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
-    from dropmix.train.device import all_devices, make_deterministic, resolve_device
+    from dropmix.train.device import make_deterministic, resolve_device
 
     target = resolve_device(device)
+    _warn_of_slow_bf16(runs, target)
     make_deterministic()
     runs, dataset = _with_data(runs, data, download)
     firsts = {spec.arm.name: spec for spec in reversed(runs)}
@@ -202,7 +204,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
         state, cost = inspect_run(out / spec.folder_name).state, costs[spec.arm.name]
         left += [cost] if state != "done" else []
         print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
-    processes = workers or (len(all_devices(target)) if target.type == "cuda" else _cores())
+    processes = workers or _layout(target, len(runs))[0]
     seconds = sum(cost.seconds for cost in left) / processes
     flops = sum(cost.flops for cost in left)
     cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
@@ -218,5 +220,19 @@ def _with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[
     return [spec.model_copy(update={"data": known}) for spec in runs], dataset
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _layout(target: Any, runs: int) -> tuple[int, int]:
+    """Worker processes, and threads of each, for so many runs: by the number of all runs, and not of those left or of
+    workers, since the number of threads shows in the last bits of a run."""
+    from dropmix.train.device import all_devices, cores
+
+    if target.type == "cuda":
+        return len(all_devices(target)), 1
+    return min(cores(), runs), max(1, cores() // runs)
+
+
+def _warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
+    from dropmix.train.device import is_slow_in_bf16
+
+    if runs[0].train.precision == "bf16" and is_slow_in_bf16(target):
+        line = "warning: bf16 is slower than fp32 on {}, whose hardware lacks it: say --set train.precision=fp32."
+        print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)

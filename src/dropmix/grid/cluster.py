@@ -195,10 +195,11 @@ def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
     """One run, on whatever machine Ray chose."""
     import ray
 
-    from dropmix.train.device import make_deterministic
+    from dropmix.train.device import keep_freed_memory, make_deterministic
 
     from .worker import attempt
 
+    keep_freed_memory()
     make_deterministic()
     name, deadline = job["name"], job["deadline"] or float("inf")
     if time.time() >= deadline:

@@ -32,6 +32,7 @@ class Settings:
         data: where the images are, or None for sets that need no path.
         devices: names of devices; workers take them in turn.
         workers: processes side by side.
+        threads: of a process on the CPU, unless the environment says so in OMP_NUM_THREADS.
         deadline: seconds since the epoch at which runs checkpoint and leave, or None.
         checkpoint_seconds: least time between two checkpoints of a run.
         keep_logits: save all logits with the predictions.
@@ -43,6 +44,7 @@ class Settings:
     data: str | None = None
     devices: tuple[str, ...] = ("cpu",)
     workers: int = 1
+    threads: int = 1
     deadline: float | None = None
     checkpoint_seconds: float = 60.0
     keep_logits: bool = False
@@ -135,10 +137,10 @@ def job_of(spec: RunSpec, settings: Settings, device: str) -> dict[str, Any]:
 class _Process:
     """A worker process; a thread turns its events into items of a queue."""
 
-    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]", device: str) -> None:
+    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]", device: str, threads: int) -> None:
         self.device = device
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
-        environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | dict(os.environ)
+        environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)) | dict(os.environ)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dropmix.grid.worker"],
             stdin=subprocess.PIPE,
@@ -201,7 +203,7 @@ class _Pool:
     def run(self, view: View) -> None:
         devices = itertools.cycle(self.settings.devices)
         for device in itertools.islice(devices, min(self.settings.workers, len(self.unfinished))):
-            self.processes.add(_Process(self.events, device))
+            self.processes.add(_Process(self.events, device, self.settings.threads))
         while self.processes:
             view(self.progress)
             with contextlib.suppress(queue.Empty):
@@ -255,7 +257,7 @@ class _Pool:
                 with contextlib.suppress(OSError):
                     (self.settings.out / name / FAILED).write_text(cause + "\n")
         if self.unfinished and not self.stopping:
-            self.processes.add(_Process(self.events, process.device))
+            self.processes.add(_Process(self.events, process.device, self.settings.threads))
 
     def _give_up(self, cause: str) -> None:
         """Workers that end before they take a job will not fare better the next time: say so for all that is left."""

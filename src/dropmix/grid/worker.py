@@ -1,4 +1,4 @@
-"""A worker process: trains the runs it is sent, one pack after the other, on one CPU thread.
+"""A worker process: trains the runs it is sent, one pack after the other.
 
 Reads packs, a JSON list of jobs a line, from standard input, and takes a step of each job of a pack in turn; writes
 events, a JSON object a line, to what was standard output when it started. Whatever else the process prints goes to
@@ -19,7 +19,7 @@ import torch
 
 from dropmix.data import Dataset, load
 from dropmix.train.config import RunSpec
-from dropmix.train.device import make_deterministic, resolve_device
+from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 from dropmix.train.executor import cuda_graphs, exhaust, take_turns
 from dropmix.train.loop import Control, train_steps
 
@@ -43,7 +43,9 @@ class Worker:
 
     def serve(self, jobs: TextIO) -> None:
         self.send(event="ready")
+        threads = torch.get_num_threads()
         for line in jobs:
+            torch.set_num_threads(threads)  # a run that went on from a checkpoint may have changed it
             pack = {job["name"]: self._attempt(job) for job in json.loads(line)}
             for name, found in take_turns(pack):
                 self.send(event="end", run=name, **found)
@@ -178,6 +180,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))
     worker.serve(sys.stdin)
 

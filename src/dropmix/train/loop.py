@@ -132,6 +132,8 @@ class _Run:
         self.stepper.model.load_state_dict(found["model"])
         self.stepper.optimizer.load_state_dict(found["optimizer"])
         self.place = Place(**found["place"])
+        # Sums over several threads round as their number has it: a run keeps the number that it began with.
+        torch.set_num_threads(found.get("threads", torch.get_num_threads()))
         self.started = time.monotonic() - self.place.seconds
 
     def save(self) -> None:
@@ -139,6 +141,7 @@ class _Run:
         content = {
             "spec_hash": self.spec.hash,
             "place": vars(self.place),
+            "threads": torch.get_num_threads(),
             "model": self.stepper.model.state_dict(),
             "optimizer": self.stepper.optimizer.state_dict(),
         }
