@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -27,10 +28,11 @@ from dropmix.data import Dataset, Split
 from dropmix.grid.arm import make_arm
 from dropmix.msda.mix import Mix
 from dropmix.msda.puzzlemix import puzzlemix
+from dropmix.msda.work import run_by
 from dropmix.nets import build, flops
 from dropmix.train.config import Data, RunSpec, Schedule, Train
 from dropmix.train.device import make_deterministic, resolve_device
-from dropmix.train.executor import GraphStep, cuda_graphs
+from dropmix.train.executor import WARM_UP, GraphStep, cuda_graphs
 from dropmix.train.loop import Control, train_steps
 from dropmix.train.step import Stepper
 
@@ -77,7 +79,8 @@ class State:
 
 def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
     """Seconds of a call, in `BLOCKS` blocks of so many."""
-    work()
+    for _ in range(WARM_UP + 1):
+        work()
     found = []
     for _ in range(BLOCKS):
         wait(device)
@@ -151,7 +154,7 @@ def random_images(count: int) -> Dataset:
 
 
 def parts_of_puzzlemix(network: str, size: Size, device: torch.device) -> dict[str, float]:
-    """Median milliseconds a batch: mask and transport for each grid, the saliency pass, a capture of an update."""
+    """Median milliseconds a batch: the saliency pass, mask and transport by grid, both as graphs too, and a capture."""
     model = build(network, CLASSES).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     stepper = Stepper(spec_of(network, "puzzlemix", 0.0, size.batch, 0), model, CLASSES, (0.5,) * 3, (0.25,) * 3)
     x = torch.rand(size.batch, 3, 32, 32, device=device).to(memory_format=torch.channels_last)
@@ -167,7 +170,11 @@ def parts_of_puzzlemix(network: str, size: Size, device: torch.device) -> dict[s
             replayed = GraphStep(stepper, size.batch, cuda_graphs())
             for step in range(4):
                 replayed(x, y, 0, step)
-            work["saliency pass, as a graph"] = partial(replayed.sizes, x, y)
+            work["saliency pass, as a graph"] = partial(replayed.saliency, x, y)
+            for blocks in (2, 4, 8, 16):
+                work[f"mask and transport, {blocks} x {blocks}, as a graph"] = partial(
+                    as_graph, replayed, x, maps, blocks
+                )
 
             def capture() -> None:
                 replayed.update.renew()
@@ -178,6 +185,12 @@ def parts_of_puzzlemix(network: str, size: Size, device: torch.device) -> dict[s
     return {name: 1e3 * statistics.median(seconds_of(call, device, 1)) for name, call in work.items()}
 
 
+def as_graph(replayed: GraphStep, x: Tensor, maps: Tensor, blocks: int) -> None:
+    """Mask and transport, replayed from the fourth call on."""
+    with run_by(replayed.run):
+        puzzlemix(x, maps, block_counts=[blocks])
+
+
 class Traffic(TorchDispatchMode):
     """Bytes that operations read and write, each by itself; views move nothing."""
 
@@ -185,8 +198,8 @@ class Traffic(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
-        made = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
+        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        made = [t for t in tree_leaves(result) if isinstance(t, Tensor)]
         if not function.is_view:
             self.total += sum(t.numel() * t.element_size() for t in given + made)
         return result

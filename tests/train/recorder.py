@@ -6,6 +6,7 @@ overwritten by the next replay in the same pool, here with NaN first.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,7 +45,8 @@ class Recording(TorchDispatchMode):
 
     def undo(self) -> None:
         for tensor, first in reversed(list(self.found.values())):
-            tensor.detach().copy_(first)
+            if not torch.equal(tensor, first):
+                tensor.detach().copy_(first)
         self.poison()
 
     def poison(self) -> None:
@@ -70,7 +72,7 @@ class Recorder:
         self.recordings: list[Recording] = []
         self.replays = 0
 
-    def __call__(self, work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+    def __call__(self, work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
         recording = Recording()
         with recording:
             result = work()

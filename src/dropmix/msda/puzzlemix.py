@@ -3,6 +3,7 @@ arXiv 2009.06962."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -15,6 +16,7 @@ from .mix import Mix
 from .puzzle_energy import label_prior, pool_shares, puzzle_energy
 from .saliency import ask_saliency, size_of
 from .transport import transport as transport_plan
+from .work import run
 
 # Transport's grids stay this small at large images, as the official ImageNet code's do.
 _WIDEST_GRID = 16
@@ -100,27 +102,47 @@ def puzzlemix(
         noise = (attack_noise(images, attack, gradient, epsilon) / scale).to(x.dtype)
         own_noise, partner_noise = noise if attack.own else None, noise[there] if attack.partner else None
         saliency = size_of(gradient)
-    s = pool_shares(saliency, blocks)
-    theta, w_down, w_right = puzzle_energy(
-        images, s, there, beta=beta, gamma=gamma, neighbourhood=neighbourhood, labels=labels
-    )
-    theta += label_prior(lam, labels, eta / blocks**2).to(theta.device, non_blocking=True)
-    z = solve(theta, w_down, w_right)[0].float() / (labels - 1)
-    own_cells = partner_cells = None
-    if transport:
-        grid = _grid(height, width, blocks, transport_cell)
-        fine, s = F.interpolate(z[:, None], grid)[:, 0], s if grid == blocks else pool_shares(saliency, grid)
-        own_cells, partner_cells = transport_plan(fine > 0, s, xi), transport_plan(fine < 1, s[there], xi)
-    mask = F.interpolate(z[:, None], (height, width))
+    prior = label_prior(lam, labels, eta / blocks**2).to(x.device, non_blocking=True)
+    grid = _grid(height, width, blocks, transport_cell) if transport else None
+    settings = _Settings(blocks, grid, beta, gamma, neighbourhood, labels, xi)
+    share, mask, own_cells, partner_cells = run(_solve, (images, saliency, there, prior), settings)
     return Mix(
         partner,
-        z.mean((1, 2)),
+        share,
         mask=mask,
         own_cells=own_cells,
         partner_cells=partner_cells,
         own_noise=own_noise,
         partner_noise=partner_noise,
     )
+
+
+class _Settings(NamedTuple):
+    blocks: int
+    grid: int | None  # width of transport's; None: nothing moves
+    beta: float
+    gamma: float
+    neighbourhood: int
+    labels: int
+    xi: float
+
+
+def _solve(
+    images: Tensor, saliency: Tensor, there: Tensor, prior: Tensor, settings: _Settings
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Label share, mask, and where cells move: all that comes after drawing and saliency."""
+    blocks, grid, beta, gamma, neighbourhood, labels, xi = settings
+    s = pool_shares(saliency, blocks)
+    theta, w_down, w_right = puzzle_energy(
+        images, s, there, beta=beta, gamma=gamma, neighbourhood=neighbourhood, labels=labels
+    )
+    theta += prior
+    z = solve(theta, w_down, w_right)[0].float() / (labels - 1)
+    own_cells = partner_cells = None
+    if grid is not None:
+        fine, s = F.interpolate(z[:, None], grid)[:, 0], s if grid == blocks else pool_shares(saliency, grid)
+        own_cells, partner_cells = transport_plan(fine > 0, s, xi), transport_plan(fine < 1, s[there], xi)
+    return z.mean((1, 2)), F.interpolate(z[:, None], images.shape[-2:]), own_cells, partner_cells
 
 
 def _draw_blocks(block_counts: Sequence[int], height: int, width: int, generator: Generator | None) -> int:

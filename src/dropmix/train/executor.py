@@ -5,19 +5,20 @@ update at once. What it replays is baked in: addresses of all tensors, and every
 learning rate among them. What is drawn and how it is mixed differs from step to step, so that stays outside.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from dropmix.msda.mix import Mix
+from dropmix.msda.work import run_by
 
 from .step import Stepper
 
 Result = TypeVar("Result")
-# Takes work, runs none of it, and returns what replays it and the tensors that each replay overwrites.
-Capture = Callable[[Callable[[], Tensor]], tuple[Callable[[], object], Tensor]]
+# Takes work, runs none of it, and returns what replays it and its result, whose tensors each replay overwrites.
+Capture = Callable[[Callable[[], Any]], tuple[Callable[[], object], Any]]
 
 WARM_UP = 3
 
@@ -29,7 +30,7 @@ def cuda_graphs() -> Capture:
     """
     pool = torch.cuda.graph_pool_handle()
 
-    def capture(work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+    def capture(work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
         graph = torch.cuda.CUDAGraph()
         # Thread-local: a thread that loads images may do on its own what a capture forbids.
         with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
@@ -43,19 +44,19 @@ class Replayed:
     """A function of tensors that is called as it is at first, then captured and replayed on buffers of its own.
 
     Args:
-        function: takes tensors of the same shapes at every call, returns a tensor.
+        function: takes tensors of the same shapes at every call, returns tensors.
         capture: see `Capture`.
         warm_up: calls before the capture. They make what is made once, such as momentum buffers and workspaces.
     """
 
-    def __init__(self, function: Callable[..., Tensor], capture: Capture, warm_up: int = WARM_UP) -> None:
+    def __init__(self, function: Callable[..., Any], capture: Capture, warm_up: int = WARM_UP) -> None:
         self.function, self.capture, self.warm_up = function, capture, warm_up
         self.inputs: list[Tensor] = []
         self.replay: Callable[[], object] | None = None
-        self.result: Tensor | None = None
+        self.result: Any = None
         self.stale = False
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Any:
         """Return what the function returns, in memory that the next call overwrites."""
         if self.warm_up:
             self.warm_up -= 1
@@ -69,7 +70,6 @@ class Replayed:
             self.replay, self.result = self.capture(lambda: self.function(*self.inputs))
             self.stale = False
         self.replay()
-        assert self.result is not None
         return self.result
 
     def renew(self) -> None:
@@ -78,10 +78,10 @@ class Replayed:
 
 
 class GraphStep:
-    """`Stepper.step` with its update replayed, and its saliency pass, which a dropped batch skips, by itself.
+    """`Stepper.step` in graphs: the update, and what a dropped batch skips, the saliency pass and PuzzleMix's mask.
 
     The outcome is that of `Stepper.step`, to the bit. Launched one by one are: batches of another size, the mixing of
-    hidden states, and all of a step whose saliency pass also trains (PuzzleMix's clean loss).
+    hidden states, and update and saliency pass where the pass also trains (PuzzleMix's clean loss).
 
     Args:
         stepper: the run's.
@@ -90,17 +90,19 @@ class GraphStep:
     """
 
     def __init__(self, stepper: Stepper, batch: int, capture: Capture) -> None:
-        self.stepper, self.batch, self.lr = stepper, batch, stepper.lr
+        self.stepper, self.batch, self.capture, self.lr = stepper, batch, capture, stepper.lr
         nothing_hidden = Mix.identity(batch)
         self.update = Replayed(lambda x, shares: stepper.update(x, shares, nothing_hidden), capture)
         self.sizes = Replayed(stepper.saliency, capture)
         self.gradients = Replayed(lambda x, y: stepper.saliency(x, y, signed=True), capture)
+        self.works: dict[Hashable, Replayed] = {}
         self.a_weight = next(stepper.model.parameters())
 
     def __call__(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
         """As `Stepper.step`; the loss is overwritten by the next call."""
         stepper = self.stepper
-        mix = stepper.draw(x, y, epoch, step, self._saliency)
+        with run_by(self.run):
+            mix = stepper.draw(x, y, epoch, step, self.saliency)
         x, shares = stepper.mix(x, y, mix)
         # A capture does not see gradients that were there before it, and would lose them.
         has_gradient = self.a_weight.grad is not None
@@ -111,7 +113,17 @@ class GraphStep:
             self.update.renew()
         return self.update(x, shares)
 
-    def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+    def run(self, function: Callable[..., Any], tensors: tuple[Tensor, ...], settings: Hashable) -> Any:
+        """A runner as `run_by` takes it."""
+        if len(tensors[0]) != self.batch:
+            return function(*tensors, settings)
+        key = (function, settings, *(tensor.shape for tensor in tensors))
+        if key not in self.works:
+            self.works[key] = Replayed(lambda *tensors: function(*tensors, settings), self.capture)
+        return self.works[key](*tensors)
+
+    def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+        """As `Stepper.saliency`; overwritten by the next call."""
         if clean or len(x) != self.batch:
             return self.stepper.saliency(x, y, signed=signed, clean=clean)
         return self.gradients(x, y) if signed else self.sizes(x, y)
