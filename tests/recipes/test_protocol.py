@@ -35,6 +35,7 @@ IMAGENET = CIFAR100 | {
 RELEASED = {"weight_decay": 1e-4, "loss": "bce-of-softmax"}
 DATA = {"fingerprint": None, "train_per_class": None, "validation": 0.0, "split_seed": 0, "size": None, "flip": True}
 SMALL = DATA | {"crop_padding": 2}
+PHOTOS = DATA | {"name": "folder", "size": 224, "crop_padding": 0, "resized_crop": True, "colour_jitter": True}
 PROTOCOL = {
     ("cifar100-wrn28-2", "paper"): ("wrn28-2", SMALL | {"name": "cifar100"}, CIFAR100),
     ("cifar100-preactresnet18", "paper"): ("preactresnet18", SMALL | {"name": "cifar100"}, CIFAR100),
@@ -44,7 +45,7 @@ PROTOCOL = {
     ("cifar10-resnet18", "paper"): ("resnet18", SMALL | {"name": "cifar10"}, CIFAR10),
     ("imagenet-resnet50", "paper"): (
         "resnet50",
-        DATA | {"name": "folder", "size": 224, "crop_padding": 28},
+        PHOTOS,
         IMAGENET,
     ),
     ("cifar100-wrn28-2", "released-code"): (
@@ -60,7 +61,7 @@ PROTOCOL = {
     ("cifar10-resnet18", "released-code"): ("resnet18", SMALL | {"name": "cifar10"}, CIFAR10 | RELEASED),
     ("imagenet-resnet50", "released-code"): (
         "resnet50",
-        DATA | {"name": "folder", "size": 224, "crop_padding": 28},
+        PHOTOS,
         IMAGENET,
     ),
 }

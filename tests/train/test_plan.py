@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dropmix.train.plan import EpochPlan, batch_slices, stream
+from dropmix.train.plan import BLOCK, EpochPlan, batch_slices, place_draws, stream
 
 
 def test_streams_repeat_and_differ_by_every_part_of_their_place():
@@ -56,3 +56,13 @@ def test_batches_cover_everything_and_no_image_is_left_alone(size, batch, length
     slices = batch_slices(size, batch)
     assert [s.stop - s.start for s in slices] == lengths
     assert torch.equal(torch.cat([torch.arange(size)[s] for s in slices]), torch.arange(size))
+
+
+def test_the_draws_of_a_place_do_not_depend_on_the_slice():
+    whole = place_draws(1, 2, slice(0, 3 * BLOCK), 5)
+    assert whole.shape == (3 * BLOCK, 5)
+    assert len(whole[:, 0].unique()) == 3 * BLOCK
+    for place in (slice(0, 1), slice(7, 30), slice(BLOCK - 3, BLOCK + 3), slice(BLOCK, 2 * BLOCK), slice(5, 600)):
+        assert torch.equal(place_draws(1, 2, place, 5), whole[place])
+    assert not torch.equal(place_draws(1, 3, slice(0, 5), 5), whole[:5])
+    assert not torch.equal(place_draws(2, 2, slice(0, 5), 5), whole[:5])

@@ -12,6 +12,7 @@ from .app import Out, app
 from .audit import write_grid_report
 
 TRY_LATER = 75
+MAX_LOADERS = 16  # threads of one process; more would only wait for each other
 
 
 @app.command()
@@ -48,6 +49,9 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
+    loaders: Annotated[
+        int | None, typer.Option(min=1, help="Threads of a run that read image files; default its share of the cores.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
     executor_step: Annotated[
@@ -86,6 +90,7 @@ def run(
     settings: dict[str, Any] = {
         "data": data,
         "workers": workers,
+        "loaders": loaders,
         "device": device,
         "time_limit": limit,
         "checkpoint_seconds": parse_duration(checkpoint_every),
@@ -123,6 +128,7 @@ def train_runs(
     out: Path,
     data: str | None,
     workers: int | None = None,
+    loaders: int | None = None,
     device: str = "auto",
     time_limit: float | None = None,
     checkpoint_seconds: float = 60.0,
@@ -155,6 +161,7 @@ def train_runs(
         devices=devices,
         workers=workers or count,
         threads=threads,
+        loaders=loaders or (1 if ray else _share_of_cores(min((workers or count) * pack, len(runs)))),
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
@@ -216,7 +223,7 @@ def _with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[
     from dropmix.grid.worker import load_data
 
     dataset = load_data(runs[0], data, download)
-    known = runs[0].data.model_copy(update={"fingerprint": dataset.fingerprint})
+    known = runs[0].data.model_copy(update={"fingerprint": dataset.fingerprint, "resized": dataset.resized})
     return [spec.model_copy(update={"data": known}) for spec in runs], dataset
 
 
@@ -236,3 +243,10 @@ def _warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
     if runs[0].train.precision == "bf16" and is_slow_in_bf16(target):
         line = "warning: bf16 is slower than fp32 on {}, whose hardware lacks it: say --set train.precision=fp32."
         print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)
+
+
+def _share_of_cores(runs: int) -> int:
+    """Threads that each of so many runs side by side may start."""
+    from dropmix.train.device import cores
+
+    return min(MAX_LOADERS, max(1, cores() // runs))

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +33,19 @@ def folder() -> Path | None:
     return None if home.startswith("~") else Path(home) / "dropmix"
 
 
-def key(files: list[Path], rows: np.ndarray, *settings: object) -> str:
+def key(files: Sequence[str | Path], rows: np.ndarray, *settings: object) -> str:
     """Name of an entry: changes with place, size and time of any file, the rows, the settings, the decoder."""
     from PIL import __version__
 
-    stats = [(os.path.abspath(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    stats = [(os.path.abspath(file), (stat := os.stat(file)).st_size, stat.st_mtime_ns) for file in files]
     digest = hashlib.sha256(repr((1, __version__, settings, stats)).encode())
     digest.update(np.ascontiguousarray(rows, np.int64).data)
     return digest.hexdigest()[:32]
 
 
-def cached(files: list[Path], rows: np.ndarray, settings: tuple, decode: Callable[[], np.ndarray]) -> np.ndarray:
+def cached(
+    files: Sequence[str | Path], rows: np.ndarray, settings: tuple, decode: Callable[[], np.ndarray]
+) -> np.ndarray:
     """The array that `decode` returns, from the cache where it is there.
 
     Args:

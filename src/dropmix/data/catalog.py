@@ -36,6 +36,9 @@ class Description(NamedTuple):
 # Of CIFAR-100, and used for both sets, as in the code that the paper builds on.
 CIFAR_MEAN = (129.3 / 255, 124.1 / 255, 112.4 / 255)
 CIFAR_STD = (68.2 / 255, 65.4 / 255, 70.4 / 255)
+# Of ImageNet's pixels, and used for all pictures that stay in their files.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 DATASETS: dict[str, Description] = {
     "digits": Description(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.data.catalog import Description, describe, locate
+from dropmix.data.files import in_files
 from dropmix.data.records import DataError, Dataset, Source, Split, fingerprint, statistics
 from dropmix.data.stratify import check_arguments, split_rows
 
@@ -20,8 +21,9 @@ def load(
     validation: float = 0.0,
     seed: int = 0,
     size: int | None = None,
+    resized_crop: bool = False,
 ) -> Dataset:
-    """Read a data set into memory.
+    """Read a data set into memory, or, for random-resized crops, list its files.
 
     Which images are trained on depends on the files, `seed` and the sizes asked for, and on nothing else.
 
@@ -35,9 +37,10 @@ def load(
         seed: of the choice of training and validation images; not a run's seed.
         size: pictures are resized (shorter side) and cut (centre) to a square of so many pixels; None where
             all have one size.
+        resized_crop: leave the pictures in their files, since each crop needs the whole one; `size` is the crops'.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
-        of the training images kept.
+        of the training images kept. Of files: three channels, and ImageNet's mean and deviation.
     Raises:
         DataError: anything about the data that a user can mend, in one line.
     Example:
@@ -52,10 +55,12 @@ def load(
     train, held_out = split_rows(
         source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
     )
-    splits = {"train": source.train.read(train), "test": source.test.read(np.arange(len(source.test.labels)))}
+    chosen = {"train": (source.train, train), "test": (source.test, np.arange(len(source.test.labels)))}
     if validation:
-        splits["validation"] = source.train.read(held_out)
-    splits = drop_gray(splits)
+        chosen["validation"] = (source.train, held_out)
+    if resized_crop:
+        return in_files(name, source, chosen, size)
+    splits = drop_gray({key: rows.read(which) for key, (rows, which) in chosen.items()})
     check_shapes(name, splits, size)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(

@@ -1,6 +1,7 @@
 """The records that the rest of the package sees (Split, Dataset) and those that a source fills (Rows, Source)."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,13 +29,48 @@ class Split:
     labels: np.ndarray
     ids: np.ndarray
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, height, width, channels = self.images.shape
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Files:
+    """One split whose pictures stay in their files, of any size each; batches are cut to squares.
+
+    Args:
+        root: the folder that ids start from.
+        labels: int64 (N,), class index into `Dataset.classes`.
+        ids: str (N,), path of each picture relative to `root`, with forward slashes.
+        size: side of the squares, pixels.
+    """
+
+    root: str
+    labels: np.ndarray
+    ids: np.ndarray
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image of a batch."""
+        return 3, self.size, self.size
+
+    def path(self, row: int) -> str:
+        """Where a picture lies."""
+        return os.path.join(self.root, self.ids[row])
+
     def __len__(self) -> int:
         return len(self.labels)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Train and test images of one classification task.
+    """Train and test images of one classification task: all in memory, or all in their files.
 
     Args:
         name: what was loaded; says so where the test split was cut from the source by us.
@@ -45,17 +81,19 @@ class Dataset:
         fingerprint: SHA-256 (hex) of the content, the same wherever the files lie.
         superclasses: name of the coarse class of each class, length K, where the source has them.
         validation: stratified split taken out of the source's train split, or None.
+        resized: shorter side in pixels to which `dropmix resize` has brought the pictures, or None.
     """
 
     name: str
-    train: Split
-    test: Split
+    train: Split | Files
+    test: Split | Files
     classes: list[str]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
     superclasses: list[str] | None = None
-    validation: Split | None = None
+    validation: Split | Files | None = None
+    resized: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +104,13 @@ class Rows:
         labels: int64 (N,).
         ids: int64 (N,) or str (N,).
         pixels: from sorted row numbers int64 (n,) to uint8 (n, H, W, C).
+        root: the folder that ids are paths from, where each picture is a file of its own.
     """
 
     labels: np.ndarray
     ids: np.ndarray
     pixels: Callable[[np.ndarray], np.ndarray]
+    root: str | None = None
 
     def read(self, rows: np.ndarray) -> Split:
         """The chosen rows with their pixels."""

@@ -88,7 +88,7 @@ def run_on_ray(
     gpus: float = 1.0,
     by_folder: bool = True,
 ) -> Result:
-    """Train all runs that are not done, as Ray tasks of one CPU and `gpus` GPUs each.
+    """Train all runs that are not done, as Ray tasks of `settings.loaders` CPUs and `gpus` GPUs each.
 
     Args:
         runs: specs with the data's fingerprint filled in.
@@ -111,7 +111,7 @@ def run_on_ray(
         ray.get_runtime_context().get_node_id(), soft=False
     )
     home = ray.remote(num_cpus=0, scheduling_strategy=here)(Home).remote(str(settings.out))
-    train = ray.remote(num_cpus=1, num_gpus=share, max_retries=RETRIES)(_train)
+    train = ray.remote(num_cpus=settings.loaders, num_gpus=share, max_retries=RETRIES)(_train)
     images = ray.put(dataset)
     with _token(settings.out) as token, on_signals(lambda: home.stop.remote()):
         waiting = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dropmix.data import Dataset, Split
+from dropmix.data import Dataset
 from dropmix.nets import build, flops
 from dropmix.train.config import RunSpec
 from dropmix.train.step import Stepper
@@ -34,7 +34,7 @@ def estimate_run(spec: RunSpec, dataset: Dataset, device: torch.device, steps: i
         device: where it would run.
         steps: steps to time, after one to warm up.
     """
-    shape = _shape(dataset.train)
+    shape = dataset.train.shape
     train = spec.train
     net = build(spec.network, len(dataset.classes), shape[0]).to(device)
     evaluations = len({e for e in range(1, train.epochs + 1) if _evaluates(spec, e)})
@@ -68,8 +68,3 @@ def _seconds(work, steps: int, device: torch.device) -> float:
         work(i + 1)
     wait()
     return (time.perf_counter() - start) / steps
-
-
-def _shape(split: Split) -> tuple[int, int, int]:
-    _, height, width, channels = split.images.shape
-    return channels, height, width

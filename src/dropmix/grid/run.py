@@ -38,6 +38,7 @@ class Settings:
         keep_logits: save all logits with the predictions.
         graph: on a GPU, replay steps as CUDA graphs.
         pack: runs that a worker trains in turn, a step each.
+        loaders: threads of a run that read pictures, where they stay in their files.
     """
 
     out: Path
@@ -50,6 +51,7 @@ class Settings:
     keep_logits: bool = False
     graph: bool = True
     pack: int = 1
+    loaders: int = 1
 
 
 @dataclass
@@ -131,6 +133,7 @@ def job_of(spec: RunSpec, settings: Settings, device: str) -> dict[str, Any]:
         "checkpoint_seconds": settings.checkpoint_seconds,
         "keep_logits": settings.keep_logits,
         "graph": settings.graph,
+        "loaders": settings.loaders,
     }
 
 

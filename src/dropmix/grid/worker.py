@@ -87,7 +87,7 @@ def attempt(
     """Train one run; a failure is written into its folder and told, never raised.
 
     Args:
-        job: spec, out, device, checkpoint_seconds, keep_logits and graph of the run.
+        job: spec, out, device, checkpoint_seconds, keep_logits, graph and loaders of the run.
         dataset: gives a spec's images.
         should_stop: asked before every step.
         on_progress: steps done, steps in all, last accuracy; called every half second and after the last step.
@@ -121,6 +121,7 @@ def attempt_steps(
                 job["checkpoint_seconds"],
                 job["keep_logits"],
                 cuda_graphs() if job["graph"] and device.type == "cuda" else None,
+                job["loaders"],
             )
             state = yield from train_steps(spec, folder, dataset(spec), device, control)
             if state == "done":  # the last evaluation comes after the last step, so no progress told of it
@@ -157,6 +158,7 @@ def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Datase
         validation=data.validation,
         seed=data.split_seed,
         size=data.size,
+        resized_crop=data.resized_crop,
     )
 
 

@@ -7,8 +7,8 @@ from dropmix.train.config import Data, RunSpec, Schedule, Train
 def resnet50(preset: str = "paper") -> Grid:
     """ResNet-50, 300 epochs, lr 0.1 times 0.1 at epochs 75, 150 and 225, batch 256; `--data` is an image folder.
 
-    The paper is silent on the loss, Nesterov and weight decay: both presets have CutMix's. Differs: CutMix's code
-    crops by random resizing and shifts colours; here the centre square is shifted by up to an eighth and mirrored.
+    The paper is silent on the loss, Nesterov, weight decay and the images' augmentation: both presets have those of
+    CutMix's code, that is crops of random size, mirrored, with shifted colours and lighting noise.
     """
     train = Train(
         epochs=300,
@@ -20,6 +20,6 @@ def resnet50(preset: str = "paper") -> Grid:
         weight_decay=1e-4,
         loss="cross-entropy",
     )
-    data = Data(name="folder", size=224, crop_padding=28, flip=True)
+    data = Data(name="folder", size=224, flip=True, resized_crop=True, colour_jitter=True)
     base = RunSpec(network="resnet50", preset=preset, data=data, train=train)
     return Grid(base=base, methods=("mixup", "cutmix"), rates=(0.0, 0.1), seeds=5)

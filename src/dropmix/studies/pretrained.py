@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dropmix.data import load
+from dropmix.data import Files, load
+from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
 from dropmix.data.resident import Resident
+from dropmix.data.stream import Stream
 from dropmix.nets import build
 from dropmix.train.config import RunSpec
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,19 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
     data = spec.data
     found = load(
         data.name, images, train_per_class=data.train_per_class, validation=data.validation, seed=data.split_seed,
-        size=data.size,
+        size=data.size, resized_crop=data.resized_crop,
     )  # fmt: skip
     if found.fingerprint != data.fingerprint:
         raise ValueError(
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )
     held = torch.load(run / "weights.pt", map_location=device, weights_only=True)
-    model = build(spec.network, len(found.classes), found.test.images.shape[-1])
+    model = build(spec.network, len(found.classes), found.test.shape[0])
     model.load_state_dict(held["model"])
-    test = Resident(found.test, found.mean, found.std, device=device)
+    if isinstance(found.test, Files):
+        test = Stream(found.test, found.mean, found.std, device)
+    else:
+        test = Resident(found.test, found.mean, found.std, device)
     return Question(test.batch, found.test.labels, _predict(model, device), found.classes)
 
 

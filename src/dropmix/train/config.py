@@ -50,7 +50,13 @@ class Arm(Frozen):
 
 
 class Data(Frozen):
-    """The images: which set, which part of it, and how they are augmented before mixing."""
+    """The images: which set, which part of it, and how they are augmented before mixing.
+
+    With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
+    then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
+    """
+
+    silent: ClassVar = ("resized_crop", "colour_jitter", "resized")
 
     name: str
     fingerprint: str | None = None
@@ -60,6 +66,19 @@ class Data(Frozen):
     size: int | None = Field(default=None, ge=1)
     crop_padding: int = Field(default=0, ge=0)
     flip: bool = False
+    resized_crop: bool = False
+    colour_jitter: bool = False
+    resized: int | None = None
+
+    @model_validator(mode="after")
+    def _augmentations_fit_each_other(self) -> "Data":
+        if self.resized_crop and self.crop_padding:
+            raise ValueError("resized_crop takes the place of crop_padding; set crop_padding=0")
+        if self.resized_crop and self.size is None:
+            raise ValueError("resized_crop needs the size of the crops; set size, e.g. 224")
+        if self.colour_jitter and not self.resized_crop:
+            raise ValueError("colour_jitter needs resized_crop; set resized_crop=true")
+        return self
 
 
 class Schedule(Frozen):

@@ -24,8 +24,6 @@ from .schedule import learning_rate
 from .source import evaluation_source, training_source
 from .step import Stepper
 
-EVALUATION_BATCH = 500
-
 Outcome = Literal["done", "stopped"]
 
 
@@ -43,6 +41,7 @@ class Control:
         checkpoint_seconds: least time between two checkpoints.
         keep_logits: save all logits with the predictions.
         capture: makes graphs of steps, see `GraphStep`; None launches them one kernel after the other.
+        loaders: threads that read pictures, where they stay in their files.
     """
 
     should_stop: Callable[[], bool] = lambda: False
@@ -50,6 +49,7 @@ class Control:
     checkpoint_seconds: float = 60.0
     keep_logits: bool = False
     capture: Capture | None = None
+    loaders: int = 1
 
 
 @dataclass
@@ -109,12 +109,12 @@ def _train_steps(
 class _Run:
     def __init__(self, spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control) -> None:
         self.spec, self.folder, self.dataset, self.device, self.control = spec, folder, dataset, device, control
-        self.images = training_source(dataset, spec.data, device)
+        self.images = training_source(dataset, spec.data, device, control.loaders)
         self.target = dataset.validation or dataset.test
-        self.target_images = evaluation_source(self.target, dataset, device)
+        self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(spec.seed, "init").initial_seed())
-            model = build(spec.network, len(dataset.classes), dataset.train.images.shape[-1])
+            model = build(spec.network, len(dataset.classes), dataset.train.shape[0])
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
         self.batches = batch_slices(len(self.images), spec.train.batch)
@@ -213,7 +213,7 @@ class _Run:
 
     def _predict(self) -> Tensor:
         self.stepper.model.eval()
-        return torch.cat([self.stepper.predict(x) for x in self.target_images.plain(EVALUATION_BATCH)])
+        return torch.cat([self.stepper.predict(x) for x in self.target_images.plain()])
 
     def finish(self) -> None:
         spec = self.spec

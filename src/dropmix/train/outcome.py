@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from dropmix.data import Dataset, Split
+from dropmix.data import Dataset, Files, Split
 
 from .config import RunSpec
 from .files import write_atomic
 
 
 def write_predictions(
-    folder: Path, spec: RunSpec, dataset: Dataset, split: Split, logits: Tensor, keep_logits: bool = False
+    folder: Path, spec: RunSpec, dataset: Dataset, split: Split | Files, logits: Tensor, keep_logits: bool = False
 ) -> str:
     """Write `predictions.parquet`, one row an example in the split's order.
 

@@ -13,6 +13,9 @@ from torch import Generator, Tensor
 
 Stream = Literal["init", "order", "augment", "mix", "drop"]
 
+BLOCK = 256
+"""Places of an epoch's order whose draws come from one generator."""
+
 
 def stream(seed: int, name: Stream, epoch: int = 0, step: int = 0) -> Generator:
     """Return the CPU generator of a stream at a place in the run.
@@ -50,7 +53,7 @@ class EpochPlan:
         mirrored = torch.rand(size, generator=augment) < 0.5
         corner = torch.randint(0, 2 * crop_padding + 1, (2, size), generator=augment)
         return cls(
-            index=torch.randperm(size, generator=stream(seed, "order", epoch)),
+            index=epoch_order(seed, epoch, size),
             top=corner[0],
             left=corner[1],
             flip=mirrored if flip else torch.zeros(size, dtype=torch.bool),
@@ -63,6 +66,31 @@ class EpochPlan:
     def part(self, place: slice) -> "EpochPlan":
         """The part of the plan that one step uses."""
         return EpochPlan(self.index[place], self.top[place], self.left[place], self.flip[place])
+
+
+def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
+    """Order in which an epoch takes `size` training images, int64 (size,)."""
+    return torch.randperm(size, generator=stream(seed, "order", epoch))
+
+
+def place_draws(seed: int, epoch: int, place: slice, count: int) -> Tensor:
+    """Uniform draws for the images at some places of an epoch's order; those of a place are the same in any slice.
+
+    Args:
+        seed, epoch: place in the run.
+        place: of the epoch's order.
+        count: draws of one image.
+    Returns:
+        float64 (places, count), in [0, 1).
+    """
+    blocks = range(place.start // BLOCK, (place.stop - 1) // BLOCK + 1)
+    # Step 0 of the stream is `EpochPlan`'s.
+    drawn = [
+        torch.rand(BLOCK, count, generator=stream(seed, "augment", epoch, 1 + block), dtype=torch.float64)
+        for block in blocks
+    ]
+    first = blocks.start * BLOCK
+    return torch.cat(drawn)[place.start - first : place.stop - first]
 
 
 def batch_slices(size: int, batch: int) -> list[slice]:

@@ -1,16 +1,24 @@
 """Where a run's batches come from: images already augmented and normalised, with their labels, on its device."""
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dropmix.data import Dataset, Split
+from dropmix.data import Dataset, Files, Split
+from dropmix.data.colour import COLOUR_DRAWS, colour_shifts
+from dropmix.data.picture import BOX_DRAWS
 from dropmix.data.resident import Resident
+from dropmix.data.stream import Stream, Wanted
 
 from .config import Data
-from .plan import EpochPlan
+from .plan import EpochPlan, epoch_order, place_draws
+
+RESIDENT_BATCH = 500
+STREAMED_BATCH = 100
+"""Images predicted at a time: of those in files, which are large, fewer."""
 
 
 class Source(Protocol):
@@ -36,8 +44,8 @@ class Source(Protocol):
         """
         ...
 
-    def plain(self, batch: int) -> Iterator[Tensor]:
-        """All images in their order, not augmented: x, float32 (<= batch, C, H, W), on the device."""
+    def plain(self) -> Iterator[Tensor]:
+        """All images in their order, not augmented: x, float32 (some, C, H, W), on the device."""
         ...
 
 
@@ -69,16 +77,69 @@ class ResidentSource:
             x = self.store.batch(part.index, part.top, part.left, part.flip if self.flip else None)
             yield x, self.labels[part.index]
 
-    def plain(self, batch: int) -> Iterator[Tensor]:
+    def plain(self) -> Iterator[Tensor]:
         index = torch.arange(len(self), device=self.labels.device)
-        return (self.store.batch(part) for part in index.split(batch))
+        return (self.store.batch(part) for part in index.split(RESIDENT_BATCH))
 
 
-def training_source(dataset: Dataset, data: Data, device: torch.device) -> Source:
-    """The source of a run's training batches."""
-    return ResidentSource(dataset.train, dataset, data, device)
+class StreamedSource:
+    """A split whose pictures are read from their files again and again; see `Source` for its methods.
+
+    Args:
+        files: the pictures.
+        dataset: gives mean and deviation.
+        data: how training images are augmented; None where no training batches are taken.
+        device: where batches are made.
+        loaders: threads that read pictures.
+    """
+
+    def __init__(
+        self, files: Files, dataset: Dataset, data: Data | None, device: torch.device, loaders: int = 1
+    ) -> None:
+        self.flip, self.colour_jitter = (data.flip, data.colour_jitter) if data else (False, False)
+        self.store = Stream(files, dataset.mean, dataset.std, device, loaders)
+        self.labels = torch.from_numpy(files.labels).to(device)
+
+    def __len__(self) -> int:
+        return len(self.store.files)
+
+    def batches(
+        self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
+    ) -> Generator[tuple[Tensor, Tensor]]:
+        order = epoch_order(seed, epoch, len(self))
+        labels = self.labels[order.to(self.labels.device)]
+        wanted = (self._wanted(seed, epoch, place, order) for place in slices[start:])
+        with closing(self.store.batches(wanted)) as batches:
+            for place, x in zip(slices[start:], batches):
+                yield x, labels[place]
+
+    def _wanted(self, seed: int, epoch: int, place: slice, order: Tensor) -> Wanted:
+        # All is drawn whatever is used, so that one setting does not shift another's draws.
+        draws = place_draws(seed, epoch, place, BOX_DRAWS + 1 + COLOUR_DRAWS)
+        box, mirrored, colour = draws.split([BOX_DRAWS, 1, COLOUR_DRAWS], 1)
+        flip = (mirrored[:, 0] < 0.5).tolist() if self.flip else None
+        shifts = colour_shifts(colour) if self.colour_jitter else None
+        return Wanted(order[place].tolist(), box.tolist(), flip, shifts)
+
+    def plain(self) -> Iterator[Tensor]:
+        rows = range(len(self))
+        starts = range(0, len(self), STREAMED_BATCH)
+        return self.store.batches(Wanted(rows[start : start + STREAMED_BATCH]) for start in starts)
 
 
-def evaluation_source(split: Split, dataset: Dataset, device: torch.device) -> Source:
+def training_source(dataset: Dataset, data: Data, device: torch.device, loaders: int = 1) -> Source:
+    """The source of a run's training batches; `loaders` threads read pictures that stay in their files."""
+    return _source(dataset.train, dataset, data, device, loaders)
+
+
+def evaluation_source(split: Split | Files, dataset: Dataset, device: torch.device, loaders: int = 1) -> Source:
     """The source of a split that is predicted."""
-    return ResidentSource(split, dataset, None, device)
+    return _source(split, dataset, None, device, loaders)
+
+
+def _source(
+    split: Split | Files, dataset: Dataset, data: Data | None, device: torch.device, loaders: int
+) -> ResidentSource | StreamedSource:
+    if isinstance(split, Files):
+        return StreamedSource(split, dataset, data, device, loaders)
+    return ResidentSource(split, dataset, data, device)

@@ -1,0 +1,99 @@
+"""Data sets whose pictures stay in their files, as ImageNet's have to; no torch is imported here."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
+from dropmix.data.records import DataError, Dataset, Files, Rows, Source
+
+RESIZED = "resized.json"
+"""What `dropmix resize` leaves in a folder when all its pictures are there."""
+
+
+def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None) -> Dataset:
+    """The data set of chosen rows, without their pixels.
+
+    Args:
+        name: what was asked for.
+        source: gives the classes.
+        chosen: for "train", "test" and perhaps "validation" the rows to take.
+        size: side of the squares that batches are cut to, pixels.
+    Raises:
+        DataError: no size, or the pictures are no files of their own.
+    """
+    if size is None:
+        raise DataError("load: expected a size of the crops, got none. Give one, e.g. size=224.")
+    splits = {}
+    for key, (rows, which) in chosen.items():
+        if rows.root is None:
+            raise DataError(
+                f"load: expected a folder of pictures to crop at random size, got {name}, whose pictures are no files. "
+                "Use --set data.resized_crop=false."
+            )
+        splits[key] = Files(rows.root, rows.labels[which], rows.ids[which], size)
+    return Dataset(
+        name=source.name,
+        train=splits["train"],
+        test=splits["test"],
+        classes=source.classes,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        fingerprint=fingerprint(name, source.classes, splits),
+        superclasses=source.superclasses,
+        validation=splits.get("validation"),
+        resized=resized_to(splits["train"].root),
+    )
+
+
+def fingerprint(name: str, classes: list[str], splits: dict[str, Files]) -> str:
+    """SHA-256 (hex) over names, labels, paths below the root and sizes in bytes of all files; pixels do not enter.
+
+    To read ImageNet takes an hour, to ask for its files' sizes seconds. A picture that was cut off, resized or
+    compressed anew has another size; one that was changed in place to the same size is not noticed.
+    """
+    digest = hashlib.sha256(repr(("files", name, classes)).encode())
+    for key, split in splits.items():
+        digest.update(repr((key, len(split))).encode())
+        digest.update(split.labels.astype(np.int64).tobytes())
+        digest.update("\0".join(split.ids).encode())
+        digest.update(file_sizes(split).tobytes())
+    return digest.hexdigest()
+
+
+def file_sizes(split: Files) -> np.ndarray:
+    """Size of each file in bytes, int64 (N,).
+
+    Raises:
+        DataError: a file is gone.
+    """
+
+    def sizes(start: int) -> list[int]:
+        return [os.stat(split.path(row)).st_size for row in range(start, min(start + 1000, len(split)))]
+
+    try:
+        # In threads: on a network's file system nearly all of this is waiting.
+        with ThreadPoolExecutor(16) as pool:
+            parts = list(pool.map(sizes, range(0, len(split), 1000)))
+    except OSError as error:
+        raise DataError(f"{error.filename}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+    return np.array([size for part in parts for size in part], np.int64)
+
+
+def resized_to(root: str) -> int | None:
+    """Shorter side, in pixels, to which `dropmix resize` has brought a folder's pictures, or None.
+
+    Raises:
+        DataError: the folder's note about it is damaged.
+    """
+    note = os.path.join(root, RESIZED)
+    if not os.path.isfile(note):
+        return None
+    try:
+        with open(note, encoding="utf-8") as stored:
+            return int(json.load(stored)["shorter_side"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{note}: expected what dropmix resize wrote, got something else. Resize again.") from error

@@ -1,0 +1,129 @@
+"""One picture from its file to a square of pixels: read, cropped at random size, or cut from its centre; uint8."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dropmix.data.decode import decode_one
+from dropmix.data.records import DataError
+
+try:
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # deprecated from torchvision 0.29 on; without it Pillow gives the same pixels, more slowly
+    ImageReadMode = decode_jpeg = None
+
+AREA = (0.08, 1.0)
+RATIO = (3 / 4, 4 / 3)
+TRIES = 10
+BOX_DRAWS = 2 * TRIES + 2
+"""Uniform draws that one box takes, whether it needs them or not."""
+JPEG = b"\xff\xd8"
+
+Box = tuple[int, int, int, int]
+
+
+def read_picture(file: str) -> Tensor:
+    """A picture's pixels; gray and CMYK ones come out as RGB, equal to Pillow's.
+
+    JPEGs are decoded by torchvision (twice as fast), the rest by Pillow; the first bytes tell which, not the name:
+    ImageNet has a PNG named JPEG. EXIF orientation is not applied.
+
+    Args:
+        file: path of the picture.
+    Returns:
+        uint8 (3, H, W), in channels-last memory.
+    Raises:
+        DataError: the file is missing, damaged or no picture of 8 bits a channel; the message names it.
+    """
+    try:
+        with open(file, "rb") as stored:
+            encoded = stored.read()
+    except OSError as error:
+        raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+    if encoded.startswith(JPEG) and decode_jpeg and ImageReadMode:
+        try:
+            # Torch wants memory that may be written to.
+            (picture,) = decode_jpeg([torch.frombuffer(bytearray(encoded), dtype=torch.uint8)], ImageReadMode.RGB)
+            return picture
+        except RuntimeError:
+            pass  # Pillow says in one line what is wrong, or reads what torchvision cannot
+    return torch.from_numpy(decode_one(encoded, file, None).copy()).permute(2, 0, 1)
+
+
+def random_box(height: int, width: int, draws: Sequence[float]) -> Box:
+    """The part of a picture that a random-resized crop takes, distributed as in torchvision's RandomResizedCrop.
+
+        area ~ U(0.08, 1) of the picture, log ratio ~ U(log 3/4, log 4/3); what fits of ten tries, at a uniform place
+
+    Args:
+        height, width: of the picture, pixels.
+        draws: BOX_DRAWS numbers in [0, 1): area and ratio of each try, then the place.
+    Returns:
+        top, left, height, width. Where no try fits, the centre, with its ratio brought into the range.
+    Source:
+        Szegedy et al. 2015, Sec. 6. Differs from torchvision: draws are given, and real numbers stand for integers.
+    Example:
+        >>> random_box(100, 200, [0.0, 0.5] * 10 + [0.0, 0.999])
+        (0, 160, 40, 40)
+    """
+    for area, ratio in zip(draws[0 : 2 * TRIES : 2], draws[1 : 2 * TRIES : 2]):
+        target = height * width * (AREA[0] + (AREA[1] - AREA[0]) * area)
+        log = math.log(RATIO[0]) + (math.log(RATIO[1]) - math.log(RATIO[0])) * ratio
+        w, h = round(math.sqrt(target * math.exp(log))), round(math.sqrt(target / math.exp(log)))
+        if 0 < w <= width and 0 < h <= height:
+            top, left = (int(draw * (room + 1)) for draw, room in zip(draws[-2:], (height - h, width - w)))
+            return top, left, h, w
+    h, w = height, width
+    if width < RATIO[0] * height:
+        h = round(width / RATIO[0])
+    elif width > RATIO[1] * height:
+        w = round(height * RATIO[1])
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def resized_crop(picture: Tensor, box: Box, size: int) -> Tensor:
+    """The part of a picture, resized to a square (bilinear with antialiasing).
+
+    Args:
+        picture: uint8 (3, H, W).
+        box: top, left, height, width.
+        size: side of the square, pixels.
+    Returns:
+        uint8 (3, size, size), equal to torchvision.transforms.v2.functional.resized_crop.
+    """
+    top, left, height, width = box
+    return resize(picture[:, top : top + height, left : left + width], size, size)
+
+
+def centre_crop(picture: Tensor, size: int) -> Tensor:
+    """The centre of a picture whose shorter side is resized to 8/7 of the square: to 256 pixels for 224.
+
+    Args:
+        picture: uint8 (3, H, W).
+        size: side of the square, pixels.
+    Returns:
+        uint8 (3, size, size), equal to torchvision.transforms.v2's Resize and CenterCrop.
+    """
+    picture = shorter_side(picture, size * 8 // 7)
+    height, width = picture.shape[1:]
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return picture[:, top : top + size, left : left + size]
+
+
+def shorter_side(picture: Tensor, side: int) -> Tensor:
+    """A picture, uint8 (3, H, W), with its shorter side resized to `side` pixels; the longer one is rounded down."""
+    height, width = picture.shape[1:]
+    short = min(height, width)
+    return resize(picture, int(side * height / short), int(side * width / short))
+
+
+def resize(picture: Tensor, height: int, width: int) -> Tensor:
+    """A picture, uint8 (3, H, W), resized to uint8 (3, height, width), bilinear with antialiasing."""
+    if picture.shape[1:] == (height, width):
+        return picture
+    # In this memory format torch has a kernel for whole numbers, which is the fastest there is.
+    batch = picture[None].contiguous(memory_format=torch.channels_last)
+    return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0]
