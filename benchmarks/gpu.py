@@ -177,6 +177,7 @@ def parts_of_puzzlemix(network: str, size: Size, device: torch.device) -> dict[s
                 )
 
             def capture() -> None:
+                stepper.optimizer.zero_grad(set_to_none=True)
                 replayed.update.renew()
                 replayed.update(x, torch.full((size.batch, CLASSES), 1 / CLASSES, device=device))
 

@@ -169,7 +169,7 @@ def train_runs(
         pack=pack,
     )
     console = Console()
-    beside = f"{settings.workers * pack} at a time on {target}" if ray is None else f"on {target}"
+    beside = f"{min(settings.workers * pack, len(runs))} at a time on {target}" if ray is None else f"on {target}"
     print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
     with LiveView(console) if console.is_terminal else contextlib.nullcontext(_plain()) as view:
         if ray is None:
