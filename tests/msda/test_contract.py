@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dropmix.msda import METHODS, get_method
-from dropmix.msda.mix import apply_mix
+from dropmix.msda.mix import apply_mix, mix_images
 
 from .conftest import draw_from, images, seeded
 from .naive import naive_apply
@@ -248,3 +248,15 @@ def test_unknown_method_names_the_nearest():
 def test_table_is_literal_and_complete():
     for name, where in METHODS.items():
         assert where == f"dropmix.msda.{name}:{name}"
+
+
+@pytest.mark.parametrize("per", PERS)
+def test_part_of_a_record_gives_those_rows_to_the_bit(method, per):
+    x, y = images(7), torch.arange(7)
+    for mix in (
+        draw_from(method, x, 2, per=per),
+        draw_from(method, x[:4], per=per).embed(torch.tensor([0, 2, 3, 6]), 7),
+    ):
+        whole = apply_mix(x, y, mix, num_classes=7)[0]
+        for rows in (slice(0, 3), slice(3, 7), slice(2, 3), slice(4, 4)):
+            assert torch.equal(mix_images(x[rows], mix.part(rows, x)), whole[rows])

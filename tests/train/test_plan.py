@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dropmix.train.plan import BLOCK, EpochPlan, batch_slices, place_draws, stream
+from dropmix.train.plan import BLOCK, EpochPlan, batch_slices, place_draws, shard_slices, stream
 
 
 def test_streams_repeat_and_differ_by_every_part_of_their_place():
@@ -66,3 +66,21 @@ def test_the_draws_of_a_place_do_not_depend_on_the_slice():
         assert torch.equal(place_draws(1, 2, place, 5), whole[place])
     assert not torch.equal(place_draws(1, 3, slice(0, 5), 5), whole[:5])
     assert not torch.equal(place_draws(2, 2, slice(0, 5), 5), whole[:5])
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 8])
+def test_shards_are_cut_as_evenly_as_can_be(shards):
+    for size in range(2 * shards, 60):
+        whole = torch.arange(size)
+        parts = [whole[place] for place in shard_slices(size, shards)]
+        assert [part.tolist() for part in parts] == [part.tolist() for part in whole.tensor_split(shards)]
+
+
+def test_no_shard_of_a_batch_has_a_single_image():
+    for size in range(1, 40):
+        for shards in (2, 3, 5):
+            lengths = [place.stop - place.start for place in shard_slices(size, shards)]
+            assert (sum(lengths), len(lengths)) == (size, shards)
+            assert 1 not in lengths or size == 1
+            if size >= 2 * shards:
+                assert all(batch.stop - batch.start >= 2 * shards for batch in batch_slices(size, 2 * shards, shards))

@@ -52,12 +52,24 @@ def test_parts_of_batches_are_the_rows_of_the_whole_ones():
     assert all(torch.equal(a[4:], b) for one, two in zip(whole, halves) for a, b in zip(one, two))
 
 
-def test_plain_batches_are_the_images_in_order():
+def test_plain_batches_are_the_images_in_order(monkeypatch):
+    monkeypatch.setattr("dropmix.train.source.RESIDENT_BATCH", 4)
     source = evaluation_source(TINY.test, TINY, CPU)
-    parts = list(source.plain())
-    assert [len(x) for x in parts] == [15]
+    places, parts = zip(*source.plain())
+    assert [len(x) for x in parts] == [4, 4, 4, 3]
     assert torch.allclose(torch.cat(parts), normalised(TINY.test.images), atol=1e-6)
     assert source.labels.tolist() == TINY.test.labels.tolist()
+    assert [list(range(15))[place] for place in places] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14]]
+
+
+def test_plain_batches_are_shared_out_among_processes(monkeypatch):
+    monkeypatch.setattr("dropmix.train.source.RESIDENT_BATCH", 4)
+    source = evaluation_source(TINY.test, TINY, CPU)
+    whole = list(source.plain())
+    for first in range(3):
+        own = list(source.plain(first, 3))
+        assert [place for place, _ in own] == [place for place, _ in whole[first::3]]
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(own, whole[first::3]))
 
 
 def test_batches_do_not_wait_for_the_device():

@@ -8,13 +8,15 @@ import torch
 from PIL import Image
 
 from dropmix.data import DataError, load
+from dropmix.data.stream import Stream
 from dropmix.grid.arm import make_arm
 from dropmix.train.config import Data, RunSpec, Train
 from dropmix.train.loop import Control, train_run
 from dropmix.train.plan import batch_slices, epoch_order
 from dropmix.train.source import evaluation_source, training_source
 
-from .test_loop import assert_same_outcome
+from .pair import in_two
+from .test_loop import assert_same_outcome, weights
 
 CPU = torch.device("cpu")
 DATA = Data(name="folder", size=8, resized_crop=True, colour_jitter=True, flip=True)
@@ -64,6 +66,29 @@ def test_stopped_in_mid_epoch_and_resumed_with_other_loaders_is_the_same_to_the_
         stops += 1
     assert stops == 5  # 2 epochs of 4 steps, one or two steps a call, and the last ends the run
     assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("within", ["batch", "shard"])
+def test_two_processes_that_read_half_of_the_pictures_each_give_what_one_gives(tmp_path, tree, within):
+    spec, dataset, reads = make_spec(), loaded(tree), [0]
+    settings = spec.train.model_dump() | {"shards": 2, "mix_within": within}
+    spec = spec.model_copy(update={"train": Train.model_validate(settings)})
+    train(tmp_path / "one", spec, dataset)
+
+    def work(group):
+        read = Stream._read
+
+        def counted(self, wanted, pixels, start):
+            reads[0] += len(wanted.rows) if start == 0 else 0
+            read(self, wanted, pixels, start)
+
+        Stream._read = counted
+        train(tmp_path / "two", spec, dataset, group=group)
+        return reads[0]
+
+    assert in_two(work) == [16 * 2 + 9 * 2, 15 * 2]  # two epochs; one process reads the one batch of test pictures
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_damaged_picture_ends_the_run_and_it_goes_on_when_it_is_replaced(tmp_path, tree):
@@ -126,7 +151,7 @@ def test_validation_images_are_predicted_and_not_trained_on(tmp_path, tree):
     spec = make_spec("mixup", validation=0.2, train_per_class=8)
     assert train(tmp_path / "run", spec, dataset) == "done"
     source = evaluation_source(dataset.validation, dataset, CPU)
-    assert torch.cat(list(source.plain())).shape == (len(dataset.validation), 3, 8, 8)
+    assert torch.cat([x for _, x in source.plain()]).shape == (len(dataset.validation), 3, 8, 8)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from dropmix.cli import select as select
 from dropmix.cli import studies as studies
 from dropmix.cli.app import app
 from dropmix.cli.errors import explain
+from dropmix.cli.launch import hush_followers
 
 
 def main() -> None:
     """Entry point: what the user can mend is one line and exit status 2, the rest one line and 1."""
+    hush_followers()
     try:
         status = app(standalone_mode=False)
     except BaseException as error:

@@ -38,7 +38,8 @@ def _message(error: BaseException) -> str:
         path = ".".join(str(part) for part in first["loc"])
         what = first["msg"].removeprefix("Value error, ")
         what = "no such setting" if first["type"] == "extra_forbidden" else what
-        return _one_line(f"{path}: {what} (got {first['input']!r}).")
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        return _one_line(f"{path}: {what}{got}.")
     return _one_line(str(error)) or type(error).__name__
 
 

@@ -10,6 +10,7 @@ import typer
 
 from .app import Out, app
 from .audit import write_grid_report
+from .launch import launched, train_together
 
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads of one process; more would only wait for each other
@@ -105,7 +106,8 @@ def run(
     if dry_run:
         _dry_run(grid.runs, out, data, device, workers, download)
         return
-    raise typer.Exit(train_runs(grid.runs, out, **settings))
+    train = train_together if launched() else train_runs
+    raise typer.Exit(train(grid.runs, out, **settings))
 
 
 @app.command()
@@ -153,7 +155,7 @@ def train_runs(
         _warn_of_slow_bf16(runs, target)
     else:  # the machines that will train say what they have
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
-    runs, dataset = _with_data(runs, data, download)
+    runs, dataset = with_data(runs, data, download)
     check_same_grid(out, runs[0])
     settings = Settings(
         out=out.absolute(),
@@ -161,7 +163,7 @@ def train_runs(
         devices=devices,
         workers=workers or count,
         threads=threads,
-        loaders=loaders or (1 if ray else _share_of_cores(min((workers or count) * pack, len(runs)))),
+        loaders=loaders or (1 if ray else share_of_cores(min((workers or count) * pack, len(runs)))),
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
@@ -171,23 +173,29 @@ def train_runs(
     console = Console()
     beside = f"{min(settings.workers * pack, len(runs))} at a time on {target}" if ray is None else f"on {target}"
     print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
-    with LiveView(console) if console.is_terminal else contextlib.nullcontext(_plain()) as view:
+    with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
         if ray is None:
             result = run_grid(runs, settings, view)
         else:
             from dropmix.grid.cluster import run_on_ray
 
             result = run_on_ray(runs, settings, view, dataset, **ray)
+    return tell_result(result, len(runs), out)
+
+
+def tell_result(result: Any, runs: int, out: Path) -> int:
+    """Print how a grid of so many runs ended; returns the exit status."""
     for name, cause in result.failed.items():
         print(f"failed: {name}: {cause}", file=sys.stderr)
     if result.left:
         print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to go on.")
         return TRY_LATER
-    print(f"{len(result.done)} of {len(runs)} runs done in {out}")
+    print(f"{len(result.done)} of {runs} runs done in {out}")
     return 1 if result.failed else 0
 
 
-def _plain() -> Any:
+def plain_view() -> Any:
+    """What is shown where there is no terminal."""
     from dropmix.grid.view import PlainView
 
     return PlainView(lambda line: print(line, flush=True))
@@ -203,7 +211,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     target = resolve_device(device)
     _warn_of_slow_bf16(runs, target)
     make_deterministic()
-    runs, dataset = _with_data(runs, data, download)
+    runs, dataset = with_data(runs, data, download)
     firsts = {spec.arm.name: spec for spec in reversed(runs)}
     costs = {name: estimate_run(spec, dataset, target) for name, spec in firsts.items()}
     left = []
@@ -218,7 +226,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
 
 
-def _with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
+def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
     """The runs with their data's fingerprint filled in, and the data."""
     from dropmix.grid.worker import load_data
 
@@ -245,7 +253,7 @@ def _warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
         print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)
 
 
-def _share_of_cores(runs: int) -> int:
+def share_of_cores(runs: int) -> int:
     """Threads that each of so many runs side by side may start."""
     from dropmix.train.device import cores
 

@@ -20,6 +20,7 @@ import torch
 from dropmix.data import Dataset, load
 from dropmix.train.config import RunSpec
 from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
+from dropmix.train.distributed import Group
 from dropmix.train.executor import cuda_graphs, exhaust, take_turns
 from dropmix.train.loop import Control, train_steps
 
@@ -83,6 +84,7 @@ def attempt(
     dataset: Callable[[RunSpec], Dataset],
     should_stop: Callable[[], bool],
     on_progress: Callable[[int, int, float | None], None],
+    group: Group | None = None,
 ) -> dict[str, Any]:
     """Train one run; a failure is written into its folder and told, never raised.
 
@@ -91,10 +93,11 @@ def attempt(
         dataset: gives a spec's images.
         should_stop: asked before every step.
         on_progress: steps done, steps in all, last accuracy; called every half second and after the last step.
+        group: processes that train it together; this one leads.
     Returns:
         {"state": "done", "stopped", "busy" or "failed"}, with "accuracy" or "cause".
     """
-    return exhaust(attempt_steps(job, dataset, should_stop, on_progress))
+    return exhaust(attempt_steps(job, dataset, should_stop, on_progress, group))
 
 
 def attempt_steps(
@@ -102,6 +105,7 @@ def attempt_steps(
     dataset: Callable[[RunSpec], Dataset],
     should_stop: Callable[[], bool],
     on_progress: Callable[[int, int, float | None], None],
+    group: Group | None = None,
 ) -> Generator[None, None, dict[str, Any]]:
     """As `attempt`, but pausing after every step, so that several runs can take turns."""
     spec = RunSpec.model_validate(job["spec"])
@@ -122,6 +126,7 @@ def attempt_steps(
                 job["keep_logits"],
                 cuda_graphs() if job["graph"] and device.type == "cuda" else None,
                 job["loaders"],
+                group,
             )
             state = yield from train_steps(spec, folder, dataset(spec), device, control)
             if state == "done":  # the last evaluation comes after the last step, so no progress told of it

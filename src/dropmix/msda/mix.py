@@ -103,6 +103,40 @@ class Mix:
             partner_noise=spread(self.partner_noise, -0.0),
         )
 
+    def part(self, rows: slice, x: Tensor) -> "Mix":
+        """Return the record for some samples of a batch, for x[rows]; their partners come along as `pasted`.
+
+        Args:
+            rows: positions of the samples, b of them, in the batch.
+            x: the whole batch that this record was drawn for, (B, C, H, W).
+        Returns:
+            Mix for b samples. It serves `mix_images`; labels are mixed by the whole record.
+        Example:
+            >>> x = torch.arange(3.0).view(3, 1, 1, 1)
+            >>> whole = Mix(torch.tensor([2, 0, 1]), torch.full((3,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5))
+            >>> mix_images(x[1:], whole.part(slice(1, 3), x)).flatten()
+            tensor([0.5000, 1.5000])
+        """
+        lam = self.lam[rows]
+        if self.is_identity:
+            return Mix.identity(len(lam))
+
+        def some(part: Tensor | None) -> Tensor | None:
+            return part if part is None or len(part) == 1 != len(self.lam) else part[rows]
+
+        pasted = gather_images(x, self.partner[rows]) if self.pasted is None else self.pasted[rows]
+        return Mix(
+            partner=torch.arange(len(lam), device=self.partner.device),
+            lam=lam,
+            mask=some(self.mask),
+            box=some(self.box),
+            own_cells=some(self.own_cells),
+            partner_cells=some(self.partner_cells),
+            pasted=pasted,
+            own_noise=some(self.own_noise),
+            partner_noise=some(self.partner_noise),
+        )
+
 
 def apply_mix(
     x: Tensor, y: Tensor, mix: Mix, *, num_classes: int | None = None, out: Tensor | None = None

@@ -93,9 +93,12 @@ class Train(Frozen):
     """Optimisation. SGD with momentum, as in the paper.
 
     `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
+    Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
+    whole batch's mean. Partners come from the whole batch or, `mix_within` "shard", from the own shard, which then is
+    mixed as a batch of its own.
     """
 
-    silent: ClassVar = ("lr_vanilla",)
+    silent: ClassVar = ("lr_vanilla", "shards", "mix_within")
 
     epochs: int = Field(ge=1)
     batch: int = Field(default=100, ge=1)
@@ -110,6 +113,14 @@ class Train(Frozen):
     precision: Literal["fp32", "bf16"] = "fp32"
     evaluate_every: int = Field(default=10, ge=1)
     evaluate_last: int = Field(default=10, ge=1)
+    shards: int = Field(default=1, ge=1)
+    mix_within: Literal["batch", "shard"] = "batch"
+
+    @model_validator(mode="after")
+    def _shards_hold_two_images(self) -> "Train":
+        if self.shards > 1 and self.batch < 2 * self.shards:
+            raise ValueError(f"{self.shards} shards of two images or more need batch >= {2 * self.shards}")
+        return self
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "Train":

@@ -101,6 +101,7 @@ class GraphStep:
     def __call__(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
         """As `Stepper.step`; the loss is overwritten by the next call."""
         stepper = self.stepper
+        stepper.optimizer.zero_grad(set_to_none=True)
         with run_by(self.run):
             mix = stepper.draw(x, y, epoch, step, self.saliency)
         x, shares = stepper.mix(x, y, mix)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,13 @@ from dropmix.nets import build
 
 from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from .config import RunSpec
+from .distributed import Group
 from .executor import Capture, GraphStep, exhaust, on_stream
 from .files import write_atomic
 from .outcome import accuracy_summary, environment, write_predictions
 from .plan import batch_slices, stream
 from .schedule import learning_rate
+from .shards import ShardStep
 from .source import evaluation_source, training_source
 from .step import Stepper
 
@@ -42,6 +44,7 @@ class Control:
         keep_logits: save all logits with the predictions.
         capture: makes graphs of steps, see `GraphStep`; None launches them one kernel after the other.
         loaders: threads that read pictures, where they stay in their files.
+        group: processes that train the run together, a shard each; each of them calls.
     """
 
     should_stop: Callable[[], bool] = lambda: False
@@ -50,6 +53,7 @@ class Control:
     keep_logits: bool = False
     capture: Capture | None = None
     loaders: int = 1
+    group: Group | None = None
 
 
 @dataclass
@@ -83,6 +87,8 @@ def train_run(
         "done", or "stopped" when control said so: call again to go on.
     Raises:
         RunError: the loss is no longer finite.
+        PeerError: another process of the group failed.
+        ValueError: there are not as many processes as shards, or not two images for each.
         OSError: the disk is full; the last checkpoint stays.
     """
     return exhaust(train_steps(spec, folder, dataset, device, control))
@@ -98,11 +104,13 @@ def train_steps(
 def _train_steps(
     spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None
 ) -> Generator[None, None, Outcome]:
-    run = _Run(spec, folder, dataset, device, control or Control())
-    run.resume()
-    outcome = yield from run.train()
-    if outcome == "done":
-        run.finish()
+    control = control or Control()
+    with nullcontext() if control.group is None else control.group.together():
+        run = _Run(spec, folder, dataset, device, control)
+        run.resume()
+        outcome = yield from run.train()
+        if outcome == "done" and run.leads:
+            run.finish()
     return outcome
 
 
@@ -117,16 +125,34 @@ class _Run:
             model = build(spec.network, len(dataset.classes), dataset.train.shape[0])
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
-        self.batches = batch_slices(len(self.images), spec.train.batch)
-        batch, capture = self.batches[0].stop, control.capture
-        self.step = GraphStep(self.stepper, batch, capture) if capture else self.stepper.step
+        self.batches = batch_slices(len(self.images), spec.train.batch, spec.train.shards)
+        self.group, self.leads = control.group, control.group is None or control.group.leads
+        self.step, self.loaded = self._step(control.capture)
         self.place = Place()
         self.logits = torch.empty(0)  # of the latest evaluation; the last epoch always ends in one
         self.started = time.monotonic()
         self.saved = self.started
 
+    def _step(self, capture: Capture | None) -> tuple[Callable[[Tensor, Tensor, int, int], Tensor], list[slice]]:
+        """What a step calls, and for every batch the part of the epoch's order that this process makes images of."""
+        shards, first = self.spec.train.shards, self.batches[0].stop
+        if self.group is not None and self.group.size != shards:
+            raise ValueError(f"train.shards: expected {self.group.size}, one a process, got {shards}. Set as many.")
+        if shards > 1:
+            if first < 2 * shards:
+                raise ValueError(f"train.shards: expected two training images for each of {shards}, got {first}.")
+            step = ShardStep(self.stepper, self.batches, self.group)
+            own = self.group is not None and (self.images.streamed or self.spec.train.mix_within == "shard")
+            return step, [step.own_part(batch) for batch in self.batches] if own else self.batches
+        if capture is not None:
+            return GraphStep(self.stepper, first, capture), self.batches
+        return self.stepper.step, self.batches
+
     def resume(self) -> None:
-        found = load_checkpoint(self.folder, self.spec.hash, self.device)
+        if self.group is None:
+            found = load_checkpoint(self.folder, self.spec.hash, self.device)
+        else:  # the others may not see the folder
+            found = self.group.share(load_checkpoint(self.folder, self.spec.hash) if self.leads else None)
         if found is None:
             return
         self.stepper.model.load_state_dict(found["model"])
@@ -137,6 +163,9 @@ class _Run:
         self.started = time.monotonic() - self.place.seconds
 
     def save(self) -> None:
+        self.saved = time.monotonic()
+        if not self.leads:
+            return
         self.place.seconds = time.monotonic() - self.started
         content = {
             "spec_hash": self.spec.hash,
@@ -150,6 +179,14 @@ class _Run:
 
     def _save_due(self) -> bool:
         return time.monotonic() - self.saved >= self.control.checkpoint_seconds
+
+    def _wishes(self) -> tuple[bool, ...]:
+        """Whether to stop before the next step, and whether to save; the same in all processes of a group."""
+        wishes = self.control.should_stop(), self.leads and self._save_due()
+        return wishes if self.group is None else self.group.agree(*wishes)
+
+    def _sum(self, total: Tensor) -> float:
+        return float(total if self.group is None else self.group.sum(total.clone()))
 
     def train(self) -> Generator[None, None, Outcome]:
         train, place = self.spec.train, self.place
@@ -167,21 +204,24 @@ class _Run:
         spec, place = self.spec, self.place
         self.stepper.model.train()
         # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
-        total = torch.tensor(place.loss_sum, dtype=torch.float64, device=self.device)
-        with closing(self.images.batches(spec.seed, place.epoch, self.batches, place.step)) as batches:
+        start = place.loss_sum if self.leads else 0.0
+        total = torch.tensor(start, dtype=torch.float64, device=self.device)
+        with closing(self.images.batches(spec.seed, place.epoch, self.loaded, place.step)) as batches:
             for x, y in batches:
-                if self.control.should_stop():
-                    place.loss_sum = float(total)
+                stop, save = self._wishes()
+                if stop or (save and place.step):  # before the first step, the end of an epoch has saved
+                    place.loss_sum = self._sum(total)
+                if stop:
                     return "stopped"
-                total += self.step(x, y, place.epoch, place.step) * len(y)
+                if save and place.step:
+                    self.save()
+                batch = self.batches[place.step]
+                total += self.step(x, y, place.epoch, place.step) * (batch.stop - batch.start)
                 place.step += 1
                 done = place.epoch * len(self.batches) + place.step
                 self.control.on_progress(done, spec.train.epochs * len(self.batches), self._last_accuracy())
-                if self._save_due() and place.step < len(self.batches):  # the end of an epoch has its own
-                    place.loss_sum = float(total)
-                    self.save()
                 yield
-        place.loss_sum = float(total)
+        place.loss_sum = self._sum(total)
         return "done"
 
     def _end_epoch(self) -> None:
@@ -198,6 +238,8 @@ class _Run:
         }
         place.rows.append(row)
         place.epoch, place.step, place.loss_sum = epoch, 0, 0.0
+        if not self.leads:
+            return
         lines = "".join(json.dumps(r) + "\n" for r in place.rows)
         write_atomic(self.folder / "metrics.jsonl", lines.encode())
 
@@ -213,7 +255,13 @@ class _Run:
 
     def _predict(self) -> Tensor:
         self.stepper.model.eval()
-        return torch.cat([self.stepper.predict(x) for x in self.target_images.plain()])
+        if self.group is None:
+            return torch.cat([self.stepper.predict(x) for _, x in self.target_images.plain()])
+        logits = torch.zeros(len(self.target_images), len(self.dataset.classes), device=self.device)
+        for rows, x in self.target_images.plain(self.group.rank, self.group.size):
+            logits[rows] = self.stepper.predict(x)
+        self.group.agree()  # whoever failed, on a damaged picture for example, adds nothing that could be waited for
+        return self.group.sum(logits)
 
     def finish(self) -> None:
         spec = self.spec

@@ -93,16 +93,32 @@ def place_draws(seed: int, epoch: int, place: slice, count: int) -> Tensor:
     return torch.cat(drawn)[place.start - first : place.stop - first]
 
 
-def batch_slices(size: int, batch: int) -> list[slice]:
+def batch_slices(size: int, batch: int, shards: int = 1) -> list[slice]:
     """Cut an epoch of `size` images into batches; the last may be smaller.
 
-    A last image alone joins the batch before it: batch normalisation cannot train on one image where the map is 1 x 1.
+    A last one that has not two images for each shard joins the batch before it: batch normalisation cannot train on one
+    image where the map is 1 x 1.
 
     Example:
         >>> [s.stop - s.start for s in batch_slices(9, 4)]
         [4, 5]
     """
     starts = list(range(0, size, batch))
-    if len(starts) > 1 and size - starts[-1] == 1:
+    if len(starts) > 1 and size - starts[-1] < 2 * shards:
         starts.pop()
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], size])]
+
+
+def shard_slices(size: int, shards: int) -> list[slice]:
+    """Cut `size` images into shards whose sizes differ by one at most; the larger come first.
+
+    Where there are not two images for each, they go two or more to the first shards, and the last ones are empty.
+
+    Example:
+        >>> [s.stop - s.start for s in shard_slices(11, 3)], [s.stop - s.start for s in shard_slices(5, 3)]
+        ([4, 4, 3], [3, 2, 0])
+    """
+    filled = max(min(shards, size // 2), 1)
+    starts = [k * (size // filled) + min(k, size % filled) for k in range(filled)]
+    slices = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], size])]
+    return slices + [slice(size, size)] * (shards - filled)

@@ -26,6 +26,8 @@ class Source(Protocol):
 
     labels: Tensor
     """int64 (N,), on the device."""
+    streamed: bool
+    """Whether images are costly to make, so that several processes share them out."""
 
     def __len__(self) -> int: ...
 
@@ -44,8 +46,14 @@ class Source(Protocol):
         """
         ...
 
-    def plain(self) -> Iterator[Tensor]:
-        """All images in their order, not augmented: x, float32 (some, C, H, W), on the device."""
+    def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
+        """All images in their order, not augmented, some at a time.
+
+        Args:
+            first, every: take only the batches number first, first + every, ...: a process's share of them.
+        Yields:
+            Which images these are, and x, float32 (some, C, H, W), on the device.
+        """
         ...
 
 
@@ -58,6 +66,8 @@ class ResidentSource:
         data: how training images are augmented; None where no training batches are taken.
         device: where batches are made.
     """
+
+    streamed = False
 
     def __init__(self, split: Split, dataset: Dataset, data: Data | None, device: torch.device) -> None:
         self.padding, self.flip = (data.crop_padding, data.flip) if data else (0, False)
@@ -77,9 +87,10 @@ class ResidentSource:
             x = self.store.batch(part.index, part.top, part.left, part.flip if self.flip else None)
             yield x, self.labels[part.index]
 
-    def plain(self) -> Iterator[Tensor]:
+    def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
         index = torch.arange(len(self), device=self.labels.device)
-        return (self.store.batch(part) for part in index.split(RESIDENT_BATCH))
+        for rows in _parts(len(self), RESIDENT_BATCH)[first::every]:
+            yield rows, self.store.batch(index[rows])
 
 
 class StreamedSource:
@@ -92,6 +103,8 @@ class StreamedSource:
         device: where batches are made.
         loaders: threads that read pictures.
     """
+
+    streamed = True
 
     def __init__(
         self, files: Files, dataset: Dataset, data: Data | None, device: torch.device, loaders: int = 1
@@ -121,10 +134,15 @@ class StreamedSource:
         shifts = colour_shifts(colour) if self.colour_jitter else None
         return Wanted(order[place].tolist(), box.tolist(), flip, shifts)
 
-    def plain(self) -> Iterator[Tensor]:
-        rows = range(len(self))
-        starts = range(0, len(self), STREAMED_BATCH)
-        return self.store.batches(Wanted(rows[start : start + STREAMED_BATCH]) for start in starts)
+    def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
+        places = _parts(len(self), STREAMED_BATCH)[first::every]
+        wanted = (Wanted(range(len(self))[rows]) for rows in places)
+        with closing(self.store.batches(wanted)) as batches:
+            yield from zip(places, batches)
+
+
+def _parts(size: int, batch: int) -> list[slice]:
+    return [slice(start, min(start + batch, size)) for start in range(0, size, batch)]
 
 
 def training_source(dataset: Dataset, data: Data, device: torch.device, loaders: int = 1) -> Source:

@@ -76,6 +76,7 @@ class Stepper:
             std=std,
             **arm.options,
         )
+        self.trained: nn.Module = model  # what the training pass calls; may wrap the model, to exchange gradients
         self.device_type = next(model.parameters()).device.type
         self.gradient = input_gradient(model)
         # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
@@ -101,17 +102,19 @@ class Stepper:
         Returns:
             The loss, a scalar on the device, without gradient.
         """
+        self.optimizer.zero_grad(set_to_none=True)
         mix = self.draw(x, y, epoch, step)
         return self.update(*self.mix(x, y, mix), mix)
 
     def draw(self, x: Tensor, y: Tensor, epoch: int, step: int, saliency: Callable[..., Tensor] | None = None) -> Mix:
         """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`.
 
+        Gradients have to be none before, since that pass adds those of a clean loss.
+
         Args:
             saliency: takes the place of `self.saliency`.
         """
         seed = self.spec.seed
-        self.optimizer.zero_grad(set_to_none=True)  # before the saliency pass, which adds the gradient of a clean loss
         mix = self.augment.draw(
             x,
             y,
@@ -124,33 +127,39 @@ class Stepper:
 
     def mix(self, x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
         """Return what `update` takes: images, mixed unless a hidden layer is to be, and label shares, (B, K)."""
+        return mix_images(x, mix) if mix.layer is None else x, self.shares(y, mix)
+
+    def shares(self, y: Tensor, mix: Mix) -> Tensor:
+        """Return mixed and smoothed label shares, (B, K)."""
         shares = mix_labels(y, mix, self.num_classes)
         if self.smoothing:
             shares = shares * (1 - self.smoothing) + self.smoothing / self.num_classes
-        return mix_images(x, mix) if mix.layer is None else x, shares
+        return shares
 
     def update(self, x: Tensor, shares: Tensor, mix: Mix) -> Tensor:
         """Forward, loss, backward and optimiser, all on the device; returns the loss as `step` does."""
-        with mix_hidden(self.places, mix):
-            logits = self._autocast_model(x)
-        loss = self.loss(logits, shares)
-        loss.backward()
+        loss = self.backward(x, shares, mix)
         self.optimizer.step()
+        return loss
+
+    def backward(self, x: Tensor, shares: Tensor, mix: Mix, weight: float = 1.0) -> Tensor:
+        """Add the gradient of `weight` times the loss to that of the weights; returns the loss as `step` does."""
+        with mix_hidden(self.places, mix), self._autocast():
+            logits = self.trained(x)
+        loss = self.loss(logits, shares)
+        (loss if weight == 1 else loss * weight).backward()
         return loss.detach()
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
-        return self._autocast_model(x).float()
+        with self._autocast():
+            return self.model(x).float()
 
     def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         """Input gradient as `input_gradient` returns it, of the loss that the clean one is scaled to."""
         with self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
-
-    def _autocast_model(self, x: Tensor) -> Tensor:
-        with self._autocast():
-            return self.model(x)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device_type, torch.bfloat16, enabled=self.spec.train.precision == "bf16")

@@ -1,0 +1,5 @@
+"""`python -m dropmix` is the command line, as `dropmix` is."""
+
+from dropmix.cli import main
+
+main()

@@ -1,0 +1,107 @@
+"""The command line in processes that torchrun started, which train one run after the other together."""
+
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def launched() -> bool:
+    """Whether torchrun, or what sets the same variables, started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= {*os.environ}
+
+
+def hush_followers() -> None:
+    """Of processes that were started together only the first speaks."""
+    if launched() and os.environ["RANK"] != "0":
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  to the end of the process
+
+
+def train_together(
+    runs: list[Any],
+    out: Path,
+    data: str | None,
+    workers: int | None = None,
+    device: str = "auto",
+    time_limit: float | None = None,
+    download: bool = False,
+    pack: int = 1,
+    loaders: int | None = None,
+    ray: dict[str, Any] | None = None,
+    **settings: Any,
+) -> int:
+    """As `train_runs`, called in every process; returns the same exit status in all."""
+    from rich.console import Console
+
+    from dropmix.cli.run import plain_view, share_of_cores, tell_result
+    from dropmix.grid.run import Settings
+    from dropmix.grid.store import check_same_grid
+    from dropmix.grid.together import follow, run_together
+    from dropmix.grid.view import LiveView
+    from dropmix.train.device import keep_freed_memory, make_deterministic
+    from dropmix.train.distributed import joined
+
+    started, processes, shards = time.time(), int(os.environ["WORLD_SIZE"]), runs[0].train.shards
+    if ray is not None or pack > 1 or (workers or 1) > 1:
+        raise ValueError(
+            f"run: expected one run at a time, which the {processes} processes that were started together train, got "
+            "several. Leave out --executor, --executor-step and --workers."
+        )
+    if shards != processes:
+        raise ValueError(
+            f"run: expected train.shards={processes}, a shard of every batch for each process, got {shards}. "
+            f"Add --set train.shards={processes}, or start {shards}."
+        )
+    target = _own_device(device)
+    loaders = loaders or share_of_cores(int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
+    keep_freed_memory()
+    make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    with joined(target) as group:
+        runs, dataset = _load(runs, data, download, group)
+        with group.together():
+            check_same_grid(out, runs[0])
+        if not group.leads:
+            follow(dataset, group, target, loaders)
+            return 1 if group.broken else group.share()
+        deadline = None if time_limit is None else started + time_limit
+        options = Settings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
+        print(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}", flush=True)
+        console = Console()
+        with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
+            result = run_together(runs, options, view, dataset, group, target)
+        status = tell_result(result, len(runs), out)
+        return status if group.broken else group.share(status)
+
+
+def _load(runs: list[Any], data: str | None, download: bool, group: Any) -> tuple[list[Any], Any]:
+    """As `with_data`; the leader comes first, since it may have to fetch the images or to unpack them."""
+    from dropmix.cli.run import with_data
+
+    found: Any = None
+    for turn in (True, False):
+        with group.together():
+            if group.leads == turn:
+                found = with_data(runs, data, download and turn)
+    with group.together():
+        own, first = found[1].fingerprint, group.share(found[1].fingerprint)
+        if own != first:
+            raise ValueError(
+                f"data: expected the same images for all processes, got fingerprints {first} and {own}. "
+                "Copy them to every machine."
+            )
+    return found
+
+
+def _own_device(name: str) -> Any:
+    from dropmix.train.device import all_devices, resolve_device
+
+    device = resolve_device(name)
+    if device.type == "cpu":
+        return device
+    if device.index is not None:
+        raise ValueError(f"--device: expected auto, cpu or cuda, of which each process takes its own, got {name}.")
+    devices = all_devices(device)
+    # A launcher may show each process a GPU of its own, or all of them to all.
+    return resolve_device(devices[int(os.environ.get("LOCAL_RANK", os.environ["RANK"])) % len(devices)])
