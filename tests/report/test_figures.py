@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from PIL import Image
 
 from dropmix.report import figures as fig
+from dropmix.report.label_curves import label_curves
 from dropmix.report.style import DEGRADED, settings
 
 
@@ -203,3 +204,18 @@ def test_arms_are_spelt_as_in_the_text(ten):
     assert fig.baseline_against_treated(arm).axes[0].get_ylabel() == "recall of Mixup + DropMix, r = 0.2, %"
     texts = [t.get_text() for t in fig.seed_spread(arm).legends[0].get_texts()]
     assert "5 seeds of Mixup + DropMix, r = 0.2" in texts
+
+
+def test_label_curves_are_lines_of_few_classes_and_bands_of_many():
+    strengths = np.linspace(0, 1, 11)
+    start = np.linspace(0.2, 1, 300)
+    curves = start[:, None] * (1 - strengths)
+    few = label_curves(strengths, curves[::3], list(map(str, range(100))))
+    assert len(few.axes[0].lines) == 101
+    assert not few.axes[0].collections
+    many = label_curves(strengths, curves, list(map(str, range(300))))
+    assert len(many.axes[0].lines) == 1
+    outer, inner = (band.get_paths()[0].vertices for band in many.axes[0].collections)
+    for band, share in ((outer, 0.9), (inner, 0.5)):
+        heights = band[band[:, 0] == 0, 1]
+        assert np.ptp(heights) == pytest.approx(share * np.ptp(start), rel=1e-6)

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dropmix.report.names import shorten
 from dropmix.report.style import DEGRADED, IMPROVED, RASTER_FROM, VANILLA, figure_function, grid, new_figure
 
 LABELLED = 5  # classes named on each side
+MANY = 200  # more lines than this are a thicket
 
 
 @figure_function
 def label_curves(
     strengths: np.ndarray, curves: np.ndarray, classes: Sequence[str], change: np.ndarray | None = None
 ) -> Figure:
-    """A line a class, coloured by what an augmentation did to the class's recall.
+    """A line a class, coloured by what an augmentation did to the class's recall; bands where classes are many.
 
     Args:
         strengths: share of the other image, (L,), from 0 to 1.
@@ -32,9 +34,9 @@ def label_curves(
     if change is None:
         figure = new_figure(5.2, 3.6)
         axes = figure.subplots()
-        _lines(axes, strengths, curves, VANILLA)
+        bands = _lines(axes, strengths, curves, VANILLA)
         axes.plot(strengths, np.nanmean(curves, axis=0), color="black", lw=2)
-        handles = [Line2D([], [], color="black", lw=2, label="mean of all classes")]
+        handles = [Line2D([], [], color="black", lw=2, label="mean of all classes"), *bands]
     else:
         figure = new_figure(9.5, 3.8)
         axes, named = figure.subplots(1, 2, sharey=True)
@@ -55,8 +57,19 @@ def label_curves(
     return figure
 
 
-def _lines(axes, strengths: np.ndarray, curves: np.ndarray, color: str) -> None:
-    axes.plot(strengths, curves.T, color=color, lw=0.6, alpha=0.25, rasterized=len(curves) >= RASTER_FROM)
+def _lines(axes, strengths: np.ndarray, curves: np.ndarray, color: str) -> list[Patch]:
+    """A line a class; of many classes, bands of half and of 90 % of them. Returns what the legend says of bands."""
+    if len(curves) <= MANY:
+        axes.plot(strengths, curves.T, color=color, lw=0.6, alpha=0.25, rasterized=len(curves) >= RASTER_FROM)
+        return []
+    low, q1, q3, high = np.nanquantile(curves, [0.05, 0.25, 0.75, 0.95], axis=0)
+    axes.fill_between(strengths, low, high, color=color, alpha=0.15, lw=0)
+    axes.fill_between(strengths, q1, q3, color=color, alpha=0.25, lw=0)
+    dark = 1 - (1 - 0.15) * (1 - 0.25)
+    return [
+        Patch(color=color, alpha=dark, lw=0, label="middle half"),
+        Patch(color=color, alpha=0.15, lw=0, label="90 % of classes"),
+    ]
 
 
 def _named(axes, strengths: np.ndarray, curves: np.ndarray, classes: Sequence[str], change: np.ndarray) -> None:
