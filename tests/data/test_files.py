@@ -75,8 +75,11 @@ def test_what_does_not_go_is_one_line(tree):
 
 def test_the_note_of_an_offline_resize_is_read(tree):
     assert load("folder", tree, size=8, resized_crop=True).resized is None
-    (tree / RESIZED).write_text(json.dumps({"shorter_side": 256}))
+    (tree / RESIZED).write_text(json.dumps({"shorter_side": 256, "complete": True}))
     assert load("folder", tree, size=8, resized_crop=True).resized == 256
+    (tree / RESIZED).write_text(json.dumps({"shorter_side": 256, "complete": False}))
+    with pytest.raises(DataError, match=r"expected all pictures resized, got some"):
+        load("folder", tree, size=8, resized_crop=True)
     (tree / RESIZED).write_text("half")
     with pytest.raises(DataError, match=r"resized.json: expected what dropmix resize wrote"):
         load("folder", tree, size=8, resized_crop=True)

@@ -2,6 +2,7 @@
 
 from dropmix.cli import audit as audit
 from dropmix.cli import paper as paper
+from dropmix.cli import resize as resize
 from dropmix.cli import run as run
 from dropmix.cli import select as select
 from dropmix.cli import studies as studies

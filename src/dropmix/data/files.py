@@ -11,7 +11,7 @@ from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.records import DataError, Dataset, Files, Rows, Source
 
 RESIZED = "resized.json"
-"""What `dropmix resize` leaves in a folder when all its pictures are there."""
+"""What `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
 
 
 def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None) -> Dataset:
@@ -87,13 +87,17 @@ def resized_to(root: str) -> int | None:
     """Shorter side, in pixels, to which `dropmix resize` has brought a folder's pictures, or None.
 
     Raises:
-        DataError: the folder's note about it is damaged.
+        DataError: the folder's note about it is damaged, or says that pictures are missing.
     """
     note = os.path.join(root, RESIZED)
     if not os.path.isfile(note):
         return None
     try:
         with open(note, encoding="utf-8") as stored:
-            return int(json.load(stored)["shorter_side"])
+            known = json.load(stored)
+        side, complete = int(known["shorter_side"]), bool(known["complete"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{note}: expected what dropmix resize wrote, got something else. Resize again.") from error
+    if not complete:
+        raise DataError(f"{root}: expected all pictures resized, got some. Run the same dropmix resize again.")
+    return side

@@ -1,0 +1,125 @@
+"""A folder of pictures copied with their shorter side resized, so that reading them costs half: an offline step."""
+
+import io
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from dropmix.data.files import RESIZED
+from dropmix.data.folder import images_below
+from dropmix.data.picture import read_picture, shorter_side
+from dropmix.data.records import DataError
+
+QUALITY = 95
+CHUNK = 32
+"""Pictures that a thread takes at a time."""
+
+
+@dataclass
+class Counts:
+    """What became of a folder's pictures: numbers, and one line for each that cannot be read."""
+
+    resized: int = 0
+    copied: int = 0
+    there: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def resize_folder(
+    source: Path, out: Path, size: int, threads: int, on_progress: Callable[[int, int], object] = lambda done, all: None
+) -> Counts:
+    """Copy a folder of pictures; run again, it goes on with what is missing.
+
+    A picture whose shorter side is longer than `size` becomes a JPEG of quality 95 (4:2:0) under its own name, whatever
+    its ending, so that rows of predictions keep their names; a smaller one is copied byte for byte. When all are
+    there, `resized.json` in `out` says so; before, the folder cannot be trained on.
+
+    Args:
+        source: the folder; every picture below it is taken.
+        out: where the copies go, at the same paths.
+        size: shorter side, pixels.
+        threads: that work side by side.
+        on_progress: called as on_progress(pictures done, pictures in all) now and then.
+    Returns:
+        Counts. With damaged pictures the rest is there, and a call after they are replaced finishes.
+    Raises:
+        DataError: no picture in `source`, `out` lies inside it, or `out` is for another size.
+    """
+    if not source.is_dir() or out.resolve().is_relative_to(source.resolve()):
+        raise DataError(f"resize: expected a folder and one outside of it, got {source} and {out}. Check the paths.")
+    files = list(images_below(str(source)))
+    if not files:
+        raise DataError(f"{source}: expected pictures, got none. Check the path.")
+    _begin(out, size)
+    counts = Counts()
+    done = 0
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            parts = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+            for finished in as_completed([pool.submit(_resize_some, part, source, out, size) for part in parts]):
+                part = finished.result()
+                counts.resized, counts.copied = counts.resized + part.resized, counts.copied + part.copied
+                counts.there, counts.damaged = counts.there + part.there, counts.damaged + part.damaged
+                done += part.resized + part.copied + part.there + len(part.damaged)
+                on_progress(done, len(files))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    if not counts.damaged:
+        _write(out / RESIZED, json.dumps(_note(size) | {"complete": True}).encode())
+    counts.damaged.sort()
+    return counts
+
+
+def _note(size: int) -> dict[str, int]:
+    return {"shorter_side": size, "quality": QUALITY}
+
+
+def _begin(out: Path, size: int) -> None:
+    note = out / RESIZED
+    if note.is_file():
+        try:
+            known = json.loads(note.read_text())
+        except ValueError:
+            known = {}
+        if {key: known.get(key) for key in _note(size)} != _note(size):
+            raise DataError(f"{note}: expected {_note(size)}, got {known}. Choose another folder, or delete this one.")
+    elif out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out}: expected an empty folder, or one of an earlier call, got another. Choose another one.")
+    out.mkdir(parents=True, exist_ok=True)
+    _write(note, json.dumps(_note(size) | {"complete": False}).encode())
+
+
+def _resize_some(files: list[str], source: Path, out: Path, size: int) -> Counts:
+    counts = Counts()
+    for file in files:
+        target = out / os.path.relpath(file, source)
+        if target.is_file() and target.stat().st_size:
+            counts.there += 1
+            continue
+        try:
+            picture = read_picture(file)
+        except DataError as error:
+            counts.damaged.append(str(error))
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if min(picture.shape[1:]) <= size:
+            _write(target, Path(file).read_bytes())
+            counts.copied += 1
+        else:
+            encoded = io.BytesIO()
+            pixels = shorter_side(picture, size).permute(1, 2, 0).contiguous().numpy()
+            Image.fromarray(pixels).save(encoded, "JPEG", quality=QUALITY)
+            _write(target, encoded.getvalue())
+            counts.resized += 1
+    return counts
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
