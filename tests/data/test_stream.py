@@ -1,6 +1,9 @@
 """Streamed batches against torchvision's functions on each picture."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,3 +117,23 @@ def test_cuda_is_the_cpu_without_a_sync(files):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(torch.allclose(one.cpu(), two, atol=1e-5) for one, two in zip(got, expected))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's list of a process's threads")
+def test_threads_that_read_start_no_threads_of_torch(tmp_path, rng):
+    """The copies of large pictures are shared among torch's threads where torch makes them, which then wait."""
+    Image.fromarray(rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)).save(tmp_path / "0.jpg")
+    code = f"""
+import os, numpy as np, torch
+from dropmix.data import Files
+from dropmix.data.stream import Stream, Wanted
+torch.set_num_threads(4)
+stream = Stream(Files({str(tmp_path)!r}, np.zeros(1, np.int64), np.array(["0.jpg"]), 224), [0.5] * 3, [0.2] * 3, "cpu")
+part = Wanted([0], [[0.5] * 22], [True])
+pool = __import__("concurrent.futures").futures.ThreadPoolExecutor(1)
+before = len(os.listdir("/proc/self/task"))
+pool.submit(stream._read, part, torch.empty(1, 224, 224, 3, dtype=torch.uint8), 0).result()
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 1

@@ -35,7 +35,7 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
-    from dropmix.cli.run import plain_view, share_of_cores, tell_result
+    from dropmix.cli.run import loaders_of, plain_view, tell_result
     from dropmix.grid.run import Settings
     from dropmix.grid.store import check_same_grid
     from dropmix.grid.together import follow, run_together
@@ -55,7 +55,7 @@ def train_together(
             f"Add --set train.shards={processes}, or start {shards}."
         )
     target = _own_device(device)
-    loaders = loaders or share_of_cores(int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
+    loaders = loaders or loaders_of(target, int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
     keep_freed_memory()
     make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with joined(target) as group:

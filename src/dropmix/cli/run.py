@@ -51,7 +51,8 @@ def run(
     config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
     loaders: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a run that read image files; default its share of the cores.")
+        int | None,
+        typer.Option(min=1, help="Threads of a run that read image files; default 1, on a GPU its share of cores."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
@@ -163,7 +164,7 @@ def train_runs(
         devices=devices,
         workers=workers or count,
         threads=threads,
-        loaders=loaders or (1 if ray else share_of_cores(min((workers or count) * pack, len(runs)))),
+        loaders=loaders or loaders_of(target, min((workers or count) * pack, len(runs))),
         deadline=None if time_limit is None else started + time_limit,
         checkpoint_seconds=checkpoint_seconds,
         keep_logits=keep_logits,
@@ -253,8 +254,9 @@ def _warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
         print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)
 
 
-def share_of_cores(runs: int) -> int:
-    """Threads that each of so many runs side by side may start."""
+def loaders_of(target: Any, runs: int) -> int:
+    """Threads that read pictures for each of so many runs side by side: only a GPU trains faster than one reads."""
     from dropmix.train.device import cores
 
-    return min(MAX_LOADERS, max(1, cores() // runs))
+    on_gpu = getattr(target, "type", "") == "cuda"
+    return min(MAX_LOADERS, max(1, cores() // runs)) if on_gpu else 1

@@ -52,8 +52,8 @@ def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray
 def fingerprint(name: str, classes: list[str], splits: dict[str, Files]) -> str:
     """SHA-256 (hex) over names, labels, paths below the root and sizes in bytes of all files; pixels do not enter.
 
-    To read ImageNet takes an hour, to ask for its files' sizes seconds. A picture that was cut off, resized or
-    compressed anew has another size; one that was changed in place to the same size is not noticed.
+    Pixels would mean to read all of ImageNet before a run. A picture that was cut off, resized or compressed anew has
+    another size; one that was changed in place to the same size is not noticed.
     """
     digest = hashlib.sha256(repr(("files", name, classes)).encode())
     for key, split in splits.items():

@@ -1,10 +1,14 @@
-"""One picture from its file to a square of pixels: read, cropped at random size, or cut from its centre; uint8."""
+"""One picture from its file to a square of pixels: read, cropped at random size, or cut from its centre.
+
+Pictures are NumPy arrays, uint8 (H, W, 3), since torch shares the copy of one picture among threads: where other runs
+or programs keep the cores busy, those wait for each other, and reading took twenty times as long.
+"""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from dropmix.data.decode import decode_one
@@ -25,16 +29,16 @@ JPEG = b"\xff\xd8"
 Box = tuple[int, int, int, int]
 
 
-def read_picture(file: str) -> Tensor:
+def read_picture(file: str) -> np.ndarray:
     """A picture's pixels; gray and CMYK ones come out as RGB, equal to Pillow's.
 
-    JPEGs are decoded by torchvision (twice as fast), the rest by Pillow; the first bytes tell which, not the name:
+    JPEGs are decoded by torchvision, which is faster, the rest by Pillow; the first bytes tell which, not the name:
     ImageNet has a PNG named JPEG. EXIF orientation is not applied.
 
     Args:
         file: path of the picture.
     Returns:
-        uint8 (3, H, W), in channels-last memory.
+        uint8 (H, W, 3).
     Raises:
         DataError: the file is missing, damaged or no picture of 8 bits a channel; the message names it.
     """
@@ -47,10 +51,10 @@ def read_picture(file: str) -> Tensor:
         try:
             # Torch wants memory that may be written to.
             (picture,) = decode_jpeg([torch.frombuffer(bytearray(encoded), dtype=torch.uint8)], ImageReadMode.RGB)
-            return picture
+            return picture.permute(1, 2, 0).numpy()
         except RuntimeError:
             pass  # Pillow says in one line what is wrong, or reads what torchvision cannot
-    return torch.from_numpy(decode_one(encoded, file, None).copy()).permute(2, 0, 1)
+    return decode_one(encoded, file, None).copy()  # Pillow's may not be written to, of which torch would warn
 
 
 def random_box(height: int, width: int, draws: Sequence[float]) -> Box:
@@ -84,46 +88,46 @@ def random_box(height: int, width: int, draws: Sequence[float]) -> Box:
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def resized_crop(picture: Tensor, box: Box, size: int) -> Tensor:
+def resized_crop(picture: np.ndarray, box: Box, size: int) -> np.ndarray:
     """The part of a picture, resized to a square (bilinear with antialiasing).
 
     Args:
-        picture: uint8 (3, H, W).
+        picture: uint8 (H, W, 3).
         box: top, left, height, width.
         size: side of the square, pixels.
     Returns:
-        uint8 (3, size, size), equal to torchvision.transforms.v2.functional.resized_crop.
+        uint8 (size, size, 3), equal to torchvision.transforms.v2.functional.resized_crop.
     """
     top, left, height, width = box
-    return resize(picture[:, top : top + height, left : left + width], size, size)
+    return resize(picture[top : top + height, left : left + width], size, size)
 
 
-def centre_crop(picture: Tensor, size: int) -> Tensor:
+def centre_crop(picture: np.ndarray, size: int) -> np.ndarray:
     """The centre of a picture whose shorter side is resized to 8/7 of the square: to 256 pixels for 224.
 
     Args:
-        picture: uint8 (3, H, W).
+        picture: uint8 (H, W, 3).
         size: side of the square, pixels.
     Returns:
-        uint8 (3, size, size), equal to torchvision.transforms.v2's Resize and CenterCrop.
+        uint8 (size, size, 3), equal to torchvision.transforms.v2's Resize and CenterCrop.
     """
     picture = shorter_side(picture, size * 8 // 7)
-    height, width = picture.shape[1:]
+    height, width, _ = picture.shape
     top, left = round((height - size) / 2), round((width - size) / 2)
-    return picture[:, top : top + size, left : left + size]
+    return picture[top : top + size, left : left + size]
 
 
-def shorter_side(picture: Tensor, side: int) -> Tensor:
-    """A picture, uint8 (3, H, W), with its shorter side resized to `side` pixels; the longer one is rounded down."""
-    height, width = picture.shape[1:]
+def shorter_side(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), with its shorter side resized to `side` pixels; the longer one is rounded down."""
+    height, width, _ = picture.shape
     short = min(height, width)
     return resize(picture, int(side * height / short), int(side * width / short))
 
 
-def resize(picture: Tensor, height: int, width: int) -> Tensor:
-    """A picture, uint8 (3, H, W), resized to uint8 (3, height, width), bilinear with antialiasing."""
-    if picture.shape[1:] == (height, width):
+def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), resized to uint8 (height, width, 3), bilinear with antialiasing."""
+    if picture.shape[:2] == (height, width):
         return picture
     # In this memory format torch has a kernel for whole numbers, which is the fastest there is.
-    batch = picture[None].contiguous(memory_format=torch.channels_last)
-    return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0]
+    batch = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
+    return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,16 +95,19 @@ class Stream:
         return wanted, pixels, [pool.submit(self._read, wanted, pixels, start) for start in starts]
 
     def _read(self, wanted: Wanted, pixels: Tensor, start: int) -> None:
-        for place in range(start, min(start + CHUNK, len(pixels))):
+        squares = pixels.numpy()
+        for place in range(start, min(start + CHUNK, len(squares))):
             picture = read_picture(self.files.path(wanted.rows[place]))
             if wanted.box is None:
                 square = centre_crop(picture, self.files.size)
             else:
-                height, width = picture.shape[1:]
+                height, width, _ = picture.shape
                 square = resized_crop(picture, random_box(height, width, wanted.box[place]), self.files.size)
             if wanted.flip is not None and wanted.flip[place]:
-                square = square.flip(2)
-            pixels[place].copy_(square.permute(1, 2, 0))
+                # Three bytes as one item: twice as fast as three items.
+                squares[place].view("V3")[:] = np.ascontiguousarray(square).view("V3")[:, ::-1]
+            else:
+                squares[place] = square
 
     def _finish(self, wanted: Wanted, pixels: Tensor, parts: list[Future[None]]) -> Tensor:
         for part in parts:
