@@ -1,6 +1,7 @@
 """The command line: the only package that sees all others. Heavy imports stay inside commands."""
 
 from dropmix.cli import audit as audit
+from dropmix.cli import bench as bench
 from dropmix.cli import paper as paper
 from dropmix.cli import resize as resize
 from dropmix.cli import run as run

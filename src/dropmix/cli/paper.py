@@ -34,9 +34,11 @@ def plan(
     from dropmix.grid.view import duration
     from dropmix.recipes.paper import plan as planned
     from dropmix.studies.paper_plan import commands, costs
-    from dropmix.train.device import resolve_device
+    from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 
     runs = planned(names, preset, None if data is None else _fingerprints(names, preset, data))
+    keep_freed_memory()
+    make_deterministic()
     found = costs(runs, None if quick else resolve_device(device))
     for run, cost in zip(runs, found):
         time = "" if cost.seconds is None else f"  {duration(cost.seconds)}"

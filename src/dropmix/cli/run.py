@@ -203,26 +203,28 @@ def plain_view() -> Any:
 
 
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
-    """List runs, FLOPs and an estimate of time; trains a few steps of every arm on random images."""
-    from dropmix.grid.estimate import estimate_run
+    """List runs, FLOPs and an estimate of time; trains a few steps on random images, vanilla and with saliency."""
+    from dropmix.grid.estimate import Sizes, estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
-    from dropmix.train.device import make_deterministic, resolve_device
+    from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 
     target = resolve_device(device)
     _warn_of_slow_bf16(runs, target)
-    make_deterministic()
+    count, threads = _layout(target, len(runs))
+    keep_freed_memory()
+    make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
-    firsts = {spec.arm.name: spec for spec in reversed(runs)}
-    costs = {name: estimate_run(spec, dataset, target) for name, spec in firsts.items()}
     left = []
     for spec in runs:
-        state, cost = inspect_run(out / spec.folder_name).state, costs[spec.arm.name]
-        left += [cost] if state != "done" else []
+        state = inspect_run(out / spec.folder_name).state
+        cost = estimate_run(spec, Sizes.of(dataset), target)
+        assert cost.seconds is not None
+        left += [(cost.flops, cost.seconds)] if state != "done" else []
         print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
-    processes = workers or _layout(target, len(runs))[0]
-    seconds = sum(cost.seconds for cost in left) / processes
-    flops = sum(cost.flops for cost in left)
+    processes = min(workers or count, len(runs))
+    seconds = sum(seconds for _, seconds in left) / processes
+    flops = sum(flops for flops, _ in left)
     cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
 

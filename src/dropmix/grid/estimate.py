@@ -1,70 +1,193 @@
-"""What a grid costs before it is run: FLOPs, and time from a few real steps of one run."""
+"""What a run costs before it is run: FLOPs by counting, time from a few real steps on stand-in images."""
 
+import statistics
+import tempfile
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from dropmix.data import Dataset
+from dropmix.data import DATASETS, Dataset, Split
 from dropmix.nets import build, flops
-from dropmix.train.config import RunSpec
+from dropmix.train.config import Arm, Data, RunSpec, Schedule
+from dropmix.train.executor import cuda_graphs
+from dropmix.train.loop import Control, train_steps
 from dropmix.train.step import Stepper
+
+SALIENCY = ("puzzlemix", "saliencymix")  # a mixed batch costs a second forward and backward pass
+STEPS, WARM_UP = 5, {"cpu": 1, "cuda": 8}
+CPU_FLOPS = 2e10  # of a step that is timed: large networks get smaller batches, so that they answer in seconds
+IMAGENET = (1_281_167, 50_000, 1000, 224)
+
+
+class Sizes(NamedTuple):
+    """Of a data set: numbers of images and classes, and (H, W, C)."""
+
+    train: int
+    test: int
+    classes: int
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Sizes":
+        """Those of a set that is at hand; its test images are those that a run predicts."""
+        target = dataset.validation or dataset.test
+        channels, height, width = dataset.train.shape
+        return cls(len(dataset.train.labels), len(target.labels), len(dataset.classes), (height, width, channels))
+
+    @classmethod
+    def known(cls, data: Data) -> "Sizes":
+        """Those of a set by its name; ImageNet's for folders and other files.
+
+        Example:
+            >>> Sizes.known(Data(name="cifar100"))
+            Sizes(train=50000, test=10000, classes=100, shape=(32, 32, 3))
+        """
+        about = DATASETS[data.name]
+        if about.shape is None or about.classes is None or about.train is None or about.test is None:
+            train, test, classes, side = IMAGENET
+            return cls(train, test, classes, (data.size or side, data.size or side, 3))
+        return cls(about.train, about.test, about.classes, about.shape)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds an image takes in a training step, from uint8 images to updated weights, and in prediction."""
+
+    step: float
+    look: float
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cost of one run.
-
-    Args:
-        flops: floating point operations of training and evaluation; a multiply-add counts two, a step three forwards.
-        seconds: on this device with the threads that are set, measured on `steps` steps of random images.
-    """
+    """Cost of one run: floating point operations, and seconds (None where nothing was timed)."""
 
     flops: float
-    seconds: float
+    seconds: float | None
 
 
-def estimate_run(spec: RunSpec, dataset: Dataset, device: torch.device, steps: int = 3) -> Estimate:
-    """Return the cost of one run of a spec's network, schedule and data.
+def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Estimate:
+    """Return the cost of one run, alone on a device with the threads that are set.
 
     Args:
-        spec: the run; its arm's mixing is part of the measured step.
-        dataset: gives sizes.
-        device: where it would run.
-        steps: steps to time, after one to warm up.
+        spec: the run; of its arm, what counts is how many batches cost a saliency pass.
+        sizes: of its images.
+        device: where to time steps; None counts FLOPs only. A multiply-add counts two, a step three forwards.
+            Images lie in memory: what it takes to read them from files is left out.
     """
-    shape = dataset.train.shape
+    share = saliency_share(spec.arm)
+    trained, looked = images_of(spec, sizes)
+    count = forward_flops(spec.network, sizes) * (3 * (1 + share) * trained + looked)
+    if device is None:
+        return Estimate(count, None)
+    plain = speed(spec.model_copy(update={"arm": Arm()}), sizes, device)
+    step = plain.step
+    if share:  # a dropped batch is a vanilla one
+        mixed = speed(spec.model_copy(update={"arm": spec.arm.model_copy(update={"rate": 0.0})}), sizes, device)
+        step += share * (mixed.step - plain.step)
+    return Estimate(count, step * trained + plain.look * looked)
+
+
+def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
+    """Return how many images a run trains on, and how many it predicts, in all."""
     train = spec.train
-    net = build(spec.network, len(dataset.classes), shape[0]).to(device)
-    evaluations = len({e for e in range(1, train.epochs + 1) if _evaluates(spec, e)})
-    target = len((dataset.validation or dataset.test).labels)
-    images = len(dataset.train.labels) * train.epochs
-    forward = flops(net, shape)
-    stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std)
-    x = torch.randn(min(train.batch, len(dataset.train.labels)), *shape, device=device)
-    y = torch.from_numpy(np.arange(len(x)) % len(dataset.classes)).to(device)
-    step = _seconds(lambda i: stepper.step(x, y, 0, i), steps, device)
-    net.eval()
-    look = _seconds(lambda i: stepper.predict(x), steps, device)
-    seconds = (images * step + target * evaluations * look) / len(x)
-    return Estimate(flops=forward * (3 * images + target * evaluations), seconds=seconds)
+    evaluations = sum(
+        epoch % train.evaluate_every == 0 or epoch > train.epochs - train.evaluate_last
+        for epoch in range(1, train.epochs + 1)
+    )
+    return sizes.train * train.epochs, sizes.test * evaluations
 
 
-def _evaluates(spec: RunSpec, epoch: int) -> bool:
-    train = spec.train
-    return epoch % train.evaluate_every == 0 or epoch > train.epochs - train.evaluate_last
+def saliency_share(arm: Arm) -> float:
+    """Share of an arm's batches that cost a saliency pass."""
+    return 1 - arm.rate if arm.method in SALIENCY else 0.0
 
 
-def _seconds(work, steps: int, device: torch.device) -> float:
-    def wait() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+@cache
+def forward_flops(network: str, sizes: Sizes) -> int:
+    """Of one image."""
+    height, width, channels = sizes.shape
+    with torch.device("meta"):
+        return flops(build(network, sizes.classes, channels), (channels, height, width))
 
-    work(0)
-    wait()
-    start = time.perf_counter()
-    for i in range(steps):
-        work(i + 1)
-    wait()
-    return (time.perf_counter() - start) / steps
+
+def speed(spec: RunSpec, sizes: Sizes, device: torch.device) -> Speed:
+    """Measure a run's steps and predictions; once for all runs that differ in seed, length or size of the set."""
+    return _speed(timed_spec(spec, sizes, device).to_json(), sizes._replace(train=0, test=0), device)
+
+
+def timed_spec(spec: RunSpec, sizes: Sizes, device: torch.device, most: float = CPU_FLOPS) -> RunSpec:
+    """The same steps in a run on stand-in images that does not end while it is timed; on a CPU, batches of at
+    most so many floating point operations a step, or of four."""
+    batch = min(spec.train.batch, sizes.train)
+    if device.type == "cpu":
+        batch = min(batch, max(4, int(most / (3 * forward_flops(spec.network, sizes)))))
+    # Random labels teach nothing: at the run's own learning rate the loss could grow without end.
+    long: dict[str, Any] = {"batch": batch, "lr": 1e-6, "lr_vanilla": None, "epochs": 10_000, "evaluate_every": 10_000}
+    long |= {"evaluate_last": 1, "schedule": Schedule(kind="constant"), "shards": 1, "mix_within": "batch"}
+    changes: dict[str, Any] = {
+        "seed": 0,
+        "arm": spec.arm.model_copy(update={"name": spec.arm.method}),
+        "train": spec.train.model_copy(update=long),
+        "data": Data(name=spec.data.name, crop_padding=spec.data.crop_padding, flip=spec.data.flip),
+    }
+    return spec.model_copy(update=changes)
+
+
+@cache
+def _speed(spec_json: str, sizes: Sizes, device: torch.device) -> Speed:
+    spec = RunSpec.from_json(spec_json)
+    return Speed(step_seconds([spec], sizes, device)[0] / spec.train.batch, look_seconds(spec, sizes, device))
+
+
+def step_seconds(specs: Sequence[RunSpec], sizes: Sizes, device: torch.device, steps: int = STEPS) -> list[float]:
+    """Median seconds of a step of each spec, made by `timed_spec`, from uint8 images to updated weights, in turns."""
+    warm_up = WARM_UP[device.type]
+    with tempfile.TemporaryDirectory() as place, ExitStack() as open_runs:
+        runs = []
+        for i, spec in enumerate(specs):
+            folder = Path(place) / str(i)
+            folder.mkdir()
+            images = _stand_in(sizes, spec.train.batch * (steps + warm_up + 1))  # one epoch, and not its end
+            capture = cuda_graphs() if device.type == "cuda" else None
+            control = Control(checkpoint_seconds=float("inf"), capture=capture)
+            runs.append(open_runs.enter_context(closing(train_steps(spec, folder, images, device, control))))
+        times = [[clocked(lambda run=run: next(run), device) for run in runs] for _ in range(warm_up + steps)]
+    return [statistics.median(column) for column in zip(*times[warm_up:])]
+
+
+def look_seconds(spec: RunSpec, sizes: Sizes, device: torch.device) -> float:
+    """Median seconds of an image's prediction."""
+    height, width, channels = sizes.shape
+    net = build(spec.network, sizes.classes, channels).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    stepper = Stepper(spec, net.eval(), sizes.classes, (0.5,) * channels, (0.5,) * channels)
+    x = torch.rand(spec.train.batch, channels, height, width, device=device)
+    x = x.contiguous(memory_format=torch.channels_last)
+    times = [clocked(lambda: stepper.predict(x), device) for _ in range(STEPS + 1)]
+    return statistics.median(times[1:]) / len(x)
+
+
+def clocked(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of a call, with what it leaves the device to do. Of one thread its own time, which leaves out what other
+    programs take of its core."""
+    clock = time.thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - start
+
+
+def _stand_in(sizes: Sizes, count: int) -> Dataset:
+    """Random images of the right size."""
+    rng, channels = np.random.default_rng(0), sizes.shape[-1]
+    images = rng.integers(0, 256, (count, *sizes.shape), dtype=np.uint8)
+    split = Split(images, np.arange(count) % sizes.classes, np.arange(count))
+    classes = [str(i) for i in range(sizes.classes)]
+    return Dataset("stand-in", split, split, classes, (0.5,) * channels, (0.25,) * channels, "stand-in")
