@@ -243,6 +243,18 @@ def test_the_command_line_under_torchrun(tmp_path):
     assert_same(out, tmp_path / "whole")
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_make_what_one_makes(tmp_path):
+    """Not seen to pass yet."""
+    command = ["-m", "dropmix", *OPTIONS[: OPTIONS.index("--device")], "--device", "cuda"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for start, out in ((torchrun, "two"), ([], "one")):
+        subprocess.run([sys.executable, *start, *command, "--out", str(tmp_path / out)], check=True)
+    for folder in (tmp_path / "two").iterdir():
+        one, two = (outcome(tmp_path / out / folder.name)[1] for out in ("one", "two"))
+        assert two["p_true"].to_numpy() == pytest.approx(one["p_true"].to_numpy(), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
