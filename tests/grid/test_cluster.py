@@ -1,6 +1,8 @@
 """A Ray cluster of two machines on this one: a machine that dies, and one that does not see the grid's folder."""
 
 import itertools
+import os
+import signal
 import threading
 
 import pytest
@@ -92,6 +94,24 @@ def test_without_a_shared_folder_files_travel_and_a_stopped_run_goes_on(machines
         mine, theirs = (torch.load(home / name / "weights.pt", weights_only=True) for home in (tmp_path, alone))
         assert all(torch.equal(mine["model"][key], theirs["model"][key]) for key in theirs["model"])
         assert (tmp_path / name / "metrics.jsonl").read_text() == (alone / name / "metrics.jsonl").read_text()
+
+
+def test_sigterm_checkpoints_and_the_next_call_goes_on(machines, images, tmp_path):
+    runs, cut, alone = grid(seeds=1, epochs=100).runs[:1], tmp_path / "cut", tmp_path / "alone"
+    asked = threading.Event()
+
+    def ask_once(progress):
+        if not asked.is_set() and any(0 < run.done < run.total for run in progress.values()):
+            os.kill(os.getpid(), signal.SIGTERM)
+            asked.set()
+
+    result = run_on_ray(runs, settings(cut), ask_once, images)
+    assert asked.is_set()
+    assert result.left == [runs[0].folder_name]
+    assert (cut / runs[0].folder_name / "checkpoint.pt").exists()
+    assert len(run_on_ray(runs, settings(cut), quiet, images).done) == 1
+    assert len(run_grid(runs, Settings(alone), quiet).done) == 1
+    assert_same_grid_outcome(alone, cut)
 
 
 def test_a_deadline_that_has_passed_leaves_everything(machines, runs, images, tmp_path):
