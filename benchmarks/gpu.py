@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from dropmix.data import Dataset, Split
 from dropmix.grid.arm import make_arm
-from dropmix.msda.mix import Mix
+from dropmix.grid.estimate import Sizes
+from dropmix.grid.limits import measure_limits, traffic
 from dropmix.msda.puzzlemix import puzzlemix
 from dropmix.msda.work import run_by
 from dropmix.nets import build, flops
@@ -49,12 +49,10 @@ class Size(NamedTuple):
     images: int
     warm_up: int
     steps: int  # of a block
-    copied: int  # bytes, for the bandwidth
-    matrix: int  # side, for the arithmetic
 
 
-FULL = Size(("wrn28-2", "preactresnet18"), 100, 50_000, 20, 60, 2**32, 8192)
-QUICK = Size(("wrn10-1",), 10, 500, 4, 2, 2**22, 256)
+FULL = Size(("wrn28-2", "preactresnet18"), 100, 50_000, 20, 60)
+QUICK = Size(("wrn10-1",), 10, 500, 4, 2)
 
 
 class State:
@@ -192,52 +190,15 @@ def as_graph(replayed: GraphStep, x: Tensor, maps: Tensor, blocks: int) -> None:
         puzzlemix(x, maps, block_counts=[blocks])
 
 
-class Traffic(TorchDispatchMode):
-    """Bytes that operations read and write, each by itself; views move nothing."""
-
-    total = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        made = [t for t in tree_leaves(result) if isinstance(t, Tensor)]
-        if not function.is_view:
-            self.total += sum(t.numel() * t.element_size() for t in given + made)
-        return result
-
-
-def megabytes_an_image(network: str, batch: int) -> float:
-    """What a vanilla step moves through memory, operation by operation, a million bytes an image."""
-    model = build(network, CLASSES).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    stepper = Stepper(spec_of(network, "vanilla", 0.0, batch, 0), model, CLASSES, (0.5,) * 3, (0.25,) * 3)
-    x = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
-    with Traffic() as traffic:  # on the CPU, where the backward pass stays in this thread
-        stepper.update(x, torch.full((batch, CLASSES), 1 / CLASSES), Mix.identity(batch))
-    return traffic.total / batch / 1e6
-
-
-def copied_a_second(count: int, device: torch.device) -> float:
-    """Bytes read and written a second by a copy."""
-    source = torch.empty(count, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    return 2 * count / statistics.median(seconds_of(lambda: target.copy_(source), device, 5))
-
-
-def operations_a_second(side: int, device: torch.device) -> float:
-    """Of a product of square matrices in bf16."""
-    a = torch.randn(side, side, device=device).bfloat16()
-    return 2 * side**3 / statistics.median(seconds_of(lambda: a @ a, device, 5))
-
-
 def measure(state: State, size: Size, device: torch.device) -> str:
     """All measurements, as a page."""
-    speed = state("operations a second", partial(operations_a_second, size.matrix, device))
-    width = state("bytes a second", partial(copied_a_second, size.copied, device))
+    limits = state("limits", lambda: asdict(measure_limits(device, torch.bfloat16)))
+    speed, width = limits["flops"], limits["bytes"]
     lines = [
         "# Training on a GPU",
         "",
         f"{state.where}; batch {size.batch}, bf16. Made by `benchmarks/gpu.py`.",
-        f"Measured limits: {speed / 1e12:.1f} TFLOP/s (product of matrices), {width / 1e12:.2f} TB/s (copy).",
+        f"Measured limits: {speed / 1e12:.1f} TFLOP/s, {width / 1e12:.2f} TB/s (see `dropmix bench`).",
         "",
         "Images a second of all runs of a process together, with the least and most of five blocks; seconds of the",
         "GPU that a run of 300 epochs of 50,000 images takes, evaluation left out; share of the speeds at which only",
@@ -248,7 +209,7 @@ def measure(state: State, size: Size, device: torch.device) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for network in size.networks:
-        moved = state(f"{network}: MB an image", partial(megabytes_an_image, network, size.batch))
+        moved = traffic(network, Sizes(size.images, size.images, CLASSES, (32, 32, 3)), size.batch, "bf16").eager
         with torch.device("meta"):
             worked = 3 * flops(build(network, CLASSES), (3, 32, 32))
         for method, rate in (("vanilla", 0.0), ("mixup", 0.0), ("puzzlemix", 0.0), ("puzzlemix", 0.5)):
@@ -256,7 +217,7 @@ def measure(state: State, size: Size, device: torch.device) -> str:
                 name = f"{network} {method} {rate} {executor}"
                 middle, low, high = state(name, partial(images_a_second, network, method, rate, executor, size, device))
                 shown = f"{method} r={rate:g}" if rate else method
-                shares = f"{middle * moved * 1e6 / width:.0%} | {middle * worked / speed:.0%}"
+                shares = f"{middle * moved / width:.0%} | {middle * worked / speed:.0%}"
                 run = f"{RUN_IMAGES / middle:,.0f} s"
                 lines.append(
                     f"| {network} | {shown} | {executor} | {middle:,} | {low:,} - {high:,} | {run} | {shares} |"
