@@ -16,7 +16,7 @@ class Measure(NamedTuple):
     faults: float
 
 
-def in_turns(rivals: dict[str, Callable[[], object]], seconds: float = 4.0) -> dict[str, Measure]:
+def in_turns(rivals: dict[str, Callable[[], object]], seconds: float = 12.0) -> dict[str, Measure]:
     """Measure each rival, in turns, for so many CPU seconds in all.
 
     Each turn is a call that is not timed and one that is: a rival then starts from its own heap and cache, and not from

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from .draw import BoxForm, Per, box_share, check_images, draw_box, draw_lam, draw_partner, shape_only
+from .draw import BoxForm, Per, check_images, draw_box, draw_lam, draw_partner, shape_only
 from .mix import Mix
 
 
@@ -40,5 +40,5 @@ def cutmix(
     height, width = x.shape[-2:]
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
-    box = draw_box(lam, height, width, form, generator)
-    return Mix(partner=partner, lam=box_share(box, height, width).expand(len(x)), box=box)
+    box, share = draw_box(lam, height, width, form, generator)
+    return Mix(partner=partner, lam=share.expand(len(x)), box=box)

@@ -77,7 +77,7 @@ def draw_partner(batch_size: int, generator: Generator | None = None) -> Tensor:
 
 def draw_box(
     lam: Tensor, height: int, width: int, form: BoxForm = "integer", generator: Generator | None = None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Draw a box of area about (1 - lam) H W at a uniform place, clipped to the image.
 
     Args:
@@ -87,20 +87,25 @@ def draw_box(
             anywhere, centre +- side / 2, truncated: the code released with the paper).
         generator: source of randomness, on the CPU.
     Returns:
-        y0, y1, x0, x1, (n, 4), int64, ends excluded.
+        y0, y1, x0, x1, (n, 4), int64, ends excluded, and the share that the box leaves, (n,), float32.
     Example:
-        >>> draw_box(torch.tensor([0.0, 1.0]), 4, 4, "continuous")[1, 1] >= 0
-        tensor(True)
+        >>> box, share = draw_box(torch.tensor([0.0, 1.0]), 4, 4, "continuous")
+        >>> box.shape, share[1]
+        (torch.Size([2, 4]), tensor(1.))
     """
     check_form(form)
     centre = torch.rand(2, len(lam), dtype=torch.float64, device="cpu", generator=generator)
     if len(lam) == 1:  # numpy's calls cost more than one box's arithmetic
         (y,), (x,) = centre.tolist()
         root = math.sqrt(1 - lam.item())
-        ends = (*_ends(y * height, height, root, form), *_ends(x * width, width, root, form))
-        return torch.from_numpy(np.array([ends], np.int64))
+        y0, y1 = _ends(y * height, height, root, form)
+        x0, x1 = _ends(x * width, width, root, form)
+        share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
+        box = torch.from_numpy(np.array([(y0, y1, x0, x1)], np.int64))
+        return box, torch.full((1,), share, dtype=torch.float32, device="cpu")
     place = centre.numpy() * [[height], [width]]
-    return box_around(lam, np.floor(place) if form == "integer" else place, height, width, form)
+    box = box_around(lam, np.floor(place) if form == "integer" else place, height, width, form)
+    return box, box_share(box, height, width)
 
 
 def _ends(centre: float, size: int, root: float, form: BoxForm) -> tuple[int, int]:
@@ -150,9 +155,6 @@ def box_share(box: Tensor, height: int, width: int) -> Tensor:
     """Return the share of each image that its box leaves to the own image, (n,), float32, beside the boxes."""
     if box.device.type != "cpu":
         return 1 - (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2]) / (height * width)
-    if len(box) == 1:
-        ((y0, y1, x0, x1),) = box.tolist()
-        return torch.full((1,), 1 - (y1 - y0) * (x1 - x0) / (height * width), dtype=torch.float32, device="cpu")
     y0, y1, x0, x1 = box.numpy().T
     share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
     return torch.from_numpy(share.astype(np.float32))

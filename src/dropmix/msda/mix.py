@@ -1,6 +1,7 @@
 """`Mix`, the record of what to do to a batch, and `apply_mix`, the only code that does it."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -206,7 +207,7 @@ def _mix_ids(y: Tensor, mix: Mix, num_classes: int | None) -> Tensor:
     if y.is_cpu and mix.partner.is_cpu and mix.lam.is_cpu and not torch.compiler.is_compiling():
         # The same sums in numpy, whose calls on small arrays cost half of torch's.
         ids, lam = y.numpy(), mix.lam.numpy().astype(np.float32, copy=False)
-        row, table = np.arange(len(ids)), np.zeros((len(ids), num_classes), np.float32)
+        row, table = _rows(len(ids)), np.zeros((len(ids), num_classes), np.float32)
         table[row, ids] = lam
         table[row, ids[mix.partner.numpy()]] += 1 - lam
         return torch.from_numpy(table)
@@ -215,6 +216,11 @@ def _mix_ids(y: Tensor, mix: Mix, num_classes: int | None) -> Tensor:
     other = y.index_select(0, mix.partner.to(y.device, non_blocking=True))
     shares = torch.zeros(len(y), num_classes, device=y.device)
     return shares.scatter_(1, y[:, None], lam).scatter_add_(1, other[:, None], 1 - lam)
+
+
+@lru_cache(maxsize=64)
+def _rows(count: int) -> np.ndarray:
+    return np.arange(count)  # only ever read
 
 
 def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
