@@ -22,7 +22,7 @@ def input_gradient(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor] | 
         model: classifier of images (B, C, H, W).
         loss: loss(logits, y) -> scalar; None is cross-entropy, which takes class ids and label shares alike.
     Returns:
-        saliency(x, y, *, signed=False, clean=0.0) -> (B, H, W), float32, without gradient.
+        `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
     Source:
         Kim et al. 2020 (PuzzleMix), Sec. 4; Simonyan et al. 2014. `clean` is the official code's regularisation.
     Example:
