@@ -17,19 +17,9 @@ import torch
 from mixing.peers import peers_table
 from mixing.puzzlemix import dropmix_cost_table, saliency_table
 from mixing.solver import solver_table
+from page import write_section
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def write(title: str, body: str) -> None:
-    """Replace one section of the results."""
-    path = RESULTS / "msda.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else "# Mixing: speed and quality\n"
-    head, *sections = text.rstrip().split("\n## ")
-    kept = [section for section in sections if not section.startswith(title + "\n")]
-    where = f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread."
-    kept.append(f"{title}\n\n{where}\n\n{body}")
-    path.write_text("\n\n## ".join(part.rstrip() for part in [head, *sorted(kept)]) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -54,7 +44,8 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     for name in given.only:
         title, table = parts[name]
-        write(title, table())
+        where = f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread."
+        write_section(RESULTS / "msda.md", "# Mixing: speed and quality", title, where, table())
 
 
 if __name__ == "__main__":

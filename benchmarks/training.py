@@ -23,6 +23,7 @@ import torch
 from loops.grid import grid_table
 from loops.rivals import BATCH, network_alone, ours, plain, timm, with_lightning
 from loops.turns import Loop, in_turns, ratio
+from page import write_section
 
 from dropmix.data import Dataset, load
 from dropmix.train.device import cores, is_slow_in_bf16
@@ -95,16 +96,6 @@ def mixing_table(dataset: Dataset, turns: int, steps: int) -> str:
     return "\n".join(lines)
 
 
-def write(title: str, body: str) -> None:
-    """Replace one section of the results."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else "# Training on a CPU\n"
-    head, *sections = text.rstrip().split("\n## ")
-    kept = [section for section in sections if not section.startswith(title + "\n")]
-    where = f"{processor()}, torch {torch.__version__}."
-    kept.append(f"{title}\n\n{where}\n\n{body}")
-    RESULTS.write_text("\n\n## ".join(part.rstrip() for part in [head, *sorted(kept)]) + "\n", encoding="utf-8")
-
-
 def processor() -> str:
     """Name and instruction set."""
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -138,7 +129,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in given.only:
         title, table = parts[name]
-        write(title, table())
+        where = f"{processor()}, torch {torch.__version__}."
+        write_section(RESULTS, "# Training on a CPU", title, where, table())
 
 
 if __name__ == "__main__":
