@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dropmix.data import Files, load
+from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
+from dropmix.grid.worker import load_data
 from dropmix.nets import build
 from dropmix.train.config import RunSpec
 
@@ -50,12 +51,8 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
         if not (run / name).is_file():
             raise ValueError(f"{run}: expected a finished run with {name}, got none there. Name a run's folder.")
     spec = RunSpec.from_json((run / "spec.json").read_bytes())
-    data = spec.data
-    found = load(
-        data.name, images, train_per_class=data.train_per_class, validation=data.validation, seed=data.split_seed,
-        size=data.size, resized_crop=data.resized_crop,
-    )  # fmt: skip
-    if found.fingerprint != data.fingerprint:
+    found = load_data(spec, None if images is None else str(images))
+    if found.fingerprint != spec.data.fingerprint:
         raise ValueError(
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )

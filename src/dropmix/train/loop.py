@@ -163,7 +163,6 @@ class _Run:
         self.started = time.monotonic() - self.place.seconds
 
     def save(self) -> None:
-        self.saved = time.monotonic()
         if not self.leads:
             return
         self.place.seconds = time.monotonic() - self.started
