@@ -5,7 +5,7 @@
     python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
 
 Compared with: the paper's sign rule (mean recall lower by any amount), Welch's t test with Benjamini-Hochberg, and a
-bootstrap over seeds. Truths and noise as in `dropmix.audit.simulate`.
+bootstrap over seeds. Truths and noise as in `dropmix.studies.simulate`.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from audit_table import table
 from scipy.special import stdtr
 
 import dropmix.audit
-from dropmix.audit.inference import infer
+from dropmix.audit.inference.infer import infer
+from dropmix.audit.inference.variance import variances
 from dropmix.audit.settings import Settings
-from dropmix.audit.simulate import CIFAR, IMAGENET, Simulated, World, simulate
-from dropmix.audit.variance import variances
+from dropmix.studies.simulate import CIFAR, IMAGENET, Simulated, World, simulate
 
 MARGIN = 0.005
 TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray | float]] = {
@@ -183,8 +183,8 @@ def cost(state: Path) -> None:
     import pyarrow.parquet as pq
 
     from dropmix.audit import audit_predictions
-    from dropmix.audit.bootstrap import intervals
-    from dropmix.audit.shrinkage import fit, posterior
+    from dropmix.audit.inference.bootstrap import intervals
+    from dropmix.audit.inference.shrinkage import fit, posterior
 
     world = replace(IMAGENET, seeds=(10, 10))
     rng = np.random.default_rng(0)
@@ -202,7 +202,7 @@ def cost(state: Path) -> None:
         return result
 
     def recall_and_variance():
-        from dropmix.audit.recall import correct_counts, recalls
+        from dropmix.audit.measures.recall import correct_counts, recalls
 
         counts = [recalls(correct_counts(labels, r, 1000), np.full(1000, 50)) for r in right]
         return variances(labels, *[r.mean(axis=0) for r in right], *counts)

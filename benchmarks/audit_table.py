@@ -41,7 +41,7 @@ def _intro() -> list[str]:
         "# Calibration and cost of the audit",
         "",
         "`python benchmarks/audit.py calibrate|cost|table --state FILE`: simulated predictions with a known truth, "
-        "model and sizes in `dropmix.audit.simulate`; every procedure sees the same predictions.",
+        "model and sizes in `dropmix.studies.simulate`; every procedure sees the same predictions.",
         "",
         "`number` is the estimated number of classes whose recall truly falls by more than 0.5 points, `true` what it "
         "is; RMSE of it; FDR and power of the calls (a call is false when the true change is not below -0.5 points; in "

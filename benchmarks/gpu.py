@@ -27,7 +27,7 @@ from dropmix.data import Dataset, Split
 from dropmix.grid.arm import make_arm
 from dropmix.grid.estimate import Sizes
 from dropmix.grid.limits import measure_limits, traffic
-from dropmix.msda.puzzlemix import puzzlemix
+from dropmix.msda.methods.puzzlemix import puzzlemix
 from dropmix.msda.work import run_by
 from dropmix.nets import build, flops
 from dropmix.train.config import Data, RunSpec, Schedule, Train

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dropmix.audit.inference import infer
-from dropmix.audit.selection import ROUNDS, Candidate, choose, halve
+from dropmix.audit.inference.infer import infer
+from dropmix.audit.rate_choice import ROUNDS, Candidate, choose, halve
 from dropmix.audit.settings import Settings
 
 M, MARGIN, VANILLA = 100, 0.005, 0.77

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from dropmix.data import Dataset
-from dropmix.grid.run import Progress, Settings, run_grid
-from dropmix.grid.worker import load_data
+from dropmix.grid.data import load_data
+from dropmix.grid.local import Progress, Settings, run_grid
 from dropmix.train.config import RunSpec
 
 from .rivals import BATCH, NETWORK, spec_of

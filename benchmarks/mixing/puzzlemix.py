@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dropmix import DropMix, input_gradient
-from dropmix.msda.puzzlemix import puzzlemix
+from dropmix.msda.methods.puzzlemix import puzzlemix
 from dropmix.nets import build
 
 from .timing import in_turns

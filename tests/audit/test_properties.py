@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from dropmix.audit import audit_predictions
-from dropmix.audit.recall import class_sizes, correct_counts, recalls
+from dropmix.audit.measures.recall import class_sizes, correct_counts, recalls
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions, fail_if, verdict
-from dropmix.audit.names import arm_title
-from dropmix.audit.simulate import World, simulate
+from dropmix.audit.arm_names import arm_title
+from dropmix.studies.simulate import World, simulate
 
 
 def audit_of(change, m=60, seeds=(5, 5), **more):

@@ -98,7 +98,7 @@ def test_packs_are_not_for_ray():
 def test_cores_are_shared_among_runs(monkeypatch, cores, runs, expected):
     import torch
 
-    from dropmix.cli.run import _layout
+    from dropmix.cli.training import layout
 
     monkeypatch.setattr("dropmix.train.device.cores", lambda: cores)
-    assert _layout(torch.device("cpu"), runs) == expected
+    assert layout(torch.device("cpu"), runs) == expected

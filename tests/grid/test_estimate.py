@@ -105,7 +105,7 @@ def test_known_sizes_are_those_of_the_set(name, shape):
 
 
 def test_sizes_of_a_set_at_hand_are_of_what_is_predicted():
-    from dropmix.grid.worker import load_data
+    from dropmix.grid.data import load_data
 
     spec = get_recipe("digits").with_settings({"data.validation": 0.2}).base
     dataset = load_data(spec, None)

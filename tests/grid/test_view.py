@@ -3,7 +3,7 @@ from io import StringIO
 from rich.console import Console
 
 from dropmix.grid import view
-from dropmix.grid.run import Progress
+from dropmix.grid.local import Progress
 
 
 def runs(**states) -> dict[str, Progress]:

@@ -247,7 +247,7 @@ def test_unknown_method_names_the_nearest():
 
 def test_table_is_literal_and_complete():
     for name, where in METHODS.items():
-        assert where == f"dropmix.msda.{name}:{name}"
+        assert where == f"dropmix.msda.methods.{name}:{name}"
 
 
 @pytest.mark.parametrize("per", PERS)

@@ -9,9 +9,9 @@ import torch
 from scipy import stats
 
 from dropmix import DropMix, Mix, apply_mix
-from dropmix.msda.mixup import mixup
+from dropmix.msda.methods.mixup import mixup
+from dropmix.msda.methods.vanilla import vanilla
 from dropmix.msda.saliency import input_gradient
-from dropmix.msda.vanilla import vanilla
 
 from .conftest import draw_from, images, saliency_of, seeded
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dropmix.report.figures import Plate, baseline_against_treated, recall_changes
-from dropmix.report.html import page
+from dropmix.report.figures.catalog import Plate, baseline_against_treated, recall_changes
+from dropmix.report.page.html import page
 
 websocket = pytest.importorskip("websocket")
 FLAGS = (

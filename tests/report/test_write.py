@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dropmix.audit import audit_predictions
-from dropmix.report import html, write
+from dropmix.report import write
+from dropmix.report.page import html
 from dropmix.report.write import write_report
 
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dropmix.audit import AuditError, Predictions
-from dropmix.audit.simulate import World, simulate
 from dropmix.studies.against_itself import against_itself, study, table
+from dropmix.studies.simulate import World, simulate
 
 
 def arm_of(seeds, classes, per_class):

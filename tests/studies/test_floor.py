@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from dropmix.audit import AuditError
-from dropmix.studies.floor import STUDIES, floor, paper_rows
-from dropmix.studies.floor_page import page
+from dropmix.paper.floor_page import STUDIES, page, paper_rows
+from dropmix.studies.floor import floor
 
 # Equal gain in points -> classes of 100 that look degraded, and their mean change (5 v 5 seeds, 100 images each).
 KNOWN = {0: (48, -1.5), 0.84: (29, -1.3), 1.49: (18, -1.1), 2.52: (7, -1.0), 3.53: (2, None)}
@@ -76,7 +76,7 @@ def test_every_row_of_the_paper_has_a_floor():
 
 
 def test_page_reads(monkeypatch):
-    monkeypatch.setattr("dropmix.studies.floor_page.STUDIES", {4: STUDIES[4]})
+    monkeypatch.setattr("dropmix.paper.floor_page.STUDIES", {4: STUDIES[4]})
     text = page(repetitions=4)
     assert "| ResNet18 | mixup | +0.63 |" in text
     assert "nan" not in text

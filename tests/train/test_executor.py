@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dropmix.grid.arm import make_arm
-from dropmix.msda import graphcut
 from dropmix.msda.mix import Mix
+from dropmix.msda.puzzle import graphcut
 from dropmix.nets import build
 from dropmix.train.config import Arm
 from dropmix.train.executor import WARM_UP, GraphStep, Replayed, cuda_graphs, on_stream, take_turns
@@ -38,7 +38,7 @@ def as_on_a_gpu():
     with pytest.MonkeyPatch.context() as patch:
         full = graphcut._ascend
         patch.setattr(graphcut, "_flow_until_proved", lambda d, c, _, n: full(graphcut._start(d, c), n).y)
-        patch.setattr("dropmix.msda.transport._reach", lambda distance, share, xi: len(distance))
+        patch.setattr("dropmix.msda.puzzle.transport._reach", lambda distance, share, xi: len(distance))
         yield
 
 

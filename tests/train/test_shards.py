@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from dropmix.grid.arm import make_arm
-from dropmix.msda.cutmix import cutmix
+from dropmix.msda.methods.cutmix import cutmix
+from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.mix import apply_mix
-from dropmix.msda.mixup import mixup
 from dropmix.train.config import Arm
 from dropmix.train.plan import batch_slices, stream
 from dropmix.train.shards import ShardStep

@@ -6,7 +6,7 @@ from torch import nn
 
 from dropmix import DropMix, apply_mix, input_gradient
 from dropmix.grid.arm import make_arm
-from dropmix.msda.manifoldmix import manifoldmix
+from dropmix.msda.methods.manifoldmix import manifoldmix
 from dropmix.msda.mix import mix_images, mix_labels
 from dropmix.nets import build
 from dropmix.train.plan import stream
@@ -88,7 +88,7 @@ def test_label_smoothing_equals_torchs():
 def test_the_model_sees_what_the_streams_say():
     stepper, (x, y) = make(make_arm("mixup")), batch()
     stepper.step(x, y, 2, 5)
-    from dropmix.msda.mixup import mixup
+    from dropmix.msda.methods.mixup import mixup
 
     expected = mix_images(x, mixup(x, generator=stream(0, "mix", 2, 5)))
     assert torch.equal(stepper.model.seen[-1], expected)

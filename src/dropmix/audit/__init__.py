@@ -8,11 +8,11 @@
 The package imports no torch. Fractions inside: 0.01 is one percentage point.
 """
 
+from dropmix.audit.api import audit_grid, audit_predictions
 from dropmix.audit.errors import AuditError
-from dropmix.audit.predictions import Predictions
+from dropmix.audit.fail_rule import fail_if
+from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.result import Audit, Comparison
-from dropmix.audit.rules import fail_if
-from dropmix.audit.run import audit_grid, audit_predictions
 from dropmix.audit.verdict import no_evidence, verdict
 
 __all__ = [

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from dropmix.audit.confidence import class_confidence, confidence_change
-from dropmix.audit.dependency import changes, measures, signs
 from dropmix.audit.errors import first
 from dropmix.audit.findings import add_diagnosis, add_inference
-from dropmix.audit.pair import Pair
-from dropmix.audit.recall import accuracies, recalls, worst_and_bottom_tenth
+from dropmix.audit.measures.confidence import class_confidence, confidence_change
+from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.degraded import changes, measures, signs
+from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
 from dropmix.audit.result import Comparison
 from dropmix.audit.settings import Settings
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from dropmix.audit.diagnosis import diagnose, superclass_changes
-from dropmix.audit.inference import Inference, infer
-from dropmix.audit.pair import Pair
-from dropmix.audit.recall import recalls
+from dropmix.audit.inference.few_classes import mcnemar
+from dropmix.audit.inference.halves import split_check
+from dropmix.audit.inference.infer import Inference, infer
+from dropmix.audit.inference.variance import Variances, variances
+from dropmix.audit.measures.confusion import diagnose, superclass_changes
+from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.recall import recalls
 from dropmix.audit.result import Comparison
 from dropmix.audit.settings import Settings
-from dropmix.audit.small import mcnemar
-from dropmix.audit.split import split_check
-from dropmix.audit.variance import Variances, variances
 
 ONE_SEED = (
     "An arm has one seed only: noise is judged from examples alone, which misses what a seed does to a whole class. "

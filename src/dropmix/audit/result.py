@@ -91,7 +91,7 @@ class Audit:
         inputs: one dict a file: path, sha256, arm, seeds.
         settings: what the audit was asked.
         notes: sentences on the whole audit, such as folders left out.
-        arm_pairs: likeness of every two arms that share a baseline, as `dropmix.audit.several.likeness` gives it.
+        arm_pairs: likeness of every two arms that share a baseline, as `dropmix.audit.several_arms.likeness` gives it.
     """
 
     comparisons: list[Comparison]

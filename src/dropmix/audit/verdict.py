@@ -2,7 +2,7 @@
 
 import math
 
-from dropmix.audit.names import arm_title
+from dropmix.audit.arm_names import arm_title
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05

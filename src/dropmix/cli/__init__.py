@@ -1,15 +1,28 @@
 """The command line: the only package that sees all others. Heavy imports stay inside commands."""
 
-from dropmix.cli import audit as audit
-from dropmix.cli import bench as bench
-from dropmix.cli import paper as paper
-from dropmix.cli import resize as resize
-from dropmix.cli import run as run
-from dropmix.cli import select as select
-from dropmix.cli import studies as studies
+from importlib import import_module
+
 from dropmix.cli.app import app
 from dropmix.cli.errors import explain
 from dropmix.cli.launch import hush_followers
+
+# In the order of work, which is the order of `dropmix --help`.
+COMMANDS = (
+    "demo",
+    "run",
+    "status",
+    "report",
+    "audit",
+    "select",
+    "paper",
+    "show",
+    "floor",
+    "label_info",
+    "resize",
+    "bench",
+)
+for _name in COMMANDS:
+    import_module(f"dropmix.cli.commands.{_name}")
 
 
 def main() -> None:

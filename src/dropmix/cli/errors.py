@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from .app import DEBUG
+from dropmix.cli.app import DEBUG
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 

@@ -35,10 +35,10 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
-    from dropmix.cli.run import loaders_of, plain_view, tell_result
-    from dropmix.grid.run import Settings
+    from dropmix.cli.training import loaders_of, plain_view, tell_result
+    from dropmix.grid.local import Settings
     from dropmix.grid.store import check_same_grid
-    from dropmix.grid.together import follow, run_together
+    from dropmix.grid.torchrun import follow, run_together
     from dropmix.grid.view import LiveView
     from dropmix.train.device import keep_freed_memory, make_deterministic
     from dropmix.train.distributed import joined
@@ -77,7 +77,7 @@ def train_together(
 
 def _load(runs: list[Any], data: str | None, download: bool, group: Any) -> tuple[list[Any], Any]:
     """As `with_data`; the leader comes first, since it may have to fetch the images or to unpack them."""
-    from dropmix.cli.run import with_data
+    from dropmix.cli.training import with_data
 
     found: Any = None
     for turn in (True, False):

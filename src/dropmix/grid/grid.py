@@ -4,9 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from dropmix.grid.arm import make_arm, parse_methods
 from dropmix.train.config import Arm, Frozen, RunSpec
-
-from .arm import make_arm, parse_methods
 
 
 class Grid(Frozen):

@@ -9,9 +9,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from dropmix.grid.estimate import Sizes, clocked
 from dropmix.nets import build
-
-from .estimate import Sizes, clocked
 
 REPEATS = 20
 

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .run import Progress
+from dropmix.grid.local import Progress
 
 Runs = dict[str, Progress]
 _LIVE_ROWS = 20

@@ -17,14 +17,14 @@ from typing import Any, TextIO
 
 import torch
 
-from dropmix.data import Dataset, load
+from dropmix.data import Dataset
+from dropmix.grid.data import load_data
+from dropmix.grid.store import DONE, FAILED, create_run, inspect_run, locked
 from dropmix.train.config import RunSpec
 from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 from dropmix.train.distributed import Group
 from dropmix.train.executor import cuda_graphs, exhaust, take_turns
 from dropmix.train.loop import Control, train_steps
-
-from .store import DONE, FAILED, create_run, inspect_run, locked
 
 PROGRESS_SECONDS = 0.5
 
@@ -150,21 +150,6 @@ def _seldom(tell: Callable[[int, int, float | None], None]) -> Callable[[int, in
             tell(done, total, accuracy)
 
     return on_progress
-
-
-def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Dataset:
-    """Load the images that a spec names from a path of this machine."""
-    data = spec.data
-    return load(
-        data.name,
-        path,
-        download=download,
-        train_per_class=data.train_per_class,
-        validation=data.validation,
-        seed=data.split_seed,
-        size=data.size,
-        resized_crop=data.resized_crop,
-    )
 
 
 def _one_line(error: BaseException) -> str:

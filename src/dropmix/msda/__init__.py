@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import Any
 
 METHODS: dict[str, str] = {
-    "vanilla": "dropmix.msda.vanilla:vanilla",
-    "mixup": "dropmix.msda.mixup:mixup",
-    "manifoldmix": "dropmix.msda.manifoldmix:manifoldmix",
-    "cutmix": "dropmix.msda.cutmix:cutmix",
-    "puzzlemix": "dropmix.msda.puzzlemix:puzzlemix",
-    "saliencymix": "dropmix.msda.saliencymix:saliencymix",
-    "resizemix": "dropmix.msda.resizemix:resizemix",
-    "fmix": "dropmix.msda.fmix:fmix",
-    "gridmix": "dropmix.msda.gridmix:gridmix",
-    "smoothmix": "dropmix.msda.smoothmix:smoothmix",
-    "samplepairing": "dropmix.msda.samplepairing:samplepairing",
+    "vanilla": "dropmix.msda.methods.vanilla:vanilla",
+    "mixup": "dropmix.msda.methods.mixup:mixup",
+    "manifoldmix": "dropmix.msda.methods.manifoldmix:manifoldmix",
+    "cutmix": "dropmix.msda.methods.cutmix:cutmix",
+    "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
+    "saliencymix": "dropmix.msda.methods.saliencymix:saliencymix",
+    "resizemix": "dropmix.msda.methods.resizemix:resizemix",
+    "fmix": "dropmix.msda.methods.fmix:fmix",
+    "gridmix": "dropmix.msda.methods.gridmix:gridmix",
+    "smoothmix": "dropmix.msda.methods.smoothmix:smoothmix",
+    "samplepairing": "dropmix.msda.methods.samplepairing:samplepairing",
 }
 
 
@@ -30,7 +30,7 @@ def get_method(name: str) -> Callable[..., Any]:
     Args:
         name: a key of `METHODS`.
     Returns:
-        The function, e.g. `dropmix.msda.mixup.mixup`; see its docstring for options.
+        The function, e.g. `dropmix.msda.methods.mixup.mixup`; see its docstring for options.
     Raises:
         ValueError: the name is unknown; the message lists the known ones and the nearest.
     Example:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from . import get_method
-from .draw import Per, draw_partner, uniform
-from .mix import Mix, apply_mix
+from dropmix.msda import get_method
+from dropmix.msda.draw import Per, draw_partner, uniform
+from dropmix.msda.mix import Mix, apply_mix
 
 Unit = Literal["batch", "sample", "count"]
 Saliency = Callable[..., Tensor]
@@ -31,8 +31,8 @@ class DropMix(nn.Module):
     saliency is computed for it.
 
     Args:
-        method: a name in `METHODS`, a drawing function like `dropmix.msda.mixup.mixup`, or several of these with
-            weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn for every batch. A function with an argument
+        method: a name in `METHODS`, a drawing function like `dropmix.msda.methods.mixup.mixup`, or several of these
+            with weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn for every batch. A function with an argument
             `saliency` is given a function of its images, one with an argument `epoch` what `draw` was given.
         rate: probability that a batch or sample is not mixed, in [0, 1]. 0 is the plain method, 1 is vanilla.
         num_classes: K; needed when labels come as class ids.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .pixels import blend, gather_images, move_cells, paste_boxes
+from dropmix.msda.pixels import blend, gather_images, move_cells, paste_boxes
 
 _ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
 

@@ -12,15 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
-    "Measures": "tables",
-    "Row": "tables",
-    "paper_table": "tables",
-    "printed_records": "paper",
-    "printed_table": "paper",
-    "to_csv": "render",
-    "to_latex": "render",
-    "to_markdown": "render",
-    "to_terminal": "render",
+    "Measures": "tables.paper_layout",
+    "Row": "tables.paper_layout",
+    "paper_table": "tables.paper_layout",
+    "to_csv": "tables.render",
+    "to_latex": "tables.render",
+    "to_markdown": "tables.render",
+    "to_terminal": "tables.render",
     "factual_verdicts": "verdict",
     "write_report": "write",
 }
@@ -29,8 +27,6 @@ __all__ = [
     "Row",
     "factual_verdicts",
     "paper_table",
-    "printed_records",
-    "printed_table",
     "to_csv",
     "to_latex",
     "to_markdown",
@@ -39,9 +35,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from dropmix.report.paper import printed_records, printed_table
-    from dropmix.report.render import to_csv, to_latex, to_markdown, to_terminal
-    from dropmix.report.tables import Measures, Row, paper_table
+    from dropmix.report.tables.paper_layout import Measures, Row, paper_table
+    from dropmix.report.tables.render import to_csv, to_latex, to_markdown, to_terminal
     from dropmix.report.verdict import factual_verdicts
     from dropmix.report.write import write_report
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from dropmix.audit.names import ArmName, arm_title, clean, method_title, parse_arm
+from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, parse_arm
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropmix.report.figures import plates
-from dropmix.report.html import page
-from dropmix.report.render import to_csv, to_latex, to_markdown
-from dropmix.report.tables import paper_table
+from dropmix.report.figures.catalog import plates
+from dropmix.report.page.html import page
+from dropmix.report.tables.paper_layout import paper_table
+from dropmix.report.tables.render import to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit

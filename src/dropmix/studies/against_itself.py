@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dropmix.audit.dependency import changes, measures, signs
 from dropmix.audit.errors import AuditError
-from dropmix.audit.floor import equal_gain_floor
-from dropmix.audit.grid import BASELINE, find_runs, group_runs, read_arms
-from dropmix.audit.inference import infer
-from dropmix.audit.predictions import Predictions, number_of_classes
-from dropmix.audit.recall import class_sizes, correct_counts
+from dropmix.audit.inference.floor import equal_gain_floor
+from dropmix.audit.inference.infer import infer
+from dropmix.audit.inference.variance import variances
+from dropmix.audit.inputs.predictions import Predictions, number_of_classes
+from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, read_arms
+from dropmix.audit.measures.degraded import changes, measures, signs
+from dropmix.audit.measures.recall import class_sizes, correct_counts
 from dropmix.audit.settings import Settings
-from dropmix.audit.variance import variances
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """How many classes would look degraded if every class gained the same? A floor for any study, and for the paper's.
 
-The answer is simulated under the model of `dropmix.audit.simulate`: it needs no predictions, only the sizes of the
+The answer is simulated under the model of `dropmix.studies.simulate`: it needs no predictions, only the sizes of the
 study, its accuracy and its gain, and what is known of seed noise.
 
-    python -m dropmix.studies.floor_page > docs/paper-floor.md      # the paper's tables beside their floors
+    python -m dropmix.paper.floor_page > docs/paper-floor.md      # the paper's tables beside their floors
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dropmix.audit.errors import AuditError
-from dropmix.audit.simulate import World, simulate
+from dropmix.studies.simulate import World, simulate
 
 
 @dataclass(frozen=True)
@@ -126,53 +126,3 @@ def _check(classes, per_class, seeds, gain, accuracy, sd, disagreement, ratio, m
     for what, holds, value in rules:
         if not holds:
             raise AuditError(f"floor: expected {what}, got {value}. Change it.")
-
-
-# What is assumed of the paper's studies: classes, test images a class, sd of recall over classes, disagreement.
-STUDIES = {
-    1: ("CIFAR-100", World(100, 100, (5, 5), 0.77, 0.11, 0.13)),
-    2: ("ImageNet", World(1000, 50, (5, 5), 0.77, 0.15, 0.11)),
-    4: ("CIFAR-10", World(10, 1000, (5, 5), 0.954, 0.025, 0.03)),
-}
-VARIANTS = {
-    "arms disagree 2 % more": {"arm_disagreement": 0.02},
-    "no seed x class effect": {"seed_ratio": 1.0},
-}
-
-
-def paper_rows(table: int, repetitions: int, seed: int = 0) -> list[dict]:
-    """Every row of one of the paper's tables with its floor, under the main assumptions and two variants.
-
-    Args:
-        table: 1, 2 or 4.
-        repetitions: simulated studies a floor.
-        seed: of the simulation.
-    Returns:
-        dicts with network, method, rate (None without DropMix), gain, printed n_dc and ddc (points) and `floors`:
-        the main floor and one a variant.
-    """
-    from dropmix.report.paper import printed_records
-
-    rng = np.random.default_rng([seed, table])
-    rows, vanilla = [], {}
-    for record in printed_records(table):
-        network = record["network"]
-        if record["method"] == "vanilla":
-            vanilla[network] = float(record["without_acc"])
-            continue
-        for side in ("without", "with"):
-            gain = (float(record[f"{side}_acc"]) - vanilla[network]) / 100
-            world = replace(STUDIES[table][1], recall=vanilla[network] / 100)
-            worlds = [world, *(replace(world, **change) for change in VARIANTS.values())]
-            rows.append(
-                {
-                    "network": network,
-                    "method": record["method"],
-                    "rate": float(record["rate"]) if side == "with" else None,
-                    "gain": gain,
-                    "n_dc": int(record[f"{side}_n_dc"]),
-                    "ddc": float(record[f"{side}_ddc"]) if record[f"{side}_ddc"] else None,
-                    "floors": [simulated_floor(w, gain, repetitions, rng) for w in worlds],
-                }
-            )
-    return rows

@@ -15,7 +15,7 @@ from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
-from dropmix.grid.worker import load_data
+from dropmix.grid.data import load_data
 from dropmix.nets import build
 from dropmix.train.config import RunSpec
 

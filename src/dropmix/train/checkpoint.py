@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .files import write_atomic
+from dropmix.train.files import write_atomic
 
 NAME, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from dropmix.msda.mix import Mix
 from dropmix.msda.work import run_by
-
-from .step import Stepper
+from dropmix.train.step import Stepper
 
 Result = TypeVar("Result")
 # Takes work, runs none of it, and returns what replays it and its result, whose tensors each replay overwrites.

@@ -13,18 +13,17 @@ from torch import Tensor
 
 from dropmix.data import Dataset
 from dropmix.nets import build
-
-from .checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
-from .config import RunSpec
-from .distributed import Group
-from .executor import Capture, GraphStep, exhaust, on_stream
-from .files import write_atomic
-from .outcome import accuracy_summary, environment, write_predictions
-from .plan import batch_slices, stream
-from .schedule import learning_rate
-from .shards import ShardStep
-from .source import evaluation_source, training_source
-from .step import Stepper
+from dropmix.train.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
+from dropmix.train.config import RunSpec
+from dropmix.train.distributed import Group
+from dropmix.train.executor import Capture, GraphStep, exhaust, on_stream
+from dropmix.train.files import write_atomic
+from dropmix.train.outcome import accuracy_summary, environment, write_predictions
+from dropmix.train.plan import batch_slices, stream
+from dropmix.train.schedule import learning_rate
+from dropmix.train.shards import ShardStep
+from dropmix.train.source import evaluation_source, training_source
+from dropmix.train.step import Stepper
 
 Outcome = Literal["done", "stopped"]
 

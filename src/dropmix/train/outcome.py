@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from dropmix.data import Dataset, Files, Split
-
-from .config import RunSpec
-from .files import write_atomic
+from dropmix.train.config import RunSpec
+from dropmix.train.files import write_atomic
 
 
 def write_predictions(

@@ -2,7 +2,7 @@
 
 import math
 
-from .config import Train
+from dropmix.train.config import Train
 
 
 def learning_rate(train: Train, epoch: int, vanilla: bool = False) -> float:
@@ -14,7 +14,7 @@ def learning_rate(train: Train, epoch: int, vanilla: bool = False) -> float:
         vanilla: whether the run is of the vanilla arm, which may have a rate of its own.
 
     Example:
-        >>> from .config import Schedule
+        >>> from dropmix.train.config import Schedule
         >>> train = Train(epochs=300, lr=0.2, schedule=Schedule(milestones=(100, 200)))
         >>> [round(learning_rate(train, e), 4) for e in (0, 99, 100, 200)]
         [0.2, 0.2, 0.02, 0.002]

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from dropmix.msda.mix import Mix, mix_images
-
-from .distributed import Group
-from .plan import shard_slices
-from .step import Stepper
+from dropmix.train.distributed import Group
+from dropmix.train.plan import shard_slices
+from dropmix.train.step import Stepper
 
 Shard = tuple[int, Callable[[], tuple[Tensor, Tensor]], Mix]
 

@@ -12,9 +12,8 @@ from dropmix.data.colour import COLOUR_DRAWS, colour_shifts
 from dropmix.data.picture import BOX_DRAWS
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream, Wanted
-
-from .config import Data
-from .plan import EpochPlan, epoch_order, place_draws
+from dropmix.train.config import Data
+from dropmix.train.plan import EpochPlan, epoch_order, place_draws
 
 RESIDENT_BATCH = 500
 STREAMED_BATCH = 100

@@ -8,13 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropmix.msda.dropmix import DropMix
-from dropmix.msda.manifoldmix import mix_hidden
+from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
 from dropmix.nets import hidden_modules
-
-from .config import RunSpec
-from .plan import stream
+from dropmix.train.config import RunSpec
+from dropmix.train.plan import stream
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -1,0 +1,209 @@
+"""The two entry points: audit predictions, or a whole folder of runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dropmix.audit.comparison import compare
+from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
+from dropmix.audit.inputs.sources import read
+from dropmix.audit.measures.counts import Pair, pair
+from dropmix.audit.result import Audit, Comparison
+from dropmix.audit.settings import Settings
+from dropmix.audit.several_arms import likeness, likeness_note, rescue
+
+
+def audit_predictions(
+    baseline: Any,
+    treated: Any = None,
+    *,
+    classes: Sequence[str] | None = None,
+    fdr: float = 0.1,
+    topk: int = 1,
+    margin: float = 0.005,
+    seed: int = 0,
+    paired: bool = False,
+    intersect: bool = False,
+    confidence: str = "p_true",
+    superclasses: Sequence[str] | None = None,
+    level: float = 0.9,
+    refits: int = 200,
+) -> Audit:
+    """Compare treated arms with a baseline, class by class.
+
+    Args:
+        baseline: predictions of one arm: a path (parquet, CSV, npz, run folder), a frame, a mapping of arrays
+            (`labels`, `pred` or `probs`, ...), a pair (labels, pred), or a list of these, one or more seeds each.
+            With `treated` left out: a source of several arms, one of them named "vanilla".
+        treated: the same for the treated arm or arms; a list may hold several arms; a mapping
+            name -> source names them.
+        classes: names of the classes, K.
+        fdr: accepted share of false calls, in (0, 1).
+        topk: an example counts as right when its class is among the first `topk`.
+        margin: a class is truly degraded when its recall falls by more than this; a fraction, 0.005 = half a point.
+        seed: of the audit's own random numbers; the same inputs and seed give the same result.
+        paired: whether equal seed numbers mean shared initial weights and order.
+        intersect: keep the examples that all sources hold, instead of refusing differing sets.
+        confidence: "p_true" or "p_max".
+        superclasses: name of the superclass of each class, K.
+        level: coverage of the intervals.
+        refits: bootstrap refits behind the intervals; 0 gives none and is fast.
+    Returns:
+        Audit with one comparison a treated arm.
+    Raises:
+        AuditError: anything wrong with an input or a setting, in one line.
+
+    Example:
+        >>> base = {"labels": [0, 0, 1, 1], "pred": [[0, 0, 1, 1], [0, 0, 1, 0]]}
+        >>> new = {"labels": [0, 0, 1, 1], "pred": [[0, 1, 1, 1], [0, 0, 1, 1]]}
+        >>> audit_predictions(base, new).classes["status"]
+        ['degraded', 'improved']
+    """
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
+    if treated is None:
+        arms = read(baseline, "baseline", classes, intersect, topk)
+        base, others = _split_vanilla(arms)
+    else:
+        base = _single(read(baseline, "baseline", classes, intersect, topk))
+        others = _treated(treated, classes, settings)
+    if superclasses is not None:
+        base = replace(base, superclasses=tuple(superclasses))
+    names = None if classes is None else list(classes)
+    pairs = [pair(base, arm, names, settings) for arm in others]
+    comparisons = [compare(p, settings, paired) for p in pairs]
+    alike = likeness(pairs, comparisons, seed)
+    asked = {**settings.to_dict(), "paired": paired}
+    return _audit(comparisons, [base, *others], pairs[0], asked, likeness_note(alike), alike)
+
+
+def audit_grid(
+    folder: str | Path,
+    *,
+    baseline: str = BASELINE,
+    between: str | Sequence[tuple[str, str]] = (),
+    fdr: float = 0.1,
+    topk: int = 1,
+    margin: float = 0.005,
+    seed: int = 0,
+    paired: bool = True,
+    intersect: bool = False,
+    confidence: str = "p_true",
+    level: float = 0.9,
+    refits: int = 200,
+) -> Audit:
+    """Compare every arm of a folder of runs with its vanilla.
+
+    Runs are grouped by everything in spec.json except arm and seed, and each group has its own vanilla.
+    Folders that are no runs, and runs that are not finished, are left out and named in the notes.
+
+    Args:
+        folder: holds one folder a run, as the grid writes them.
+        baseline: name of the arm to compare with.
+        between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
+            same method without; the first arm is then the comparison's baseline.
+        paired: runs of one seed number share initial weights and order, as in our own grids.
+        fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
+    Raises:
+        AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
+    """
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
+    runs, notes = find_runs(folder)
+    comparisons, alike, used, first_pair = [], [], [], None
+    for group, members in group_runs(runs).items():
+        arms, more = read_arms(members, Path(folder), None, intersect, topk)
+        _check_baseline(folder, group, baseline, arms)
+        pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}
+        found = [compare(p, settings, paired, group) for p in pairs.values()]
+        alike += likeness(list(pairs.values()), found, seed)
+        for plain, second in pairs_by_rate(members) if between == "rates" else between:
+            if plain in arms and second in arms:
+                found.append(_between(arms[plain], arms[second], pairs.get(plain), settings, paired, group))
+        comparisons += found
+        notes += more
+        used += arms.values()
+        first_pair = first_pair or next(iter(pairs.values()), None)
+    if first_pair is None:
+        raise AuditError(f"{folder}: expected an arm beside {baseline!r}, got none. Run a method too.")
+    asked = {**settings.to_dict(), "paired": paired, "baseline": baseline}
+    return _audit(comparisons, used, first_pair, asked, [*notes, *likeness_note(alike)], alike)
+
+
+def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Mapping[str, Predictions]) -> None:
+    if baseline not in arms:
+        of = f" of group {group!r}" if group else ""
+        raise AuditError(
+            f"{folder}: expected finished runs of the arm {baseline!r}{of}, got only {first(sorted(arms))}. "
+            "Finish the grid, or name another baseline."
+        )
+
+
+def _between(
+    plain: Predictions, second: Predictions, against: Pair | None, settings: Settings, paired: bool, group: str
+) -> Comparison:
+    """A second arm against a first one, with what it gives back of the first one's losses."""
+    p = pair(plain, second, None, settings)
+    found = compare(p, settings, paired, group)
+    keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
+    held = None
+    if against is not None and np.array_equal(against.sizes, p.sizes):
+        held = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
+    if held is None:
+        found.leave_out(keys, "it takes two seeds of the baseline and of the first arm")
+    else:
+        for key, value in zip(keys, (held.number, held.lost, held.given_back, held.others)):
+            found.put(key, value, "no class was ever chosen")
+    return found
+
+
+def _treated(treated: Any, classes, settings: Settings) -> list[Predictions]:
+    if isinstance(treated, Mapping) and not {"pred", "probs", "preds", "predictions"} & set(treated):
+        arms = [
+            _renamed(_single(read(source, str(name), classes, settings.intersect, settings.topk)), str(name))
+            for name, source in treated.items()
+        ]
+    else:
+        arms = read(treated, "treated", classes, settings.intersect, settings.topk)
+    if not arms:
+        raise AuditError("treated: expected at least one arm, got none. Give a source.")
+    return arms
+
+
+def _renamed(arm: Predictions, name: str) -> Predictions:
+    return replace(arm, arm=name, sources=tuple({**s, "arm": name} for s in arm.sources))
+
+
+def _single(arms: list[Predictions]) -> Predictions:
+    if len(arms) > 1:
+        raise AuditError(
+            f"baseline: expected one arm, got {len(arms)}: {first([a.arm for a in arms])}. "
+            "Give the baseline's predictions alone, or name the arms alike."
+        )
+    return arms[0]
+
+
+def _split_vanilla(arms: list[Predictions]) -> tuple[Predictions, list[Predictions]]:
+    base = [a for a in arms if a.arm == BASELINE]
+    others = [a for a in arms if a.arm != BASELINE]
+    if not base or not others:
+        raise AuditError(
+            f"audit: expected an arm named {BASELINE!r} and another one, got {first([a.arm for a in arms])}. "
+            "Give the treated predictions as a second argument."
+        )
+    return base[0], others
+
+
+def _audit(
+    comparisons: list[Comparison],
+    arms: Sequence[Predictions],
+    p: Pair,
+    settings: dict,
+    notes: list[str],
+    alike: list[dict],
+) -> Audit:
+    inputs = [dict(source) for arm in arms for source in arm.sources]
+    return Audit(comparisons, list(p.names), inputs, settings, notes, alike)

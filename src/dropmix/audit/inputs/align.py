@@ -1,0 +1,183 @@
+"""Bring predictions onto the same examples: join on ids, or insist on equal labels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs.predictions import Predictions
+
+NO_IDS = "No example ids: rows were matched by position, which is right only if every file keeps one order."
+
+
+def sort_by_id(predictions: Predictions, where: str) -> Predictions:
+    """Rows in ascending order of their id; without ids, as they are.
+
+    Raises:
+        AuditError: an id occurs twice.
+    """
+    ids = predictions.example_id
+    if ids is None:
+        return predictions
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    twice = ids[1:][ids[1:] == ids[:-1]]
+    if len(twice):
+        raise AuditError(
+            f"{where}: expected each example_id once a seed, got duplicates: {first(twice)}. Remove the repeated rows."
+        )
+    if np.array_equal(order, np.arange(len(order))):
+        return predictions
+    return predictions.take(order)
+
+
+def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictions]:
+    """The same arms on the same examples in the same order.
+
+    Args:
+        arms: predictions, each sorted by id.
+        intersect: keep the examples that all hold, instead of refusing differing sets.
+    Raises:
+        AuditError: missing ids (unless `intersect`), labels that differ, ids in some arms only,
+            no example in common, or no ids and label vectors that differ.
+
+    Example:
+        >>> import numpy as np
+        >>> a = Predictions("a", np.array([0, 1]), np.array([[0, 1]]), np.array([0]), np.array([5, 7]))
+        >>> b = Predictions("b", np.array([1]), np.array([[1]]), np.array([0]), np.array([7]))
+        >>> [p.labels.tolist() for p in join([a, b], intersect=True)]
+        [[1], [1]]
+    """
+    lead = arms[0]
+    without = [a for a in arms if a.example_id is None]
+    if without and len(without) < len(arms):
+        named = next(a for a in arms if a.example_id is not None)
+        raise AuditError(
+            f"{without[0].arm}: expected example_id as {named.arm} has it, got none. Give ids to all or to none."
+        )
+    if without:
+        return [_matched_by_position(lead, a) for a in arms]
+    for arm in arms[1:]:
+        _check_same_type(lead, arm)
+    same = [np.array_equal(lead.example_id, a.example_id) for a in arms]  # type: ignore[arg-type]
+    if not all(same):
+        if not intersect:
+            raise AuditError(_missing(lead, arms[same.index(False)]))
+        arms = _intersection(arms)
+    for arm in arms[1:]:
+        _check_labels(arms[0], arm)
+    # One array of ids serves all: strings are the largest part of a long table.
+    return [replace(a, example_id=arms[0].example_id, labels=arms[0].labels) for a in arms]
+
+
+def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predictions:
+    """One arm from parts that hold different seeds of it.
+
+    Raises:
+        AuditError: as `join`; or a seed that two parts hold.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    named = next((p for p in parts if p.class_names is not None), parts[0])
+    parts = join(parts, intersect)
+    seeds_given = all(p.seeds_given for p in parts)
+    seeds = np.concatenate([p.seeds for p in parts])
+    if not seeds_given:
+        seeds = np.arange(len(seeds), dtype=np.int64)
+    values, counts = np.unique(seeds, return_counts=True)
+    if (counts > 1).any():
+        raise AuditError(
+            f"{parts[0].arm}: expected every seed once, got seed {first(values[counts > 1])} in two sources. "
+            "Leave one out."
+        )
+    stack = lambda key: _stacked([getattr(p, key) for p in parts])  # noqa: E731
+    lead = parts[0]
+    return replace(
+        lead,
+        # Copies: views would keep the columns of all seeds in memory.
+        labels=lead.labels.copy(),
+        example_id=None if lead.example_id is None else lead.example_id.copy(),
+        pred=np.concatenate([p.pred for p in parts]),
+        seeds=seeds,
+        p_true=stack("p_true"),
+        p_max=stack("p_max"),
+        topk=stack("topk"),
+        class_names=named.class_names,
+        superclasses=named.superclasses,
+        sources=tuple(s for p in parts for s in p.sources),
+        seeds_given=seeds_given,
+        notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
+    )
+
+
+def _stacked(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+    held = [a for a in arrays if a is not None]
+    if len(held) < len(arrays):
+        return None  # a mean over some of the seeds would be another quantity
+    if held[0].ndim == 3:
+        width = min(a.shape[2] for a in held)
+        held = [a[:, :, :width] for a in held]
+    return np.concatenate(held)
+
+
+def _matched_by_position(lead: Predictions, arm: Predictions) -> Predictions:
+    if len(lead.labels) != len(arm.labels):
+        raise AuditError(
+            f"{lead.arm} and {arm.arm}: expected equally many examples when there is no example_id, "
+            f"got {len(lead.labels)} and {len(arm.labels)}. Save example_id."
+        )
+    at = np.flatnonzero(lead.labels != arm.labels)
+    if len(at):
+        raise AuditError(
+            f"{lead.arm} and {arm.arm}: expected identical labels when there is no example_id, "
+            f"got differing ones at rows {first(at)}. Save example_id."
+        )
+    return replace(arm, notes=tuple(dict.fromkeys((*arm.notes, NO_IDS))))
+
+
+def _check_same_type(lead: Predictions, arm: Predictions) -> None:
+    kinds = [("text" if p.example_id.dtype.kind == "O" else "integer") for p in (lead, arm)]  # type: ignore[union-attr]
+    if kinds[0] != kinds[1]:
+        raise AuditError(
+            f"{lead.arm} and {arm.arm}: expected example_id of one type, got {kinds[0]} and {kinds[1]}. "
+            "Save both as integers or both as text."
+        )
+
+
+def _missing(lead: Predictions, arm: Predictions) -> str:
+    for one, other in ((lead, arm), (arm, lead)):
+        absent = np.setdiff1d(one.example_id, other.example_id)  # type: ignore[arg-type]
+        if len(absent):
+            return (
+                f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing, "
+                f"example_id {first(absent)}. Predict the same examples, or keep the common ones with intersect."
+            )
+    raise AssertionError("called with equal ids")
+
+
+def _label(p: Predictions) -> str:
+    return f"{p.arm} (seed {first(p.seeds)})"
+
+
+def _intersection(arms: Sequence[Predictions]) -> list[Predictions]:
+    common = arms[0].example_id
+    for arm in arms[1:]:
+        common = np.intersect1d(common, arm.example_id, assume_unique=True)  # type: ignore[arg-type]
+    if common is None or not len(common):
+        raise AuditError(
+            f"{arms[0].arm} and {arms[-1].arm}: expected examples in common, got none. Check the example ids."
+        )
+    note = f"Kept the {len(common)} examples that all sources hold."
+    taken = [a.take(np.searchsorted(a.example_id, common)) for a in arms]  # type: ignore[arg-type]
+    return [replace(a, notes=tuple(dict.fromkeys((*a.notes, note)))) for a in taken]
+
+
+def _check_labels(lead: Predictions, arm: Predictions) -> None:
+    at = np.flatnonzero(lead.labels != arm.labels)
+    if len(at):
+        ids = lead.example_id[at]  # type: ignore[index]
+        raise AuditError(
+            f"{_label(lead)} and {_label(arm)}: expected one label an example, got differing ones for example_id "
+            f"{first(ids)}. Audit arms of one test set."
+        )

@@ -1,0 +1,181 @@
+"""Find the finished runs of a folder, and group them so that each group has its own vanilla."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.align import merge_seeds
+from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.sources import read_path, sha256
+
+BASELINE = "vanilla"
+OURS = {"report", "figures", "label-information", "paper"}  # written beside the runs by our own commands
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run folder: where it is and what its spec.json and done say."""
+
+    path: Path
+    spec: dict
+    done: dict
+
+    @property
+    def arm(self) -> str:
+        """Name of the arm."""
+        return self.spec["arm"]["name"]
+
+    @property
+    def setting(self) -> str:
+        """Everything but arm and seed, as text: what makes a group."""
+        return json.dumps({k: v for k, v in self.spec.items() if k not in ("arm", "seed")}, sort_keys=True)
+
+
+def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
+    """The finished runs in a folder, and notes on what was left out.
+
+    Returns:
+        runs sorted by folder name, and sentences that name folders that are no runs or not finished.
+    Raises:
+        AuditError: no such folder, a finished run whose files are damaged, or no finished run at all.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AuditError(f"{folder}: expected the folder of a grid, got nothing there. Check the path.")
+    runs, strangers, unfinished = [], [], []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in OURS):
+        if not (path / "spec.json").is_file():
+            strangers.append(path.name)
+        elif not (path / "done").is_file():
+            unfinished.append(path.name)
+        else:
+            runs.append(Run(path, _spec(path / "spec.json"), _json(path / "done")))
+    notes = []
+    if unfinished:
+        notes.append(f"{len(unfinished)} unfinished runs were left out: {first(unfinished)}.")
+    if strangers:
+        notes.append(f"{len(strangers)} folders are no runs and were ignored: {first(strangers)}.")
+    if not runs:
+        left = f" ({' '.join(notes)})" if notes else ""
+        raise AuditError(f"{folder}: expected finished runs, got none{left}. Run the grid first.")
+    return runs, notes
+
+
+def _json(path: Path) -> dict:
+    try:
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise AuditError(
+            f"{path}: expected JSON, got {clip(error)}. Delete the run's folder and run the grid again."
+        ) from error
+    if not isinstance(held, dict):
+        raise AuditError(f"{path}: expected a JSON object, got {type(held).__name__}. Delete the run's folder.")
+    return held
+
+
+def _spec(path: Path) -> dict:
+    spec = _json(path)
+    arm = spec.get("arm")
+    seed = spec.get("seed")
+    if not (isinstance(arm, dict) and isinstance(arm.get("name"), str) and type(seed) is int):
+        raise AuditError(
+            f"{path}: expected an arm with a name and an integer seed, got arm {clip(arm)} and seed {clip(seed)}. "
+            "Delete the run's folder and run the grid again."
+        )
+    return spec
+
+
+def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by setting (everything but arm and seed), under a label made of what differs between settings.
+
+    Returns:
+        label -> runs; the label is "" when there is one group.
+    """
+    settings: dict[str, list[Run]] = {}
+    for run in runs:
+        settings.setdefault(run.setting, []).append(run)
+    flat = [_flat(json.loads(key)) for key in settings]
+    varying = sorted(k for k in set().union(*flat) if len({json.dumps(f.get(k)) for f in flat}) > 1)
+    # A fingerprint differs wherever the data does and says nothing to people; keep it only if nothing else does.
+    spoken = [k for k in varying if "fingerprint" not in k] or varying
+    labels = [", ".join(f"{k}={f.get(k)}" for k in spoken) for f in flat]
+    if len(set(labels)) < len(labels):
+        labels = [", ".join(f"{k}={clip(f.get(k))}" for k in varying) for f in flat]
+    return dict(zip(labels, settings.values()))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    made: dict[str, Any] = {}
+    for key, inner in value.items():
+        made |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return made
+
+
+def read_arms(
+    runs: Sequence[Run], root: Path, classes: Sequence[str] | None, intersect: bool, topk: int
+) -> tuple[dict[str, Predictions], list[str]]:
+    """Predictions of each arm of one group, seeds merged, vanilla first.
+
+    Returns:
+        arm name -> predictions; and notes on runs found twice.
+    Raises:
+        AuditError: predictions that are damaged or do not match their run, or one seed with two results.
+    """
+    parts: dict[str, dict[int, Predictions]] = {}
+    notes = []
+    for run in runs:
+        part = _read_run(run, root, classes, topk)
+        seed = int(part.seeds[0])
+        held = parts.setdefault(run.arm, {}).get(seed)
+        if held is None:
+            parts[run.arm][seed] = part
+        elif held.sources[0]["sha256"] == part.sources[0]["sha256"]:
+            notes.append(f"{run.path.name} repeats a run of {run.arm}, seed {seed}, and was left out.")
+        else:
+            raise AuditError(
+                f"{run.path}: expected each seed of {run.arm} once, got seed {seed} twice with different predictions "
+                f"(also {held.sources[0]['path']}). Remove one of the folders."
+            )
+    arms = {}
+    for name in sorted(parts, key=lambda n: (n != BASELINE, n)):
+        arms[name] = merge_seeds([parts[name][s] for s in sorted(parts[name])], intersect)
+    return arms, notes
+
+
+def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) -> Predictions:
+    file = run.path / "predictions.parquet"
+    stated = run.done.get("predictions_sha256")
+    if stated is not None and file.is_file() and sha256(file) != stated:
+        raise AuditError(
+            f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
+            "Delete the run's folder and run the grid again."
+        )
+    parts = read_path(run.path, classes, topk)
+    if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
+        raise AuditError(
+            f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "
+            f"{first([p.seeds[0] for p in parts])}. Delete the run's folder and run the grid again."
+        )
+    try:
+        shown = str(file.relative_to(root))
+    except ValueError:
+        shown = str(file)
+    source = {**parts[0].sources[0], "path": shown, "arm": run.arm}
+    return replace(parts[0], arm=run.arm, sources=(source,))
+
+
+def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Names (without DropMix, with DropMix) of arms that differ in nothing but the DropMix rate, unit and spread."""
+    arms = {run.arm: run.spec["arm"] for run in runs}
+    own = lambda arm: json.dumps({k: arm.get(k) for k in ("method", "options")}, sort_keys=True)  # noqa: E731
+    plain = {own(arm): name for name, arm in arms.items() if not arm.get("rate")}
+    return [
+        (plain[own(arm)], name)
+        for name, arm in sorted(arms.items())
+        if arm.get("rate") and own(arm) in plain and plain[own(arm)] != BASELINE
+    ]

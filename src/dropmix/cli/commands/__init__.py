@@ -1,0 +1,1 @@
+"""One file per command, imported in the order in which `dropmix --help` lists them."""

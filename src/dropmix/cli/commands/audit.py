@@ -1,0 +1,46 @@
+"""The command audit: predictions of any framework, or a grid's folder, to a verdict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+from dropmix.cli.reporting import print_audit, write_audit
+
+
+@app.command()
+def audit(
+    baseline: Annotated[Path, typer.Argument(help="Predictions of the reference arm, or a grid's folder.")],
+    treated: Annotated[list[Path] | None, typer.Argument(help="Predictions of the treated arms.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write audit.json, classes.csv and report.html here.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON alone.")] = False,
+    fail_if: Annotated[str | None, typer.Option(help='E.g. "n_degraded > 5": exit status 3 when it holds.')] = None,
+    margin: Annotated[float, typer.Option(help="Points of recall that a class may lose.")] = 0.5,
+    fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
+    topk: Annotated[int, typer.Option(help="Right when the class is among the first k.")] = 1,
+    intersect: Annotated[
+        bool, typer.Option("--intersect", help="Compare on the examples that all sources hold.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the audit's own random numbers.")] = 0,
+) -> None:
+    """Show which classes the treated arms hurt. Takes predictions of any framework, or a grid's folder."""
+    from dropmix.audit import audit_grid, audit_predictions
+    from dropmix.grid.store import run_card
+
+    options = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
+    if not treated and baseline.is_dir():
+        found, card = audit_grid(baseline, **options), run_card(baseline)
+    else:
+        others = [str(path) for path in treated or []]
+        found, card = audit_predictions(str(baseline), others or None, **options), {}
+    if json:
+        print(found.dumps())
+    else:
+        print_audit(found)
+    if out is not None:
+        write_audit(found, out, card, quiet=json)
+    if fail_if is not None:
+        from dropmix.audit import fail_if as holds
+
+        raise typer.Exit(3 if holds(found, fail_if) else 0)

@@ -1,0 +1,22 @@
+"""The command demo: the whole story on digits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import Out, app
+from dropmix.cli.reporting import write_grid_report
+from dropmix.cli.training import train_runs
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Processes side by side.")] = None
+) -> None:
+    """Train vanilla, CutMix and CutMix + DropMix on the digits that ship with scikit-learn, and report."""
+    from dropmix.recipes import get_recipe
+
+    status = train_runs(get_recipe("digits").runs, out, data=None, workers=workers)
+    write_grid_report(out, out / "report")
+    raise typer.Exit(status)

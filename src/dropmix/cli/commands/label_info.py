@@ -1,0 +1,55 @@
+"""The command label-info: how fast mixing takes a class's label away."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+
+
+@app.command(name="label-info")
+def label_info(
+    images: Annotated[Path | None, typer.Argument(help="A data set's folder, or one with a folder a class.")] = None,
+    network: Annotated[
+        str, typer.Option(help="A run's folder, torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")
+    ] = "torchvision:resnet50",
+    audit: Annotated[Path | None, typer.Option(help="audit.json, for the recall change of each class.")] = None,
+    arm: Annotated[str, typer.Option(help="Arm of the audit.")] = "mixup",
+    partners: Annotated[int, typer.Option(min=1, help="Images of other classes that each image is mixed with.")] = 4,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Use so many images of each class.")] = None,
+    steps: Annotated[int, typer.Option(min=2, help="Mixing strengths, evenly spaced from 0 to 1.")] = 11,
+    out: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("label-information"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+) -> None:
+    """Measure how fast mixing takes a class's label away: confidence in it against mixing strength."""
+    import numpy as np
+
+    from dropmix.studies.label_files import print_correlations, read_changes, write_label_information
+    from dropmix.studies.label_information import label_information
+    from dropmix.studies.pretrained import from_name as by_name
+    from dropmix.studies.pretrained import of_pictures, of_run
+    from dropmix.train.device import resolve_device
+
+    target = resolve_device(device)
+    if Path(network).is_dir():
+        asked = of_run(Path(network), images, target)
+    else:
+        if images is None:
+            raise ValueError("label-info: expected a folder of images, got none. Name one.")
+        asked = of_pictures(*by_name(network), images, target)
+    change = None if audit is None else read_changes(audit, arm, asked.classes)
+    found = label_information(
+        asked.batch,
+        asked.labels,
+        asked.predict,
+        asked.classes,
+        strengths=np.linspace(0, 1, steps),
+        partners=partners,
+        per_class=per_class,
+        seed=seed,
+    )
+    write_label_information(found, change, out)
+    print_correlations(found, change, arm)
+    print(out / "label-information.png")

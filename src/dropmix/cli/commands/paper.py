@@ -1,0 +1,131 @@
+"""Commands on the paper's tables and figures: paper plan, paper render, paper claims."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+
+paper = typer.Typer(
+    name="paper",
+    help="Plan and render the paper's tables and figures, ours beside the printed ones.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(paper)
+
+Names = Annotated[list[str], typer.Argument(metavar="TABLE|FIGURE...", help="table1, figure3, ..., or all.")]
+Runs = Annotated[
+    list[Path], typer.Option("--runs", help="A grid's folder, or one that holds several; may be repeated.")
+]
+Preset = Annotated[str, typer.Option(help="paper or released-code.")]
+
+
+@paper.command()
+def plan(
+    names: Names,
+    preset: Preset = "paper",
+    data: Annotated[Path | None, typer.Option(help="Folder of the images, for the names of the runs' folders.")] = None,
+    device: Annotated[str, typer.Option(help="Where to time steps: auto, cpu, cuda or cuda:N.")] = "auto",
+    quick: Annotated[bool, typer.Option("--quick", help="Count FLOPs only, time nothing.")] = False,
+) -> None:
+    """List the runs behind tables and figures, each once, with FLOPs, an estimate of time, and the commands."""
+    from dropmix.grid.view import duration
+    from dropmix.paper.exhibits import plan as planned
+    from dropmix.paper.plan import commands, costs
+    from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
+
+    runs = planned(names, preset, None if data is None else _fingerprints(names, preset, data))
+    keep_freed_memory()
+    make_deterministic()
+    found = costs(runs, None if quick else resolve_device(device))
+    for run, cost in zip(runs, found):
+        time = "" if cost.seconds is None else f"  {duration(cost.seconds)}"
+        print(f"{run.network:<11}{run.spec.folder_name:<44} {cost.flops:.2e} FLOPs{time}  {','.join(run.serves)}")
+    total = f"{sum(cost.flops for cost in found):.2e} FLOPs"
+    seconds = [cost.seconds for cost in found if cost.seconds is not None]
+    if seconds:
+        total += f", about {duration(sum(seconds))} one after the other on this machine's {resolve_device(device)}"
+    arms = len({(run.spec.group, run.spec.arm.name) for run in runs})
+    print(f"{len(runs)} runs ({arms} arms), preset {preset}: {total}")
+    if data is None and runs:
+        print("The hashes in the names change with the images: give --data for those of your folder.")
+    for line in commands(names, preset):
+        print(line)
+
+
+def _fingerprints(names: list[str], preset: str, data: Path) -> dict[str, str]:
+    """Of the sets that the exhibits need and that lie in a folder."""
+    from dropmix.grid.data import load_data
+    from dropmix.paper.exhibits import plan as planned
+
+    specs = {run.spec.data.name: run.spec for run in planned(names, preset)}
+    return {name: load_data(spec, str(data)).fingerprint for name, spec in specs.items()}
+
+
+@paper.command()
+def render(
+    names: Names,
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="Folder for tables (md, tex, csv) and figures (png, pdf, svg).")] = Path(
+        "paper"
+    ),
+) -> None:
+    """Render tables and figures from what is there: ours beside the printed numbers, and what is missing."""
+    from rich.console import Console
+
+    from dropmix.paper.exhibits import find_exhibits
+    from dropmix.paper.render import render_figure, render_table
+    from dropmix.paper.runs import find_groups
+
+    exhibits = find_exhibits(names)
+    # Figures 4 and 15 show a pretrained network: they need no runs.
+    groups, notes = find_groups(runs) if any(exhibit.needs for exhibit in exhibits) else ([], [])
+    console = Console()
+    for note in notes:
+        _say(note)
+    for exhibit in exhibits:
+        if exhibit.name.startswith("table"):
+            sheet = render_table(exhibit, groups)
+            console.print(sheet.terminal(console.width))
+            written = sheet.write(out)
+        else:
+            figure = render_figure(exhibit, groups, runs)
+            _say(f"{figure.name}: {figure.title}")
+            for drawing in figure.drawings:
+                _say(f"Drawn: {drawing.caption}")
+            if not figure.drawings:
+                _say("Nothing could be drawn from these runs.")
+            for line in [f"Missing: {text}" for text in figure.missing]:
+                _say(line)
+            for i, note in enumerate(figure.notes, 1):
+                _say(f"[{i}] {note}")
+            written = figure.write(out)
+        for path in written:
+            print(path)
+
+
+@paper.command()
+def claims(
+    runs: Runs,
+    out: Annotated[Path | None, typer.Option(help="Write claims.md and claims.csv here.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random halves of seeds.")] = 0,
+) -> None:
+    """Test what the paper says in words: unevenness, DropMix's rescue, confidence, Sec. 5.3's hypotheses."""
+    from dropmix.paper.claim_tables import claims_lines, write_claims
+    from dropmix.paper.claims_of_runs import group_claims
+    from dropmix.paper.runs import find_groups
+
+    groups, notes = find_groups(runs)
+    for note in notes:
+        _say(note)
+    found = group_claims(groups, seed)
+    for line in claims_lines(found):
+        _say(line)
+    for path in [] if out is None else write_claims(found, out):
+        print(path)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,18 @@
+"""The command report: page, figures and tables of a grid."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+from dropmix.cli.reporting import write_grid_report
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; default FOLDER/report.")] = None,
+) -> None:
+    """Write the report of a grid: HTML, figures and tables."""
+    write_grid_report(folder, out or folder / "report")

@@ -1,0 +1,40 @@
+"""The command that makes smaller copies of a folder of pictures."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+
+EVERY = 10.0  # seconds between two lines of progress
+SHOWN = 20  # damaged pictures that are named
+
+
+@app.command()
+def resize(
+    source: Annotated[Path, typer.Argument(help="A folder of pictures, e.g. ImageNet's with train and val.")],
+    out: Annotated[Path, typer.Argument(help="Where the copies go.")],
+    size: Annotated[int, typer.Option(min=1, help="Shorter side, pixels.")] = 256,
+) -> None:
+    """Copy a folder of pictures with their shorter side resized (JPEG, quality 95); run again, it goes on."""
+    from dropmix.data.resize import resize_folder
+    from dropmix.train.device import cores
+
+    started = told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            print(f"{done} of {total} pictures, {done / (told - started):.0f} a second", flush=True)
+
+    counts = resize_folder(source, out, size, cores(), tell)
+    print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} there already, in {out}")
+    for line in counts.damaged[:SHOWN]:
+        print(f"failed: {line}", file=sys.stderr)
+    if counts.damaged:
+        print(f"{len(counts.damaged)} pictures cannot be read; replace them and run the same command.", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,120 @@
+"""The command run: train a grid."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dropmix.cli.app import Out, app
+from dropmix.cli.launch import launched, train_together
+from dropmix.cli.training import layout, train_runs, warn_of_slow_bf16, with_data
+
+
+@app.command()
+def run(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2; `dropmix run` lists them.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the images.")] = None,
+    out: Out = Path("runs"),
+    preset: Annotated[str, typer.Option(help="paper or released-code.")] = "paper",
+    methods: Annotated[str | None, typer.Option(help="E.g. mixup,cutmix(alpha=0.2).")] = None,
+    rates: Annotated[str | None, typer.Option(help="DropMix rates, e.g. 0,0.4; 0 is the plain method.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What is dropped: batch, sample or count.")] = None,
+    per: Annotated[str | None, typer.Option(help="One lam and box a batch, or a sample.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="Seeds are counted from here.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Length; milestones of a step schedule move along.")] = None,
+    train_per_class: Annotated[int | None, typer.Option(help="Train on so many images of each class.")] = None,
+    validation: Annotated[float | None, typer.Option(help="Share of train that is predicted instead of test.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. train.lr=0.1; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
+    loaders: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of a run that read image files; default 1, on a GPU its share of cores."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
+    executor_step: Annotated[
+        str, typer.Option(help="auto, eager, graph, or packed:K for K runs a process; the outcome is the same.")
+    ] = "auto",
+    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster; default this machine's.")] = None,
+    gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU that a run takes.")] = 1.0,
+    time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
+    checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
+    keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch CIFAR into --data if it is not there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
+) -> None:
+    """Train a grid of arms x seeds; skips what is done, resumes what is broken."""
+    from dropmix.recipes import RECIPES
+
+    if recipe is None and config is None:
+        raise ValueError(f"run: expected a recipe, got none. Name one of {', '.join(RECIPES)}, or give --config.")
+    wanted = {
+        "recipe": recipe,
+        "preset": preset if preset != "paper" else None,
+        "methods": methods,
+        "rates": rates,
+        "unit": unit,
+        "per": per,
+        "seeds": seeds,
+        "first_seed": first_seed,
+        "epochs": epochs,
+        "train_per_class": train_per_class,
+        "validation": validation,
+    }
+    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
+
+    grid = grid_of({k: v for k, v in wanted.items() if v is not None}, set_ or [], read_config(config))
+    limit = None if time_limit is None else parse_duration(time_limit)
+    settings: dict[str, Any] = {
+        "data": data,
+        "workers": workers,
+        "loaders": loaders,
+        "device": device,
+        "time_limit": limit,
+        "checkpoint_seconds": parse_duration(checkpoint_every),
+        "keep_logits": keep_logits,
+        "download": download,
+        **parse_executor_step(executor_step, executor),
+    }
+    if executor not in ("local", "ray"):
+        raise ValueError(f"--executor: expected local or ray, got {executor!r}. Choose one.")
+    if executor == "ray":
+        settings["ray"] = {"address": ray_address, "gpus": gpus_per_run}
+    if dry_run:
+        _dry_run(grid.runs, out, data, device, workers, download)
+        return
+    train = train_together if launched() else train_runs
+    raise typer.Exit(train(grid.runs, out, **settings))
+
+
+def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
+    """List runs, FLOPs and an estimate of time; trains a few steps on random images, vanilla and with saliency."""
+    from dropmix.grid.estimate import Sizes, estimate_run
+    from dropmix.grid.store import inspect_run
+    from dropmix.grid.view import duration
+    from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
+
+    target = resolve_device(device)
+    warn_of_slow_bf16(runs, target)
+    count, threads = layout(target, len(runs))
+    keep_freed_memory()
+    make_deterministic(threads)
+    runs, dataset = with_data(runs, data, download)
+    left = []
+    for spec in runs:
+        state = inspect_run(out / spec.folder_name).state
+        cost = estimate_run(spec, Sizes.of(dataset), target)
+        assert cost.seconds is not None
+        left += [(cost.flops, cost.seconds)] if state != "done" else []
+        print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
+    processes = min(workers or count, len(runs))
+    seconds = sum(seconds for _, seconds in left) / processes
+    flops = sum(flops for flops, _ in left)
+    cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
+    print(f"{len(runs)} runs, {len(left)} to do: {cost}")

@@ -1,0 +1,190 @@
+"""The command that chooses a DropMix rate: on a validation split, then once on test with fresh seeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dropmix.cli.app import app
+from dropmix.cli.training import train_runs
+
+if TYPE_CHECKING:
+    from dropmix.audit.inputs.run_folders import Run
+    from dropmix.audit.rate_choice import Candidate, Choice, Optimism
+
+
+@app.command()
+def select(
+    folder: Annotated[Path, typer.Argument(help="A grid run with --validation, at several rates.")],
+    method: Annotated[str | None, typer.Option(help="Choose for this method only, e.g. mixup.")] = None,
+    select_on: Annotated[str, typer.Option(help="validation, or test as the paper did it.")] = "validation",
+    halving: Annotated[
+        bool, typer.Option("--halving", help="After one seed of every rate, more seeds for the best only.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds of the final runs.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder of the final runs; default FOLDER-final.")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Train the final runs and report them on test.")] = False,
+    data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes side by side, with --run.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
+    time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
+) -> None:
+    """Choose the DropMix rate that keeps the accuracy and degrades the fewest classes."""
+    if select_on not in ("validation", "test"):
+        raise ValueError(f"--select-on: expected validation or test, got {select_on!r}. Choose one.")
+    training = {"workers": workers, "device": device, "time_limit": _seconds(time_limit)}
+    while True:
+        runs, among = _candidates(folder, method, select_on)
+        due = _due(runs, among) if halving else []
+        if not due:
+            break
+        print(f"Next round, in {folder}: {len(due)} runs: {', '.join(spec.folder_name for spec in due)}.")
+        if not run:
+            print("Add --run (and --data) to train them.")
+            return
+        status = train_runs(due, folder, data, **training)
+        if status:
+            raise typer.Exit(status)
+    chosen = {name: _choose(name, found, select_on, halving) for name, found in among.items()}
+    _draw(chosen, folder / "report")
+    final = _final_runs(runs, chosen, seeds)
+    where = out or folder.with_name(f"{folder.resolve().name}-final")
+    _plan(final, where, seeds, run)
+    if run:
+        from dropmix.cli.reporting import write_grid_report
+
+        status = train_runs(final, where, data, **training)
+        if status == 0:
+            write_grid_report(where, where / "report")
+        raise typer.Exit(status)
+
+
+def _seconds(text: str | None) -> float | None:
+    from dropmix.cli.options import parse_duration
+
+    return None if text is None else parse_duration(text)
+
+
+def _candidates(
+    folder: Path, method: str | None, select_on: str
+) -> "tuple[list[Run], dict[str, tuple[Candidate, ...]]]":
+    """The finished runs, and the candidates of every method that was run at two rates or more."""
+    from dropmix.audit import audit_grid
+    from dropmix.audit.inputs.run_folders import find_runs
+    from dropmix.audit.rate_choice import candidates, sweeps
+
+    runs, _ = find_runs(folder)
+    _check(folder, runs, select_on)
+    found = sweeps(runs)
+    if method is not None and method not in found:
+        raise ValueError(f"--method: expected one of {', '.join(found)}, got {method!r}. Name one that was run.")
+    wanted = {name: sweep for name, sweep in found.items() if len(sweep) > 1 and method in (None, name)}
+    if not wanted:
+        raise ValueError(
+            f"{folder}: expected a method at two rates or more, got none. Run more, e.g. --rates 0,0.2,0.4."
+        )
+    audit = audit_grid(folder)
+    return runs, {name: candidates(audit, sweep) for name, sweep in wanted.items()}
+
+
+def _due(runs: "list[Run]", among: "dict[str, tuple[Candidate, ...]]") -> list[Any]:
+    """Specs of the runs that the round of successive halving still needs."""
+    from dropmix.audit.rate_choice import halve
+    from dropmix.train.config import RunSpec
+
+    specs = {run.arm: RunSpec.model_validate(run.spec) for run in runs}
+    first = min(run.spec["seed"] for run in runs)
+    held = {(run.arm, run.spec["seed"]) for run in runs}
+    rounds = [halve(found) for found in among.values()]
+    wanted = {(c.arm, first + s): None for due in rounds for s in range(due.seeds) for c in due.left}
+    return [specs[arm].model_copy(update={"seed": seed}) for arm, seed in wanted if (arm, seed) not in held]
+
+
+def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: bool) -> "Choice":
+    from dropmix.audit.rate_choice import choose, choose_on_test, expected_optimism, halve
+
+    left = halve(among).left if halving else among
+    choice = choose(left) if select_on == "validation" else choose_on_test(left)
+    _print(name, choice, expected_optimism(left) if select_on == "test" else None)
+    return choice
+
+
+def _check(folder: Path, runs: "list[Run]", select_on: str) -> None:
+    """One setting, and predictions of the images that the choice is to be made on."""
+    settings = {run.setting for run in runs}
+    if len(settings) > 1:
+        raise ValueError(f"{folder}: expected one network and data set, got {len(settings)}. Choose in each apart.")
+    held_out = bool(runs[0].spec.get("data", {}).get("validation"))
+    if select_on == "validation" and not held_out:
+        raise ValueError(
+            f"{folder}: expected runs on a validation split, got predictions of the test set. "
+            "Run the grid with --validation 0.1, or say --select-on test."
+        )
+    if select_on == "test" and held_out:
+        raise ValueError(
+            f"{folder}: expected predictions of the test set, got a validation split. Leave --select-on out."
+        )
+
+
+def _print(name: str, choice: "Choice", optimism: "Optimism | None") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dropmix.report.names import arm_title
+
+    table = Table(title=arm_title(name), title_justify="left", box=None, pad_edge=False)
+    for column in ("rate", "accuracy, %", "se", "degraded, estimated", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    for c in choice.candidates:
+        marks = ["most accurate"] if c is choice.best else ["within its se"] if c.rate in choice.eligible else []
+        marks += ["chosen"] if c is choice.chosen else []
+        number = "unknown" if c.n_degraded != c.n_degraded else f"{c.n_degraded:.1f}"
+        number += f" [{c.low:.0f}, {c.high:.0f}]" if c.comparison is not None and c.low == c.low else ""
+        rate = "1, vanilla" if c.comparison is None else f"{c.rate:g}"
+        table.add_row(rate, f"{100 * c.accuracy:.2f}", f"{100 * c.standard_error:.2f}", number, ", ".join(marks))
+    Console().print(table)
+    if choice.chosen.comparison is None:
+        print(f"Chosen: vanilla. {arm_title(name)} is not more accurate than its own standard error.")
+    else:
+        print(f"Chosen: rate {choice.chosen.rate:g}.")
+    if optimism is not None:
+        print(
+            f"Chosen on the test set itself: expect new seeds to be {100 * optimism.accuracy:.2f} points less "
+            f"accurate, and {optimism.n_degraded:.1f} more classes to look degraded (simulated with these runs' noise)."
+        )
+
+
+def _draw(chosen: "dict[str, Choice]", out: Path) -> None:
+    from dropmix.report.figures.rate_front import front
+    from dropmix.report.figures.style import save
+    from dropmix.report.names import file_stems
+
+    out.mkdir(exist_ok=True)
+    for (name, choice), stem in zip(chosen.items(), file_stems(chosen)):
+        if any(c.n_degraded == c.n_degraded for c in choice.candidates):
+            print(save(front(choice, name), out / f"front-{stem}")[0])
+
+
+def _final_runs(runs: "list[Run]", chosen: "dict[str, Choice]", seeds: int) -> list[Any]:
+    """Vanilla, each method and each choice, on seeds that the choice has not seen, trained on all of train."""
+    from dropmix.train.config import Arm, RunSpec
+
+    specs = {run.arm: RunSpec.model_validate(run.spec) for run in runs}
+    base = next(iter(specs.values()))
+    base = base.model_copy(update={"data": base.data.model_copy(update={"validation": 0.0, "fingerprint": None})})
+    names = ["vanilla"]
+    for choice in chosen.values():
+        plain = choice.candidates[0]
+        names += [plain.arm] if plain.rate == 0 else []
+        names += [choice.chosen.arm]
+    arms: list[Arm] = [specs[name].arm for name in dict.fromkeys(names)]
+    first = max(run.spec["seed"] for run in runs) + 1
+    return [base.model_copy(update={"arm": arm, "seed": first + s}) for s in range(seeds) for arm in arms]
+
+
+def _plan(final: list[Any], where: Path, seeds: int, run: bool) -> None:
+    arms = list(dict.fromkeys(spec.arm.name for spec in final))
+    first = min(spec.seed for spec in final)
+    print(f"Final runs, in {where}: {', '.join(arms)}, seeds {first} to {first + seeds - 1}: {len(final)} runs.")
+    if not run:
+        print("They train on all of train and look at test once; add --run (and --data) to train them.")

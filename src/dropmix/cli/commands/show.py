@@ -1,0 +1,23 @@
+"""The command show: a picture of what a method does."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+
+
+@app.command()
+def show(
+    method: Annotated[str, typer.Argument(help="A method, e.g. puzzlemix or cutmix(alpha=0.2).")],
+    images: Annotated[list[Path] | None, typer.Argument(help="2 to 6 pictures; default: scikit-learn's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to save the PNG; default METHOD.png.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Draw a picture of what a method does: images, partners, masks, mixed images and their label shares."""
+    from dropmix.grid.arm import parse_methods
+    from dropmix.studies.gallery import show as draw
+
+    ((name, options),) = parse_methods(method)
+    print(draw(name, images or None, out or Path(f"{name}.png"), seed=seed, **options))

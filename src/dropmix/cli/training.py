@@ -1,0 +1,121 @@
+"""Training as the commands run, demo and select do it: a grid, its workers, and what a person sees of it."""
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+TRY_LATER = 75
+MAX_LOADERS = 16  # threads of one process; more would only wait for each other
+
+
+def train_runs(
+    runs: list[Any],
+    out: Path,
+    data: str | None,
+    workers: int | None = None,
+    loaders: int | None = None,
+    device: str = "auto",
+    time_limit: float | None = None,
+    checkpoint_seconds: float = 60.0,
+    keep_logits: bool = False,
+    download: bool = False,
+    graph: bool = True,
+    pack: int = 1,
+    ray: dict[str, Any] | None = None,
+) -> int:
+    """Train the runs of one grid with a progress view; returns the exit status."""
+    from rich.console import Console
+
+    from dropmix.grid.local import Settings, run_grid
+    from dropmix.grid.store import check_same_grid
+    from dropmix.grid.view import LiveView
+    from dropmix.train.device import all_devices, cores, resolve_device
+
+    started = time.time()
+    if ray is None:
+        target = resolve_device(device)
+        devices, (count, threads) = all_devices(target), layout(target, len(runs))
+        warn_of_slow_bf16(runs, target)
+    else:  # the machines that will train say what they have
+        target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
+    runs, dataset = with_data(runs, data, download)
+    check_same_grid(out, runs[0])
+    settings = Settings(
+        out=out.absolute(),
+        data=data,
+        devices=devices,
+        workers=workers or count,
+        threads=threads,
+        loaders=loaders or loaders_of(target, min((workers or count) * pack, len(runs))),
+        deadline=None if time_limit is None else started + time_limit,
+        checkpoint_seconds=checkpoint_seconds,
+        keep_logits=keep_logits,
+        graph=graph,
+        pack=pack,
+    )
+    console = Console()
+    beside = f"{min(settings.workers * pack, len(runs))} at a time on {target}" if ray is None else f"on {target}"
+    print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
+    with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
+        if ray is None:
+            result = run_grid(runs, settings, view)
+        else:
+            from dropmix.grid.ray_cluster import run_on_ray
+
+            result = run_on_ray(runs, settings, view, dataset, **ray)
+    return tell_result(result, len(runs), out)
+
+
+def tell_result(result: Any, runs: int, out: Path) -> int:
+    """Print how a grid of so many runs ended; returns the exit status."""
+    for name, cause in result.failed.items():
+        print(f"failed: {name}: {cause}", file=sys.stderr)
+    if result.left:
+        print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to go on.")
+        return TRY_LATER
+    print(f"{len(result.done)} of {runs} runs done in {out}")
+    return 1 if result.failed else 0
+
+
+def plain_view() -> Any:
+    """What is shown where there is no terminal."""
+    from dropmix.grid.view import PlainView
+
+    return PlainView(lambda line: print(line, flush=True))
+
+
+def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
+    """The runs with their data's fingerprint filled in, and the data."""
+    from dropmix.grid.data import load_data
+
+    dataset = load_data(runs[0], data, download)
+    known = runs[0].data.model_copy(update={"fingerprint": dataset.fingerprint, "resized": dataset.resized})
+    return [spec.model_copy(update={"data": known}) for spec in runs], dataset
+
+
+def layout(target: Any, runs: int) -> tuple[int, int]:
+    """Worker processes, and threads of each, for so many runs: by the number of all runs, and not of those left or of
+    workers, since the number of threads shows in the last bits of a run."""
+    from dropmix.train.device import all_devices, cores
+
+    if target.type == "cuda":
+        return len(all_devices(target)), 1
+    return min(cores(), runs), max(1, cores() // runs)
+
+
+def warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
+    from dropmix.train.device import is_slow_in_bf16
+
+    if runs[0].train.precision == "bf16" and is_slow_in_bf16(target):
+        line = "warning: bf16 is slower than fp32 on {}, whose hardware lacks it: say --set train.precision=fp32."
+        print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)
+
+
+def loaders_of(target: Any, runs: int) -> int:
+    """Threads that read pictures for each of so many runs side by side: only a GPU trains faster than one reads."""
+    from dropmix.train.device import cores
+
+    on_gpu = getattr(target, "type", "") == "cuda"
+    return min(MAX_LOADERS, max(1, cores() // runs)) if on_gpu else 1

@@ -1,0 +1,283 @@
+"""Run a grid on this machine: worker processes, each with one run at a time, or with a pack of runs that take turns."""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from dropmix.grid.store import FAILED, inspect_run
+from dropmix.train.config import RunSpec
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a grid is run; nothing here changes its outcome.
+
+    Args:
+        out: the grid's folder.
+        data: where the images are, or None for sets that need no path.
+        devices: names of devices; workers take them in turn.
+        workers: processes side by side.
+        threads: of a process on the CPU, unless the environment says so in OMP_NUM_THREADS.
+        deadline: seconds since the epoch at which runs checkpoint and leave, or None.
+        checkpoint_seconds: least time between two checkpoints of a run.
+        keep_logits: save all logits with the predictions.
+        graph: on a GPU, replay steps as CUDA graphs.
+        pack: runs that a worker trains in turn, a step each.
+        loaders: threads of a run that read pictures, where they stay in their files.
+    """
+
+    out: Path
+    data: str | None = None
+    devices: tuple[str, ...] = ("cpu",)
+    workers: int = 1
+    threads: int = 1
+    deadline: float | None = None
+    checkpoint_seconds: float = 60.0
+    keep_logits: bool = False
+    graph: bool = True
+    pack: int = 1
+    loaders: int = 1
+
+
+@dataclass
+class Progress:
+    """What a view shows: one a run, by its folder's name."""
+
+    name: str
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    accuracy: float | None = None
+    cause: str = ""
+
+
+@dataclass
+class Result:
+    """How a grid ended: names of runs by state; `stopped` when some were left for a later call."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+View = Callable[[dict[str, Progress]], None]
+
+
+def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
+    """Train all runs that are not done; a failed one does not stop the others.
+
+    Args:
+        runs: specs with the data's fingerprint filled in.
+        settings: see `Settings`.
+        view: called with every run's progress whenever something changed, and at least once a second.
+    Returns:
+        Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    progress, unfinished = plan(runs, settings.out)
+    pool = _Pool(deque(unfinished), settings, progress)
+    with on_signals(pool.stop):
+        pool.run(view)
+    return summary(progress)
+
+
+def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunSpec]]:
+    """Progress of every run by name, and the runs that are not done."""
+    progress = {spec.folder_name: Progress(spec.folder_name) for spec in runs}
+    unfinished = []
+    for spec in runs:
+        if inspect_run(out / spec.folder_name).state == "done":
+            progress[spec.folder_name].state = "done"
+        else:
+            unfinished.append(spec)
+    return progress, unfinished
+
+
+def summary(progress: dict[str, Progress]) -> Result:
+    """How a grid ended."""
+    result = Result()
+    for name, run in progress.items():
+        if run.state == "done":
+            result.done.append(name)
+        elif run.state == "failed":
+            result.failed[name] = run.cause
+        else:
+            result.left.append(name)
+    return result
+
+
+def job_of(spec: RunSpec, settings: Settings, device: str) -> dict[str, Any]:
+    """What a worker is told of one run, fit for JSON."""
+    return {
+        "name": spec.folder_name,
+        "spec": spec.model_dump(mode="json"),
+        "out": str(settings.out),
+        "data": settings.data,
+        "device": device,
+        "deadline": settings.deadline,
+        "checkpoint_seconds": settings.checkpoint_seconds,
+        "keep_logits": settings.keep_logits,
+        "graph": settings.graph,
+        "loaders": settings.loaders,
+    }
+
+
+class _Process:
+    """A worker process; a thread turns its events into items of a queue."""
+
+    def __init__(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]", device: str, threads: int) -> None:
+        self.device = device
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
+        environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)) | dict(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dropmix.grid.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=environment,
+        )
+        self.names: set[str] = set()  # of the runs that it trains
+        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+
+    def _listen(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with contextlib.suppress(json.JSONDecodeError):
+                events.put((self, json.loads(line)))
+        events.put((self, {"event": "gone"}))
+
+    def send(self, specs: list[RunSpec], settings: Settings) -> None:
+        self.names = {spec.folder_name for spec in specs}
+        jobs = [job_of(spec, settings, self.device) for spec in specs]
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died; its "gone" event is on the way
+            self.process.stdin.write(json.dumps(jobs) + "\n")
+            self.process.stdin.flush()
+
+    def dismiss(self) -> None:
+        """No more jobs: the process ends after the one it has."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def cause_of_death(self) -> str:
+        """One line about how the process ended, from its exit status and the last thing it printed."""
+        code = self.process.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        last = f": {lines[-1].strip()}" if lines else ""
+        if code < 0:
+            hint = ", often for lack of memory" if -code == signal.SIGKILL else ""
+            return f"worker ended by {signal.Signals(-code).name}{hint}{last}"
+        return f"worker ended with status {code}{last}"
+
+
+class _Pool:
+    def __init__(self, unfinished: deque[RunSpec], settings: Settings, progress: dict[str, Progress]) -> None:
+        self.unfinished, self.settings, self.progress = unfinished, settings, progress
+        self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
+        self.processes: set[_Process] = set()
+        self.stopping = False
+        # No worker takes so many that another has none.
+        self.pack = min(settings.pack, math.ceil(len(unfinished) / settings.workers))
+
+    def stop(self) -> None:
+        """Take no new runs and let every worker checkpoint; a second call kills."""
+        for process in self.processes:
+            process.process.kill() if self.stopping else process.process.terminate()
+        self.stopping = True
+
+    def run(self, view: View) -> None:
+        devices = itertools.cycle(self.settings.devices)
+        for device in itertools.islice(devices, min(self.settings.workers, len(self.unfinished))):
+            self.processes.add(_Process(self.events, device, self.settings.threads))
+        while self.processes:
+            view(self.progress)
+            with contextlib.suppress(queue.Empty):
+                self._handle(*self.events.get(timeout=1.0))
+                while True:
+                    self._handle(*self.events.get_nowait())
+        view(self.progress)
+
+    def _handle(self, process: _Process, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "gone":
+            self._bury(process)
+        elif kind == "progress":
+            run = self.progress[event["run"]]
+            run.state, run.done, run.total = "running", event["done"], event["total"]
+            run.accuracy = event["accuracy"]
+        elif kind == "ready":
+            self._feed(process)
+        else:
+            run = self.progress[event["run"]]
+            run.state, run.cause = event["state"], event.get("cause", "")
+            run.accuracy = event.get("accuracy", run.accuracy)
+            process.names.discard(run.name)
+            if run.state == "stopped":
+                self.stopping = True
+            if not process.names:
+                self._feed(process)
+
+    def _feed(self, process: _Process) -> None:
+        late = self.settings.deadline is not None and time.time() >= self.settings.deadline
+        if self.unfinished and not self.stopping and not late:
+            specs = [self.unfinished.popleft() for _ in range(min(self.pack, len(self.unfinished)))]
+            for spec in specs:
+                self.progress[spec.folder_name].state = "running"
+            process.send(specs, self.settings)
+        else:
+            process.dismiss()
+
+    def _bury(self, process: _Process) -> None:
+        """Account for a process that ended; if it died at work, its runs failed and a new process takes its place."""
+        self.processes.discard(process)
+        cause = process.cause_of_death()
+        if not process.names:
+            if process.process.returncode and not self.processes and not self.stopping:
+                self._give_up(cause)
+            return
+        for name in process.names:
+            run = self.progress[name]
+            run.state, run.cause = ("stopped", "") if self.stopping else ("failed", cause)
+            if run.state == "failed":
+                with contextlib.suppress(OSError):
+                    (self.settings.out / name / FAILED).write_text(cause + "\n")
+        if self.unfinished and not self.stopping:
+            self.processes.add(_Process(self.events, process.device, self.settings.threads))
+
+    def _give_up(self, cause: str) -> None:
+        """Workers that end before they take a job will not fare better the next time: say so for all that is left."""
+        for spec in self.unfinished:
+            run = self.progress[spec.folder_name]
+            run.state, run.cause = "failed", cause
+        self.unfinished.clear()
+
+
+@contextlib.contextmanager
+def on_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and Ctrl-C, in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, lambda *_: stop()) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,90 @@
+"""Run a grid by processes that torchrun started: one run after the other, each trained by all of them together."""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from dropmix.data import Dataset
+from dropmix.grid.local import Result, Settings, View, job_of, plan, summary
+from dropmix.grid.worker import attempt
+from dropmix.train.config import RunSpec
+from dropmix.train.distributed import Group, PeerError
+from dropmix.train.loop import Control, train_run
+
+
+def run_together(
+    runs: list[RunSpec], settings: Settings, view: View, dataset: Dataset, group: Group, device: torch.device
+) -> Result:
+    """Train all runs that are not done; for the process that leads, while the others `follow`.
+
+    Args:
+        runs: specs with the data's fingerprint filled in.
+        settings: as for `run_grid`; devices and workers play no part.
+        view: as for `run_grid`.
+        dataset: the images.
+        group: all processes.
+        device: this one's.
+    Returns:
+        Result. With a deadline, or a signal to any process, the run in work is checkpointed and counted as left.
+    """
+    stopped = stop_on_signals()
+    settings.out.mkdir(parents=True, exist_ok=True)
+    progress, unfinished = plan(runs, settings.out)
+
+    def should_stop() -> bool:
+        return stopped() or time.time() >= (settings.deadline or math.inf)
+
+    for spec in unfinished:
+        if should_stop() or group.broken:
+            break
+        run = progress[spec.folder_name]
+        run.state = "running"
+        view(progress)
+
+        def begin(spec: RunSpec) -> Dataset:
+            group.share(spec.model_dump(mode="json"))
+            return dataset
+
+        def on_progress(done: int, total: int, accuracy: float | None, run=run) -> None:
+            run.done, run.total, run.accuracy = done, total, accuracy
+            view(progress)
+
+        found = attempt(job_of(spec, settings, str(device)), begin, should_stop, on_progress, group)
+        run.state, run.cause = found["state"], found.get("cause", "")
+        run.accuracy = found.get("accuracy", run.accuracy)
+        view(progress)
+        if run.state == "stopped":
+            break
+    if not group.broken:
+        group.share(None)
+    return summary(progress)
+
+
+def follow(dataset: Dataset, group: Group, device: torch.device, loaders: int = 1) -> None:
+    """Train what the leader trains, until it has no more; writes nothing but a failure that the leader cannot tell."""
+    stopped = stop_on_signals()
+    while not group.broken and (spec := group.share()) is not None:
+        control = Control(stopped, checkpoint_seconds=math.inf, group=group, loaders=loaders)
+        try:
+            train_run(RunSpec.model_validate(spec), Path(), dataset, device, control)
+        except PeerError:
+            pass
+        except Exception as error:
+            if group.broken:
+                print(f"dropmix: process {group.rank} of {group.size}: {error}", file=sys.__stderr__, flush=True)
+
+
+def stop_on_signals() -> Callable[[], bool]:
+    """Return whether SIGTERM or Ctrl-C came; from now on they do nothing else.
+
+    They stay caught to the end: torchrun sends SIGTERM to the others as soon as one process has left.
+    """
+    came: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: came.append(1))
+    return lambda: bool(came)

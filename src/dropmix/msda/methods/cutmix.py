@@ -1,0 +1,44 @@
+"""CutMix. Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers", arXiv 1905.04899."""
+
+from torch import Generator, Tensor
+
+from dropmix.msda.draw import BoxForm, Per, check_images, draw_box, draw_lam, draw_partner, shape_only
+from dropmix.msda.mix import Mix
+
+
+@shape_only
+def cutmix(
+    x: Tensor,
+    *,
+    generator: Generator | None = None,
+    alpha: float = 1.0,
+    per: Per = "batch",
+    form: BoxForm = "integer",
+) -> Mix:
+    """Paste a random box of the partner image (CutMix).
+
+        box of area (1 - lam) H W, clipped at the border; label share = 1 - (area inside the image) / (H W)
+
+    Args:
+        x: images, (B, C, H, W), any scale. Only the shape is read.
+        generator: CPU generator, the only source of randomness; None uses torch's global one.
+        alpha: Beta parameter, > 0. Paper: 1.0.
+        per: one lam and box a "batch", as published, or one a "sample".
+        form: "integer" as CutMix's own code, or "continuous" as the code released with the paper: see `draw_box`.
+    Returns:
+        Mix with box (1, 4) or (B, 4), and the realised share as lam.
+    Raises:
+        ValueError: x is not 4-D, or alpha <= 0.
+    Source:
+        Yun et al. 2019, Alg. A1. lam is the realised share, as in the official code.
+    Example:
+        >>> import torch
+        >>> cutmix(torch.zeros(4, 3, 8, 8), per="sample").box.shape
+        torch.Size([4, 4])
+    """
+    check_images("cutmix", x)
+    height, width = x.shape[-2:]
+    lam = draw_lam(len(x), alpha, per, generator)
+    partner = draw_partner(len(x), generator)
+    box, share = draw_box(lam, height, width, form, generator)
+    return Mix(partner=partner, lam=share.expand(len(x)), box=box)

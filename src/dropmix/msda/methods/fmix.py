@@ -1,0 +1,55 @@
+"""FMix. Harris et al., "FMix: Enhancing Mixed Sample Data Augmentation", arXiv 2002.12047."""
+
+import torch
+from torch import Generator, Tensor
+
+from dropmix.msda.draw import Per, check_images, draw_lam, draw_partner, shape_only
+from dropmix.msda.mix import Mix
+
+
+@shape_only
+def fmix(
+    x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, decay: float = 3.0, per: Per = "batch"
+) -> Mix:
+    """Show each image on one side of a random smooth contour (FMix).
+
+        noise with amplitude 1 / frequency^decay; its lam H W highest pixels show the own image
+
+    Args:
+        x: images, (B, C, H, W), any scale. Only the shape is read.
+        generator: CPU generator, the only source of randomness; None uses torch's global one.
+        alpha: Beta parameter, > 0. Paper: 1.0.
+        decay: how fast amplitudes fall with frequency, >= 0; larger is smoother. Paper: 3.0.
+        per: one lam and mask a "batch", as published, or one a "sample".
+    Returns:
+        Mix with mask (1, 1, H, W) or (B, 1, H, W), 0 or 1, and its mean as lam.
+    Raises:
+        ValueError: x is not 4-D, alpha <= 0 or decay < 0.
+    Source:
+        Harris et al. 2020, Sec. 4. Differs: the label share is the mask's mean, at most a pixel from the drawn lam; the
+        number of pixels is rounded, where the official code rounds up or down by a coin.
+    Example:
+        >>> fmix(torch.zeros(4, 3, 8, 8)).mask.shape
+        torch.Size([1, 1, 8, 8])
+    """
+    check_images("fmix", x)
+    if not 0 <= decay < float("inf"):
+        raise ValueError(f"fmix: expected decay in [0, inf), got {decay}. The paper uses 3.0.")
+    height, width = x.shape[-2:]
+    lam = draw_lam(len(x), alpha, per, generator)
+    partner = draw_partner(len(x), generator)
+    noise = _smooth_noise(len(lam), height, width, decay, generator)
+    shown = (lam.double() * height * width).round().long()
+    order = noise.flatten(1).argsort(dim=1, descending=True, stable=True)
+    ranks = (torch.arange(height * width, device="cpu") < shown[:, None]).float()
+    mask = torch.zeros_like(ranks).scatter_(1, order, ranks).view(-1, 1, height, width)
+    return Mix(partner, mask.mean((1, 2, 3)).expand(len(x)), mask=mask)
+
+
+def _smooth_noise(n: int, height: int, width: int, decay: float, generator: Generator | None) -> Tensor:
+    """Real noise whose amplitude falls as frequency^-decay, (n, H, W), on the CPU."""
+    rows = torch.fft.fftfreq(height, device="cpu")[:, None]
+    columns = torch.fft.rfftfreq(width, device="cpu")
+    frequency = (rows.square() + columns.square()).sqrt().clamp_(min=1 / max(height, width))
+    parts = torch.randn(n, *frequency.shape, 2, device="cpu", generator=generator)
+    return torch.fft.irfft2(torch.view_as_complex(parts) / frequency**decay, s=(height, width))

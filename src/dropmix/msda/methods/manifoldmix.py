@@ -1,0 +1,112 @@
+"""ManifoldMixup. Verma et al., "Manifold Mixup: Better Representations by Interpolating Hidden States",
+arXiv 1806.05236."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from dropmix.msda.draw import Per, check_images, shape_only
+from dropmix.msda.methods.mixup import mixup
+from dropmix.msda.mix import Mix, mix_images
+
+
+@shape_only
+def manifoldmix(
+    x: Tensor, *, generator: Generator | None = None, alpha: float = 2.0, layers: int = 3, per: Per = "batch"
+) -> Mix:
+    """Blend the hidden states of every image and its partner at a random layer (Manifold Mixup).
+
+        h_k' = lam h_k + (1 - lam) h_k[partner],  lam ~ Beta(alpha, alpha),  k drawn uniformly; labels as for images
+
+    Args:
+        x: images, (B, C, H, W), any scale. Only the shape is read.
+        generator: CPU generator, the only source of randomness; None uses torch's global one.
+        alpha: Beta parameter, > 0. Paper: 2.0 on CIFAR.
+        layers: number of places to draw from, >= 1: the images, then the hidden states after the first blocks of the
+            network. Paper: 3, the images and the first two residual blocks.
+        per: one lam a "batch", as published, or one a "sample". The layer is always one a batch.
+    Returns:
+        Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1) and the place as layer, for `mix_hidden`.
+    Raises:
+        ValueError: x is not 4-D, alpha <= 0 or layers < 1.
+    Source:
+        Verma et al. 2019, Sec. 2.
+    Example:
+        >>> manifoldmix(torch.zeros(4, 3, 8, 8)).layer in (0, 1, 2)
+        True
+    """
+    check_images("manifoldmix", x)
+    if layers < 1:
+        raise ValueError(f"manifoldmix: expected layers >= 1, got {layers}. 1 mixes the images alone.")
+    mix = mixup(x, generator=generator, alpha=alpha, per=per)
+    return replace(mix, layer=int(torch.randint(layers, (), device="cpu", generator=generator)))
+
+
+@contextmanager
+def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
+    """Within the context, the input of module number `mix.layer` is mixed. Nothing happens for a record without layer.
+
+    Args:
+        modules: the places, e.g. [net, *net.stages[1:]]; the network itself means its images. Each takes hidden states
+            with the batch first as its first argument.
+        mix: a record for the batch that will pass. Only the first call of the module within the context is mixed.
+    Raises:
+        ValueError: fewer modules than the record's layer asks for, or a record with boxes, cells or a mask over pixels,
+            which hidden states do not have.
+        RuntimeError: the module was not called within the context: nothing was mixed.
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False))
+        >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5), layer=1)
+        >>> with mix_hidden([net, net[1]], half):
+        ...     out = net(torch.eye(2))
+        >>> torch.allclose(out[0], out[1])
+        True
+    """
+    if mix.layer is None or mix.is_identity:
+        yield
+        return
+    _check(modules, mix)
+    module, waiting = modules[mix.layer], True
+
+    def mix_first_argument(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        nonlocal waiting
+        if not waiting:
+            return None
+        waiting = False
+        return (_mix(arguments[0], mix), *arguments[1:])
+
+    handle = module.register_forward_pre_hook(mix_first_argument)
+    try:
+        yield
+    finally:
+        handle.remove()
+    if waiting:
+        raise RuntimeError(
+            f"mix_hidden: expected a call of module {mix.layer} ({type(module).__name__}) within the context, "
+            "got none. Pass modules that the network calls, and run its forward pass inside."
+        )
+
+
+def _check(modules: Sequence[nn.Module], mix: Mix) -> None:
+    assert mix.layer is not None
+    if not 0 <= mix.layer < len(modules):
+        raise ValueError(
+            f"mix_hidden: expected modules for layer {mix.layer}, got {len(modules)}. Pass more, or draw with layers="
+            f"{len(modules)}."
+        )
+    if mix.mask is None or mix.mask.shape[-2:] != (1, 1) or mix.own_cells is not None or mix.own_noise is not None:
+        raise ValueError(
+            "mix_hidden: expected a record with one share a sample, got boxes, cells, noise or a mask over pixels. "
+            "Draw it with manifoldmix."
+        )
+
+
+def _mix(hidden: Tensor, mix: Mix) -> Tensor:
+    """Hidden states of any shape (B, ...) seen as images; those that are images keep their memory format."""
+    if hidden.ndim == 4:
+        return mix_images(hidden, mix)
+    return mix_images(hidden.reshape(len(hidden), 1, 1, -1), mix).reshape(hidden.shape)

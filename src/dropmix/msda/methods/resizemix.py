@@ -1,0 +1,76 @@
+"""ResizeMix. Qin et al., "ResizeMix: Mixing Data with Preserved Object Information and True Labels",
+arXiv 2012.11101."""
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from dropmix.msda.draw import Per, box_share, check_images, check_per, draw_partner, uniform
+from dropmix.msda.mix import Mix
+
+
+@torch.no_grad()
+def resizemix(
+    x: Tensor,
+    *,
+    generator: Generator | None = None,
+    scale: tuple[float, float] = (0.1, 0.8),
+    per: Per = "batch",
+) -> Mix:
+    """Shrink the whole partner image and paste it at a random place (ResizeMix).
+
+        side = tau (H, W), tau ~ U(scale); anywhere inside the image; label share = 1 - (pasted area) / (H W)
+
+    Args:
+        x: images, (B, C, H, W), float, any scale.
+        generator: CPU generator, the only source of randomness; None uses torch's global one.
+        scale: range of tau, 0 < low <= high <= 1. Paper: 0.1 to 0.8.
+        per: one tau and place a "batch", or one a "sample".
+    Returns:
+        Mix with box (1, 4) or (B, 4), and the shrunken partners in `pasted`.
+    Raises:
+        ValueError: x is not 4-D or not float, or scale out of range.
+    Source:
+        Qin et al. 2020, Sec. 3.2. The partner is sampled bilinearly, without a low-pass filter.
+    Example:
+        >>> resizemix(torch.rand(4, 3, 8, 8)).pasted.shape
+        torch.Size([4, 3, 8, 8])
+    """
+    check_images("resizemix", x)
+    check_per(per)
+    low, high = scale
+    if not 0 < low <= high <= 1:
+        raise ValueError(f"resizemix: expected scale with 0 < low <= high <= 1, got {scale}. Paper: (0.1, 0.8).")
+    if not x.is_floating_point():
+        raise ValueError(
+            f"resizemix: expected float images, which it resizes, got {x.dtype}. Convert them, e.g. x.float() / 255."
+        )
+    height, width = x.shape[-2:]
+    partner = draw_partner(len(x), generator)
+    box = _draw_box(1 if per == "batch" else len(x), height, width, low, high, generator)
+    pasted = _shrink(x.index_select(0, partner.to(x.device, non_blocking=True)), box.to(x.device, non_blocking=True))
+    return Mix(partner, box_share(box, height, width).expand(len(x)), box=box, pasted=pasted)
+
+
+def _draw_box(n: int, height: int, width: int, low: float, high: float, generator: Generator | None) -> Tensor:
+    """Boxes of both sides tau long, at least a pixel, fully inside: y0, y1, x0, x1, (n, 4)."""
+    tau, *place = uniform(3, n, generator=generator)
+    ends = []
+    for side, where in zip((height, width), place):
+        length = np.maximum(np.floor(side * (low + (high - low) * tau)), 1)
+        start = np.floor(where * (side - length + 1))
+        ends += [start, start + length]
+    return torch.from_numpy(np.stack(ends, 1).astype(np.int64))
+
+
+def _shrink(x: Tensor, box: Tensor) -> Tensor:
+    """Draw every whole image into its box: the pixel in the middle of the box shows the middle of the image."""
+    batch, _, height, width = x.shape
+    y0, y1, x0, x1 = box.float().view(-1, 4, 1).unbind(1)
+    rows = torch.arange(height, device=x.device)
+    columns = torch.arange(width, device=x.device)
+    v = (2 * (rows + 0.5 - y0) / (y1 - y0) - 1)[:, :, None].expand(-1, -1, width)
+    u = (2 * (columns + 0.5 - x0) / (x1 - x0) - 1)[:, None].expand(-1, height, -1)
+    grid = torch.stack([u, v], -1).expand(batch, -1, -1, -1)
+    return F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False).to(x.dtype)

@@ -1,0 +1,69 @@
+"""SaliencyMix. Uddin et al., "SaliencyMix: A Saliency Guided Data Augmentation Strategy", arXiv 2006.01791."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from dropmix.msda.draw import BoxForm, Per, box_share, check_images, draw_lam, draw_partner, half_sides
+from dropmix.msda.mix import Mix
+from dropmix.msda.saliency import ask_saliency
+
+
+def saliencymix(
+    x: Tensor,
+    saliency: Tensor | Callable[..., Tensor],
+    *,
+    generator: Generator | None = None,
+    alpha: float = 1.0,
+    per: Per = "batch",
+    form: BoxForm = "integer",
+) -> Mix:
+    """Paste the box around the partner's most salient pixel, at the same place (SaliencyMix).
+
+    Args:
+        x: images, (B, C, H, W), any scale. Only the shape is read.
+        saliency: importance of each pixel, (B, H, W), >= 0, or a function of x that returns it. An image of constant
+            saliency is cut at its first pixel.
+        generator: CPU generator, the only source of randomness; None uses torch's global one.
+        alpha: Beta parameter, > 0. Paper: 1.0.
+        per: one lam a "batch", as published, or one a "sample". Every sample has a box of its own.
+        form: how a box is rounded: see `draw_box`.
+    Returns:
+        Mix with box (B, 4), and the realised share as lam.
+    Raises:
+        ValueError: shapes that do not fit, saliency that is not finite, or alpha <= 0.
+    Source:
+        Uddin et al. 2021, Sec. 3.2. Differs: the official code takes the box of one image for the whole batch, which
+        misses the salient part of all others; here each partner has its own. Saliency comes from the caller.
+    Example:
+        >>> import torch
+        >>> saliency = torch.zeros(2, 8, 8)
+        >>> saliency[:, 5, 6] = 1.0
+        >>> saliencymix(torch.zeros(2, 3, 8, 8), saliency).box.shape
+        torch.Size([2, 4])
+    """
+    check_images("saliencymix", x)
+    saliency = ask_saliency("saliencymix", x, saliency)
+    height, width = x.shape[-2:]
+    lam = draw_lam(len(x), alpha, per, generator).expand(len(x))
+    partner = draw_partner(len(x), generator)
+    peak = saliency.flatten(1).argmax(1)[partner.to(saliency.device, non_blocking=True)]
+    box = _box_around(peak, half_sides(lam, height, width, form), height, width)
+    return Mix(partner=partner, lam=box_share(box, height, width), box=box)
+
+
+def _box_around(peak: Tensor, half: np.ndarray, height: int, width: int) -> Tensor:
+    """Boxes around peaks, (n,), row-major, on their device, which nobody waits for. A peak is a whole number, so the
+    ends that are cut to whole pixels are peak - ceil(half) and peak + floor(half): integers alone."""
+    before, after = (torch.from_numpy(f(half).astype(np.int64)) for f in (np.ceil, np.floor))
+    before, after = (part.to(peak.device, non_blocking=True) for part in (before, after))
+    row, column = peak // width, peak % width
+    ends = (
+        (row - before[0]).clamp(min=0),
+        (row + after[0]).clamp(max=height),
+        (column - before[1]).clamp(min=0),
+        (column + after[1]).clamp(max=width),
+    )
+    return torch.stack(ends, 1)

@@ -1,0 +1,71 @@
+"""The paper's claims with their intervals as lines, Markdown and CSV."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dropmix.paper.claims import Claim
+
+SCALE = {"points": 100.0, "points squared": 1e4, "fraction": 1.0}
+RULE = (
+    "Intervals are of 95 % for each claim alone; every measure is 0 if all classes changed alike, whatever the gain. "
+    "yes / no, the reverse: the interval lies on one side of 0."
+)
+
+
+def claims_lines(found: Mapping[str, Sequence[Claim]]) -> list[str]:
+    """Lines for a terminal: claim, arms, estimate with interval, verdict, measure.
+
+    Args:
+        found: heading -> claims.
+    """
+    lines = []
+    for heading, claims in found.items():
+        lines.append(heading)
+        for claim in claims:
+            lines.append(f"  {claim.claim}: {claim.verdict}")
+            lines.append(f"    {claim.about}: {claim.measure}, {_interval(claim)}")
+    return [*lines, RULE]
+
+
+def claims_markdown(found: Mapping[str, Sequence[Claim]]) -> str:
+    """A table a heading."""
+    parts = ["# What the paper says in words\n"]
+    for heading, claims in found.items():
+        rows = [["claim", "arms", "measure", "estimate [95 %]", "verdict"], [":--"] * 5]
+        rows += [[c.claim, c.about, c.measure, _interval(c), c.verdict] for c in claims]
+        parts.append(f"## {heading}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows))
+    return "\n".join([*parts, RULE, ""])
+
+
+def claims_csv(found: Mapping[str, Sequence[Claim]]) -> str:
+    """A line a claim; numbers in the unit that the line names, empty where they cannot be said."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow("runs,claim,arms,measure,unit,estimate,low,high,verdict".split(","))
+    for heading, claims in found.items():
+        for c in claims:
+            numbers = (c.estimate.value, c.estimate.low, c.estimate.high)
+            cells = ["" if v != v else f"{SCALE[c.unit] * v:.4f}" for v in numbers]
+            writer.writerow([heading, c.claim, c.about, c.measure, c.unit, *cells, c.verdict])
+    return out.getvalue()
+
+
+def write_claims(found: Mapping[str, Sequence[Claim]], folder: Path) -> list[Path]:
+    """Write `claims.md` and `claims.csv`; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "claims.md", folder / "claims.csv"]
+    for path, text in zip(paths, (claims_markdown(found), claims_csv(found))):
+        path.write_text(text, encoding="utf-8")
+    return paths
+
+
+def _interval(c: Claim) -> str:
+    e, scale = c.estimate, SCALE[c.unit]
+    if e.value != e.value:
+        return "-"
+    digits = 3 if c.unit == "fraction" else 2
+    plus = "" if e.low >= 0 and "sd of" in c.measure else "+"
+    low, mid, high = (f"{scale * v:{plus}.{digits}f}" for v in (e.low, e.value, e.high))
+    return f"{mid} [{low}, {high}] {c.unit}"

@@ -1,0 +1,31 @@
+"""The paper's claims in words, tested on each network that some folders of runs hold."""
+
+from collections.abc import Sequence
+
+from dropmix.audit.errors import AuditError
+from dropmix.audit.inputs.run_folders import BASELINE
+from dropmix.paper.claim_estimates import Seen
+from dropmix.paper.claims import Claim, claims
+from dropmix.paper.runs import Group, confidences
+
+
+def group_claims(groups: Sequence[Group], seed: int = 0) -> dict[str, list[Claim]]:
+    """Claims by network and data.
+
+    Args:
+        groups: from `find_groups`; one without vanilla or without another arm says nothing and is left out.
+        seed: of the random halves of seeds.
+    Returns:
+        words of the group -> its claims.
+    Raises:
+        AuditError: no group has vanilla and another arm.
+    """
+    found = {}
+    for group in groups:
+        arms = [name for name in group.seeds if name != BASELINE]
+        if BASELINE in group.seeds and arms:
+            seen = [Seen(group.comparison(name), confidences(group.pair(name))) for name in arms]
+            found[group.words] = claims(seen, seed)
+    if not found:
+        raise AuditError("paper claims: expected runs of vanilla and of another arm, got none. Run both.")
+    return found

@@ -1,0 +1,58 @@
+"""Runs of one network beside one network of the paper: what its tables and figures are rendered from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dropmix.report.names import parse_arm
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Audit, Comparison
+    from dropmix.paper.replicate import Range
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Ours for one network that the paper prints.
+
+    Args:
+        network: as the paper prints it.
+        heading: which network, data, epochs and seeds ours are.
+        label: the same in fewer words, for figures.
+        exact: whether the protocol is the paper's; else the runs stand in, and the heading says so.
+        audit: comparisons with vanilla of the arms that are there.
+        confidence: arm -> ranges of a second study's confidence change, of improved and of degraded classes.
+        missing: arms and seeds that the plan has and the folder has not, one a line.
+    """
+
+    network: str
+    heading: str
+    label: str
+    exact: bool
+    audit: "Audit"
+    confidence: "Mapping[str, tuple[Range, Range]]" = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def line(self, method: str) -> "dict[float, Comparison]":
+        """Rate -> comparison of a method, rates ascending; "mixup alpha=0.2" is a method of its own."""
+        found = {}
+        for comparison in self.audit.comparisons:
+            arm = parse_arm(comparison.arm)
+            if arm.method == method:
+                found[arm.rate] = comparison
+        return dict(sorted(found.items()))
+
+    def named(self, comparison: "Comparison") -> "Comparison":
+        """A comparison whose title begins with this panel's label."""
+        return replace(comparison, group=self.label)
+
+    def plain(self, method: str) -> "Comparison | None":
+        """The method without DropMix."""
+        return self.line(method).get(0.0)
+
+    def dropmix(self, method: str, rate: float) -> "Comparison | None":
+        """The method at a printed rate; runs that stand in give the nearest rate that they have."""
+        rates = {r: c for r, c in self.line(method).items() if r > 0}
+        if rate in rates or not rates:
+            return rates.get(rate)
+        return None if self.exact else rates[min(rates, key=lambda r: abs(r - rate))]

@@ -1,0 +1,156 @@
+"""Every figure of a report, by name.
+
+>>> from dropmix.report.figures.catalog import recall_changes, save          # doctest: +SKIP
+>>> save(recall_changes(audit.comparisons[0]), "changes")            # doctest: +SKIP
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from dropmix.report.figures.bars import has_floor_band, recall_changes, seed_spread
+from dropmix.report.figures.confusion import Flow, confusion_flow, top_flows
+from dropmix.report.figures.curves import rate_curves, rate_groups
+from dropmix.report.figures.extremes import best_and_worst
+from dropmix.report.figures.scatter import baseline_against_treated, confidence_against_recall, has_confidence
+from dropmix.report.figures.style import rendered, save
+from dropmix.report.names import clean, comparison_title, file_stems, plain_arm
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Audit, Comparison
+
+__all__ = [
+    "Flow",
+    "Plate",
+    "baseline_against_treated",
+    "best_and_worst",
+    "confidence_against_recall",
+    "confusion_flow",
+    "plates",
+    "rate_curves",
+    "rate_groups",
+    "recall_changes",
+    "save",
+    "seed_spread",
+    "top_flows",
+]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure with its place in the report.
+
+    Attributes:
+        kind: name of the function that drew it, with hyphens.
+        arm: position of its comparison in the audit; None where it shows several.
+        stem: file name without ending, distinct in the report.
+        title: what it shows, in a few words.
+        caption: how to read it.
+        figure: the figure.
+    """
+
+    kind: str
+    arm: int | None
+    stem: str
+    title: str
+    caption: str
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure's SVG file, drawn once for the file and the page."""
+        return rendered(self.figure, "svg")
+
+    def save(self, folder: Path, formats: tuple[str, ...]) -> list[Path]:
+        """Write the figure's files, named after `stem`."""
+        written = save(self.figure, folder / self.stem, tuple(f for f in formats if f != "svg"))
+        if "svg" in formats:
+            written.append(folder / f"{self.stem}.svg")
+            written[-1].write_bytes(self.svg)
+        return written
+
+
+_CAPTIONS = {
+    "recall-changes": (
+        "Recall change of every class",
+        "One bar a class, largest gain first. Above zero the class is recognised more often than under {base}, "
+        "below zero (hatched) less often.",
+    ),
+    "best-and-worst": (
+        "The classes that change most",
+        "Recall of the classes that gain and lose most; vertical lines are average accuracies. "
+        "Extremes chosen from the same data look larger than they are.",
+    ),
+    "baseline-against-treated": (
+        "Recall before and after",
+        "One mark a class. Left: below the diagonal the class is worse off. Right: the change itself, which shows "
+        "whether strong or weak classes lose.",
+    ),
+    "confidence-against-recall": (
+        "Confidence and recall",
+        "Left: an arrow from {base} to the arm for every class that moves (orange: recall falls). "
+        "Right: the changes; bottom left are classes that lose both.",
+    ),
+    "seed-spread": (
+        "How far single seeds lie apart",
+        "Shaded: lowest to highest seed. Where the arm's range covers the range of {base} around zero, "
+        "training again may turn the sign.",
+    ),
+    "confusion-flow": (
+        "Which mistakes grow",
+        "Rows: true class. Columns: what the model calls it. Orange mistakes became more frequent, blue ones rarer; "
+        "numbers are test examples a seed. The diagonal, the recall itself, is left out.",
+    ),
+    "rate-curves": (
+        "Measures against the DropMix rate",
+        "Rate 0 is the method without DropMix, rate 1 trains on unmixed images only. Shaded: sd over seeds, "
+        "in the right panel over degraded classes.",
+    ),
+}
+
+
+_FLOOR_CAPTION = (
+    " Yellow: where the sorted bars would end if all classes changed alike and seeds alone told them apart. Bars that "
+    "keep to it say nothing of single classes; bars beyond it, at either end, are more than noise."
+)
+
+
+def plates(audit: "Audit") -> Iterator[Plate]:
+    """Draw every figure that the audit's content allows, one after the other.
+
+    Yields:
+        First the rate curves of each group, then the figures of each comparison.
+    """
+    groups = rate_groups(audit)
+    for group, stem in zip(groups, file_stems(f"rate-curves-{g}" for g in groups)):
+        title, caption = _CAPTIONS["rate-curves"]
+        label = f"{title}: {clean(group)}" if group else title
+        yield Plate("rate-curves", None, stem, label, caption, rate_curves(audit, group))
+    stems = file_stems(f"{c.group} {c.arm}".strip() for c in audit.comparisons)
+    for i, (comparison, stem) in enumerate(zip(audit.comparisons, stems)):
+        for kind, figure in _of_arm(audit, comparison):
+            title, caption = _CAPTIONS[kind]
+            if kind == "recall-changes" and has_floor_band(comparison):
+                caption += _FLOOR_CAPTION
+            text = caption.replace("{base}", clean(comparison.baseline))
+            yield Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, figure)
+
+
+def _of_arm(audit: "Audit", comparison: "Comparison") -> Iterator[tuple[str, Figure]]:
+    plain = plain_arm(audit, comparison)
+    yield "recall-changes", recall_changes(comparison, plain)
+    if plain is None:
+        yield "best-and-worst", best_and_worst(comparison)
+    else:
+        yield "best-and-worst", best_and_worst(plain, comparison)
+    yield "baseline-against-treated", baseline_against_treated(comparison)
+    if has_confidence(comparison):
+        yield "confidence-against-recall", confidence_against_recall(comparison, plain)
+    if len(comparison.recalls_treated) > 1:
+        yield "seed-spread", seed_spread(comparison)
+    if comparison.confusion_change is not None and len(comparison.confusion_change) > 1:
+        yield "confusion-flow", confusion_flow(comparison)

@@ -1,0 +1,115 @@
+"""Where the lost examples go: change of the confusion matrix between baseline and arm."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from dropmix.report.figures.style import DEGRADED, IMPROVED, figure_function, new_figure
+from dropmix.report.names import comparison_title, shorten
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Comparison
+
+_SCALE = LinearSegmentedColormap.from_list("fewer-more", [IMPROVED, "#FFFFFF", DEGRADED])
+_COLOURS = _SCALE.with_extremes(bad="#E0E0E0")  # the diagonal
+_WHOLE_UP_TO = 40  # classes; above it the heatmap shows those with the largest flows
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Examples of one class that the arm calls another class.
+
+    Attributes:
+        true, predicted: class names.
+        change: examples a seed, treated minus baseline; positive means a mistake made more often.
+        share: `change` as a fraction of the true class's examples.
+    """
+
+    true: str
+    predicted: str
+    change: float
+    share: float
+
+
+def top_flows(comparison: "Comparison", count: int = 10) -> list[Flow]:
+    """The mistakes that grow or shrink most, largest growth first, at most `count` of each direction.
+
+    Args:
+        comparison: with `confusion_change`; without it the list is empty.
+        count: flows in each direction.
+    """
+    if comparison.confusion_change is None:
+        return []
+    change = _mistakes(comparison.confusion_change)
+    flat, m = change.ravel(), len(change)
+    order = np.argsort(-flat, kind="stable")
+    grown = [i for i in order[:count] if flat[i] > 0]
+    shrunk = [i for i in order[::-1][:count][::-1] if flat[i] < 0]
+    names, n = comparison.classes["class"], comparison.classes["n"]
+    return [
+        Flow(str(names[i // m]), str(names[i % m]), float(flat[i]), float(flat[i] / n[i // m]))
+        for i in [*grown, *shrunk]
+    ]
+
+
+def _mistakes(change: np.ndarray) -> np.ndarray:
+    """A copy without the diagonal: the diagonal is the recall change, shown elsewhere."""
+    mistakes = np.array(change, dtype=float)
+    np.fill_diagonal(mistakes, 0.0)
+    return mistakes
+
+
+@figure_function
+def confusion_flow(comparison: "Comparison", top: int = 30) -> Figure:
+    """Heatmap of how often each class is called each other class, arm minus baseline.
+
+    Args:
+        comparison: with `confusion_change`, (M, M).
+        top: classes to show where there are more than 40: those with the largest flows in or out.
+    Returns:
+        A figure; rows are true classes, most degraded at the top; in examples a seed.
+    Raises:
+        ValueError: the audit holds no confusion matrix.
+    """
+    if comparison.confusion_change is None:
+        raise ValueError(
+            f"confusion_flow: expected a confusion matrix for {comparison.arm!r}, got none. Audit predictions "
+            "of at most 2000 classes."
+        )
+    change = _mistakes(comparison.confusion_change)
+    m = len(change)
+    flow = np.maximum(np.abs(change).max(axis=0), np.abs(change).max(axis=1))
+    chosen = np.arange(m) if m <= _WHOLE_UP_TO else np.argsort(-flow, kind="stable")[:top]
+    recall_change = np.asarray(comparison.classes["recall_change"], dtype=float)
+    chosen = chosen[np.argsort(recall_change[chosen], kind="stable")]
+    part = change[np.ix_(chosen, chosen)]
+    names = [shorten(comparison.classes["class"][i], 18) for i in chosen]
+    side = 2.2 + 0.17 * max(len(chosen), 12)
+    figure = new_figure(side + 0.6, side)
+    axes = figure.add_subplot()
+    limit = max(float(np.abs(part).max()), 1e-9)
+    shown = np.ma.masked_array(part, chosen[:, None] == chosen)
+    image = axes.imshow(shown, cmap=_COLOURS, vmin=-limit, vmax=limit, interpolation="nearest")
+    _numbers(axes, part, limit)
+    axes.set_xticks(np.arange(len(chosen)), names, rotation=90, fontsize=6.5)
+    axes.set_yticks(np.arange(len(chosen)), names, fontsize=6.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="called", ylabel="true class, most degraded first")
+    extent = "" if len(chosen) == m else f", {len(chosen)} of {m} classes"
+    axes.set_title(comparison_title(comparison) + extent, loc="left")
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
+    bar.set_label("mistakes a seed: fewer (−), more (+)")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+def _numbers(axes, part: np.ndarray, limit: float) -> None:
+    """The sign and size inside the strongest cells, so that nothing hangs on the colour alone."""
+    size = 6.5 if len(part) <= 12 else 5.5
+    for i, j in zip(*np.nonzero(np.abs(part) >= 0.35 * limit)):
+        colour = "white" if abs(part[i, j]) > 0.55 * limit else "black"
+        axes.text(j, i, f"{part[i, j]:+.0f}", ha="center", va="center", fontsize=size, color=colour)

@@ -1,0 +1,244 @@
+"""The report as one HTML page that needs nothing else, not even a network."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup, escape
+
+from dropmix.report.figures.catalog import Plate
+from dropmix.report.figures.confusion import top_flows
+from dropmix.report.names import clean, comparison_title, number
+from dropmix.report.page.class_data import class_data
+from dropmix.report.page.svg import inline_svg
+from dropmix.report.tables.paper_layout import paper_table
+from dropmix.report.tables.render import layout
+from dropmix.report.verdict import factual_verdicts
+
+if TYPE_CHECKING:
+    from dropmix.audit.result import Audit, Comparison
+
+PAGE_BYTES = 1_900_000  # figures beyond it are linked to instead of included
+ROWS_WITHOUT_SCRIPT = 600  # rows of the plain class tables, all arms together
+_ORDER = (  # which figures enter first when the page gets large
+    "rate-curves",
+    "recall-changes",
+    "best-and-worst",
+    "baseline-against-treated",
+    "confidence-against-recall",
+    "seed-spread",
+    "confusion-flow",
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure on the page: its markup, or None where only a link is given."""
+
+    plate: Plate
+    svg: Markup | None
+
+
+def page(
+    audit: "Audit",
+    plates: Sequence[Plate],
+    card: Mapping[str, Any] | None = None,
+    verdicts: Sequence[str] | None = None,
+    downloads: Sequence[str] = (),
+) -> str:
+    """Write the page.
+
+    Args:
+        audit: what was found.
+        plates: figures, from `dropmix.report.figures.catalog.plates`.
+        card: how the runs came about: nested dicts of text, shown as they are.
+        verdicts: a text a comparison, in the audit's order; the exact measures speak if None.
+        downloads: names of files beside the page.
+    Returns:
+        HTML of about 2 MB at most; a figure that no longer fits is a link to `figures/<stem>.svg`.
+    Raises:
+        ValueError: `verdicts` has another length than the audit.
+    """
+    verdicts = factual_verdicts(audit) if verdicts is None else list(verdicts)
+    if len(verdicts) != len(audit.comparisons):
+        raise ValueError(
+            f"report: expected verdicts with {len(audit.comparisons)} texts, one a comparison, "
+            f"got {len(verdicts)}. Leave them out for the measured facts."
+        )
+    template = _environment().get_template("report.html")
+    script = _resource("report.js")
+    data = class_data(audit)
+    context = {
+        "title": _title(audit, card),
+        "facts": _facts(audit),
+        "csp_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "script": Markup(script),
+        "style": Markup(_resource("report.css")),
+        "data": Markup(_json(data)),
+        "inferred": any("p" in arm["columns"] for arm in data["arms"]),
+        "verdicts": [_headed(c, text) for c, text in zip(audit.comparisons, verdicts)],
+        "notes": list(dict.fromkeys([*getattr(audit, "notes", []), *_notes(audit)])),
+        "table": layout(paper_table(audit)),
+        "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
+        "arms": _arms(audit),
+        "card": card or {},
+        "downloads": list(downloads),
+    }
+    bare = template.render(context | {"shared": _links(plates, None), "figures": _by_arm(audit, plates, {})})
+    svgs = _affordable(plates, PAGE_BYTES - len(bare.encode("utf-8", "replace")))
+    shared = [Shown(p, svgs.get(p.stem)) for p in plates if p.arm is None]
+    return template.render(context | {"shared": shared, "figures": _by_arm(audit, plates, svgs)})
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "clean": clean,
+        "points": _points,
+        "sign": _signed,
+        "minus": _minus,
+        "subscript": _subscript,
+    }
+    environment.tests["nested"] = lambda value: isinstance(value, Mapping)
+    return environment
+
+
+def _resource(name: str) -> str:
+    return files("dropmix.report.page").joinpath(f"templates/{name}").read_text("utf-8")
+
+
+def _points(fraction: float | None) -> str:
+    """A fraction as percent with two decimals, "–" for none."""
+    return "–" if fraction is None or fraction != fraction else f"{100 * fraction:.2f}"
+
+
+def _signed(fraction: float | None) -> str:
+    """A change as points with sign and true minus."""
+    return "–" if fraction is None or fraction != fraction else _minus(f"{100 * fraction:+.2f}")
+
+
+def _minus(text: str) -> str:
+    """A hyphen in front of a number as a minus, one alone as a dash."""
+    return "–" if text == "-" else "−" + text[1:] if re.fullmatch(r"-[\d.]+", text) else text
+
+
+def _subscript(heading: str) -> Markup:
+    """The paper's symbols: what follows an underscore, set lower."""
+    return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", str(escape(heading))))
+
+
+def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
+    name = (card or {}).get("title")
+    return clean(name) if name else "Which classes does the augmentation hurt?"
+
+
+def _headed(comparison: "Comparison", text: str) -> tuple[str, str]:
+    """A verdict as (arm, rest), so that the arm's name can be set in bold; it may or may not begin with it."""
+    title = comparison_title(comparison)
+    for name in (title, comparison.arm):
+        if text.casefold().startswith(name.casefold() + " "):
+            return title, text[len(name) :]
+    return title, ": " + text
+
+
+def _facts(audit: "Audit") -> list[str]:
+    """What was compared, in a few words each."""
+    c = audit.comparisons
+    seeds = {number(x.summary, f"seeds_{side}") or 0 for x in c for side in ("baseline", "treated")}
+    bases = " or ".join(dict.fromkeys(clean(x.baseline) for x in c))
+    return [
+        f"{_counted({len(c)}, 'arm', 'arms')} against {bases}",
+        _counted({len(x.classes["class"]) for x in c}, "class", "classes"),
+        _counted({int(np.sum(x.classes["n"])) for x in c}, "test example", "test examples"),
+        _counted({int(s) for s in seeds}, "seed", "seeds") + " an arm",
+    ]
+
+
+def _counted(values: set[int], one: str, many: str) -> str:
+    numbers = " or ".join(f"{v:,}" for v in sorted(values))
+    return f"{numbers} {one if values == {1} else many}"
+
+
+def _notes(audit: "Audit") -> list[str]:
+    """The comparisons' notes, with the arm in front where not all share them."""
+    every = [set(c.notes) for c in audit.comparisons]
+    common = set.intersection(*every) if every else set()
+    notes = []
+    for c in audit.comparisons:
+        notes += [n if n in common else f"{comparison_title(c)}: {n}" for n in c.notes]
+    return notes
+
+
+def _links(plates: Sequence[Plate], arm: int | None) -> list[Shown]:
+    return [Shown(p, None) for p in plates if p.arm == arm]
+
+
+def _by_arm(audit: "Audit", plates: Sequence[Plate], svgs: Mapping[str, Markup]) -> list[list[Shown]]:
+    return [[Shown(p, svgs.get(p.stem)) for p in plates if p.arm == i] for i in range(len(audit.comparisons))]
+
+
+def _affordable(plates: Sequence[Plate], room: int) -> dict[str, Markup]:
+    """The SVG of the most telling figures that fit into `room` bytes, by stem."""
+    svgs: dict[str, Markup] = {}
+    rank = {kind: i for i, kind in enumerate(_ORDER)}
+    position = {p.stem: i for i, p in enumerate(plates)}
+    for plate in sorted(plates, key=lambda p: rank.get(p.kind, len(rank))):
+        label = f"{plate.title}. {plate.caption}"
+        svg = inline_svg(plate.figure, plate.svg, f"f{position[plate.stem]}-", label)
+        size = len(svg.encode("utf-8", "replace"))
+        if size <= room:
+            room -= size
+            svgs[plate.stem] = Markup(svg)
+    return svgs
+
+
+def _arms(audit: "Audit") -> list[dict[str, Any]]:
+    """What the page says of each arm in words and numbers."""
+    room = ROWS_WITHOUT_SCRIPT // max(len(audit.comparisons), 1)
+    return [
+        {
+            "title": comparison_title(c),
+            "baseline": clean(c.baseline),
+            "summary": {key: number(c.summary, key) for key in _TILES},
+            "worst": int(np.argmin(c.classes["recall_change"])),
+            "classes": c.classes,
+            "plain_rows": _plain_rows(c, room),
+            "flows": top_flows(c),
+        }
+        for c in audit.comparisons
+    ]
+
+
+_TILES = (
+    "accuracy_baseline accuracy_treated gain n_classes n_degraded n_improved n_tied mean_degraded_change "
+    "sd_degraded_change floor_n_degraded floor_n_degraded_low floor_n_degraded_high n_degraded_estimate "
+    "n_degraded_estimate_low n_degraded_estimate_high margin"
+).split()
+
+
+def _plain_rows(comparison: "Comparison", room: int) -> list[int]:
+    """Classes of the table without script, worst first: all, or the ends where they are too many."""
+    order = np.argsort(np.asarray(comparison.classes["recall_change"], dtype=float), kind="stable").tolist()
+    ends = max(min(room // 2, 20), 5)
+    return order if len(order) <= room else order[:ends] + order[-ends:]
+
+
+def _json(data: Any) -> str:
+    """JSON that cannot end the script element which holds it."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

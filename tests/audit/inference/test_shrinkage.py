@@ -1,0 +1,114 @@
+"""Empirical Bayes against direct likelihood maximisation and known truths."""
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize, stats
+
+from dropmix.audit.inference.bootstrap import intervals
+from dropmix.audit.inference.calls import calls
+from dropmix.audit.inference.shrinkage import Shape, fit, posterior, shape_weights
+
+
+def one_shape(sigma, m):
+    return Shape(np.zeros((m, len(sigma))), np.ones((m, 1)) * sigma, 0.0)
+
+
+def test_em_reaches_the_maximum_likelihood():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(1, 4, 60) * 1e-4
+    theta = 0.01 + np.where(rng.random(60) < 0.5, 0, 0.04) * rng.standard_normal(60)
+    change = theta + np.sqrt(variance) * rng.standard_normal(60)
+    sigma = np.array([0.0, 0.02, 0.05])
+    prior = fit(change, variance, [one_shape(sigma, 60)], rounds=400)[0]
+
+    def loss(x):
+        weight = np.exp(np.append(x[1:], 0))
+        density = stats.norm.pdf(change[:, None], x[0] / 100, np.sqrt(variance[:, None] + sigma**2))
+        return -np.log(density @ (weight / weight.sum())).sum()
+
+    best = optimize.minimize(loss, [1.0, 0.0, 0.0], method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-10})
+    found = loss(np.append(100 * prior.mu[0], np.log(prior.weight[0, :2] + 1e-12) - np.log(prior.weight[0, 2] + 1e-12)))
+    assert found == pytest.approx(best.fun, abs=0.02)
+    # The value leaves out the constant of the normal density.
+    assert prior.value[0] == pytest.approx(-found + 60 * np.log(2 * np.pi) / 2, abs=0.05)
+
+
+def test_posterior_is_bayes_rule():
+    variance = np.array([2e-4])
+    change = np.array([-0.02])
+    sigma = np.array([0.01, 0.03])
+    shape = one_shape(sigma, 1)
+    prior = fit(change, variance, [shape], rounds=1, inner=1)[0]
+    prior = type(prior)(shape, np.array([0.005]), np.array([0.0]), np.array([[0.3, 0.7]]), prior.value)
+    found = posterior([prior], change, variance, 0.005)
+
+    def density(t):
+        prior_density = 0.3 * stats.norm.pdf(t, 0.005, 0.01) + 0.7 * stats.norm.pdf(t, 0.005, 0.03)
+        return stats.norm.pdf(-0.02, t, np.sqrt(2e-4)) * prior_density
+
+    total = integrate.quad(density, -0.3, 0.3, limit=400, points=[-0.02, 0.005])[0]
+    below = integrate.quad(density, -0.3, -0.005, limit=400, points=[-0.02])[0] / total
+    moment = integrate.quad(lambda t: t * density(t), -0.3, -0.005, limit=400, points=[-0.02])[0] / total
+    mean = integrate.quad(lambda t: t * density(t), -0.3, 0.3, limit=400, points=[-0.02, 0.005])[0] / total
+    assert found.below[0, 0] == pytest.approx(below, rel=1e-6)
+    assert found.change_below[0, 0] == pytest.approx(moment, rel=1e-6)
+    assert found.mean[0, 0] == pytest.approx(mean, rel=1e-6)
+
+
+def test_equal_gains_give_almost_no_degraded_class():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(1, 5, 100) * 1e-4
+    numbers, with_calls = [], 0
+    for _ in range(20):
+        change = 0.0084 + np.sqrt(variance) * rng.standard_normal(100)
+        found = posterior(fit(change, variance), change, variance, 0.005)
+        numbers.append(found.number[0])
+        with_calls += calls(found.below[0], 0.1).any()
+    assert np.mean(numbers) < 3
+    assert with_calls <= 3
+
+
+def test_a_spike_is_counted_sized_and_called():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(2, 4, 200) * 1e-4
+    true = np.where(np.arange(200) < 30, -0.06, 0.02)
+    change = true + np.sqrt(variance) * rng.standard_normal(200)
+    priors = fit(change, variance)
+    found = posterior(priors, change, variance, 0.005)
+    assert found.number[0] == pytest.approx(30, abs=6)
+    assert found.mean_change[0] == pytest.approx(-0.06, abs=0.008)
+    assert shape_weights(priors)[0, 2] > 0.5  # two humps need the third shape
+    made = calls(found.below[0], 0.1)
+    assert made[:30].mean() > 0.8
+    assert made[30:].sum() <= 6  # a tenth of the calls may be false
+    bounds = intervals(priors, found, change, variance, 0.005, 0.9, 60, rng)
+    assert bounds.number_low <= 30 <= bounds.number_high
+    assert bounds.change_low <= -0.06 <= bounds.change_high
+
+
+def test_batch_equals_one_by_one():
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(1, 5, 40) * 1e-4
+    change = rng.normal(0.01, 0.03, (5, 40))
+    shape = one_shape(np.array([0.0, 0.01, 0.03, 0.06]), 40)
+    batch = fit(change, variance, [shape], rounds=30)
+    for i in range(5):
+        single = fit(change[i], variance, [shape], rounds=30)
+        ours, alone = (posterior(p, c, variance, 0.005) for p, c in ((batch, change), (single, change[i])))
+        # The batch goes on until the slowest member has converged.
+        np.testing.assert_allclose(ours.below[i], alone.below[0], atol=0.02)
+
+
+def test_margin_and_direction():
+    rng = np.random.default_rng(0)
+    variance = np.full(50, 1e-4)
+    change = rng.normal(0, 0.03, 50)
+    one, other = (posterior(fit(c, variance), c, variance, 0.005) for c in (change, -change))
+    np.testing.assert_allclose(one.below, other.above, atol=0.02)
+
+
+def test_identical_arms_are_no_problem():
+    variance = np.full(30, 1e-4)
+    found = posterior(fit(np.zeros(30), variance), np.zeros(30), variance, 0.005)
+    assert np.isfinite(found.number[0])
+    assert found.number[0] < 5

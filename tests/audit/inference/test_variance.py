@@ -1,0 +1,95 @@
+"""Variances against the truth of simulations, and what duplication does to them."""
+
+import numpy as np
+import pytest
+
+from dropmix.audit.inference.variance import variances
+from dropmix.studies.simulate import CIFAR, World, simulate
+
+
+def measured(s, shared=None):
+    m, n = s.correct0.shape[1:]
+    position = np.repeat(np.arange(m), n)
+    share = [c.mean(axis=0).reshape(-1) for c in (s.correct0, s.correct1)]
+    recall = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
+    return variances(position, *share, *recall, shared=shared), recall[1].mean(axis=0) - recall[0].mean(axis=0)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        CIFAR,
+        World(per_class=50, recall_sd=0.15),
+        World(seed_ratio=1.8),
+        World(arm_disagreement=0.02),
+        World(seeds=(3, 6)),
+    ],
+    ids=["cifar", "small classes", "strong seeds", "arms disagree", "uneven seeds"],
+)
+def test_z_scores_have_unit_variance(world):
+    rng = np.random.default_rng(0)
+    scales = world.scales()
+    fixed, population = [], []
+    for _ in range(25):
+        s = simulate(world, np.asarray(0.01), rng, scales=scales)
+        v, change = measured(s)
+        fixed.append((change - s.change_fixed) / np.sqrt(v.fixed))
+        population.append((change - s.change_population) / np.sqrt(v.population))
+    # 2500 scores: the sd of their sd is 0.014; the second is allowed to be a little cautious.
+    assert np.std(fixed) == pytest.approx(1, abs=0.05)
+    assert 0.9 < np.std(population) < 1.05
+
+
+def test_shared_seeds_are_found_and_subtracted():
+    rng = np.random.default_rng(0)
+    world = World(pairing=0.6)
+    rows = np.arange(5), np.arange(5)
+    z = []
+    for _ in range(25):
+        s = simulate(world, np.asarray(0.01), rng)
+        v, change = measured(s, shared=rows)
+        z.append((change - s.change_fixed) / np.sqrt(v.fixed))
+        assert v.shared == 5
+        assert v.covariance > 0
+    assert np.std(z) == pytest.approx(1, abs=0.06)
+
+
+def test_duplicating_every_example_shrinks_flips_by_half():
+    s = simulate(World(classes=30, per_class=40), np.asarray(0.0), np.random.default_rng(0))
+    once, change = measured(s)
+    both = [np.concatenate([c, c], axis=2) for c in (s.correct0, s.correct1)]
+    twice = type(s)(both[0], both[1], s.change_fixed, s.change_fixed)
+    doubled, same_change = measured(twice)
+    np.testing.assert_allclose(same_change, change)
+    np.testing.assert_allclose(doubled.flip, once.flip / 2)
+    # Seeds move both copies together, so what they do to a whole class stays.
+    np.testing.assert_allclose(doubled.seed, once.seed)
+    assert doubled.ratio == pytest.approx(2 * once.ratio)
+
+
+def test_recalls_of_0_and_1_keep_a_variance():
+    ones = np.ones((5, 2))
+    v = variances(np.repeat([0, 1], 10), np.ones(20), np.ones(20), ones, ones)
+    assert (v.fixed >= 2 / (10 * 5) / 10 / 5 * 0.99).all()
+    assert np.isfinite(1 / v.population).all()
+
+
+def test_flips_by_brute_force():
+    rng = np.random.default_rng(0)
+    right = rng.random((2, 4, 3, 20)) < 0.6
+    v, _ = measured(type("S", (), {"correct0": right[0], "correct1": right[1]}))
+    expected = np.zeros(3)
+    for arm in range(2):
+        for m in range(3):
+            expected[m] += np.mean([right[arm, :, m, i].var(ddof=1) for i in range(20)]) / (20 * 4)
+    np.testing.assert_allclose(v.flip, expected)
+
+
+def test_one_seed_uses_examples():
+    rng = np.random.default_rng(0)
+    right = rng.random((2, 1, 3, 50)) < 0.7
+    v, _ = measured(type("S", (), {"correct0": right[0], "correct1": right[1]}))
+    difference = right[1, 0].astype(int) - right[0, 0]
+    np.testing.assert_allclose(v.fixed, difference.var(axis=1, ddof=1) / 50)
+    assert v.one_seed
+    assert v.dof == 0

@@ -1,0 +1,84 @@
+"""Several arms: shared baseline noise, second arms, rescue."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dropmix.audit import audit_grid, audit_predictions
+from dropmix.audit.several_arms import rescue
+from dropmix.studies.simulate import World, simulate
+
+
+def predictions(correct):
+    """Right or wrong as predictions of M classes, (S, M, n) -> mapping."""
+    seeds, m, _ = correct.shape
+    labels = np.repeat(np.arange(m), correct.shape[2])
+    right = correct.reshape(seeds, -1)
+    return {"labels": labels, "pred": np.where(right, labels, (labels + 1) % m)}
+
+
+def test_arms_without_effect_look_alike_through_a_shared_baseline():
+    rng = np.random.default_rng(0)
+    world = World(classes=100, per_class=50)
+    recalls = world.baseline_recalls(rng)
+    # One test set and three sets of seeds: a world with six and three seeds an arm, cut into three arms.
+    s = simulate(World(classes=100, per_class=50, seeds=(12, 6)), np.asarray(0.0), rng, recalls=recalls)
+    base, one, two = s.correct0[:6], s.correct0[6:], s.correct1
+    audit = audit_predictions(predictions(base), {"one": predictions(one), "two": predictions(two)}, refits=0)
+    (pair,) = audit.arm_pairs
+    assert pair["arms"] == ["one", "two"]
+    assert pair["correlation_by_chance"] == pytest.approx(0.5, abs=0.07)
+    assert pair["correlation"] == pytest.approx(0.5, abs=0.2)
+    assert abs(pair["correlation_separate_seeds"]) < 0.25
+    (note,) = audit.notes
+    assert f"{pair['correlation_separate_seeds']:.2f} (one and two)" in note
+    assert "_" not in note
+
+
+def test_second_arm_against_the_first(grid, rng, draw, write_run):
+    labels = np.repeat(np.arange(4), 10)
+    arm = {"name": "mixup r=0.5", "method": "mixup", "rate": 0.5, "options": {}}
+    for name in grid.iterdir():
+        spec = json.loads((name / "spec.json").read_text())
+        spec["arm"] |= {"method": spec["arm"]["name"], "rate": 0.0, "options": {}}
+        (name / "spec.json").write_text(json.dumps(spec))
+    for seed in range(3):
+        pred = draw(rng, labels, 1, 0.8, 4)[0]
+        write_run(grid / f"drop-{seed}", arm["name"], seed, labels, pred, classes=list("abcd"), spec={"arm": arm})
+    audit = audit_grid(grid, between="rates", refits=0)
+    names = [(c.baseline, c.arm) for c in audit.comparisons]
+    assert names[-1] == ("mixup", "mixup r=0.5")
+    assert len(names) == 4
+    direct = audit_grid(grid, between=[("mixup", "mixup r=0.5")], refits=0).comparisons[-1]
+    assert direct.summary == audit.comparisons[-1].summary
+    by_hand = np.mean(direct.recalls_treated, axis=0) - np.mean(direct.recalls_baseline, axis=0)
+    np.testing.assert_allclose(direct.classes["recall_change"], by_hand)
+    assert "rescue_given_back" in direct.summary
+
+
+def test_rescue_gives_no_credit_for_luck():
+    rng = np.random.default_rng(1)
+    sizes = np.full(300, 100)
+    draw = lambda: rng.binomial(100, 0.7, (6, 300))  # noqa: E731
+    found = rescue(draw(), draw(), draw(), sizes, seed=0)
+    assert found is not None
+    assert abs(found.lost) < 0.006
+    assert abs(found.given_back) < 0.006
+
+
+def test_rescue_sees_what_is_given_back():
+    rng = np.random.default_rng(2)
+    sizes = np.full(50, 200)
+    p = np.where(np.arange(50) < 10, 0.6, 0.75)
+    found = rescue(
+        rng.binomial(200, 0.75, (6, 50)), rng.binomial(200, p, (6, 50)), rng.binomial(200, 0.75, (6, 50)), sizes, seed=0
+    )
+    assert found is not None
+    assert found.given_back > 0.04
+    assert abs(found.others) < 0.02
+
+
+def test_rescue_needs_two_seeds():
+    one = np.full((1, 3), 5)
+    assert rescue(one, one, one, np.full(3, 10), 0) is None
