@@ -45,6 +45,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
         raise ValueError(f"{path}: expected YAML, got {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
+    if content.get("recipe") == "command":
+        return content  # its own fields, checked by `CommandGrid`
     return Config.model_validate(content).model_dump(exclude_unset=True)
 
 

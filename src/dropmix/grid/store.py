@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from dropmix.train.config import RunSpec
+from dropmix.grid.command import CommandSpec
+from dropmix.train.config import RunSpec, Spec
 from dropmix.train.files import write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
@@ -37,12 +38,12 @@ class RunFolder:
 
     path: Path
     state: State
-    spec: RunSpec | None
+    spec: Spec | None
     epoch: int = 0
     cause: str = ""
 
 
-def create_run(out: Path, spec: RunSpec) -> Path:
+def create_run(out: Path, spec: Spec) -> Path:
     """Return the run's folder, made with its `spec.json` if it is not there yet.
 
     Raises:
@@ -94,13 +95,23 @@ def inspect_run(folder: Path) -> RunFolder:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[bool]:
-    """Hold a run; yields False where another process holds it. The system frees it when the process dies."""
+def held(folder: Path) -> Iterator[int | None]:
+    """Hold a run; yields the descriptor of its lock, or None where another process holds it.
+
+    The system frees it when this process, and every program that was given the descriptor, has ended.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield _try_lock(descriptor)
+        yield descriptor if _try_lock(descriptor) else None
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold a run; yields False where another process holds it."""
+    with held(folder) as lock:
+        yield lock is not None
 
 
 def is_locked(folder: Path) -> bool:
@@ -147,7 +158,7 @@ def run_card(out: Path) -> dict[str, Any]:
     return card
 
 
-def check_same_grid(out: Path, spec: RunSpec) -> None:
+def check_same_grid(out: Path, spec: Spec) -> None:
     """Refuse a folder whose runs belong to another grid.
 
     Raises:
@@ -163,7 +174,7 @@ def check_same_grid(out: Path, spec: RunSpec) -> None:
             raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
 
 
-def _flat(spec: RunSpec) -> dict[str, object]:
+def _flat(spec: Spec) -> dict[str, object]:
     flat: dict[str, object] = {}
 
     def walk(value: object, path: str) -> None:
@@ -182,10 +193,12 @@ def _looks_like_run(folder: Path) -> bool:
     return not names or SPEC in names or names <= {f".{SPEC}.tmp"}
 
 
-def _read_spec(path: Path) -> RunSpec | None:
+def _read_spec(path: Path) -> Spec | None:
     try:
-        return RunSpec.from_json(path.read_bytes())
-    except (ValidationError, OSError, UnicodeDecodeError):
+        content = json.loads(path.read_bytes())
+        kind = CommandSpec if isinstance(content, dict) and "command" in content else RunSpec
+        return kind.model_validate_json(json.dumps(content))
+    except (ValidationError, OSError, ValueError, RecursionError):
         return None
 
 

@@ -5,7 +5,7 @@ A run's folder is named after the hash of its spec; paths, devices, workers and 
 
 import hashlib
 import json
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -129,29 +129,20 @@ class Train(Frozen):
         return self
 
 
-class RunSpec(Frozen):
-    """One run: an arm and a seed on a network, data and schedule.
+class Spec(Frozen):
+    """One run: an arm, a seed, and what else changes its outcome. Names the run's folder."""
 
-    Example:
-        >>> spec = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))
-        >>> spec.hash == RunSpec.from_json(spec.to_json()).hash
-        True
-        >>> spec.folder_name
-        'vanilla-s0-...'
-    """
+    unnamed: ClassVar[bool] = False
+    """Whether the arm's name is no part of the run's identity, since its fields say all."""
 
     format: Literal[1] = FORMAT
-    arm: Arm = Arm()
+    arm: Any
     seed: int = Field(default=0, ge=0)
-    network: str
-    preset: str = "paper"
-    data: Data
-    train: Train
 
     @property
     def hash(self) -> str:
         """First 10 hexadecimal digits of the SHA-256 of the spec's canonical JSON."""
-        content = self.model_dump(mode="json", exclude={"arm": {"name"}})
+        content = self.model_dump(mode="json", exclude={"arm": {"name"}} if self.unnamed else None)
         return hashlib.sha256(self._canonical(content)).hexdigest()[:10]
 
     @property
@@ -172,10 +163,30 @@ class RunSpec(Frozen):
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "RunSpec":
+    def from_json(cls, text: str | bytes) -> Self:
         """Read what `to_json` wrote; pydantic's ValidationError names what does not fit."""
         return cls.model_validate_json(text)
 
     @staticmethod
     def _canonical(content: dict[str, Any]) -> bytes:
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+class RunSpec(Spec):
+    """One run: an arm and a seed on a network, data and schedule.
+
+    Example:
+        >>> spec = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))
+        >>> spec.hash == RunSpec.from_json(spec.to_json()).hash
+        True
+        >>> spec.folder_name
+        'vanilla-s0-...'
+    """
+
+    unnamed: ClassVar = True
+
+    arm: Arm = Arm()
+    network: str
+    preset: str = "paper"
+    data: Data
+    train: Train

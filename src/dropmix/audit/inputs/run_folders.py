@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.predictions import Predictions
@@ -167,6 +170,29 @@ def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) ->
         shown = str(file)
     source = {**parts[0].sources[0], "path": shown, "arm": run.arm}
     return replace(parts[0], arm=run.arm, sources=(source,))
+
+
+def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
+    """Write one run's predictions as a run folder holds them; returns the file's SHA-256.
+
+    Args:
+        found: predictions of one seed.
+        arm, seed: of the run.
+        path: of `predictions.parquet`.
+    """
+    count = len(found.labels)
+    columns: dict[str, Any] = {"arm": pa.array([arm] * count), "seed": pa.array([seed] * count, pa.int64())}
+    if found.example_id is not None:
+        columns["example_id"] = pa.array(found.example_id)
+    columns |= {"label": pa.array(found.labels), "pred": pa.array(found.pred[0])}
+    for key in ("p_true", "p_max"):
+        if (values := getattr(found, key)) is not None:
+            columns[key] = pa.array(values[0])
+    names, groups = found.class_names, found.superclasses
+    about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
+    table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nobody reads it before `done` is there
+    return sha256(path)
 
 
 def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:

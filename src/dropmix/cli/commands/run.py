@@ -69,8 +69,15 @@ def run(
     }
     from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
 
-    grid = grid_of({k: v for k, v in wanted.items() if v is not None}, set_ or [], read_config(config))
+    content, given = read_config(config), {k: v for k, v in wanted.items() if v is not None}
     limit = None if time_limit is None else parse_duration(time_limit)
+    if "command" in (content.get("recipe"), recipe):
+        from dropmix.cli.command_grid import command_grid, train_commands
+
+        place = Path() if config is None else config.parent
+        commands = command_grid(content, given, set_ or [], executor)
+        raise typer.Exit(train_commands(commands, place, out, workers, device, limit, dry_run))
+    grid = grid_of(given, set_ or [], content)
     settings: dict[str, Any] = {
         "data": data,
         "workers": workers,

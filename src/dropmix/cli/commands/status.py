@@ -12,10 +12,11 @@ from dropmix.cli.app import app
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
     """Show what is done, broken and left in a grid's folder."""
     from dropmix.grid.store import scan
+    from dropmix.train.config import RunSpec
 
     runs = scan(folder)
     for found in runs:
-        length = f"epoch {found.epoch} of {found.spec.train.epochs}" if found.spec else ""
+        length = f"epoch {found.epoch} of {found.spec.train.epochs}" if isinstance(found.spec, RunSpec) else ""
         cause = f"  {found.cause}" if found.cause else ""
         print(f"{found.path.name:<44} {found.state:<12} {length}{cause}")
     states = [found.state for found in runs]

@@ -1,0 +1,104 @@
+"""A grid of commands as `dropmix run --config` runs it: what `recipe: command` stands for."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from dropmix.grid.command import CommandGrid, CommandSpec
+
+
+def command_grid(content: dict[str, Any], given: dict[str, Any], settings: list[str], executor: str) -> CommandGrid:
+    """The grid that a configuration file describes, with the number of seeds from the command line if it is given.
+
+    Raises:
+        ValueError: no file, or options that a program would have to know.
+    """
+    if not content:
+        raise ValueError("run: expected --config with command, arms and predictions for the recipe command, got none.")
+    foreign = [f"--{key.replace('_', '-')}" for key in given if key not in ("recipe", "seeds", "first_seed")]
+    foreign += ["--set"] if settings else []
+    if foreign:
+        raise ValueError(f"{foreign[0]}: expected it in the command itself, since only the program knows it.")
+    if executor != "local":
+        raise ValueError(f"--executor {executor}: expected local for the recipe command. Start it once per machine.")
+    return CommandGrid.model_validate(content | given)
+
+
+def train_commands(
+    grid: CommandGrid,
+    place: Path,
+    out: Path,
+    workers: int | None = None,
+    device: str = "auto",
+    time_limit: float | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Run a grid of commands with a progress view; returns the exit status.
+
+    Args:
+        grid: from the configuration file.
+        place: the file's folder, which the commands run in.
+        out, workers, device, time_limit: as for `dropmix run`; by default one command at a time on a CPU, since nobody
+            knows how many cores a program takes, and one per GPU.
+        dry_run: list the commands and what is to do.
+    """
+    from dropmix.cli.training import plain_view, tell_result
+    from dropmix.grid.program import run_commands
+    from dropmix.grid.store import check_same_grid, inspect_run
+
+    deadline = None if time_limit is None else time.time() + time_limit
+    runs, out, place = grid.runs(place), out.absolute(), place.absolute()
+    check_same_grid(out, runs[0])
+    if dry_run:
+        states = [inspect_run(out / spec.folder_name).state for spec in runs]
+        for spec, state in zip(runs, states):
+            print(f"{spec.folder_name:<44} {state:<12} {' '.join(spec.arguments(out / spec.folder_name))}")
+        print(f"{len(runs)} runs, {sum(state != 'done' for state in states)} to do")
+        return 0
+    devices = _devices(device)
+    count = workers or len(devices)
+    print(f"{len(runs)} runs, {min(count, len(runs))} at a time, in {out}", flush=True)
+    from rich.console import Console
+
+    from dropmix.grid.view import LiveView
+
+    console = Console()
+    with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
+        result = run_commands(runs, out, place, adopt, view, count, devices, deadline)
+    return tell_result(result, len(runs), out)
+
+
+def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
+    """Turn what a program left into `predictions.parquet`; returns its SHA-256 and the accuracy.
+
+    Raises:
+        ValueError: nothing there, or not the predictions of this one run.
+    """
+    from dropmix.audit.inputs.run_folders import write_run
+    from dropmix.audit.inputs.sources import read_path
+
+    path = folder / spec.predictions
+    parts = read_path(path)
+    if len(parts) != 1 or len(parts[0].seeds) != 1:
+        raise ValueError(
+            f"{path}: expected the predictions of one run, got {sum(len(p.seeds) for p in parts)} runs. "
+            "Let each call write its own."
+        )
+    (found,) = parts
+    if found.seeds_given and int(found.seeds[0]) != spec.seed:
+        raise ValueError(f"{path}: expected seed {spec.seed}, got {found.seeds[0]}. Write the seed that was given.")
+    stated = {source.get("arm") for source in found.sources} - {None, path.stem}
+    if stated - {spec.arm.name}:
+        raise ValueError(f"{path}: expected arm {spec.arm.name!r}, got {stated.pop()!r}. Leave the column arm out.")
+    digest = write_run(found, spec.arm.name, spec.seed, folder / "predictions.parquet")
+    return {"predictions_sha256": digest, "accuracy_last": float(found.correct().mean())}
+
+
+def _devices(name: str) -> tuple[str, ...]:
+    """Devices that commands take in turn; "any" leaves it to the program."""
+    try:
+        from dropmix.train.device import all_devices, resolve_device
+    except ImportError:  # a plain install has no torch to ask
+        return ("any",) if name == "auto" else (name,)
+    return all_devices(resolve_device(name))

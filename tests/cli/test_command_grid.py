@@ -1,0 +1,141 @@
+"""A grid of anyone's program through `dropmix run --config`: trained, killed, resumed, audited."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sklearn_grid"
+DROPMIX = [sys.executable, "-c", "from dropmix.cli import main; main()"]
+
+
+def configured(place: Path, **changes: object) -> Path:
+    """The example's configuration in a folder of its own, with this interpreter for `python`."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "train.py").write_text((EXAMPLE / "train.py").read_text())
+    content = yaml.safe_load((EXAMPLE / "grid.yaml").read_text()) | changes
+    content["command"] = content["command"].replace("python ", f"{sys.executable} ", 1)
+    (place / "grid.yaml").write_text(yaml.safe_dump(content))
+    return place / "grid.yaml"
+
+
+def written(place: Path, program: str, **changes: object) -> Path:
+    """A configuration whose program is a few lines of Python that see `folder`, `seed` and `rate`."""
+    place.mkdir(parents=True, exist_ok=True)
+    head = "import sys, time, pathlib\nfolder, seed, rate = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]\n"
+    (place / "p.py").write_text(head + program)
+    content = {
+        "recipe": "command",
+        "command": f"{sys.executable} p.py {{folder}} {{seed}} {{rate}}",
+        "arms": {"vanilla": {"rate": 0}, "mixed": {"rate": 1}},
+        "seeds": 1,
+        "predictions": "out.csv",
+    }
+    (place / "grid.yaml").write_text(yaml.safe_dump(content | changes))
+    return place / "grid.yaml"
+
+
+@pytest.mark.slow
+def test_scikit_learn_is_trained_killed_resumed_and_audited(dropmix, tmp_path):
+    config, cut, alone = configured(tmp_path / "program"), tmp_path / "cut", tmp_path / "alone"
+    command = [*DROPMIX, "run", "--config", str(config), "--out", str(cut)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(cut.glob("mixup-s0*/place.pkl")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while "running" in dropmix("status", cut)[1]:  # the program itself lives on and keeps the lock until it ends
+        time.sleep(0.2)
+    assert "9 of 9 runs done" in dropmix("run", "--config", config, "--out", cut, "--workers", 2)[1]
+    assert "9 of 9 runs done" in dropmix("run", "--config", config, "--out", alone, "--workers", 2)[1]
+    for run in alone.iterdir():
+        assert (cut / run.name / "predictions.csv").read_text() == (run / "predictions.csv").read_text()
+    status, _, _ = dropmix("audit", cut, "--out", tmp_path / "audit")
+    assert status == 0
+    audit = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert [c["arm"] for c in audit["comparisons"]] == ["mixup", "mixup r=0.4"]
+    assert all(c["summary"]["accuracy_baseline"] > 0.9 for c in audit["comparisons"])
+    assert all(c["summary"]["seeds_treated"] == 3 for c in audit["comparisons"])
+
+
+def test_a_failure_shows_the_last_lines_and_does_not_stop_the_others(dropmix, tmp_path):
+    program = "assert rate == '0', 'no such rate'\n(folder / 'out.csv').write_text('label,pred\\n0,0\\n1,1\\n')\n"
+    config = written(tmp_path / "p", program)
+    status, out, err = dropmix("run", "--config", config, "--out", tmp_path / "o")
+    assert status == 1
+    assert "1 of 2 runs done" in out
+    assert "ended with status 1" in err
+    assert "AssertionError: no such rate" in err
+    assert "failed" in dropmix("status", tmp_path / "o")[1]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("pass", "expected a file of predictions, got nothing there"),
+        ("(folder / 'out.csv').write_text('a,b\\n1,2\\n')", "expected"),
+        ("(folder / 'out.csv').write_text('seed,label,pred\\n7,0,0\\n')", "expected seed 0, got 7"),
+        ("(folder / 'out.csv').write_text('arm,label,pred\\nother,0,0\\n')", "got 'other'"),
+    ],
+)
+def test_predictions_that_cannot_be_this_run_are_a_failure(dropmix, tmp_path, program, words):
+    status, _, err = dropmix("run", "--config", written(tmp_path / "p", program), "--out", tmp_path / "o")
+    assert status == 1
+    assert words in err
+
+
+def test_exit_status_75_means_call_me_again(dropmix, tmp_path):
+    program = (
+        "mark = folder / 'mark'\nif not mark.exists():\n    mark.touch(); sys.exit(75)\n"
+        "(folder / 'out.csv').write_text('label,pred\\n0,0\\n1,1\\n')\n"
+    )
+    config = written(tmp_path / "p", program)
+    status, out, _ = dropmix("run", "--config", config, "--out", tmp_path / "o")
+    assert (status, "2 left" in out) == (75, True)
+    status, out, _ = dropmix("run", "--config", config, "--out", tmp_path / "o")
+    assert (status, "2 of 2 runs done" in out) == (0, True)
+
+
+def test_a_time_limit_asks_the_program_to_leave(tmp_path):
+    program = (
+        "import signal\n"
+        "def leave(*_):\n    (folder / 'asked').touch(); sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, leave)\n(folder / 'ready').touch()\ntime.sleep(60)\n"
+    )
+    config = written(tmp_path / "p", program)
+    command = [*DROPMIX, "run", "--config", str(config), "--out", str(tmp_path / "o"), "--time-limit", "3s"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 75
+    assert len(list((tmp_path / "o").glob("*/ready"))) == len(list((tmp_path / "o").glob("*/asked"))) == 1
+
+
+def test_sigterm_reaches_the_program_and_one_worker_sees_one_gpu(tmp_path):
+    program = "import os\n(folder / 'ready').write_text(os.environ['CUDA_VISIBLE_DEVICES'])\ntime.sleep(60)\n"
+    config = written(tmp_path / "p", program)
+    command = [*DROPMIX, "run", "--config", str(config), "--out", str(tmp_path / "o"), "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (ready := list((tmp_path / "o").glob("*/ready"))):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=20) == 75
+    assert [path.read_text() for path in ready] == [""]
+
+
+def test_what_only_the_program_knows_is_refused(dropmix, tmp_path):
+    config = written(tmp_path / "p", "pass")
+    for extra in (["--epochs", 3], ["--set", "train.lr=1"], ["--methods", "mixup"]):
+        status, _, err = dropmix("run", "--config", config, "--out", tmp_path / "o", *extra)
+        assert status == 2
+        assert "expected it in the command itself" in err
+    assert dropmix("run", "command", "--out", tmp_path / "o")[0] == 2
+    status, out, _ = dropmix("run", "--config", config, "--out", tmp_path / "o", "--seeds", 2, "--dry-run")
+    assert (status, "4 runs, 4 to do" in out) == (0, True)
+    assert not (tmp_path / "o").exists()
