@@ -9,9 +9,10 @@ import numpy as np
 
 from dropmix.audit.comparison import compare
 from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
-from dropmix.audit.inputs.sources import read
+from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.settings import Settings
@@ -33,6 +34,11 @@ def audit_predictions(
     superclasses: Sequence[str] | None = None,
     level: float = 0.9,
     refits: int = 200,
+    columns: Mapping[str, str] | None = None,
+    labels: Any = None,
+    group: str | None = None,
+    accept: Any = None,
+    encoding: str | None = None,
 ) -> Audit:
     """Compare treated arms with a baseline, class by class.
 
@@ -41,8 +47,8 @@ def audit_predictions(
             (`labels`, `pred` or `probs`, ...), a pair (labels, pred), or a list of these, one or more seeds each.
             With `treated` left out: a source of several arms, one of them named "vanilla".
         treated: the same for the treated arm or arms; a list may hold several arms; a mapping
-            name -> source names them.
-        classes: names of the classes, K.
+            name -> source (or list of sources, one per seed) names them.
+        classes: names of the classes, K: a sequence, an array, or a file with one name per line.
         fdr: accepted share of false calls, in (0, 1).
         topk: an example counts as right when its class is among the first `topk`.
         margin: a class is truly degraded when its recall falls by more than this; a fraction, 0.005 = half a point.
@@ -53,8 +59,13 @@ def audit_predictions(
         superclasses: name of the superclass of each class, K.
         level: coverage of the intervals.
         refits: bootstrap refits behind the intervals; 0 gives none and is fast.
+        columns: names of the source's columns or arrays by what they hold: {"label": "y_true", "pred": "y_pred"}.
+        labels: true classes for sources without them: a file (id and label, or one label per line) or an array.
+        group: name of the column (or array) of patients, clips or cameras, whose examples are not independent.
+        accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
+        encoding: of CSV files that are not UTF-8, such as "cp1252".
     Returns:
-        Audit with one comparison a treated arm.
+        Audit with one comparison per treated arm.
     Raises:
         AuditError: anything wrong with an input or a setting, in one line.
 
@@ -65,12 +76,8 @@ def audit_predictions(
         ['degraded', 'improved']
     """
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
-    if treated is None:
-        arms = read(baseline, "baseline", classes, intersect, topk)
-        base, others = _split_vanilla(arms)
-    else:
-        base = _single(read(baseline, "baseline", classes, intersect, topk))
-        others = _treated(treated, classes, settings)
+    reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding)
+    base, others = read_roles(baseline, treated, reading)
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
     names = None if classes is None else list(classes)
@@ -158,43 +165,6 @@ def _between(
         for key, value in zip(keys, (held.number, held.lost, held.given_back, held.others)):
             found.put(key, value, "no class was ever chosen")
     return found
-
-
-def _treated(treated: Any, classes, settings: Settings) -> list[Predictions]:
-    if isinstance(treated, Mapping) and not {"pred", "probs", "preds", "predictions"} & set(treated):
-        arms = [
-            _renamed(_single(read(source, str(name), classes, settings.intersect, settings.topk)), str(name))
-            for name, source in treated.items()
-        ]
-    else:
-        arms = read(treated, "treated", classes, settings.intersect, settings.topk)
-    if not arms:
-        raise AuditError("treated: expected at least one arm, got none. Give a source.")
-    return arms
-
-
-def _renamed(arm: Predictions, name: str) -> Predictions:
-    return replace(arm, arm=name, sources=tuple({**s, "arm": name} for s in arm.sources))
-
-
-def _single(arms: list[Predictions]) -> Predictions:
-    if len(arms) > 1:
-        raise AuditError(
-            f"baseline: expected one arm, got {len(arms)}: {first([a.arm for a in arms])}. "
-            "Give the baseline's predictions alone, or name the arms alike."
-        )
-    return arms[0]
-
-
-def _split_vanilla(arms: list[Predictions]) -> tuple[Predictions, list[Predictions]]:
-    base = [a for a in arms if a.arm == BASELINE]
-    others = [a for a in arms if a.arm != BASELINE]
-    if not base or not others:
-        raise AuditError(
-            f"audit: expected an arm named {BASELINE!r} and another one, got {first([a.arm for a in arms])}. "
-            "Give the treated predictions as a second argument."
-        )
-    return base[0], others
 
 
 def _audit(

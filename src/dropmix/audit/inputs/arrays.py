@@ -3,7 +3,7 @@
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs.align import sort_by_id
+from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions, checked
 
 # What zipfile, zlib and numpy raise on damaged archives and array headers.
@@ -44,7 +45,7 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
 
 
 def read_mapping(
-    source: Mapping, name: str, classes: Sequence[str] | None = None, origin: dict | None = None
+    source: Mapping, name: str, reading: Reading, origin: dict | None = None, default_arm: str = ""
 ) -> Predictions:
     """One arm from a mapping of arrays.
 
@@ -53,13 +54,13 @@ def read_mapping(
             optional `p_true`, `p_max` (as `pred`), `topk` (N, k) or (S, N, k), `example_id` (N,), `seeds` (S,),
             `classes` (K,), `superclasses` (K,), `arm`.
         name: arm name where the mapping has none, and the place named in errors.
-        classes: class names that replace the mapping's own.
+        reading: what the user says of it.
         origin: path and hash of the file it came from.
     Raises:
         AuditError: unknown key, missing key, or arrays that do not fit each other.
 
     Example:
-        >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a").pred.shape
+        >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
         (2, 2)
     """
     held = {ALSO.get(str(key), str(key)): value for key, value in source.items()}
@@ -68,7 +69,7 @@ def read_mapping(
         raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(unknown[0])!r}. Rename it.")
     if "labels" not in held or not {"pred", "probs"} & set(held):
         raise AuditError(f"{name}: expected labels with pred or probs, got {clip(', '.join(held))!r}. Add them.")
-    names = _names(held, "classes", name) if classes is None else tuple(classes)
+    names = _names(held, "classes", name) if reading.classes is None else tuple(reading.classes)
     labels, names = _class_numbers(to_numpy(held["labels"], f"{name} labels"), names, held, name)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise AuditError(
@@ -80,8 +81,9 @@ def read_mapping(
     else:
         pred = probs.argmax(axis=-1)  # type: ignore[union-attr]
     pred = np.atleast_2d(pred)
+    arm = clip(held.get("arm", default_arm or name), 200)
     made = Predictions(
-        arm=clip(held.get("arm", name), 200),
+        arm=arm,
         labels=labels,
         pred=pred,
         seeds=to_numpy(held["seeds"], f"{name} seeds").reshape(-1) if "seeds" in held else np.arange(len(pred)),
@@ -89,8 +91,9 @@ def read_mapping(
         topk=_over_seeds(held, "topk", pred.shape, name),
         class_names=names,
         superclasses=_names(held, "superclasses", name),
-        sources=() if origin is None else ({**origin, "arm": clip(held.get("arm", name), 200), "seeds": []},),
+        sources=() if origin is None else ({**origin, "arm": arm, "seeds": []},),
         seeds_given="seeds" in held,
+        arm_given="arm" in held,
         **_confidences(held, probs, labels, pred.shape, name),
     )
     if made.seeds.dtype.kind not in "iu":
@@ -101,7 +104,7 @@ def read_mapping(
     return made
 
 
-def read_npz(path: Path, origin: dict, classes: Sequence[str] | None = None) -> Predictions:
+def read_npz(path: Path, origin: dict, reading: Reading) -> Predictions:
     """One arm from an npz file with the arrays that `read_mapping` names.
 
     Raises:
@@ -118,9 +121,7 @@ def read_npz(path: Path, origin: dict, classes: Sequence[str] | None = None) -> 
     except DAMAGE as error:
         why = clip(error, 160)
         raise AuditError(f"{path}: expected a readable npz file, got {why}. Write the file again.") from error
-    if "arm" not in held:
-        held["arm"] = path.stem
-    return read_mapping(held, str(path), classes, origin)
+    return read_mapping(held, str(path), reading, origin, path.stem)
 
 
 def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
@@ -231,3 +232,9 @@ def _ids(held: Mapping, count: int, name: str) -> np.ndarray | None:
     if values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.size and values.max() > 2**63 - 1):
         raise AuditError(f"{name}: expected example_id as 64-bit integers or text, got {values.dtype}. Convert it.")
     return values.astype(np.int64)
+
+
+def is_predictions(source: Mapping) -> bool:
+    """Whether a mapping holds arrays of one arm, and not sources by name."""
+    held = {ALSO.get(str(key).lower(), str(key).lower()) for key in source}
+    return bool(held & {"pred", "probs"})

@@ -7,6 +7,7 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
 
+BASELINE = "vanilla"  # the arm that the others are compared with
 MOST_CLASSES = 100_000  # a label beyond it is damage, not a class; it also bounds memory
 
 
@@ -25,10 +26,16 @@ class Predictions:
         p_true: probability of the true class, (S, N), float32 in [0, 1]; or None.
         p_max: highest probability, (S, N), float32 in [0, 1]; or None.
         topk: predicted classes, best first, (S, N, k), int32; or None.
+        group: patient, clip or camera of each example, whose rows are not independent, (N,), int64 or object (str);
+            or None.
+        accept: numbers of the classes that are right for each example, (N, A), int32, filled up with -1; an empty
+            row means that no class fits; or None where the label alone is right.
         class_names: K names; or None.
         superclasses: name of the superclass of each class, K; or None.
         sources: one dict an input: path, sha256, arm, seeds.
         seeds_given: False where the source named no seeds and they were numbered by position.
+        arm_given: False where the source named no arm and it was named after its path or role.
+        text_labels: whether the source holds names of classes where other sources hold numbers.
         notes: sentences for people.
 
     Example:
@@ -46,10 +53,14 @@ class Predictions:
     p_true: np.ndarray | None = None
     p_max: np.ndarray | None = None
     topk: np.ndarray | None = None
+    group: np.ndarray | None = None
+    accept: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
     superclasses: tuple[str, ...] | None = None
     sources: tuple[dict, ...] = ()
     seeds_given: bool = True
+    arm_given: bool = True
+    text_labels: bool = False
     notes: tuple[str, ...] = field(default=())
 
     def correct(self, topk: int = 1) -> np.ndarray:
@@ -79,6 +90,8 @@ class Predictions:
             p_true=pick(self.p_true),
             p_max=pick(self.p_max),
             topk=pick(self.topk),
+            group=None if self.group is None else self.group[rows],
+            accept=None if self.accept is None else self.accept[rows],
         )
 
     def of_seeds(self, which: np.ndarray) -> "Predictions":
