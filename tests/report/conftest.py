@@ -1,13 +1,15 @@
-"""Simulated audits of any size; nothing here imports the code under test but the result's records."""
+"""Simulated audits of any size: records made by hand, with any part left out, and the audit's own."""
 
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from dropmix.audit import audit_predictions
 from dropmix.audit.result import Audit, Comparison
 
 _FIRST = "red grey tiny great spotted common striped northern golden dwarf".split()
@@ -111,8 +113,55 @@ def simulate(
 
 @pytest.fixture(scope="session")
 def make_audit() -> Callable[..., Audit]:
-    """The simulator, as a fixture since test folders are not packages."""
+    """Records made by hand, as a fixture since test folders are not packages."""
     return simulate
+
+
+def _arm(rng, labels, skill, seeds, confidence):
+    """Predictions of each seed: right with the class's `skill`, else one of the next three classes."""
+    hard = rng.normal(0, 0.15, len(labels))
+    right = rng.random((seeds, len(labels))) < np.clip(skill[labels] + hard, 0.02, 0.98)
+    wrong = (labels + rng.integers(1, 4, (seeds, len(labels)))) % len(skill)
+    arrays = {"labels": labels, "pred": np.where(right, labels, wrong), "seeds": np.arange(seeds)}
+    if confidence:
+        arrays["p_true"] = np.clip(0.2 + 0.6 * right + rng.normal(0, 0.05, right.shape), 0, 1)
+    return arrays
+
+
+def predicted(
+    classes: int = 10,
+    arms: Sequence[str] = ("mixup", "mixup r=0.4"),
+    seeds: int = 5,
+    seed: int = 0,
+    groups: Sequence[str] = ("",),
+    names: list[str] | None = None,
+    confidence: bool = True,
+    per_class: int = 0,
+    **settings: object,
+) -> Audit:
+    """An audit of simulated predictions of arms against vanilla; a fifth of the classes fall under each arm."""
+    rng = np.random.default_rng(seed)
+    names = class_names(classes) if names is None else names
+    m, n = len(names), per_class or (100 if len(names) <= 100 else 50)
+    labels = np.repeat(np.arange(m), n)
+    comparisons = []
+    for group in groups:
+        skill = np.clip(rng.normal(0.75, 0.11, m), 0.15, 0.97)
+        base = _arm(rng, labels, skill, seeds, confidence)
+        treated = {}
+        for arm in arms:
+            spread = 0.04 if "r=" in arm else 0.1
+            drift = np.where(rng.random(m) < 0.2, -2.5, 0.6) * spread * rng.random(m)
+            treated[arm] = _arm(rng, labels, skill + 0.015 + drift, seeds, confidence)
+        found = audit_predictions({**base, "arm": "vanilla"}, treated, classes=names, refits=0, **settings)
+        comparisons += [replace(c, group=group, baseline="vanilla") for c in found.comparisons]
+    return replace(found, comparisons=comparisons)
+
+
+@pytest.fixture(scope="session")
+def real_audit() -> Callable[..., Audit]:
+    """Audits that the audit package made, of simulated predictions."""
+    return predicted
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropmix.report.names import file_stems, number, plain_arm, shorten
+from dropmix.report.names import file_stems, number, plain_arms, short_names, shorten
 
 
 def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
     arms = ("mixup", "mixup alpha=0.2", "mixup alpha=0.2 r=0.4", "mixup r=0.3 unit=sample", "cutmix r=0.1")
-    audit = make_audit(3, arms, seeds=1, groups=("a", "b"), confusion=False)
-    found = {(c.group, c.arm): plain_arm(audit, c) for c in audit.comparisons}
+    audit = make_audit(3, arms, seeds=1, groups=("a", "b"))
+    found = {(c.group, c.arm): plain for c, plain in zip(audit.comparisons, plain_arms(audit))}
     for group in "ab":
         assert found[group, "mixup"] is None
         assert found[group, "cutmix r=0.1"] is None
@@ -21,6 +21,22 @@ def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
 @given(st.text(), st.integers(2, 30))
 def test_short_text_keeps_to_its_width(text, width):
     assert len(shorten(text, width)) <= width
+
+
+@given(st.lists(st.text("ab #12", min_size=1, max_size=40), max_size=20, unique_by=lambda t: " ".join(t.split())))
+def test_short_names_are_distinct(names):
+    assert len(set(short_names(names, 12))) == len(names)
+
+
+def test_long_names_with_a_common_beginning_or_end_stay_apart():
+    beginning = [f"dermatoscopic image of a lesion on the {part}" for part in ("arm", "leg", "back", "scalp")]
+    assert [name[-5:] for name in short_names(beginning, 20)] == ["e arm", "e leg", " back", "scalp"]
+    middle = [f"dermatoscopic image, {part}, reviewed by two experts" for part in ("arm", "leg")]
+    assert (
+        short_names(middle, 20) == ["dermatos…xperts #1", "dermatos…xperts #2"]
+        or len(set(short_names(middle, 20))) == 2
+    )
+    assert shorten("混合混合混合混合混合混合", 9) == "混合…混合"
 
 
 @given(st.lists(st.text(max_size=80), max_size=20))

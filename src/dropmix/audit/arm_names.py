@@ -79,14 +79,41 @@ def arm_title(name: str) -> str:
     return f"{title} + DropMix, r = {arm.rate:g}" if arm.rate else title
 
 
-def clean(text: object) -> str:
-    """Text on one line without control characters, surrogates or runs of blanks.
+_SHOWN_BY_NAME = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_JOINERS = "\u200c\u200d"  # scripts and emoji are spelt with them
 
-    SVG forbids control characters, and a line break in a class name would break a figure's axis.
+
+def visible(text: object) -> str:
+    """Text that we did not write, on one line, with everything invisible shown as an escape.
+
+    Control characters can forge lines of a terminal, bidirectional ones turn the text around them, and SVG forbids
+    the first kind. An escape keeps names apart that would otherwise look alike.
 
     Example:
-        >>> clean("a\\x00b\\n  c")
-        'ab c'
+        >>> print(visible("a\\x1b[2J\\n\\u202eb"))
+        a\\x1b[2J\\n\\u202eb
     """
-    kept = (c for c in str(text) if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
-    return " ".join("".join(kept).split())
+    line = str(text)
+    if line.isprintable():  # the usual case; a blank is printable, every other space is not
+        return line
+    return "".join(c if c.isprintable() else _escaped(c) for c in line)
+
+
+def _escaped(c: str) -> str:
+    if c in _SHOWN_BY_NAME:
+        return _SHOWN_BY_NAME[c]
+    code = ord(c)
+    drawn = c in _JOINERS or unicodedata.category(c) in ("Zs", "Co", "Cn")  # other spaces, private and future letters
+    if drawn and code & 0xFFFE != 0xFFFE:  # the last two of each plane are no letters: XML refuses them
+        return c
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def clean(text: object) -> str:
+    """`visible` text without runs of blanks or blanks at its ends.
+
+    Example:
+        >>> print(clean("a\\x00b   c "))
+        a\\x00b c
+    """
+    return " ".join(visible(text).split())

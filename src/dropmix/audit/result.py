@@ -149,13 +149,22 @@ class Audit:
         return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write one row a class and comparison; an empty field is a number that could not be computed."""
+        """Write one row per class and comparison; an empty field is a number that could not be computed.
+
+        Names that a spreadsheet would run as a formula begin with an apostrophe; `unguarded` of
+        `dropmix.audit.spreadsheet` takes it off again.
+        """
         import pyarrow as pa
         from pyarrow import csv
 
+        from dropmix.audit.spreadsheet import guarded
+
         columns = ["group", "arm", "baseline", *self.comparisons[0].classes]
         rows = [
-            {"group": c.group, "arm": c.arm, "baseline": c.baseline, **row}
+            {
+                key: guarded(value) if isinstance(value, str) else value
+                for key, value in {"group": c.group, "arm": c.arm, "baseline": c.baseline, **row}.items()
+            }
             for c in self.comparisons
             for row in c.rows()
         ]

@@ -44,4 +44,6 @@ def _message(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    from dropmix.audit.arm_names import visible
+
+    return visible(" ".join(text.split()))

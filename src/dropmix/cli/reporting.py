@@ -1,42 +1,60 @@
-"""An audit as the commands audit, report, demo and select print and write it."""
+"""An audit as the commands audit, report, demo and select write and print it: files first."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 
-def write_grid_report(folder: Path, out: Path) -> None:
-    """Audit a grid, print the table, and write the report."""
+def write_grid_report(folder: Path, out: Path, figures: bool = False) -> None:
+    """Audit a grid, write the report, and print the table."""
     from dropmix.audit import audit_grid
     from dropmix.grid.store import run_card
 
     found = audit_grid(folder)
+    page = write_audit(found, out, run_card(folder), figures)
     print_audit(found)
-    write_audit(found, out, run_card(folder))
+    print(page)
 
 
 def print_audit(found: Any) -> None:
+    """Print the table, what was found of each arm, and the notes."""
     from rich.console import Console
     from rich.text import Text
 
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
+    from dropmix.report.names import visible
 
+    fall_back_to_ascii()
     console = Console()
-    console.print(to_terminal(paper_table(found), width=console.width))
+    console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
     console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
     for comparison in found.comparisons:
-        console.print(Text(verdict(comparison)))
+        console.print(Text(visible(verdict(comparison))))
     for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
-        console.print(Text(f"Note: {note}"))
+        console.print(Text(f"Note: {visible(note)}"))
 
 
-def write_audit(found: Any, out: Path, card: dict[str, Any], quiet: bool = False) -> None:
-    from dropmix.audit import verdict
+def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False) -> Path:
+    """Write audit.json, classes.csv and the report; returns the page's path."""
     from dropmix.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)
     found.to_json(out / "audit.json")
     found.to_csv(out / "classes.csv")
-    page = write_report(found, out, card=card, verdicts=[verdict(comparison) for comparison in found.comparisons])
-    if not quiet:
-        print(page)
+    return write_report(found, out, card=card, figures=figures)
+
+
+def fall_back_to_ascii() -> None:
+    """Let a terminal that lacks a letter print its escape, instead of failing."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _draws(letters: str) -> bool:
+    try:
+        letters.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

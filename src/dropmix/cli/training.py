@@ -70,8 +70,10 @@ def train_runs(
 
 def tell_result(result: Any, runs: int, out: Path) -> int:
     """Print how a grid of so many runs ended; returns the exit status."""
+    from dropmix.audit.arm_names import visible
+
     for name, cause in result.failed.items():
-        print(f"failed: {name}: {cause}", file=sys.stderr)
+        print(f"failed: {visible(name)}: {visible(cause)}", file=sys.stderr)
     if result.left:
         print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to go on.")
         return TRY_LATER
@@ -81,9 +83,10 @@ def tell_result(result: Any, runs: int, out: Path) -> int:
 
 def plain_view() -> Any:
     """What is shown where there is no terminal."""
+    from dropmix.audit.arm_names import visible
     from dropmix.grid.view import PlainView
 
-    return PlainView(lambda line: print(line, flush=True))
+    return PlainView(lambda line: print(visible(line), flush=True))
 
 
 def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:

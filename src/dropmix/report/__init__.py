@@ -19,13 +19,11 @@ _WHERE = {
     "to_latex": "tables.render",
     "to_markdown": "tables.render",
     "to_terminal": "tables.render",
-    "factual_verdicts": "verdict",
     "write_report": "write",
 }
 __all__ = [
     "Measures",
     "Row",
-    "factual_verdicts",
     "paper_table",
     "to_csv",
     "to_latex",
@@ -37,7 +35,6 @@ __all__ = [
 if TYPE_CHECKING:
     from dropmix.report.tables.paper_layout import Measures, Row, paper_table
     from dropmix.report.tables.render import to_csv, to_latex, to_markdown, to_terminal
-    from dropmix.report.verdict import factual_verdicts
     from dropmix.report.write import write_report
 
 

@@ -1,10 +1,12 @@
 """Names of arms and classes, made fit for people and for files."""
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, parse_arm
+from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, parse_arm, visible
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -12,14 +14,17 @@ if TYPE_CHECKING:
 __all__ = [
     "ArmName",
     "arm_title",
+    "class_labels",
     "clean",
     "comparison_title",
     "file_stems",
     "method_title",
     "number",
     "parse_arm",
-    "plain_arm",
+    "plain_arms",
+    "short_names",
     "shorten",
+    "visible",
 ]
 
 
@@ -29,34 +34,82 @@ def comparison_title(comparison: "Comparison") -> str:
     return f"{clean(comparison.group)}: {title}" if comparison.group else title
 
 
-def plain_arm(audit: "Audit", comparison: "Comparison") -> "Comparison | None":
-    """The same method without DropMix, from the same group and against the same baseline.
+def plain_arms(audit: "Audit") -> "list[Comparison | None]":
+    """For each comparison the same method without DropMix, from the same group and against the same baseline.
 
     Args:
         audit: all comparisons.
-        comparison: an arm with a rate above 0.
     Returns:
-        The comparison of the rate-0 arm; None for an arm that has no rate, or where it was not run.
+        In the audit's order; None for an arm that has no rate, or whose plain method was not run.
     """
-    arm = parse_arm(comparison.arm)
-    if not arm.rate:
-        return None
-    home = (comparison.group, comparison.baseline)
-    for other in audit.comparisons:
-        if (other.group, other.baseline) == home and parse_arm(other.arm) == ArmName(arm.plain, 0.0):
-            return other
-    return None
+    names = [parse_arm(c.arm) for c in audit.comparisons]
+    plain = {(c.group, c.baseline, name): c for c, name in zip(audit.comparisons, names)}
+    return [
+        plain.get((c.group, c.baseline, ArmName(name.plain, 0.0))) if name.rate else None
+        for c, name in zip(audit.comparisons, names)
+    ]
 
 
 def shorten(text: object, width: int = 24) -> str:
-    """`clean` text of at most `width` characters, the last one an ellipsis where it was cut.
+    """`clean` text of at most `width` columns, cut in the middle: long names differ at their ends.
 
     Example:
-        >>> shorten("a very long name of a class", 10)
-        'a very lo…'
+        >>> shorten("a very long name of a class", 13)
+        'a very… class'
     """
     line = clean(text)
-    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+    if _columns(line) <= width:
+        return line
+    head, tail = _start(line, width // 2), _start(line[::-1], (width - 1) // 2)[::-1]
+    while tail and (unicodedata.combining(tail[0]) or tail[0] == "\u200d"):
+        tail = tail[1:]
+    return f"{head.rstrip()}…{tail.lstrip()}"
+
+
+def short_names(names: Sequence[object], width: int = 24) -> list[str]:
+    """`shorten` for the names of one audit, numbered in order where two would read the same.
+
+    Example:
+        >>> short_names(["skin lesion, benign, of the left arm", "skin lesion, benign on the left arm"], 16)
+        ['skin… arm #1', 'skin… arm #2']
+        >>> short_names(["fox", "owl"])
+        ['fox', 'owl']
+    """
+    labels = [shorten(name, width) for name in names]
+    counts = Counter(labels)
+    taken = {label for label, count in counts.items() if count == 1}
+    last: Counter[str] = Counter()
+    for i, label in enumerate(labels):
+        if counts[label] > 1:
+            stem = shorten(names[i], width - 2 - len(str(len(names))))
+            last[stem] += 1
+            while (numbered := f"{stem} #{last[stem]}") in taken:  # somebody's class is called "fox #1"
+                last[stem] += 1
+            labels[i] = numbered
+            taken.add(numbered)
+    return labels
+
+
+def class_labels(comparison: "Comparison", width: int = 24) -> list[str]:
+    """Short and distinct names of a comparison's classes, in their order, the same in every figure."""
+    return short_names(comparison.classes["class"], width)
+
+
+def _columns(text: str) -> int:
+    """Columns that text takes where East Asian letters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _start(text: str, width: int) -> str:
+    """The longest beginning within `width` columns that tears no combined letter apart."""
+    taken = 0
+    for i, c in enumerate(text):
+        taken += _columns(c)
+        if taken > width:
+            while 0 < i < len(text) and (unicodedata.combining(text[i]) or text[i] == "\u200d"):
+                i -= 1
+            return text[:i]
+    return text
 
 
 def file_stems(names: Iterable[str]) -> list[str]:

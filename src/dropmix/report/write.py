@@ -1,4 +1,4 @@
-"""Write a whole report into a folder: page, figures and tables."""
+"""Write a whole report into a folder: page and tables, and figures where they are asked for."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropmix.report.figures.catalog import plates
 from dropmix.report.page.html import page
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import to_csv, to_latex, to_markdown
@@ -22,11 +21,11 @@ def write_report(
     audit: "Audit",
     out: str | Path,
     card: Mapping[str, Any] | None = None,
-    verdicts: Sequence[str] | None = None,
+    figures: bool = False,
     formats: tuple[str, ...] = ("png", "pdf", "svg"),
     downloads: Sequence[str] | None = None,
 ) -> Path:
-    """Write `report.html`, `figures/`, `table.md`, `table.tex` and `table.csv`.
+    """Write `report.html`, `table.md`, `table.tex` and `table.csv`, and `figures/` where they are asked for.
 
     Everything is made in a temporary folder first and renamed into place, the page last, so that an
     interrupted or failing call leaves an earlier report as it was or complete figures beside it.
@@ -36,13 +35,13 @@ def write_report(
         out: folder; made if missing, other files in it are kept.
         card: how the runs came about (environment, spec, seeds, hashes): nested dicts of text. Its
             "title" heads the page.
-        verdicts: a sentence a comparison; the exact measures speak if None.
-        formats: of the figures' files; "svg" is needed where the page has to leave a figure out.
+        figures: write every figure of every arm as files too; the page itself holds the first arms' figures.
+        formats: of the figures' files.
         downloads: files in `out` to link to; `classes.csv` and `audit.json` if None and present.
     Returns:
         The path of `report.html`.
     Raises:
-        ValueError: the audit is empty, or `verdicts` has another length than its comparisons.
+        ValueError: the audit is empty.
         OSError: the folder cannot be written.
     """
     if not audit.comparisons:
@@ -52,7 +51,7 @@ def write_report(
     beside = [name for name in _BESIDE if (out / name).exists()] if downloads is None else list(downloads)
     part = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
     try:
-        _fill(part, audit, card, verdicts, formats, beside)
+        _fill(part, audit, card, formats if figures else (), beside)
         for path in sorted(part.rglob("*"), key=lambda p: (p.name == "report.html", p)):
             target = out / path.relative_to(part)
             if path.is_dir():
@@ -65,21 +64,18 @@ def write_report(
 
 
 def _fill(
-    part: Path,
-    audit: "Audit",
-    card: Mapping[str, Any] | None,
-    verdicts: Sequence[str] | None,
-    formats: tuple[str, ...],
-    beside: list[str],
+    part: Path, audit: "Audit", card: Mapping[str, Any] | None, formats: tuple[str, ...], beside: list[str]
 ) -> None:
-    drawn = list(plates(audit))
+    from dropmix.report.figures.catalog import plates, save
+
+    drawn = plates(audit)
     rows = paper_table(audit)
     tables = {"table.md": to_markdown(rows), "table.tex": to_latex(rows), "table.csv": to_csv(rows)}
     for name, text in tables.items():
         (part / name).write_text(text, encoding="utf-8", errors="replace")
-    # The page comes before the figures' files: it is what can fail on its arguments.
-    html = page(audit, drawn, card, verdicts, [*beside, *tables])
+    html = page(audit, drawn, card, [*beside, *tables], figures="svg" in formats)
     (part / "report.html").write_text(html, encoding="utf-8", errors="replace")
-    (part / "figures").mkdir()
-    for plate in drawn:
-        plate.save(part / "figures", formats)
+    if formats:
+        (part / "figures").mkdir()
+        for plate in drawn:
+            save(plate.draw(), part / "figures" / plate.stem, formats)

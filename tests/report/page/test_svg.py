@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from dropmix.report.figures.catalog import Plate, baseline_against_treated, recall_changes
+from dropmix.report.figures.catalog import baseline_against_treated, recall_changes
+from dropmix.report.figures.style import rendered
 from dropmix.report.page.svg import inline_svg
 
 
@@ -16,11 +17,11 @@ def comparison(make_audit):
 
 @pytest.fixture(scope="module")
 def bars(comparison):
-    return Plate("recall-changes", 0, "s", "t", "c", recall_changes(comparison))
+    return recall_changes(comparison)
 
 
 def test_two_copies_share_no_id_and_every_reference_resolves(bars):
-    roots = [ET.fromstring(inline_svg(bars.figure, bars.svg, prefix, "l")) for prefix in ("f1-", "f2-")]
+    roots = [ET.fromstring(inline_svg(bars, rendered(bars, "svg"), prefix, "l")) for prefix in ("f1-", "f2-")]
     ids = [{n.get("id") for n in root.iter() if n.get("id")} for root in roots]
     assert ids[0]
     assert not ids[0] & ids[1]
@@ -32,18 +33,18 @@ def test_two_copies_share_no_id_and_every_reference_resolves(bars):
 
 
 def test_nothing_but_the_drawing_is_left(bars):
-    markup = inline_svg(bars.figure, bars.svg, "f-", 'a "label" & <more>')
+    markup = inline_svg(bars, rendered(bars, "svg"), "f-", 'a "label" & <more>')
     for word in ("<metadata", "<style", "<!--", "<?xml", "<!DOCTYPE", "xmlns", "xlink"):
         assert word not in markup
     root = ET.fromstring(markup)
     assert root.tag == "svg"
     assert (root.get("role"), root.get("aria-label")) == ("img", 'a "label" & <more>')
-    assert len(markup) < len(bars.svg)
+    assert len(markup) < len(rendered(bars, "svg"))
 
 
 def test_marks_point_at_the_bars(comparison, bars):
     """The straight lines of `data-marks` hit the end of every bar that matplotlib drew."""
-    root = ET.fromstring(inline_svg(bars.figure, bars.svg, "f-", "l"))
+    root = ET.fromstring(inline_svg(bars, rendered(bars, "svg"), "f-", "l"))
     (marks,) = json.loads(root.attrib["data-marks"])
     assert (marks["x"][0], marks["y"][0]) == ("rank", "change")
     change = np.sort(comparison.classes["recall_change"])[::-1] * 100
@@ -60,7 +61,7 @@ def test_marks_point_at_the_bars(comparison, bars):
 
 
 def test_marks_of_both_panels(comparison):
-    plate = Plate("k", 0, "s", "t", "c", baseline_against_treated(comparison))
-    root = ET.fromstring(inline_svg(plate.figure, plate.svg, "f-", "l"))
+    figure = baseline_against_treated(comparison)
+    root = ET.fromstring(inline_svg(figure, rendered(figure, "svg"), "f-", "l"))
     panels = [(m["x"][0], m["y"][0]) for m in json.loads(root.attrib["data-marks"])]
     assert panels == [("base", "treated"), ("base", "change")]

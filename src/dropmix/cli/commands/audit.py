@@ -15,6 +15,9 @@ def audit(
     treated: Annotated[list[Path] | None, typer.Argument(help="Predictions of the treated arms.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write audit.json, classes.csv and report.html here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the JSON alone.")] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="With --out: also write every figure as png, pdf and svg.")
+    ] = False,
     fail_if: Annotated[str | None, typer.Option(help='E.g. "n_degraded > 5": exit status 3 when it holds.')] = None,
     margin: Annotated[float, typer.Option(help="Points of recall that a class may lose.")] = 0.5,
     fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
@@ -34,12 +37,13 @@ def audit(
     else:
         others = [str(path) for path in treated or []]
         found, card = audit_predictions(str(baseline), others or None, **options), {}
+    page = None if out is None else write_audit(found, out, card, figures)
     if json:
         print(found.dumps())
     else:
         print_audit(found)
-    if out is not None:
-        write_audit(found, out, card, quiet=json)
+        if page is not None:
+            print(page)
     if fail_if is not None:
         from dropmix.audit import fail_if as holds
 

@@ -1,4 +1,4 @@
-"""The command report: page, figures and tables of a grid."""
+"""The command report: page, tables and figures of a grid."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from dropmix.cli.reporting import write_grid_report
 def report(
     folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; default FOLDER/report.")] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as png, pdf and svg.")] = False,
 ) -> None:
-    """Write the report of a grid: HTML, figures and tables."""
-    write_grid_report(folder, out or folder / "report")
+    """Write the report of a grid: HTML, tables and figures."""
+    write_grid_report(folder, out or folder / "report", figures)

@@ -11,14 +11,15 @@ from dropmix.cli.app import app
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
     """Show what is done, broken and left in a grid's folder."""
+    from dropmix.audit.arm_names import visible
     from dropmix.grid.store import scan
     from dropmix.train.config import RunSpec
 
     runs = scan(folder)
     for found in runs:
         length = f"epoch {found.epoch} of {found.spec.train.epochs}" if isinstance(found.spec, RunSpec) else ""
-        cause = f"  {found.cause}" if found.cause else ""
-        print(f"{found.path.name:<44} {found.state:<12} {length}{cause}")
+        cause = f"  {visible(found.cause)}" if found.cause else ""
+        print(f"{visible(found.path.name):<44} {found.state:<12} {length}{cause}")
     states = [found.state for found in runs]
     parts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    print(f"{len(runs)} runs: {', '.join(parts)}" if runs else f"{folder}: no runs")
+    print(f"{len(runs)} runs: {', '.join(parts)}" if runs else f"{visible(folder)}: no runs")

@@ -22,7 +22,7 @@ from dropmix.report.figures.style import (
     new_figure,
     points,
 )
-from dropmix.report.names import arm_title, comparison_title, number, shorten
+from dropmix.report.names import arm_title, class_labels, comparison_title, number, shorten
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
@@ -158,7 +158,8 @@ def class_axis(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
         style: dict[str, Any] = (
             {"rotation": 90} if m > 14 else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
         )
-        labels = [shorten(names[i], 18 if m > 14 else 22) for i in order]
+        short = class_labels(comparison, 18 if m > 14 else 22)
+        labels = [short[i] for i in order]
         size = 7.5 if m <= 40 else max(4.8, 7.5 - 0.027 * m)
         axes.set_xticks(np.arange(m), labels, fontsize=size, **(style if turned else {}))
         axes.tick_params(axis="x", length=0, pad=2)
@@ -169,9 +170,8 @@ def class_axis(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
 
 
 def _name_extremes(axes: Axes, comparison: "Comparison", order: np.ndarray, count: int = 3) -> None:
-    names = comparison.classes["class"]
-    best = "\n".join(shorten(names[i]) for i in order[:count])
-    worst = "\n".join(shorten(names[i]) for i in order[::-1][:count])
+    names = class_labels(comparison)
+    best, worst = ("\n".join(names[i] for i in ends[:count]) for ends in (order, order[::-1]))
     ground = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
     look = {"fontsize": 7, "linespacing": 1.3, "xycoords": "axes fraction", "bbox": ground, "zorder": 6}
     # The curve falls from top left to bottom right and leaves the other two corners free.

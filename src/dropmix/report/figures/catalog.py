@@ -4,27 +4,25 @@
 >>> save(recall_changes(audit.comparisons[0]), "changes")            # doctest: +SKIP
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from dropmix.report.figures.bars import has_floor_band, recall_changes, seed_spread
-from dropmix.report.figures.confusion import Flow, confusion_flow, top_flows
+from dropmix.report.figures.confusion import confusion_flow
 from dropmix.report.figures.curves import rate_curves, rate_groups
 from dropmix.report.figures.extremes import best_and_worst
 from dropmix.report.figures.scatter import baseline_against_treated, confidence_against_recall, has_confidence
-from dropmix.report.figures.style import rendered, save
-from dropmix.report.names import clean, comparison_title, file_stems, plain_arm
+from dropmix.report.figures.style import save
+from dropmix.report.names import clean, comparison_title, file_stems, plain_arms
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
 
 __all__ = [
-    "Flow",
     "Plate",
     "baseline_against_treated",
     "best_and_worst",
@@ -36,21 +34,20 @@ __all__ = [
     "recall_changes",
     "save",
     "seed_spread",
-    "top_flows",
 ]
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure with its place in the report.
+    """A figure with its place in the report, not yet drawn.
 
     Attributes:
-        kind: name of the function that drew it, with hyphens.
+        kind: name of the function that draws it, with hyphens.
         arm: position of its comparison in the audit; None where it shows several.
         stem: file name without ending, distinct in the report.
         title: what it shows, in a few words.
         caption: how to read it.
-        figure: the figure.
+        draw: makes the figure anew; figures of many arms would not fit the memory together.
     """
 
     kind: str
@@ -58,20 +55,7 @@ class Plate:
     stem: str
     title: str
     caption: str
-    figure: Figure
-
-    @cached_property
-    def svg(self) -> bytes:
-        """The figure's SVG file, drawn once for the file and the page."""
-        return rendered(self.figure, "svg")
-
-    def save(self, folder: Path, formats: tuple[str, ...]) -> list[Path]:
-        """Write the figure's files, named after `stem`."""
-        written = save(self.figure, folder / self.stem, tuple(f for f in formats if f != "svg"))
-        if "svg" in formats:
-            written.append(folder / f"{self.stem}.svg")
-            written[-1].write_bytes(self.svg)
-        return written
+    draw: Callable[[], Figure]
 
 
 _CAPTIONS = {
@@ -119,38 +103,38 @@ _FLOOR_CAPTION = (
 )
 
 
-def plates(audit: "Audit") -> Iterator[Plate]:
-    """Draw every figure that the audit's content allows, one after the other.
+def plates(audit: "Audit") -> list[Plate]:
+    """Every figure that the audit's content allows; none is drawn yet.
 
-    Yields:
+    Returns:
         First the rate curves of each group, then the figures of each comparison.
     """
     groups = rate_groups(audit)
+    found = []
     for group, stem in zip(groups, file_stems(f"rate-curves-{g}" for g in groups)):
         title, caption = _CAPTIONS["rate-curves"]
         label = f"{title}: {clean(group)}" if group else title
-        yield Plate("rate-curves", None, stem, label, caption, rate_curves(audit, group))
+        found.append(Plate("rate-curves", None, stem, label, caption, partial(rate_curves, audit, group)))
     stems = file_stems(f"{c.group} {c.arm}".strip() for c in audit.comparisons)
+    homes = plain_arms(audit)
     for i, (comparison, stem) in enumerate(zip(audit.comparisons, stems)):
-        for kind, figure in _of_arm(audit, comparison):
+        for kind, draw in _of_arm(comparison, homes[i]):
             title, caption = _CAPTIONS[kind]
             if kind == "recall-changes" and has_floor_band(comparison):
                 caption += _FLOOR_CAPTION
             text = caption.replace("{base}", clean(comparison.baseline))
-            yield Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, figure)
+            found.append(Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, draw))
+    return found
 
 
-def _of_arm(audit: "Audit", comparison: "Comparison") -> Iterator[tuple[str, Figure]]:
-    plain = plain_arm(audit, comparison)
-    yield "recall-changes", recall_changes(comparison, plain)
-    if plain is None:
-        yield "best-and-worst", best_and_worst(comparison)
-    else:
-        yield "best-and-worst", best_and_worst(plain, comparison)
-    yield "baseline-against-treated", baseline_against_treated(comparison)
+def _of_arm(comparison: "Comparison", plain: "Comparison | None") -> Iterator[tuple[str, Callable[[], Figure]]]:
+    yield "recall-changes", partial(recall_changes, comparison, plain)
+    chosen = (comparison,) if plain is None else (plain, comparison)
+    yield "best-and-worst", partial(best_and_worst, *chosen)
+    yield "baseline-against-treated", partial(baseline_against_treated, comparison)
     if has_confidence(comparison):
-        yield "confidence-against-recall", confidence_against_recall(comparison, plain)
+        yield "confidence-against-recall", partial(confidence_against_recall, comparison, plain)
     if len(comparison.recalls_treated) > 1:
-        yield "seed-spread", seed_spread(comparison)
+        yield "seed-spread", partial(seed_spread, comparison)
     if comparison.confusion_change is not None and len(comparison.confusion_change) > 1:
-        yield "confusion-flow", confusion_flow(comparison)
+        yield "confusion-flow", partial(confusion_flow, comparison)

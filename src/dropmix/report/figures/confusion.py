@@ -1,6 +1,5 @@
 """Where the lost examples go: change of the confusion matrix between baseline and arm."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +7,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from dropmix.report.figures.style import DEGRADED, IMPROVED, figure_function, new_figure
-from dropmix.report.names import comparison_title, shorten
+from dropmix.report.flows import mistakes
+from dropmix.report.names import class_labels, comparison_title
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
@@ -16,50 +16,6 @@ if TYPE_CHECKING:
 _SCALE = LinearSegmentedColormap.from_list("fewer-more", [IMPROVED, "#FFFFFF", DEGRADED])
 _COLOURS = _SCALE.with_extremes(bad="#E0E0E0")  # the diagonal
 _WHOLE_UP_TO = 40  # classes; above it the heatmap shows those with the largest flows
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Examples of one class that the arm calls another class.
-
-    Attributes:
-        true, predicted: class names.
-        change: examples a seed, treated minus baseline; positive means a mistake made more often.
-        share: `change` as a fraction of the true class's examples.
-    """
-
-    true: str
-    predicted: str
-    change: float
-    share: float
-
-
-def top_flows(comparison: "Comparison", count: int = 10) -> list[Flow]:
-    """The mistakes that grow or shrink most, largest growth first, at most `count` of each direction.
-
-    Args:
-        comparison: with `confusion_change`; without it the list is empty.
-        count: flows in each direction.
-    """
-    if comparison.confusion_change is None:
-        return []
-    change = _mistakes(comparison.confusion_change)
-    flat, m = change.ravel(), len(change)
-    order = np.argsort(-flat, kind="stable")
-    grown = [i for i in order[:count] if flat[i] > 0]
-    shrunk = [i for i in order[::-1][:count][::-1] if flat[i] < 0]
-    names, n = comparison.classes["class"], comparison.classes["n"]
-    return [
-        Flow(str(names[i // m]), str(names[i % m]), float(flat[i]), float(flat[i] / n[i // m]))
-        for i in [*grown, *shrunk]
-    ]
-
-
-def _mistakes(change: np.ndarray) -> np.ndarray:
-    """A copy without the diagonal: the diagonal is the recall change, shown elsewhere."""
-    mistakes = np.array(change, dtype=float)
-    np.fill_diagonal(mistakes, 0.0)
-    return mistakes
 
 
 @figure_function
@@ -79,14 +35,15 @@ def confusion_flow(comparison: "Comparison", top: int = 30) -> Figure:
             f"confusion_flow: expected a confusion matrix for {comparison.arm!r}, got none. Audit predictions "
             "of at most 2000 classes."
         )
-    change = _mistakes(comparison.confusion_change)
+    change = mistakes(comparison.confusion_change)
     m = len(change)
     flow = np.maximum(np.abs(change).max(axis=0), np.abs(change).max(axis=1))
     chosen = np.arange(m) if m <= _WHOLE_UP_TO else np.argsort(-flow, kind="stable")[:top]
     recall_change = np.asarray(comparison.classes["recall_change"], dtype=float)
     chosen = chosen[np.argsort(recall_change[chosen], kind="stable")]
     part = change[np.ix_(chosen, chosen)]
-    names = [shorten(comparison.classes["class"][i], 18) for i in chosen]
+    labels = class_labels(comparison, 18)
+    names = [labels[i] for i in chosen]
     side = 2.2 + 0.17 * max(len(chosen), 12)
     figure = new_figure(side + 0.6, side)
     axes = figure.add_subplot()

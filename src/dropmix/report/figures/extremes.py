@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dropmix.report.figures.style import DROPMIX, METHOD, VANILLA, figure_function, grid, new_figure, points
-from dropmix.report.names import arm_title, number, shorten
+from dropmix.report.names import arm_title, class_labels, number
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
@@ -68,7 +68,7 @@ def _series(comparison: "Comparison", dropmix: "Comparison | None") -> list[tupl
 
 
 def _joined_marks(axes: Axes, comparison: "Comparison", chosen: list, series: list[tuple], rows: int) -> None:
-    names = [comparison.classes["class"][i] for i in chosen]
+    names, labels = [comparison.classes["class"][i] for i in chosen], class_labels(comparison)
     y = np.arange(len(names))
     table = np.array([[recalls.get(n, np.nan) for n in names] for _, recalls, *_ in series])
     if names:
@@ -76,6 +76,6 @@ def _joined_marks(axes: Axes, comparison: "Comparison", chosen: list, series: li
     for values, (label, _, accuracy, colour, marker, line) in zip(table, series):
         axes.plot(values, y, marker, color=colour, ms=5.5, mec="white", mew=0.4, label=label, zorder=3)
         axes.axvline(accuracy, color=colour, lw=1.1, ls=line, label=f"accuracy {accuracy:.2f} %", zorder=2)
-    axes.set_yticks(y, [shorten(n) for n in names])
+    axes.set_yticks(y, [labels[i] for i in chosen])
     axes.set_ylim(rows - 0.4, -0.6)
     grid(axes, "x")

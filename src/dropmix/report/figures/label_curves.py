@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dropmix.report.figures.style import DEGRADED, IMPROVED, RASTER_FROM, VANILLA, figure_function, grid, new_figure
-from dropmix.report.names import shorten
+from dropmix.report.names import short_names
 
 LABELLED = 5  # classes named on each side
 MANY = 200  # more lines than this are a thicket
@@ -77,9 +77,10 @@ def _named(axes, strengths: np.ndarray, curves: np.ndarray, classes: Sequence[st
     order = known[np.argsort(change[known], kind="stable")]
     worst = [i for i in order[:LABELLED] if change[i] < 0]
     best = [i for i in order[::-1][:LABELLED] if change[i] > 0]
+    short = short_names(classes, 20)
     for picked, color, dash in ((best, IMPROVED, "-"), (worst, DEGRADED, (0, (4, 2)))):
         for place, i in enumerate(picked):
-            label = f"{100 * change[i]:+.1f} {shorten(classes[i], 20)}"
+            label = f"{100 * change[i]:+.1f} {short[i]}"
             axes.plot(strengths, curves[i], color=color, ls=dash, lw=1.2, alpha=1 - 0.15 * place, label=label)
     axes.set(xlabel="share of the other image")
     axes.set_title("most improved and most degraded, points of recall", loc="left")

@@ -20,7 +20,7 @@ from dropmix.report.figures.style import (
     new_figure,
     points,
 )
-from dropmix.report.names import arm_title, comparison_title, shorten
+from dropmix.report.names import arm_title, class_labels, comparison_title, shorten
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
@@ -103,12 +103,13 @@ def name_largest(
     change = np.asarray(comparison.classes["recall_change"], dtype=float)
     order = np.argsort(change, kind="stable")
     both = np.stack([order[:count], order[::-1][:count]], axis=1).ravel() if len(order) > 12 else order
+    names = class_labels(comparison, 20)
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     taken: list[tuple[float, float, float]] = []  # left, right, height of the names so far, in points
     for i in dict.fromkeys(both.tolist()):
         if not (np.isfinite(x[i]) and np.isfinite(y[i])):
             continue
-        name = shorten(comparison.classes["class"][i], 20)
+        name = names[i]
         across, up = 72 * inches * (x[i] - x0) / (x1 - x0), 72 * inches * (y[i] - y0) / (y1 - y0)
         width = 3.7 * len(name) + 6  # of the mean letter at this size
         right = (change[i] < 0 and across + width < 72 * inches) or across < width

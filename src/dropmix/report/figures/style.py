@@ -14,6 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from dropmix.report.figures.fonts import use_fonts, without_boxes
+
 # Okabe & Ito's palette: told apart under the common colour deficiencies. Shape, position or hatch
 # always says the same as the colour.
 IMPROVED, DEGRADED, TIED = "#0072B2", "#D55E00", "#8C8C8C"
@@ -58,6 +60,7 @@ def figure_function(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with settings():
             figure = draw(*args, **kwargs)
+            use_fonts(figure)
             # The layout is solved here, once for all formats.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
@@ -67,12 +70,12 @@ def figure_function(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 class settings:
-    """Context in which a figure is drawn or saved: the report's rcParams, no warning on rare glyphs."""
+    """Context in which a figure is drawn or saved: the report's rcParams."""
 
     def __enter__(self) -> None:
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()
-        # Names in scripts that the bundled font lacks print as boxes in PNG and PDF; SVG keeps the text.
+        # Raised while widths are measured. No box is ever shown: SVG keeps the text, `rendered` escapes the rest.
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         self._rc = matplotlib.rc_context(_RC)
         self._rc.__enter__()
@@ -103,18 +106,20 @@ def save(figure: Figure, stem: str | Path, formats: tuple[str, ...] = ("png", "p
         The paths written.
     """
     stem = Path(stem)
-    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
-    for path, ending in zip(paths, formats):
-        path.write_bytes(rendered(figure, ending))
-    return paths
+    paths = {ending: stem.with_name(f"{stem.name}.{ending}") for ending in formats}
+    for ending in sorted(formats, key=lambda name: name != "svg"):
+        paths[ending].write_bytes(rendered(figure, ending))
+    return list(paths.values())
 
 
 def rendered(figure: Figure, ending: str) -> bytes:
-    """The bytes of a figure in one format."""
+    """The bytes of a figure in one format; take SVG first: PNG and PDF may need letters replaced."""
     empty = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     out = io.BytesIO()
     with settings():
-        figure.savefig(out, format=ending, dpi=_DPI, metadata=empty.get(ending))
+        # Escapes are longer than the letters: the frame grows around them.
+        frame = "tight" if ending != "svg" and without_boxes(figure) else None
+        figure.savefig(out, format=ending, dpi=_DPI, metadata=empty.get(ending), bbox_inches=frame)
     return out.getvalue()
 
 

@@ -13,19 +13,19 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from dropmix.report.figures.catalog import Plate
-from dropmix.report.figures.confusion import top_flows
+from dropmix.audit.verdict import verdict
+from dropmix.report.flows import top_flows
 from dropmix.report.names import clean, comparison_title, number
 from dropmix.report.page.class_data import class_data
-from dropmix.report.page.svg import inline_svg
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import layout
-from dropmix.report.verdict import factual_verdicts
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
+    from dropmix.report.figures.catalog import Plate
 
-PAGE_BYTES = 1_900_000  # figures beyond it are linked to instead of included
+PAGE_BYTES = 1_900_000  # figures beyond it are left out
+FIGURES = 12  # of all arms together: drawing one takes a fifth of a second
 ROWS_WITHOUT_SCRIPT = 600  # rows of the plain class tables, all arms together
 _ORDER = (  # which figures enter first when the page gets large
     "rate-curves",
@@ -40,38 +40,30 @@ _ORDER = (  # which figures enter first when the page gets large
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure on the page: its markup, or None where only a link is given."""
+    """A figure on the page: its markup, or None where the figure is left out."""
 
-    plate: Plate
+    plate: "Plate"
     svg: Markup | None
 
 
 def page(
     audit: "Audit",
-    plates: Sequence[Plate],
+    plates: "Sequence[Plate]" = (),
     card: Mapping[str, Any] | None = None,
-    verdicts: Sequence[str] | None = None,
     downloads: Sequence[str] = (),
+    figures: bool = False,
 ) -> str:
     """Write the page.
 
     Args:
         audit: what was found.
-        plates: figures, from `dropmix.report.figures.catalog.plates`.
+        plates: figures, from `dropmix.report.figures.catalog.plates`; at most `FIGURES` of them are drawn.
         card: how the runs came about: nested dicts of text, shown as they are.
-        verdicts: a text a comparison, in the audit's order; the exact measures speak if None.
         downloads: names of files beside the page.
+        figures: whether `figures/<stem>.svg` will lie beside the page, to be linked to where a figure is left out.
     Returns:
-        HTML of about 2 MB at most; a figure that no longer fits is a link to `figures/<stem>.svg`.
-    Raises:
-        ValueError: `verdicts` has another length than the audit.
+        HTML of about 2 MB at most.
     """
-    verdicts = factual_verdicts(audit) if verdicts is None else list(verdicts)
-    if len(verdicts) != len(audit.comparisons):
-        raise ValueError(
-            f"report: expected verdicts with {len(audit.comparisons)} texts, one a comparison, "
-            f"got {len(verdicts)}. Leave them out for the measured facts."
-        )
     template = _environment().get_template("report.html")
     script = _resource("report.js")
     data = class_data(audit)
@@ -83,13 +75,14 @@ def page(
         "style": Markup(_resource("report.css")),
         "data": Markup(_json(data)),
         "inferred": any("p" in arm["columns"] for arm in data["arms"]),
-        "verdicts": [_headed(c, text) for c, text in zip(audit.comparisons, verdicts)],
+        "verdicts": [_headed(c, text) for c, text in zip(audit.comparisons, map(verdict, audit.comparisons))],
         "notes": list(dict.fromkeys([*getattr(audit, "notes", []), *_notes(audit)])),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
         "arms": _arms(audit),
         "card": card or {},
         "downloads": list(downloads),
+        "linked": figures,
     }
     bare = template.render(context | {"shared": _links(plates, None), "figures": _by_arm(audit, plates, {})})
     svgs = _affordable(plates, PAGE_BYTES - len(bare.encode("utf-8", "replace")))
@@ -182,22 +175,29 @@ def _notes(audit: "Audit") -> list[str]:
     return notes
 
 
-def _links(plates: Sequence[Plate], arm: int | None) -> list[Shown]:
+def _links(plates: "Sequence[Plate]", arm: int | None) -> list[Shown]:
     return [Shown(p, None) for p in plates if p.arm == arm]
 
 
-def _by_arm(audit: "Audit", plates: Sequence[Plate], svgs: Mapping[str, Markup]) -> list[list[Shown]]:
+def _by_arm(audit: "Audit", plates: "Sequence[Plate]", svgs: Mapping[str, Markup]) -> list[list[Shown]]:
     return [[Shown(p, svgs.get(p.stem)) for p in plates if p.arm == i] for i in range(len(audit.comparisons))]
 
 
-def _affordable(plates: Sequence[Plate], room: int) -> dict[str, Markup]:
-    """The SVG of the most telling figures that fit into `room` bytes, by stem."""
+def _affordable(plates: "Sequence[Plate]", room: int) -> dict[str, Markup]:
+    """The SVG of the most telling figures that fit into `room` bytes, by stem; only these are drawn."""
+    if not plates:
+        return {}
+    from dropmix.report.figures.style import rendered
+    from dropmix.report.page.svg import inline_svg
+
     svgs: dict[str, Markup] = {}
     rank = {kind: i for i, kind in enumerate(_ORDER)}
-    position = {p.stem: i for i, p in enumerate(plates)}
-    for plate in sorted(plates, key=lambda p: rank.get(p.kind, len(rank))):
-        label = f"{plate.title}. {plate.caption}"
-        svg = inline_svg(plate.figure, plate.svg, f"f{position[plate.stem]}-", label)
+    # All figures of the first arms, rather than one of each: an arm is judged by its figures together.
+    order = sorted(range(len(plates)), key=lambda i: (plates[i].arm or 0, rank.get(plates[i].kind, len(rank))))
+    for i in order[:FIGURES]:
+        plate = plates[i]
+        figure = plate.draw()
+        svg = inline_svg(figure, rendered(figure, "svg"), f"f{i}-", f"{plate.title}. {plate.caption}")
         size = len(svg.encode("utf-8", "replace"))
         if size <= room:
             room -= size

@@ -5,9 +5,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from dropmix.audit.spreadsheet import guarded
 from dropmix.report.names import clean, method_title
 from dropmix.report.tables.paper_layout import Measures, Row
 
@@ -146,29 +148,57 @@ def _floor(measures: Measures) -> str:
     return f"{measures.floor:.0f} [{measures.floor_low:.0f}, {measures.floor_high:.0f}]"
 
 
-def to_terminal(rows: Sequence[Row], title: str | None = None, width: int | None = None) -> Table:
+def to_terminal(
+    rows: Sequence[Row], title: str | None = None, width: int | None = None, ascii_only: bool = False
+) -> Table:
     """A rich table; names are shown as they are, never read as markup.
 
     Args:
         rows: as `paper_table` gives them.
         title: a line above.
-        width: characters that there are; where the paper's layout needs more, the arms are stacked.
+        width: characters that there are; where the paper's layout needs more, the arms are stacked, and where these
+            do too, each arm is a few lines of text.
+        ascii_only: no arrows, Greek letters or lines of a box.
     """
     plan = layout(rows)
     if width is not None and _width(plan) > width:
         plan = stacked(rows)
-    table = Table(title=Text(title) if title else None, title_justify="left")
+        if _width(plan) > width:
+            return _listed(plan, ascii_only)
+    look = box.ASCII if ascii_only else box.HEAVY_HEAD
+    table = Table(title=Text(title) if title else None, title_justify="left", box=look)
     headings = [name for name, width in plan.spans for _ in range(width)]
     texts = {"Network", "Method"}
     for name, above in zip(plan.head, headings, strict=True):
         short = above.replace(" DropMix", "") if name not in texts else ""
-        heading = Text(f"{short}\n{name}" if short else f"\n{name}")
+        name_shown = _plain(name) if ascii_only else name
+        heading = Text(f"{short}\n{name_shown}" if short else f"\n{name_shown}")
         table.add_column(heading, justify="left" if name in texts else "right", no_wrap=name not in texts)
     for i, line in enumerate(plan.lines):
         if i and plan.starts[i]:
             table.add_section()
         table.add_row(*(Text.assemble((c.text, "bold" if c.bold else ""), c.spread) for c in line))
     return table
+
+
+def _listed(plan: Layout, ascii_only: bool) -> Table:
+    """One arm after the other, name first, for terminals of a few columns."""
+    table = Table.grid()
+    table.add_column(overflow="fold")
+    names = plan.head.index("r")
+    method = [""] * names
+    for line in plan.lines:
+        method = [str(cell) or before for cell, before in zip(line[:names], method)]
+        rate = str(line[names])
+        table.add_row(Text(" ".join(filter(None, method)) + (f" r={rate}" if rate not in ("-", "0") else ""), "bold"))
+        for head, cell in zip(plan.head[names + 1 :], line[names + 1 :]):
+            table.add_row(Text(f"  {_plain(head) if ascii_only else head} {cell}"))
+    return table
+
+
+def _plain(heading: str) -> str:
+    """A heading in ASCII."""
+    return heading.replace(" ↑", "").replace(" ↓", "").replace("Δ", "d")
 
 
 def _width(plan: Layout) -> int:
@@ -187,7 +217,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 
 def escape_markdown(cell: Cell) -> str:
-    text = "".join("\\" + c if c in "\\|*_<>`[]" else c for c in cell.text)
+    text = "".join("\\" + c if c in "\\|*_<>`[]$~" else c for c in cell.text)
     return (f"**{text}**" if cell.bold else text) + cell.spread
 
 
@@ -206,7 +236,9 @@ def to_latex(rows: Sequence[Row]) -> str:
     lines += [" & ".join(symbols.get(n, n) for n in plan.head) + r" \\"]
     for starts, line in zip(plan.starts, plan.lines, strict=True):
         lines += [r"\midrule"] if starts else []
-        lines.append(" & ".join(map(escape_latex, line)) + r" \\")
+        first, *rest = map(escape_latex, line)
+        # After a row's end LaTeX takes what stands in brackets for a length.
+        lines.append(" & ".join([f"{{}}{first}" if first.startswith("[") else first, *rest]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
@@ -230,7 +262,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(_CSV + (_CSV_FLOOR if floors else []))
     for row in rows:
         rate = "" if row.rate is None else f"{row.rate:g}"
-        line = [row.group, row.method, *_csv_arm(row.without), rate, *_csv_arm(row.dropmix)]
+        line = [guarded(row.group), guarded(row.method), *_csv_arm(row.without), rate, *_csv_arm(row.dropmix)]
         extra = [_fixed(m.floor if m else None) for m in (row.without, row.dropmix)]
         writer.writerow(line + (extra if floors else []))
     return out.getvalue()
