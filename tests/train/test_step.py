@@ -182,3 +182,17 @@ def test_lr_is_set_for_all_parameters():
     stepper = make()
     stepper.set_lr(0.123)
     assert {group["lr"] for group in stepper.optimizer.param_groups} == {0.123}
+
+
+def test_adamw_takes_torchs_own_step():
+    stepper = make(optimizer="adamw", lr=0.01, weight_decay=0.1)
+    twin = Probe()
+    twin.load_state_dict(stepper.model.state_dict())
+    other = torch.optim.AdamW(twin.parameters(), lr=0.01, weight_decay=0.1)
+    x, y = batch()
+    for step in range(3):
+        stepper.step(x, y, 0, step)
+        other.zero_grad()
+        nn.functional.cross_entropy(twin(x), y).backward()
+        other.step()
+    torch.testing.assert_close(stepper.model.layer.weight, twin.layer.weight)

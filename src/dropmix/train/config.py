@@ -90,7 +90,7 @@ class Schedule(Frozen):
 
 
 class Train(Frozen):
-    """Optimisation. SGD with momentum, as in the paper.
+    """Optimisation. `optimizer` "sgd" is SGD with momentum, as in the paper; "adamw" ignores the momentum.
 
     `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
     Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
@@ -98,12 +98,13 @@ class Train(Frozen):
     mixed as a batch of its own.
     """
 
-    silent: ClassVar = ("lr_vanilla", "shards", "mix_within")
+    silent: ClassVar = ("lr_vanilla", "shards", "mix_within", "optimizer")
 
     epochs: int = Field(ge=1)
     batch: int = Field(default=100, ge=1)
     lr: float = Field(gt=0)
     lr_vanilla: float | None = Field(default=None, gt=0)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(default=5e-4, ge=0)

@@ -12,7 +12,7 @@ from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
 from dropmix.nets import hidden_modules
-from dropmix.train.config import RunSpec
+from dropmix.train.config import RunSpec, Train
 from dropmix.train.plan import stream
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -38,6 +38,20 @@ def pin(mix: Mix) -> Mix:
     return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()})
 
 
+def make_optimizer(model: nn.Module, train: Train) -> torch.optim.Optimizer:
+    """Return the optimiser that `train.optimizer` names, over all weights of a model."""
+    if train.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, fused=True)
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=train.lr,
+        momentum=train.momentum,
+        nesterov=train.nesterov,
+        weight_decay=train.weight_decay,
+        fused=True,
+    )
+
+
 class Stepper:
     """Model, optimiser and augmentation of a run, and the step that joins them.
 
@@ -57,14 +71,7 @@ class Stepper:
         self.smoothing = train.label_smoothing
         # PuzzleMix's official code scales its clean loss, cross-entropy, to a loss that is a mean over B x K.
         self.clean_scale = 2 / num_classes if train.loss == "bce-of-softmax" else 1.0
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=train.lr,
-            momentum=train.momentum,
-            nesterov=train.nesterov,
-            weight_decay=train.weight_decay,
-            fused=True,
-        )
+        self.optimizer = make_optimizer(model, train)
         self.augment = DropMix(
             arm.method,
             arm.rate,
