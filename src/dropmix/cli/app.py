@@ -4,10 +4,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from dropmix import __version__
 
+
+class InOrder(TyperGroup):
+    """Lists commands in the order of `dropmix.cli.COMMANDS`; Typer alone would put nested ones last."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        from dropmix.cli import COMMANDS
+
+        return sorted(self.commands, key=[name.replace("_", "-") for name in COMMANDS].index)
+
+
 app = typer.Typer(
+    cls=InOrder,
     name="dropmix",
     help="Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.",
     no_args_is_help=True,
@@ -30,6 +42,6 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
     DEBUG["on"] = debug

@@ -27,7 +27,10 @@ def audit(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the audit's own random numbers.")] = 0,
 ) -> None:
-    """Show which classes the treated arms hurt. Takes predictions of any framework, or a grid's folder."""
+    """Find the classes that an augmentation hurts.
+
+    Takes predictions of any framework, or a grid's folder.
+    """
     from dropmix.audit import audit_grid, audit_predictions
     from dropmix.grid.store import run_card
 

@@ -22,7 +22,7 @@ def bench(
         list[str] | None, typer.Option("--set", help="A setting, e.g. network=wrn10-1; may be repeated.")
     ] = None,
 ) -> None:
-    """How fast one run trains on this machine, beside what its arithmetic and memory allow."""
+    """Measure training speed beside this machine's limits."""
     from dropmix.cli.options import grid_of
     from dropmix.grid.estimate import Sizes
     from dropmix.train.device import is_slow_in_bf16, keep_freed_memory, make_deterministic, resolve_device

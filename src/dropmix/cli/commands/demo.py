@@ -14,7 +14,10 @@ from dropmix.cli.training import train_runs
 def demo(
     out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Processes side by side.")] = None
 ) -> None:
-    """Train vanilla, CutMix and CutMix + DropMix on the digits that ship with scikit-learn, and report."""
+    """Train, audit and report on the digits of scikit-learn.
+
+    Three arms: vanilla, CutMix, and CutMix with DropMix.
+    """
     from dropmix.recipes import get_recipe
 
     status = train_runs(get_recipe("digits").runs, out, data=None, workers=workers)

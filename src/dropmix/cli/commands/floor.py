@@ -17,7 +17,10 @@ def floor(
     disagreement: Annotated[float, typer.Option(help="Images on which two seeds differ, percent.")] = 13.0,
     repetitions: Annotated[int, typer.Option(help="Simulated studies.")] = 200,
 ) -> None:
-    """Show how many classes would look degraded if all changed alike."""
+    """Count the classes that would look degraded by chance.
+
+    Every class is given the same change; what remains is noise.
+    """
     from dropmix.studies.floor import floor as simulate
 
     row = simulate(

@@ -23,7 +23,10 @@ def label_info(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
-    """Measure how fast mixing takes a class's label away: confidence in it against mixing strength."""
+    """Measure how fast mixing takes a class's label away.
+
+    Shows the confidence in the own class against the mixing strength.
+    """
     import numpy as np
 
     from dropmix.studies.label_files import print_correlations, read_changes, write_label_information

@@ -9,7 +9,7 @@ from dropmix.cli.app import app
 
 paper = typer.Typer(
     name="paper",
-    help="Plan and render the paper's tables and figures, ours beside the printed ones.",
+    help="Plan, render and test the paper's tables and figures.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -30,7 +30,10 @@ def plan(
     device: Annotated[str, typer.Option(help="Where to time steps: auto, cpu, cuda or cuda:N.")] = "auto",
     quick: Annotated[bool, typer.Option("--quick", help="Count FLOPs only, time nothing.")] = False,
 ) -> None:
-    """List the runs behind tables and figures, each once, with FLOPs, an estimate of time, and the commands."""
+    """List the runs behind tables and figures.
+
+    Each run once, with FLOPs, an estimate of time, and the commands that train them.
+    """
     from dropmix.grid.view import duration
     from dropmix.paper.exhibits import plan as planned
     from dropmix.paper.plan import commands, costs
@@ -72,7 +75,10 @@ def render(
         "paper"
     ),
 ) -> None:
-    """Render tables and figures from what is there: ours beside the printed numbers, and what is missing."""
+    """Render tables and figures from finished runs.
+
+    Shows our numbers beside the printed ones, and names what is missing.
+    """
     from rich.console import Console
 
     from dropmix.paper.exhibits import find_exhibits
@@ -112,7 +118,10 @@ def claims(
     out: Annotated[Path | None, typer.Option(help="Write claims.md and claims.csv here.")] = None,
     seed: Annotated[int, typer.Option(help="Of the random halves of seeds.")] = 0,
 ) -> None:
-    """Test what the paper says in words: unevenness, DropMix's rescue, confidence, Sec. 5.3's hypotheses."""
+    """Test what the paper claims in words.
+
+    Unevenness, DropMix's rescue, confidence, and the hypotheses of Sec. 5.3.
+    """
     from dropmix.paper.claim_tables import claims_lines, write_claims
     from dropmix.paper.claims_of_runs import group_claims
     from dropmix.paper.runs import find_groups

@@ -15,5 +15,5 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write; default FOLDER/report.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as png, pdf and svg.")] = False,
 ) -> None:
-    """Write the report of a grid: HTML, tables and figures."""
+    """Write a grid's HTML page, figures and tables."""
     write_grid_report(folder, out or folder / "report", figures)

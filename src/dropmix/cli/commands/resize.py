@@ -19,7 +19,10 @@ def resize(
     out: Annotated[Path, typer.Argument(help="Where the copies go.")],
     size: Annotated[int, typer.Option(min=1, help="Shorter side, pixels.")] = 256,
 ) -> None:
-    """Copy a folder of pictures with their shorter side resized (JPEG, quality 95); run again, it goes on."""
+    """Copy a folder of pictures at a smaller size.
+
+    Resizes the shorter side and writes JPEG of quality 95. The same command resumes.
+    """
     from dropmix.data.resize import resize_folder
     from dropmix.train.device import cores
 

@@ -49,7 +49,7 @@ def run(
     download: Annotated[bool, typer.Option("--download", help="Fetch CIFAR into --data if it is not there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
-    """Train a grid of arms x seeds; skips what is done, resumes what is broken."""
+    """Train a grid of arms and seeds; resume what is unfinished."""
     from dropmix.recipes import RECIPES
 
     if recipe is None and config is None:

@@ -29,7 +29,10 @@ def select(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
     time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
 ) -> None:
-    """Choose the DropMix rate that keeps the accuracy and degrades the fewest classes."""
+    """Choose a DropMix rate without flattering it.
+
+    Keeps the accuracy and degrades the fewest classes: on a validation split, then once on test.
+    """
     if select_on not in ("validation", "test"):
         raise ValueError(f"--select-on: expected validation or test, got {select_on!r}. Choose one.")
     training = {"workers": workers, "device": device, "time_limit": _seconds(time_limit)}

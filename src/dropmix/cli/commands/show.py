@@ -15,7 +15,10 @@ def show(
     out: Annotated[Path | None, typer.Option(help="Where to save the PNG; default METHOD.png.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
 ) -> None:
-    """Draw a picture of what a method does: images, partners, masks, mixed images and their label shares."""
+    """Draw what a method does to a few images.
+
+    Images, partners, masks, mixed images, and the shares of their labels.
+    """
     from dropmix.grid.arm import parse_methods
     from dropmix.studies.gallery import show as draw
 

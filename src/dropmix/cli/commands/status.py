@@ -10,7 +10,7 @@ from dropmix.cli.app import app
 
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
-    """Show what is done, broken and left in a grid's folder."""
+    """List which runs of a grid are done, broken or left."""
     from dropmix.audit.arm_names import visible
     from dropmix.grid.store import scan
     from dropmix.train.config import RunSpec
