@@ -14,6 +14,7 @@ COMMANDS = (
     "report",
     "audit",
     "select",
+    "plan",
     "paper",
     "show",
     "floor",

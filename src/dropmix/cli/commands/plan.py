@@ -1,0 +1,101 @@
+"""The command plan: how many seeds and test images it takes to decide."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dropmix.cli.app import app
+
+
+@app.command()
+def plan(
+    audited: Annotated[Path | None, typer.Argument(metavar="[AUDIT]", help="audit.json, or the folder of one.")] = None,
+    protect: Annotated[str | None, typer.Option(help="Classes to decide, such as fox,lynx; all if left out.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Treated arm to look at; all if left out.")] = None,
+    new_images: Annotated[bool, typer.Option("--new-images", help="Ask about new images too.")] = False,
+    power: Annotated[float, typer.Option(help="Wished chance of a decision, percent.")] = 80.0,
+    change: Annotated[float, typer.Option(help="Without AUDIT: true change of the class, points.")] = -5.0,
+    images: Annotated[int, typer.Option(help="Without AUDIT: test images of the class.")] = 50,
+    tolerance: Annotated[float, typer.Option(help="Without AUDIT: points that may be lost.")] = 1.0,
+    disagreement: Annotated[float, typer.Option(help="Without AUDIT: percent of images where seeds differ.")] = 8.0,
+) -> None:
+    """Say how many seeds or images would decide a class.
+
+    From an audit it uses the noise that was measured, and takes the changes that were seen for the true ones.
+    """
+    if not 0 < power < 100:
+        raise ValueError(f"--power: expected percent between 0 and 100, got {power:g}. 80 is usual.")
+    if audited is None:
+        _assumed(change / 100, images, tolerance / 100, disagreement / 100, new_images)
+        return
+    names = None if protect is None else [name.strip() for name in protect.split(",") if name.strip()]
+    comparisons = _comparisons(audited)
+    arms = [c["arm"] for c in comparisons]
+    if arm is not None and arm not in arms:
+        raise ValueError(f"--arm: expected one of {', '.join(arms)}, got {arm!r}.")
+    for c in comparisons:
+        if arm in (None, c["arm"]):
+            _measured(c, names, new_images, power / 100)
+
+
+def _comparisons(path: Path) -> list[dict[str, Any]]:
+    import json
+
+    path = path / "audit.json" if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(f"{path}: expected audit.json, got nothing there. Run dropmix audit with --out first.")
+    try:
+        comparisons = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
+        missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise ValueError(f"{path}: expected the JSON of an audit, got something else. Give audit.json.") from None
+    if missing:
+        raise ValueError(f"{path}: expected decisions on classes, got an older audit. Audit the predictions again.")
+    return comparisons
+
+
+def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> None:
+    from dropmix.audit.inference.planner import to_decide
+
+    columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
+    unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
+    if unknown:
+        raise ValueError(f"--protect: expected names of classes, got {unknown[0]!r}. See the classes in audit.json.")
+    rows = to_decide(c["summary"], columns, names, new_images, power)
+    s = c["summary"]
+    kind = "new images" if new_images else "these images"
+    print(f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}:")
+    still = [row for row in rows if row.text]
+    for row in sorted(still, key=lambda row: min(row.seeds, 1e9))[:20]:
+        print(f"  {row.name}: {row.decision}; {row.text}")
+    if len(still) > 20:
+        print(f"  and {len(still) - 20} more")
+    print(f"  {len(rows) - len(still)} of {len(rows)} classes are decided.")
+    most = max((row.seeds for row in still), default=0.0)
+    if still and most < float("inf"):
+        print(f"  {most:.0f} seeds per arm would decide each of the rest with a chance of {100 * power:.0f} %.")
+
+
+def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:
+    from dropmix.audit.inference.planner import assumed_noise, power_of_decision
+
+    if images < 1 or not 0 < disagreement <= 0.5 or tolerance < 0:
+        raise ValueError(
+            f"plan: expected images of at least 1, disagreement in (0, 50] percent and tolerance of at least 0, "
+            f"got {images}, {100 * disagreement:g} and {100 * tolerance:g}."
+        )
+    noise = assumed_noise(disagreement)
+    noise = noise if new_images else noise.on_these_images()
+    word = "hurt" if change < -tolerance else "safe"
+    kind = "new images" if new_images else "these images"
+    print(f"Chance that a class is found {word} if its recall changes by {100 * change:+g} points ({kind}):")
+    factors = (1, 2, 4, 8)
+    print("  seeds per arm" + "".join(f"{f'{factor * images} images':>14}" for factor in factors))
+    for seeds in (2, 3, 5, 10, 20):
+        cells = []
+        for factor in factors:
+            hurt, safe = power_of_decision(change, tolerance, noise.variance(seeds, factor * images))
+            cells.append(float((hurt if word == "hurt" else safe)[0]))
+        print(f"  {seeds:>13}" + "".join(f"{f'{100 * cell:.0f} %':>14}" for cell in cells))
+    print(f"Assumed: two seeds of an arm disagree on {100 * disagreement:g} % of the class's images.")

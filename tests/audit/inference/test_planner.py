@@ -1,0 +1,114 @@
+"""The planner against simulation, and against its own arithmetic."""
+
+import numpy as np
+import pytest
+
+from dropmix.audit.inference.planner import (
+    Noise,
+    images_needed,
+    noise_of_audit,
+    power_of_decision,
+    seeds_needed,
+    to_decide,
+)
+
+
+@pytest.mark.parametrize("change", [-0.06, -0.02, 0.01, 0.03])
+def test_power_is_what_simulation_gives(change):
+    rng = np.random.default_rng(0)
+    se = 0.015
+    seen = change + se * rng.standard_normal(200_000)
+    hurt, safe = power_of_decision(change, 0.01, se**2)
+    assert hurt == pytest.approx(((seen + 0.01) / se < -1.6449).mean(), abs=0.004)
+    assert safe == pytest.approx(((seen + 0.01) / se > 1.6449).mean(), abs=0.004)
+
+
+def test_variance_is_that_of_simulated_predictions():
+    rng = np.random.default_rng(0)
+    seeds, n = 4, 60
+    rate = rng.beta(2, 1, n)
+    changes = []
+    for _ in range(3000):
+        moves = 0.3 * rng.standard_normal((2, seeds, 1))
+        p = 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + moves)))
+        right = rng.random((2, seeds, n)) < p
+        changes.append(right[1].mean() - right[0].mean())
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    at = 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + 0.3 * nodes[:, None])))
+    weights = weights / weights.sum()
+    mean = weights @ at.mean(axis=1)
+    class_part = weights @ (at.mean(axis=1) - mean) ** 2
+    flip = weights @ (at * (1 - at)).mean(axis=1)
+    noise = Noise(np.array([flip]), np.array([class_part]), np.zeros(1))
+    assert noise.variance(seeds, n)[0] == pytest.approx(np.var(changes), rel=0.08)
+
+
+def test_what_is_needed_is_just_enough():
+    noise = Noise(np.array([0.06, 0.03]), np.array([2e-4, 1e-4]), np.array([0.02, 0.01]))
+    change = np.array([-0.06, 0.04])
+    seeds = seeds_needed(change, 0.01, noise, np.array([200, 300]))
+    assert np.isfinite(seeds).all()
+    for i in range(2):
+        n = (200, 300)[i]
+        powers = [
+            max(float(p[i]) for p in power_of_decision(change, 0.01, noise.variance(s, n)))
+            for s in (seeds[i] - 1, seeds[i])
+            if s > 0
+        ]
+        assert powers[-1] >= 0.8
+        assert seeds[i] == 1 or powers[0] < 0.8
+    images = images_needed(change, 0.01, noise, 5)
+    for i in range(2):
+        less, enough = (
+            max(float(p[i]) for p in power_of_decision(change, 0.01, noise.variance(5, n)))
+            for n in (images[i] - 1, images[i])
+        )
+        assert less < 0.8 <= enough
+
+
+def test_a_change_at_the_tolerance_is_never_decided():
+    noise = Noise(np.array([0.06]), np.array([2e-4]), np.array([0.02]))
+    assert seeds_needed(np.array([-0.01]), 0.01, noise, 1000).tolist() == [np.inf]
+    assert images_needed(np.array([-0.01]), 0.01, noise, 5).tolist() == [np.inf]
+
+
+def test_seeds_alone_cannot_make_up_for_few_images():
+    noise = Noise(np.array([0.06]), np.array([1e-5]), np.array([0.1]))
+    assert seeds_needed(np.array([-0.05]), 0.01, noise, 20).tolist() == [np.inf]
+    assert np.isfinite(images_needed(np.array([-0.05]), 0.01, noise, 5)).all()
+
+
+def audit(**more):
+    summary = {"seed_variance_ratio": 1.5, "seeds_baseline": 4, "seeds_treated": 4} | more
+    classes = {
+        "class": ["fox", "lynx"],
+        "n": np.array([50, 80]),
+        "se_fixed_test": np.array([0.02, 0.015]),
+        "se_population": np.array([0.03, 0.02]),
+        "recall_change": np.array([-0.03, -0.2]),
+        "tolerance": np.array([0.01, 0.01]),
+        "decision": ["undecided", "hurt"],
+        "decision_population": ["undecided", "hurt"],
+    }
+    return summary, classes
+
+
+def test_noise_of_an_audit_gives_back_its_errors():
+    summary, classes = audit()
+    noise = noise_of_audit(summary, classes)
+    np.testing.assert_allclose(noise.on_these_images().variance(4, classes["n"]), classes["se_fixed_test"] ** 2)
+    np.testing.assert_allclose(noise.variance(4, classes["n"]), classes["se_population"] ** 2)
+
+
+def test_only_open_classes_get_advice():
+    fox, lynx = to_decide(*audit())
+    assert lynx.text == ""
+    assert "more seeds per arm" in fox.text
+    (only,) = to_decide(*audit(), names=["lynx"])
+    assert only.name == "lynx"
+
+
+def test_one_seed_asks_for_images():
+    fox, _ = to_decide(*audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1))
+    assert "images" in fox.text
+    assert "seed " not in fox.text

@@ -1,0 +1,51 @@
+"""The command plan on assumed noise and on an audit."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import dropmix.cli  # noqa: F401  (registers the commands)
+from dropmix.cli.app import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["plan", *map(str, arguments)])
+
+
+def test_power_grows_with_seeds_and_images():
+    lines = run("--change", "-6", "--images", 40).stdout.splitlines()
+    assert "found hurt" in lines[0]
+    table = [[int(cell) for cell in line.replace("%", "").split()] for line in lines[2:7]]
+    for row in table:
+        assert row[1:] == sorted(row[1:])
+    for column in zip(*table):
+        assert list(column) == sorted(column)
+
+
+@pytest.fixture
+def audit(tmp_path):
+    rows = [
+        {"class": "fox", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03},
+        {"class": "owl", "n": 90, "se_fixed_test": 0.01, "se_population": 0.02, "recall_change": 0.05},
+    ]
+    for row, decision in zip(rows, ("undecided", "safe")):
+        row |= {"tolerance": 0.01, "decision": decision, "decision_population": decision}
+    summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
+    content = {"comparisons": [{"arm": "mixup", "baseline": "vanilla", "summary": summary, "classes": rows}]}
+    (tmp_path / "audit.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_from_an_audit(audit):
+    text = run(audit).stdout
+    assert "fox: undecided; about" in text
+    assert "owl" not in text
+    assert "1 of 2 classes are decided" in text
+
+
+def test_unknown_names_are_one_line(audit):
+    for arguments in ((audit, "--protect", "wolf"), (audit, "--arm", "cutmix"), (audit / "none.json",)):
+        error = run(*arguments).exception
+        assert isinstance(error, ValueError)
+        assert "\n" not in str(error)
