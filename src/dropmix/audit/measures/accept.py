@@ -1,0 +1,165 @@
+"""Several right labels per example: predictions read a second time, and what the lost ones were taken for.
+
+Many pictures show more than one class. With the set of acceptable labels of each example,
+
+    right      the prediction is in the set
+    class      the example's own label, where it is in the set; else the only other acceptable label; an example with an
+               empty set, or with several acceptable labels that leave out its own, is left out and counted
+
+Predictions that are right are rewritten to the example's class, so that every later step counts them as right.
+
+Source:
+    Beyer et al. 2020, arXiv 2006.07159 (label sets of ImageNet); Kirichenko et al. 2023, arXiv 2401.01764, for kinds of
+    confusion under augmentation.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError
+from dropmix.audit.inputs.predictions import Predictions
+
+KINDS = ("another acceptable label", "same superclass", "label that shares pictures", "unrelated")
+SHARES = 0.05  # of a class's label sets that hold another class, for the two to share pictures
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Predictions with acceptable labels.
+
+    Args:
+        predictions: on the examples that have a class, right ones rewritten to it.
+        kept: their rows among the original examples, (N',).
+        moved: examples that went to their only other acceptable label.
+        empty: examples left out since no label is acceptable.
+        unclear: examples left out since several others are, and their own is not.
+    """
+
+    predictions: Predictions
+    kept: np.ndarray
+    moved: int
+    empty: int
+    unclear: int
+
+    @property
+    def note(self) -> str:
+        """What was done, for people."""
+        parts = [f"{self.moved} examples went to their only acceptable label"] if self.moved else []
+        parts += [f"{self.empty} with no acceptable label are left out"] if self.empty else []
+        parts += (
+            [f"{self.unclear} with several acceptable labels, but not their own, are left out"] if self.unclear else []
+        )
+        return f"With acceptable labels: {', '.join(parts)}." if parts else ""
+
+
+def with_acceptable_labels(p: Predictions) -> Reading:
+    """Read predictions with the label sets that they hold.
+
+    Args:
+        p: with `accept`, (N, A), filled up with -1.
+    Raises:
+        AuditError: no label sets, or none that leaves an example.
+
+    Example:
+        >>> p = Predictions("a", np.array([0, 0, 1]), np.array([[2, 1, 1]]), np.array([0]))
+        >>> accept = np.array([[0, 2], [1, -1], [-1, -1]])
+        >>> reading = with_acceptable_labels(replace(p, accept=accept))
+        >>> reading.predictions.labels.tolist(), reading.predictions.pred.tolist(), reading.empty
+        ([0, 1], [[0, 1]], 1)
+    """
+    if p.accept is None:
+        raise AuditError(f"{p.arm}: expected acceptable labels, got none. Give accept.")
+    accept = p.accept
+    own = (accept == p.labels[:, None]).any(axis=1)
+    count = _distinct(accept)
+    only = ~own & (count == 1)
+    kept = np.flatnonzero(own | only)
+    if not len(kept):
+        raise AuditError(f"{p.arm}: expected an example with an acceptable label, got none. Check accept.")
+    labels = np.where(only, accept.max(axis=1), p.labels).astype(p.labels.dtype)
+    right = acceptable(p.pred, accept)
+    read = replace(p, labels=labels, pred=np.where(right, labels, p.pred).astype(p.pred.dtype), topk=None)
+    return Reading(
+        read.take(kept),
+        kept,
+        moved=int(only.sum()),
+        empty=int((count == 0).sum()),
+        unclear=int((~own & (count > 1)).sum()),
+    )
+
+
+def acceptable(pred: np.ndarray, accept: np.ndarray) -> np.ndarray:
+    """Whether each prediction is in its example's set, (S, N), bool.
+
+    Args:
+        pred: (S, N).
+        accept: (N, A), filled up with -1.
+    """
+    right = np.zeros(pred.shape, dtype=bool)
+    for column in accept.T:  # one column at a time: (S, N, A) may not fit
+        right |= (pred == column) & (column >= 0)
+    return right
+
+
+def _distinct(accept: np.ndarray) -> np.ndarray:
+    """Different labels of each set, (N,)."""
+    ordered = np.sort(accept, axis=1)
+    new = np.ones(ordered.shape, dtype=bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    return (new & (ordered >= 0)).sum(axis=1)
+
+
+def shares_pictures(accept: np.ndarray, k: int) -> np.ndarray:
+    """Whether a class's label sets often hold another class, (K, K), bool, rows = class, False on the diagonal.
+
+    Args:
+        accept: (N, A), filled up with -1.
+        k: number of classes.
+
+    Example:
+        >>> shares_pictures(np.array([[0, 1], [0, -1]]), 3).astype(int).tolist()
+        [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    """
+    from scipy import sparse
+
+    rows, columns = np.nonzero(accept >= 0)
+    ones = np.ones(len(rows))
+    held = sparse.csr_matrix((ones, (rows, accept[rows, columns])), shape=(len(accept), k)).minimum(1)
+    together = (held.T @ held).toarray()
+    sets = np.maximum(np.diag(together), 1)
+    often = together >= SHARES * sets[:, None]
+    return often & (together > 0) & ~np.eye(k, dtype=bool)
+
+
+def kinds_of_confusion(
+    labels: np.ndarray, pred: np.ndarray, accept: np.ndarray, superclasses: np.ndarray | None, k: int
+) -> np.ndarray:
+    """Share of each class's examples that are taken for each kind of other class, mean over seeds, (K, 4).
+
+    The columns are `KINDS`; a wrong prediction counts once, as the first kind that fits. Rows add up to one minus the
+    recall as labelled; NaN for a class without examples. The difference of two arms says what the lost ones became.
+
+    Args:
+        labels: as given, (N,).
+        pred: (S, N).
+        accept: (N, A), filled up with -1.
+        superclasses: number of each class's superclass, (K,); None where there are none.
+        k: number of classes.
+
+    Example:
+        >>> accept = np.array([[0, 1], [0, -1], [0, -1]])
+        >>> kinds = kinds_of_confusion(np.zeros(3, int), np.array([[1, 2, 0]]), accept, None, 3)
+        >>> kinds[0].round(2).tolist()
+        [0.33, 0.0, 0.0, 0.33]
+    """
+    seeds = len(pred)
+    wrong = pred != labels
+    other = wrong & acceptable(pred, accept)
+    sibling = np.zeros_like(wrong) if superclasses is None else superclasses[pred] == superclasses[labels]
+    shared = shares_pictures(accept, k)[labels, pred]
+    kind = np.select([other, sibling, shared], [0, 1, 2], default=3)
+    code = np.broadcast_to(labels, pred.shape)[wrong] * 4 + kind[wrong]
+    counts = np.bincount(code, minlength=4 * k).reshape(k, 4) / seeds
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return counts / np.bincount(labels, minlength=k)[:, None]
