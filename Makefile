@@ -28,7 +28,7 @@ lint: setup
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 docs: setup
-	$(BIN)/python docs/methods_table.py
+	$(BIN)/python docs/write_gallery.py
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 	@echo docs/_build/html/index.html
 
