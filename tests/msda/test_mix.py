@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dropmix.msda.mix import Mix, apply_mix, label_shares, mix_images, mix_labels, move_cells
-from dropmix.msda.pixels import blend, paste_boxes
+from dropmix.msda.labels import label_shares, mix_labels
+from dropmix.msda.mix import Mix, apply_mix, mix_images
+from dropmix.msda.pixels import blend, move_cells, paste_boxes
 
 from .conftest import draw_from, images, seeded
 from .naive import naive_apply

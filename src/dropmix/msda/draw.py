@@ -5,7 +5,7 @@ what is drawn is numpy's, whose calls on small arrays cost a third of torch's.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
@@ -154,7 +154,7 @@ def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: B
 def box_share(box: Tensor, height: int, width: int) -> Tensor:
     """Return the share of each image that its box leaves to the own image, (n,), float32, beside the boxes."""
     if box.device.type != "cpu":
-        return 1 - (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2]) / (height * width)
+        return 1 - ((box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])).float() / (height * width)
     y0, y1, x0, x1 = box.numpy().T
     share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
     return torch.from_numpy(share.astype(np.float32))
@@ -177,3 +177,12 @@ def check_images(where: str, x: Tensor) -> None:
     if x.ndim != 4:
         what_to_do = "Add a batch axis with x[None]." if x.ndim == 3 else "Pass a batch of images."
         raise ValueError(f"{where}: expected x of shape (B, C, H, W), got {tuple(x.shape)}. {what_to_do}")
+
+
+def check_sides(where: str, sides: Sequence[int]) -> None:
+    """Raise a ValueError unless a box fits: on a side of 2 pixels half a box is no pixel, so nothing would be mixed."""
+    if min(sides) < 3:
+        raise ValueError(
+            f"{where}: expected sides of at least 3 pixels, got {' x '.join(map(str, sides))}. "
+            "Boxes of smaller images are empty. Use mixup."
+        )

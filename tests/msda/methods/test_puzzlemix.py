@@ -156,13 +156,13 @@ def test_block_counts_are_drawn_uniformly_among_divisors():
 def test_grids_of_transport_are_fine_and_at_most_sixteen(size, cell, grids):
     seen = set()
     for seed in range(12):
-        x = images(1, size, size)
-        mix = puzzlemix(x, torch.ones(1, size, size), generator=seeded(seed), transport_cell=cell)
+        x = images(2, size, size)
+        mix = puzzlemix(x, torch.ones(2, size, size), generator=seeded(seed), transport_cell=cell)
         n = mix.own_cells.shape[-1]
         assert size % n == 0
         assert n <= 16
         seen.add(n)
-        assert apply_mix(x, torch.eye(1), mix)[0].shape == x.shape
+        assert apply_mix(x, torch.eye(2), mix)[0].shape == x.shape
     assert seen <= grids
 
 

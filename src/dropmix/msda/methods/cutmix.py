@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import BoxForm, Per, check_images, draw_box, draw_lam, draw_partner, shape_only
+from dropmix.msda.draw import BoxForm, Per, check_images, check_sides, draw_box, draw_lam, draw_partner, shape_only
 from dropmix.msda.mix import Mix
 
 
@@ -28,7 +28,7 @@ def cutmix(
     Returns:
         Mix with box (1, 4) or (B, 4), and the realised share as lam.
     Raises:
-        ValueError: x is not 4-D, or alpha <= 0.
+        ValueError: x is not 4-D, a side is below 3 pixels, or alpha <= 0.
     Source:
         Yun et al. 2019, Alg. A1. lam is the realised share, as in the official code.
     Example:
@@ -37,7 +37,10 @@ def cutmix(
         torch.Size([4, 4])
     """
     check_images("cutmix", x)
+    check_sides("cutmix", x.shape[-2:])
     height, width = x.shape[-2:]
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
     box, share = draw_box(lam, height, width, form, generator)

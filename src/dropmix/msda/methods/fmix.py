@@ -35,6 +35,8 @@ def fmix(
     check_images("fmix", x)
     if not 0 <= decay < float("inf"):
         raise ValueError(f"fmix: expected decay in [0, inf), got {decay}. The paper uses 3.0.")
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     height, width = x.shape[-2:]
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
@@ -48,8 +50,8 @@ def fmix(
 
 def _smooth_noise(n: int, height: int, width: int, decay: float, generator: Generator | None) -> Tensor:
     """Real noise whose amplitude falls as frequency^-decay, (n, H, W), on the CPU."""
-    rows = torch.fft.fftfreq(height, device="cpu")[:, None]
-    columns = torch.fft.rfftfreq(width, device="cpu")
+    rows = torch.fft.fftfreq(height, dtype=torch.float32, device="cpu")[:, None]
+    columns = torch.fft.rfftfreq(width, dtype=torch.float32, device="cpu")
     frequency = (rows.square() + columns.square()).sqrt().clamp_(min=1 / max(height, width))
-    parts = torch.randn(n, *frequency.shape, 2, device="cpu", generator=generator)
+    parts = torch.randn(n, *frequency.shape, 2, dtype=torch.float32, device="cpu", generator=generator)
     return torch.fft.irfft2(torch.view_as_complex(parts) / frequency**decay, s=(height, width))

@@ -38,6 +38,8 @@ def gridmix(
     if not 1 <= grid <= min(height, width):
         limit = min(height, width)
         raise ValueError(f"gridmix: expected grid in [1, {limit}], got {grid}. A cell is a pixel at least.")
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
     rank = torch.from_numpy(uniform(len(lam), grid * grid, generator=generator).argsort(1).argsort(1))

@@ -29,6 +29,8 @@ def mixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, 
         torch.Size([4, 1, 1, 1])
     """
     check_images("mixup", x)
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
     return Mix(partner=partner, lam=lam.expand(len(x)), mask=lam.view(-1, 1, 1, 1))

@@ -45,7 +45,7 @@ def puzzlemix(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Mix:
-    """Show each image where it is salient and moves its salient cells there (PuzzleMix).
+    """Keep each image where it is salient, and move its salient cells there (PuzzleMix).
 
         mask z = argmin of the energy in `puzzle_energy`; cells move by `transport`; label share = mean of z
 
@@ -87,6 +87,8 @@ def puzzlemix(
     """
     check_images("puzzlemix", x)
     _check_options(beta, gamma, eta, xi, labels, neighbourhood, clean, adversarial, epsilon)
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     lam = draw_lam(len(x), alpha, per, generator)

@@ -46,6 +46,8 @@ def resizemix(
         raise ValueError(
             f"resizemix: expected float images, which it resizes, got {x.dtype}. Convert them, e.g. x.float() / 255."
         )
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     box = _draw_box(1 if per == "batch" else len(x), height, width, low, high, generator)
@@ -68,8 +70,8 @@ def _shrink(x: Tensor, box: Tensor) -> Tensor:
     """Draw every whole image into its box: the pixel in the middle of the box shows the middle of the image."""
     batch, _, height, width = x.shape
     y0, y1, x0, x1 = box.float().view(-1, 4, 1).unbind(1)
-    rows = torch.arange(height, device=x.device)
-    columns = torch.arange(width, device=x.device)
+    rows = torch.arange(height, dtype=torch.float32, device=x.device)
+    columns = torch.arange(width, dtype=torch.float32, device=x.device)
     v = (2 * (rows + 0.5 - y0) / (y1 - y0) - 1)[:, :, None].expand(-1, -1, width)
     u = (2 * (columns + 0.5 - x0) / (x1 - x0) - 1)[:, None].expand(-1, height, -1)
     grid = torch.stack([u, v], -1).expand(batch, -1, -1, -1)

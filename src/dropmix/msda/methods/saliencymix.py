@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import BoxForm, Per, box_share, check_images, draw_lam, draw_partner, half_sides
+from dropmix.msda.draw import BoxForm, Per, box_share, check_images, check_sides, draw_lam, draw_partner, half_sides
 from dropmix.msda.mix import Mix
 from dropmix.msda.saliency import ask_saliency
 
@@ -33,7 +33,7 @@ def saliencymix(
     Returns:
         Mix with box (B, 4), and the realised share as lam.
     Raises:
-        ValueError: shapes that do not fit, saliency that is not finite, or alpha <= 0.
+        ValueError: shapes that do not fit, a side below 3 pixels, saliency that is not finite, or alpha <= 0.
     Source:
         Uddin et al. 2021, Sec. 3.2. Differs: the official code takes the box of one image for the whole batch, which
         misses the salient part of all others; here each partner has its own. Saliency comes from the caller.
@@ -45,6 +45,9 @@ def saliencymix(
         torch.Size([2, 4])
     """
     check_images("saliencymix", x)
+    check_sides("saliencymix", x.shape[-2:])
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     saliency = ask_saliency("saliencymix", x, saliency)
     height, width = x.shape[-2:]
     lam = draw_lam(len(x), alpha, per, generator).expand(len(x))

@@ -42,10 +42,10 @@ def samplepairing(
     check_images("samplepairing", x)
     check_per(per)
     paired = pairing_is_on(*(epoch or (0, 1)), start=start, end=end, on=on, off=off)
-    if epoch is not None and not paired:
+    if len(x) < 2 or (epoch is not None and not paired):
         return Mix.identity(len(x))
-    half = torch.full((1, 1, 1, 1), 0.5, device="cpu")
-    return Mix(draw_partner(len(x), generator), torch.ones(len(x), device="cpu"), mask=half)
+    half = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float32, device="cpu")
+    return Mix(draw_partner(len(x), generator), torch.ones(len(x), dtype=torch.float32, device="cpu"), mask=half)
 
 
 def pairing_is_on(

@@ -43,6 +43,8 @@ def smoothmix(
         raise ValueError(
             f"smoothmix: expected spread with 0 < low <= high, got {spread}. Public code uses (0.25, 0.5)."
         )
+    if len(x) < 2:  # nobody to mix with
+        return Mix.identity(len(x))
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     y, at, s = uniform(3, 1 if per == "batch" else len(x), generator=generator)

@@ -44,7 +44,12 @@ def draw_attack(images: Tensor, probability: float, epsilon: float, generator: G
     own, partner, share = uniform(3, generator=generator)
     if min(own, partner) >= probability:
         return None
-    start = torch.rand(images.shape, device="cpu", generator=generator).mul_(2).sub_(1).mul_(epsilon / 255)
+    start = (
+        torch.rand(images.shape, dtype=torch.float32, device="cpu", generator=generator)
+        .mul_(2)
+        .sub_(1)
+        .mul_(epsilon / 255)
+    )
     start = _within(images, start.to(images.device, non_blocking=True))
     return Attack(bool(own < probability), bool(partner < probability), start, float(share))
 

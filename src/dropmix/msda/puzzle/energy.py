@@ -82,7 +82,7 @@ def puzzle_energy(
         lost_if_1.narrow(axis, 1, count).add_(d01 + d11, alpha=edge)
         lost_if_0.narrow(axis, 1, count).add_(d10 + d00, alpha=edge)
         weights.append((smooth + edge * (d10 + d01 - d11 - d00)).clamp_(min=0))
-    z = torch.linspace(0, 1, labels, device=s.device).view(1, -1, 1, 1)
+    z = torch.linspace(0, 1, labels, dtype=torch.float32, device=s.device).view(1, -1, 1, 1)
     theta = z * lost_if_1[:, None] + (1 - z) * lost_if_0[:, None]
     return theta, weights[0], weights[1]
 

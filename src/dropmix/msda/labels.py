@@ -1,0 +1,91 @@
+"""Labels: class ids or shares in, shares (B, K) out."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from dropmix.msda.mix import Mix
+
+_ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
+
+
+def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
+    """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
+    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity:
+        return _mix_ids(y, mix, num_classes)
+    shares = label_shares(y, num_classes)
+    if len(shares) != len(mix.lam):
+        raise ValueError(
+            f"apply_mix: expected labels of the mix's {len(mix.lam)} samples, got {len(shares)}. "
+            "Draw the mix for the batch it is applied to."
+        )
+    if mix.is_identity:
+        return shares
+    lam = mix.lam.to(shares, non_blocking=True)
+    other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
+    return other.lerp_(shares, lam[:, None])
+
+
+def _mix_ids(y: Tensor, mix: "Mix", num_classes: int | None) -> Tensor:
+    """The same for class ids: one tensor of shares instead of two."""
+    num_classes = check_ids(y, num_classes)
+    if y.is_cpu and mix.partner.is_cpu and mix.lam.is_cpu and not torch.compiler.is_compiling():
+        # The same sums in numpy, whose calls on small arrays cost half of torch's.
+        ids, lam = y.numpy(), mix.lam.numpy().astype(np.float32, copy=False)
+        row, table = _rows(len(ids)), np.zeros((len(ids), num_classes), np.float32)
+        table[row, ids] = lam
+        table[row, ids[mix.partner.numpy()]] += 1 - lam
+        return torch.from_numpy(table)
+    lam = mix.lam.to(y.device, torch.float32, non_blocking=True)[:, None]
+    y = y.long()
+    other = y.index_select(0, mix.partner.to(y.device, non_blocking=True))
+    shares = torch.zeros(len(y), num_classes, dtype=torch.float32, device=y.device)
+    return shares.scatter_(1, y[:, None], lam).scatter_add_(1, other[:, None], 1 - lam)
+
+
+@lru_cache(maxsize=64)
+def _rows(count: int) -> np.ndarray:
+    return np.arange(count)  # only ever read
+
+
+def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
+    """Return labels as shares (B, K) of float32 (float64 stays), from class ids (B,) or from shares.
+
+    Example:
+        >>> label_shares(torch.tensor([1]), 3)
+        tensor([[0., 1., 0.]])
+    """
+    if y.ndim == 2 and y.is_floating_point():
+        if num_classes is not None and y.shape[1] != num_classes:
+            raise ValueError(
+                f"labels: expected shares of num_classes = {num_classes} classes, got {y.shape[1]}. "
+                "Give as many columns as there are classes."
+            )
+        return y if y.dtype == torch.float64 else y.float()
+    num_classes = check_ids(y, num_classes)
+    shares = torch.zeros(len(y), num_classes, dtype=torch.float32, device=y.device)
+    return shares.scatter_(1, y.long()[:, None], 1.0)
+
+
+def check_ids(y: Tensor, num_classes: int | None) -> int:
+    """Return num_classes, or raise a ValueError unless y holds class ids (B,) below it."""
+    if y.ndim != 1 or y.dtype not in _ID_TYPES:
+        raise ValueError(
+            f"labels: expected class ids (B,) of int64 or shares (B, K) of float, got {tuple(y.shape)} of "
+            f"{y.dtype}. Pass integer class ids or one row of shares a sample."
+        )
+    if num_classes is None:
+        raise ValueError("labels: expected num_classes with class ids, got None. Say how many classes there are.")
+    # Reading the ids of another device would wait for it, and reading any would break a traced graph.
+    if y.is_cpu and len(y) > 0 and not torch.compiler.is_compiling():
+        ids = y.numpy()
+        low, high = np.minimum.reduce(ids), np.maximum.reduce(ids)
+        if not 0 <= low <= high < num_classes:
+            raise ValueError(
+                f"labels: expected class ids in [0, {num_classes}), got {low} to {high}. Raise num_classes or relabel."
+            )
+    return num_classes

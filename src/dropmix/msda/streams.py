@@ -1,0 +1,99 @@
+"""Draws as a function of seed, rank, worker and step, and what DataLoader workers share with their main process."""
+
+import hashlib
+import os
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import get_worker_info
+
+_WORKERS = 1024
+_CALLS = 3  # place of the main process's counter on the board; those of the workers follow
+
+
+def stream(seed: int, name: str, *place: int) -> Generator:
+    """Return the CPU generator of a stream at a place, e.g. (rank, worker, step).
+
+    Example:
+        >>> a, b = stream(0, "mix", 0, -1, 7), stream(0, "mix", 0, -1, 7)
+        >>> bool(torch.rand(1, generator=a) == torch.rand(1, generator=b))
+        True
+    """
+    key = hashlib.sha256("/".join(map(str, (seed, name, *place))).encode()).digest()
+    return Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
+
+
+def current_rank() -> int:
+    """Rank of this process: of `torch.distributed` where it runs, else of the environment (RANK), else 0."""
+    if _distributed():
+        return torch.distributed.get_rank()
+    return int(os.environ.get("RANK", "0"))
+
+
+def _distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+class Board:
+    """Memory that a module shares with the copies of itself in DataLoader workers.
+
+    The main process writes its settings there, so that a worker sees when its own copy is out of date. Everybody counts
+    calls there, each in a place of its own, so that the counts outlive workers and reach the main process's state.
+    """
+
+    def __init__(self) -> None:
+        self.values = _shared(torch.zeros(_CALLS + 1 + _WORKERS, dtype=torch.float64, device="cpu"))
+        self.rank: int | None = None
+
+    def publish(self, *settings: float) -> None:
+        """Write what the main process's module is set to. A worker's own changes stay in the worker."""
+        if get_worker_info() is None:
+            self.values.numpy()[:_CALLS] = settings
+
+    def is_current(self, *settings: float) -> bool:
+        """Whether settings are what the main process published last."""
+        return bool((self.values.numpy()[:_CALLS] == settings).all())
+
+    def next_place(self, step: int | None) -> tuple[int, ...]:
+        """Return (rank, worker, step), and count the call unless the step is given. The main process is worker -1."""
+        info = get_worker_info()
+        worker = -1 if info is None else info.id
+        rank = current_rank()
+        if info is not None and self.rank is not None and not _distributed():
+            rank = self.rank  # a spawned worker does not know it
+        if step is not None:
+            return rank, worker, step
+        counts = self.values.numpy()[_CALLS:]
+        slot = 0 if info is None else 1 + worker % _WORKERS
+        count = int(counts[slot])
+        counts[slot] += 1
+        # A worker whose memory is its own starts anew in every epoch: the loader's seed of the epoch tells them apart.
+        return (rank, worker, count) if info is None or self.values.is_shared() else (rank, worker, count, info.seed)
+
+    @property
+    def calls(self) -> Tensor:
+        """Calls counted so far by the main process and each worker, int64, without the zeros at the end."""
+        counts = self.values[_CALLS:].long()
+        used = counts.nonzero()
+        return counts[: int(used[-1]) + 1] if len(used) else counts[:1]
+
+    @calls.setter
+    def calls(self, counts: Tensor) -> None:
+        self.values[_CALLS:] = 0
+        self.values[_CALLS : _CALLS + len(counts)] = counts.double().cpu()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"values": self.values, "rank": current_rank() if get_worker_info() is None else self.rank}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if get_worker_info() is None and not self.values.is_shared():
+            self.values = _shared(self.values.clone())
+
+
+def _shared(values: Tensor) -> Tensor:
+    try:
+        return values.share_memory_()
+    except (RuntimeError, OSError):  # a machine without shared memory: see `next_place`
+        return values

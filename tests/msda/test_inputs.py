@@ -1,0 +1,148 @@
+"""What DropMix takes and gives back: evaluation, lone images, default dtypes, dicts, tv_tensors, rates per class."""
+
+from collections import UserDict
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from dropmix import DropMix, apply_mix
+
+from .conftest import draw_from, images, saliency_of, seeded
+
+
+def _saliency(x, _):
+    return saliency_of(x)
+
+
+def test_evaluation_gives_back_what_was_given():
+    x = images(4)
+    augment = DropMix("cutmix", num_classes=4).eval()
+    for y in (torch.tensor([3, 1, 0, 2]), torch.eye(4).half(), torch.tensor([9, 9, 9, 9])):
+        same, labels = augment(x, y)
+        assert same is x
+        assert labels is y
+    out = torch.empty_like(x)
+    assert augment(x, y, out=out)[0] is out
+    assert torch.equal(out, x)
+    augment.train().mixup_enabled = False
+    same, labels = augment(x, torch.tensor([3, 1, 0, 2]))
+    assert same is x
+    assert torch.equal(labels, torch.eye(4)[[3, 1, 0, 2]])
+
+
+def test_a_lone_image_is_never_mixed(method):
+    x = images(1)
+    for per in ("batch", "sample"):
+        for seed in range(4):
+            assert draw_from(method, x, seed, per=per).is_identity
+            for rate, unit in ((0.0, "batch"), (0.3, "sample"), (0.3, "count")):
+                augment: Any = DropMix(method, rate, num_classes=2, per=per, unit=unit)  # pyright: ignore
+                assert augment.draw(x, torch.zeros(1).long(), saliency=_saliency, generator=seeded(seed)).is_identity
+
+
+@pytest.mark.parametrize("name", ["cutmix", "saliencymix"])
+@pytest.mark.parametrize("shape", [(2, 2), (1, 8), (8, 2)])
+def test_boxes_that_would_be_empty_are_refused(name, shape):
+    with pytest.raises(ValueError, match=f"{name}: expected sides of at least 3 pixels, got {shape[0]} x {shape[1]}"):
+        draw_from(name, images(4, *shape))
+
+
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16, torch.float16])
+def test_the_default_dtype_changes_nothing(method, default):
+    x, y = images(6), torch.arange(6)
+    augment: Any = DropMix(method, 0.4, num_classes=6, unit="sample")
+    plain = augment.draw(x, y, saliency=_saliency, generator=seeded(2))
+    expected = [apply_mix(x, y, mix, num_classes=6) for mix in (plain, augment.eval().draw(x, y))]
+    try:
+        torch.set_default_dtype(default)
+        mix = augment.train().draw(x, y, saliency=_saliency, generator=seeded(2))
+        found = [apply_mix(x, y, mix, num_classes=6) for mix in (mix, augment.eval().draw(x, y))]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert mix.lam.dtype == torch.float32
+    for (a, b), (c, d) in zip(expected, found):
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)
+        assert d.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [dict, UserDict, MappingProxyType])
+def test_a_dict_is_copied_with_mixed_images_and_labels(kind):
+    batch = {"pixel_values": images(4), "labels": torch.arange(4), "path": ["a", "b", "c", "d"]}
+    given = kind(batch)
+    mixed = DropMix("mixup", num_classes=4, generator=seeded())(given)
+    x, y = DropMix("mixup", num_classes=4, generator=seeded())(batch["pixel_values"], batch["labels"])
+    assert torch.equal(mixed["pixel_values"], x)
+    assert torch.equal(mixed["labels"], y)
+    assert mixed["path"] is batch["path"]
+    assert given["labels"].ndim == 1
+    if kind is not MappingProxyType:
+        assert type(mixed) is kind
+    with pytest.raises(ValueError, match=r"expected a dict with one key of labels, .* got pixel_values, path"):
+        DropMix("mixup", num_classes=4)({"pixel_values": 0, "path": 1})
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_tv_tensors_stay_tv_tensors(method, rate):
+    tv_tensors = pytest.importorskip("torchvision.tv_tensors")
+    if method == "manifoldmix":
+        return
+    x, y = images(6), torch.arange(6)
+    augment: Any = DropMix(method, rate, num_classes=6)
+    mixed, _ = augment(tv_tensors.Image(x), y, saliency=_saliency, generator=seeded())
+    assert type(mixed) is tv_tensors.Image
+    assert torch.equal(mixed.as_subclass(torch.Tensor), augment(x, y, saliency=_saliency, generator=seeded())[0])
+
+
+@pytest.mark.parametrize("unit", ["sample", "count"])
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_equal_rates_per_class_draw_the_bits_of_the_number(unit, rate):
+    x, y = images(9), torch.arange(9) % 3
+    number: Any = DropMix("mixup", rate, num_classes=3, unit=unit, per="sample")
+    for per_class in (torch.full((3,), rate, dtype=torch.float64), [rate] * 3, {0: rate, 1: rate, 2: rate}):
+        vector: Any = DropMix("mixup", per_class, num_classes=3, unit=unit, per="sample")
+        for seed in range(5):
+            mixes = [augment.draw(x, y, generator=seeded(seed)) for augment in (number, vector)]
+            assert torch.equal(mixes[0].lam, mixes[1].lam)
+            assert torch.equal(mixes[0].partner, mixes[1].partner)
+
+
+@pytest.mark.parametrize("unit", ["sample", "count"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_each_class_stays_unmixed_at_its_own_rate(unit, soft):
+    rates, y = [0.0, 0.2, 0.7, 1.0], torch.arange(4).repeat(10)
+    augment: Any = DropMix("mixup", rates, num_classes=4, unit=unit, per="sample", seed=1)
+    kept, counts = np.zeros(4), set()
+    for _ in range(250):
+        mix = augment.draw(images(40, 4, 4), torch.eye(4)[y] if soft else y)
+        own = (mix.lam == 1).numpy()
+        kept += np.bincount(y.numpy(), weights=own, minlength=4)
+        counts.add(int(own.sum()))
+    assert kept[0] == 0
+    assert kept[3] == 2500
+    for label in (1, 2):
+        assert stats.binomtest(int(kept[label]), 2500, rates[label]).pvalue > 0.01
+    if unit == "count":
+        assert counts <= {18, 19, 20}
+
+
+def test_rates_per_class_may_change_and_are_checked():
+    augment: Any = DropMix("mixup", {2: 1.0}, num_classes=3, unit="sample")
+    assert augment.rate.tolist() == [0, 0, 1]
+    augment.rate = [0.5, 0.5, 0.5]
+    assert augment.rate == 0.5
+    for rate, options, message in (
+        ([0.1, 0.2], {"unit": "batch", "num_classes": 2}, "expected unit 'sample' or 'count' with a rate per class"),
+        ([0.1, 1.2], {"num_classes": 2}, r"expected rate in \[0, 1\], got 1.2"),
+        ([0.1, 0.2], {"num_classes": 3}, r"expected one rate or one per class, \(3,\), got shape \(2,\)"),
+        ({3: 0.2}, {"num_classes": 3}, r"expected class ids in \[0, 3\) as rate's keys, got 3"),
+        ({0: 0.2}, {}, "expected num_classes with a mapping of rates"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            DropMix("mixup", rate, **({"unit": "sample"} | options))  # pyright: ignore
+    with pytest.raises(ValueError, match=r"expected class ids in \[0, 3\), got 0 to 3"):
+        DropMix("mixup", {2: 0.5}, num_classes=3, unit="sample").draw(images(4), torch.arange(4))
