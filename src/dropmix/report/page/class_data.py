@@ -1,21 +1,30 @@
-"""The class table as the page's script reads it."""
+"""The class table, and the evidence behind its guaranteed counts, as the page's script reads them."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropmix.report.names import clean, comparison_title
+from dropmix.report.names import clean, comparison_title, plain_arms
 
 if TYPE_CHECKING:
-    from dropmix.audit.result import Audit, Comparison
+    from dropmix.audit import Audit, Comparison
+
+ROWS = 8_000  # of all arms together, about 1 MB
+LEAST_ROWS = 50  # of an arm
 
 
-def class_data(audit: "Audit") -> dict[str, Any]:
+def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[str, Any]:
     """The class table of every arm for the page's script.
 
+    Args:
+        audit: all comparisons.
+        train: training images by class name, where they are known.
     Returns:
-        `pool`: distinct columns; `arms`: title and, a column name each, its place in the pool.
+        `pool`: distinct columns; `arms`: title and, a column name each, its place in the pool; `total`, the number
+        of classes, of which the columns hold the protected, the hurt and those that fell most where there are too
+        many; `evidence`, places of what `hurt_among` computes from, where all classes are held.
         Recalls, changes and confidences in percent and points, rounded; NaN is null. A column that
         holds nothing is left out, and so is `n` where all classes have `each` examples.
     """
@@ -30,45 +39,79 @@ def class_data(audit: "Audit") -> dict[str, Any]:
         return places[key]
 
     arms = []
-    for c in audit.comparisons:
-        columns = {name: values for name, values in _columns(c).items() if any(v not in (None, "") for v in values)}
+    room = max(ROWS // len(audit.comparisons), LEAST_ROWS)
+    for c, plain in zip(audit.comparisons, plain_arms(audit)):
+        total = len(c.classes["class"])
+        rows = _rows(c, room)
+        columns = _columns(c, plain, rows, train or {})
+        columns = {name: values for name, values in columns.items() if any(v not in (None, "") for v in values)}
         each = columns.pop("n")[0] if len(set(columns["n"])) == 1 else None
         arms.append(
             {
                 "title": comparison_title(c),
                 "baseline": clean(c.baseline),
+                "plain": None if plain is None else comparison_title(plain),
                 "each": each,
+                "total": total,
                 "columns": {name: place(values) for name, values in columns.items()},
+                "evidence": None if len(rows) < total else _evidence(c, place),
             }
         )
     return {"pool": pool, "arms": arms}
 
 
-def _columns(c: "Comparison") -> dict[str, list]:
+def _rows(c: "Comparison", room: int) -> np.ndarray:
+    """Positions of the classes on the page, ascending: all, or those that matter most."""
+    change = np.asarray(c.classes["recall_change"], dtype=float)
+    if len(change) <= room:
+        return np.arange(len(change))
+    hurt = np.asarray(c.classes["decision"], dtype=object) == "hurt"
+    order = np.lexsort([change, ~hurt, ~np.asarray(c.classes["protected"], dtype=bool)])
+    return np.sort(order[:room])
+
+
+def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, train: Mapping[str, int]) -> dict:
     change = np.asarray(c.classes["recall_change"], dtype=float)
     rank = np.empty(len(change), dtype=int)
     rank[np.argsort(-change, kind="stable")] = np.arange(len(change))
-    before, after = (_scaled(c, f"confidence_{side}") for side in ("baseline", "treated"))
+    before, after = (_scaled(c, f"confidence_{side}", rows) for side in ("baseline", "treated"))
     moved = [None if a is None or b is None else round(b - a, 2) for a, b in zip(before, after)]
+    names = [c.classes["class"][i] for i in rows]
+    without = {} if plain is None else dict(zip(plain.classes["class"], plain.classes["recall_treated"]))
+    protected = np.asarray(c.classes["protected"], dtype=bool)[rows]
+    ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
     return {
-        "class": [clean(name) for name in c.classes["class"]],
-        "n": [int(n) for n in c.classes["n"]],
-        "base": _scaled(c, "recall_baseline"),
-        "treated": _scaled(c, "recall_treated"),
-        "change": _scaled(c, "recall_change"),
-        "rank": rank.tolist(),
-        "status": list(c.classes["status"]),
-        "se": _scaled(c, "se_fixed_test"),
-        "p": _scaled(c, "p_degraded", 1.0, 3),
-        "call": [clean(v) if v else None for v in c.classes.get("call", [])],
+        "class": [clean(name) for name in names],
+        "decision": [c.classes["decision"][i] for i in rows],
+        "protected": protected.astype(int).tolist() if protected.any() else [],
+        "n": [int(c.classes["n"][i]) for i in rows],
+        "train": [train.get(str(name)) for name in names],
+        "base": _scaled(c, "recall_baseline", rows),
+        "plain": [round(100 * float(without[name]), 2) if name in without else None for name in names],
+        "treated": _scaled(c, "recall_treated", rows),
+        "change": _scaled(c, "recall_change", rows),
+        **{key: _scaled(c, f"recall_change_{end}", rows) for key, end in ends.items()},
+        "rank": rank[rows].tolist(),
         "confidence": after,
         "confidence_change": moved,
-        "partner": [clean(v) if v else None for v in c.classes.get("partner", [])],
+        "partner": [clean(c.classes["partner"][i] or "") or None for i in rows],
     }
 
 
-def _scaled(c: "Comparison", key: str, scale: float = 100.0, digits: int = 2) -> list[float | None]:
-    values = c.classes.get(key)
-    if values is None:
-        return [None] * len(c.classes["class"])
-    return [None if v is None or v != v else round(scale * float(v), digits) for v in values]
+def _scaled(c: "Comparison", key: str, rows: np.ndarray) -> list[float | None]:
+    values = np.round(100 * np.asarray(c.classes[key], dtype=float)[rows], 2)
+    return [None if v != v else v for v in values.tolist()]
+
+
+def _evidence(c: "Comparison", place: Any) -> dict[str, Any]:
+    """What bounds the number of hurt classes: p-values of both sides and both tests, and Fisher's limits."""
+    from scipy.special import chdtri
+
+    guarantee = c.guarantees[""]
+    limits = chdtri(2 * np.arange(1, len(guarantee.hurt.simes) + 1), guarantee.level / 2)
+    sides = (guarantee.unhurt.simes, guarantee.unhurt.fisher, guarantee.hurt.simes, guarantee.hurt.fisher)
+    return {
+        "level": guarantee.level,
+        "sides": [place([float(f"{p:.6g}") for p in side]) for side in sides],
+        "limits": place([float(f"{limit:.8g}") for limit in limits]),
+    }

@@ -14,8 +14,9 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from dropmix.audit.verdict import verdict
+from dropmix.report.decision import standing, tolerance_words, train_counts
 from dropmix.report.flows import top_flows
-from dropmix.report.names import clean, comparison_title, number
+from dropmix.report.names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.page.class_data import class_data
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import layout
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PAGE_BYTES = 1_900_000  # figures beyond it are left out
 FIGURES = 12  # of all arms together: drawing one takes a fifth of a second
 ROWS_WITHOUT_SCRIPT = 600  # rows of the plain class tables, all arms together
+HURT_NAMED = 12  # hurt classes of an arm above its class table
 _ORDER = (  # which figures enter first when the page gets large
     "rate-curves",
     "recall-changes",
@@ -66,21 +68,23 @@ def page(
     """
     template = _environment().get_template("report.html")
     script = _resource("report.js")
-    data = class_data(audit)
+    arms = _arms(audit)
     context = {
-        "title": _title(audit, card),
+        "title": _title(card),
         "facts": _facts(audit),
         "csp_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": Markup(script),
         "style": Markup(_resource("report.css")),
-        "data": Markup(_json(data)),
-        "inferred": any("p" in arm["columns"] for arm in data["arms"]),
-        "verdicts": [_headed(c, text) for c, text in zip(audit.comparisons, map(verdict, audit.comparisons))],
-        "notes": list(dict.fromkeys([*getattr(audit, "notes", []), *_notes(audit)])),
+        "data": Markup(_json(class_data(audit, train_counts(card)))),
+        "notes": list(dict.fromkeys([*audit.notes, *_notes(audit)])),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
-        "arms": _arms(audit),
-        "card": card or {},
+        "level": audit.settings["level"],
+        "tolerance": tolerance_words(np.concatenate([c.classes["tolerance"] for c in audit.comparisons])),
+        "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
+        "few": any(arm["n_too_few"] for arm in arms),
+        "arms": arms,
+        "card": {key: value for key, value in (card or {}).items() if key != "train_counts"},
         "downloads": list(downloads),
         "linked": figures,
     }
@@ -104,6 +108,7 @@ def _environment() -> jinja2.Environment:
         "sign": _signed,
         "minus": _minus,
         "subscript": _subscript,
+        "kind": _kind,
     }
     environment.tests["nested"] = lambda value: isinstance(value, Mapping)
     return environment
@@ -128,23 +133,19 @@ def _minus(text: str) -> str:
     return "–" if text == "-" else "−" + text[1:] if re.fullmatch(r"-[\d.]+", text) else text
 
 
+def _kind(decision: str) -> str:
+    """The style of a decision, on a class or an arm."""
+    return {"ship": "good", "safe": "good", "do not ship": "bad", "hurt": "bad"}.get(decision, "open")
+
+
 def _subscript(heading: str) -> Markup:
     """The paper's symbols: what follows an underscore, set lower."""
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", str(escape(heading))))
 
 
-def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
+def _title(card: Mapping[str, Any] | None) -> str:
     name = (card or {}).get("title")
     return clean(name) if name else "Which classes does the augmentation hurt?"
-
-
-def _headed(comparison: "Comparison", text: str) -> tuple[str, str]:
-    """A verdict as (arm, rest), so that the arm's name can be set in bold; it may or may not begin with it."""
-    title = comparison_title(comparison)
-    for name in (title, comparison.arm):
-        if text.casefold().startswith(name.casefold() + " "):
-            return title, text[len(name) :]
-    return title, ": " + text
 
 
 def _facts(audit: "Audit") -> list[str]:
@@ -156,7 +157,7 @@ def _facts(audit: "Audit") -> list[str]:
         f"{_counted({len(c)}, 'arm', 'arms')} against {bases}",
         _counted({len(x.classes["class"]) for x in c}, "class", "classes"),
         _counted({int(np.sum(x.classes["n"])) for x in c}, "test example", "test examples"),
-        _counted({int(s) for s in seeds}, "seed", "seeds") + " an arm",
+        _counted({int(s) for s in seeds}, "seed", "seeds") + " per arm",
     ]
 
 
@@ -208,25 +209,60 @@ def _affordable(plates: "Sequence[Plate]", room: int) -> dict[str, Markup]:
 def _arms(audit: "Audit") -> list[dict[str, Any]]:
     """What the page says of each arm in words and numbers."""
     room = ROWS_WITHOUT_SCRIPT // max(len(audit.comparisons), 1)
-    return [
-        {
-            "title": comparison_title(c),
-            "baseline": clean(c.baseline),
-            "summary": {key: number(c.summary, key) for key in _TILES},
-            "worst": int(np.argmin(c.classes["recall_change"])),
-            "classes": c.classes,
-            "plain_rows": _plain_rows(c, room),
-            "flows": top_flows(c),
-        }
-        for c in audit.comparisons
-    ]
+    named = max(min(HURT_NAMED, 300 // max(len(audit.comparisons), 1)), 1)
+    found = []
+    for c, plain in zip(audit.comparisons, plain_arms(audit)):
+        s = standing(c)
+        back = [] if plain is None else _given_back(c, plain)
+        found.append(
+            {
+                **vars(s),
+                "mark": s.mark,
+                "verdict": visible(verdict(c)),
+                "protected_rows": [_line(c, i) for i in s.protected],
+                "hurt_rows": [_line(c, i) for i in s.hurt[:named]],
+                "given_back": back[:named],
+                "more_back": len(back[named:]),
+                "baseline": clean(c.baseline),
+                "summary": {key: number(c.summary, key) for key in ("accuracy_treated", "gain", "gain_macro")},
+                "classes": c.classes,
+                "plain_rows": _plain_rows(c, room),
+                "flows": top_flows(c),
+            }
+        )
+    return found
 
 
-_TILES = (
-    "accuracy_baseline accuracy_treated gain n_classes n_degraded n_improved n_tied mean_degraded_change "
-    "sd_degraded_change floor_n_degraded floor_n_degraded_low floor_n_degraded_high n_degraded_estimate "
-    "n_degraded_estimate_low n_degraded_estimate_high margin"
-).split()
+def _given_back(comparison: "Comparison", plain: "Comparison") -> list[dict[str, Any]]:
+    """The classes that the method without DropMix hurts, largest loss first, with their recalls under all three."""
+    place = {name: i for i, name in enumerate(comparison.classes["class"])}
+    rows = []
+    for j in standing(plain).hurt:
+        i = place.get(plain.classes["class"][j])
+        if i is not None:
+            rows.append(
+                {
+                    "name": clean(comparison.classes["class"][i]),
+                    "base": float(comparison.classes["recall_baseline"][i]),
+                    "plain": float(plain.classes["recall_treated"][j]),
+                    "treated": float(comparison.classes["recall_treated"][i]),
+                    "decision": comparison.classes["decision"][i],
+                }
+            )
+    return rows
+
+
+def _line(comparison: "Comparison", i: int) -> dict[str, Any]:
+    """A class as the short tables show it."""
+    classes = comparison.classes
+    ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
+    return {
+        "name": clean(classes["class"][i]),
+        "decision": classes["decision"][i],
+        "n": int(classes["n"][i]),
+        "change": float(classes["recall_change"][i]),
+        **{key: float(classes[f"recall_change_{end}"][i]) for key, end in ends.items()},
+    }
 
 
 def _plain_rows(comparison: "Comparison", room: int) -> list[int]:

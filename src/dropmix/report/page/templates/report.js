@@ -3,31 +3,36 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (selector) => document.querySelector(selector);
   const PAGE = 50;
-  const WORDS = { degraded: "\u25BC degraded", improved: "\u25B2 improved", tied: "= tied" };
+  const WORDS = { hurt: "\u2716 hurt", safe: "\u2714 safe", undecided: "? undecided" };
+  const LOOKS = { hurt: "bad", safe: "good" };
   const fixed = (v, d) => v === null || v === undefined ? "\u2013" : v.toFixed(d).replace("-", "\u2212");
   const signed = (v) => v === null || v === undefined ? "\u2013" : (v > 0 ? "+" : "") + fixed(v, 2);
+  const short = (v) => v === null || v === undefined ? "\u2013" : (v > 0 ? "+" : "") + fixed(v, 1);
   const arms = data.arms.map((arm) => {
     const columns = {};
     for (const [name, place] of Object.entries(arm.columns)) columns[name] = data.pool[place];
-    return { title: arm.title, baseline: arm.baseline, each: arm.each, columns };
+    const evidence = arm.evidence && {
+      level: arm.evidence.level, sides: arm.evidence.sides.map((i) => data.pool[i]), limits: data.pool[arm.evidence.limits],
+    };
+    return { ...arm, columns, evidence };
   });
-  const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false };
+  const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false, set: "all", ticked: new Set() };
   const COLUMNS = [
     ["class", () => "Class", (v) => v],
-    ["n", () => "n", (v) => String(v)],
-    ["base", (a) => a.baseline, (v) => fixed(v, 2)],
-    ["treated", () => "this arm", (v) => fixed(v, 2)],
+    ["decision", () => "decision", (v) => WORDS[v] || v],
+    ["n", () => "test images", (v) => String(v)],
+    ["train", () => "training images", (v) => v === null ? "\u2013" : String(v)],
+    ["base", (a) => a.baseline, (v) => fixed(v, 1)],
+    ["plain", () => "without DropMix", (v) => fixed(v, 1)],
+    ["treated", (a) => a.plain ? "with DropMix" : "this arm", (v) => fixed(v, 1)],
     ["change", () => "change", signed],
-    ["se", () => "\u00B1 95 %", (v) => v === null ? "\u2013" : fixed(1.959964 * v, 2)],
-    ["status", () => "status", (v) => WORDS[v] || v],
-    ["p", () => "P(worse)", (v) => fixed(v, 3)],
-    ["call", () => "call", (v) => v || "\u2013"],
-    ["confidence_change", () => "confidence", signed],
+    ["low", () => "these very images", (v, c, i) => `${short(v)} to ${short(c.high[i])}`],
+    ["low_new", () => "new images", (v, c, i) => `${short(v)} to ${short(c.high_new[i])}`],
     ["partner", () => "lost to", (v) => v || "\u2013"],
   ];
   const order = new Intl.Collator(undefined, { numeric: true });   // "class 9" before "class 10"
   const NAMES = new Set(["class", "partner"]);
-  const WORDY = new Set(["status", "call"]);
+  const WORDY = new Set(["decision"]);
   const look = (key) => NAMES.has(key) ? "name" : WORDY.has(key) ? "word" : "";
   const shown = () => COLUMNS.filter(([key]) => key in arms[state.arm].columns);
 
@@ -36,7 +41,7 @@
     const wanted = state.find.trim().toLocaleLowerCase();
     const picked = [];
     for (let i = 0; i < c.class.length; i++) {
-      if (state.kind && c.status[i] !== state.kind) continue;
+      if (state.kind === "protected" ? !c.protected[i] : state.kind && c.decision[i] !== state.kind) continue;
       if (wanted && !c.class[i].toLocaleLowerCase().includes(wanted)) continue;
       picked.push(i);
     }
@@ -67,7 +72,10 @@
 
   function head() {
     const line = $(".classes thead tr");
-    line.replaceChildren(...shown().map(([key, title]) => {
+    const tick = document.createElement("th");
+    tick.scope = "col";
+    tick.textContent = "ask";
+    line.replaceChildren(tick, ...shown().map(([key, title]) => {
       const th = document.createElement("th");
       th.scope = "col";
       th.dataset.key = key;
@@ -92,12 +100,21 @@
     $(".classes tbody").replaceChildren(...part.map((i) => {
       const tr = document.createElement("tr");
       tr.dataset.i = i;
+      const box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = state.ticked.has(i);
+      box.setAttribute("aria-label", `ask about ${c.class[i]}`);
+      box.addEventListener("change", () => tick(i, box.checked));
+      const first = document.createElement("td");
+      first.append(box);
+      tr.append(first);
       for (const [key, , text] of shown()) {
         const cell = document.createElement("td");
         const inner = document.createElement(NAMES.has(key) ? "bdi" : "span");
-        inner.textContent = text(c[key][i]);
+        inner.textContent = text(c[key][i], c, i);
         cell.className = look(key);
-        if (key === "status" && c.status[i] !== "tied") cell.classList.add(c.status[i] === "degraded" ? "down" : "up");
+        if (key === "class" && c.protected && c.protected[i]) cell.classList.add("kept");
+        if (key === "decision" && LOOKS[c.decision[i]]) cell.classList.add(LOOKS[c.decision[i]]);
         if (key === "change") {
           inner.className = "number";
           cell.append(bar(c.change[i], limit));
@@ -114,6 +131,101 @@
     $("#next").disabled = state.page >= pages - 1;
     $("#whole").textContent = state.whole ? "Show pages" : "Show all";
     $(".pager").hidden = all.length <= PAGE;
+    if (state.set === "shown") count(all);
+  }
+
+  // Guaranteed counts: the shortcuts of closed testing that dropmix.audit.inference.guaranteed has, line by line.
+  const ascending = (values) => Float64Array.from(values).sort();
+  function simes(p, chosen, level) {
+    const all = ascending(p), m = all.length, picked = ascending(chosen.map((i) => p[i]));
+    let low = 0, high = m;
+    while (low < high) {
+      const size = (low + high + 1) >> 1;
+      let stands = true;
+      for (let j = 1; j <= size && stands; j++) stands = size * all[m - size + j - 1] > j * level;
+      if (stands) low = size; else high = size - 1;
+    }
+    let best = 0, significant = 0;
+    for (let u = 1; u <= picked.length; u++) {
+      while (significant < picked.length && low * picked[significant] <= u * level) significant++;
+      best = Math.max(best, 1 - u + significant);
+    }
+    return best;
+  }
+  function fisher(p, chosen, limits) {
+    const score = p.map((v) => -2 * Math.log(Math.max(v, 1e-300)));
+    const inside = new Set(chosen);
+    const picked = ascending(chosen.map((i) => score[i]));
+    const others = score.filter((v, i) => !inside.has(i));
+    const stands = (size) => {
+      let total = 0;
+      for (let i = 0; i < size; i++) total += picked[i];
+      if (total < (size ? limits[size - 1] : 0)) return true;
+      const rest = ascending([...picked.subarray(size), ...others]);
+      for (let i = 0; i < rest.length; i++) {
+        total += rest[i];
+        if (total < limits[size + i]) return true;
+      }
+      return false;
+    };
+    let low = 0, high = picked.length;
+    while (low < high) {
+      const size = (low + high + 1) >> 1;
+      if (stands(size)) low = size; else high = size - 1;
+    }
+    return picked.length - low;
+  }
+  function hurtAmong(evidence, chosen) {
+    const [a, b, c, d] = evidence.sides, level = evidence.level / 2;
+    const low = Math.max(simes(a, chosen, level), fisher(b, chosen, evidence.limits));
+    return [low, chosen.length - Math.max(simes(c, chosen, level), fisher(d, chosen, evidence.limits))];
+  }
+
+  function chosenSet() {
+    const c = arms[state.arm].columns;
+    const all = c.class.map((_, i) => i);
+    if (state.set === "protected") return all.filter((i) => c.protected[i]);
+    if (state.set === "ticked") return all.filter((i) => state.ticked.has(i));
+    return state.set === "shown" ? rows() : all;
+  }
+
+  function count(chosen) {
+    const arm = arms[state.arm], n = chosen.length;
+    if (!arm.evidence) {
+      $("#bound").textContent = "The page holds a part of the classes; Comparison.hurt_among in Python counts any set of them.";
+      return;
+    }
+    if (!n) { $("#bound").textContent = "No class is chosen."; return; }
+    const [low, high] = hurtAmong(arm.evidence, chosen);
+    const range = low === high ? `Exactly ${low}` : low === 0 ? `At most ${high}` : high === n ? `At least ${low}` : `At least ${low} and at most ${high}`;
+    $("#bound").textContent = `${range} of ${n === arm.total ? "all" : "these"} ${n} class${n === 1 ? "" : "es"} lost more than is tolerated.`
+      + (low === 0 && high === n ? " Nothing is shown about their number." : "");
+    $("#bound").dataset.range = `${low} ${high}`;
+  }
+
+  function sets() {
+    const c = arms[state.arm].columns;
+    const options = [["all", "all classes"]];
+    if (c.protected) options.push(["protected", "the protected classes"]);
+    options.push(["shown", "the classes that the table below finds"], ["ticked", `the ${state.ticked.size} ticked classes`]);
+    if (!options.some(([value]) => value === state.set)) state.set = "all";
+    $("#set").replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === state.set)));
+    $("#untick").hidden = state.ticked.size === 0;
+  }
+
+  function tick(i, on) {
+    if (on) state.ticked.add(i); else state.ticked.delete(i);
+    state.set = state.ticked.size ? "ticked" : "all";
+    sets();
+    count(chosenSet());
+  }
+
+  function kinds() {
+    const c = arms[state.arm].columns;
+    const found = ["hurt", "undecided", "safe", "too few examples"].filter((kind) => c.decision.includes(kind));
+    if (c.protected) found.unshift("protected");
+    if (!found.includes(state.kind)) state.kind = "";
+    $("#kind").replaceChildren(new Option("all", ""), ...found.map((kind) => new Option(kind, kind, false, kind === state.kind)));
   }
 
   function sort(key) {
@@ -133,7 +245,14 @@
     light(null);
     for (const section of document.querySelectorAll(".arm")) section.hidden = Number(section.dataset.arm) !== arm;
     if (!(state.key in arms[arm].columns)) { state.key = "change"; state.down = false; }
-    $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test examples a class.`;
+    $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test images per class.`;
+    const held = arms[arm].columns.class.length;
+    $("#kept").textContent = held === arms[arm].total ? ""
+      : `The page holds ${held} of ${arms[arm].total} classes: protected, hurt, and those that fell most; classes.csv holds all.`;
+    state.ticked.clear();
+    kinds();
+    sets();
+    count(chosenSet());
     head();
     body();
   }
@@ -218,6 +337,20 @@
   $("#arm").addEventListener("change", (event) => choose(Number(event.target.value)));
   $("#find").addEventListener("input", (event) => { state.find = event.target.value; state.page = 0; body(); });
   $("#kind").addEventListener("change", (event) => { state.kind = event.target.value; state.page = 0; body(); });
+  $("#set").addEventListener("change", (event) => { state.set = event.target.value; count(chosenSet()); });
+  $("#untick").addEventListener("click", () => {
+    state.ticked.clear();
+    for (const box of document.querySelectorAll(".classes input:checked")) box.checked = false;
+    tick(-1, false);
+  });
+  for (const link of document.querySelectorAll("a.go")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      $("#arm").value = link.hash.slice(5);
+      choose(Number(link.hash.slice(5)));
+      $(".picker").scrollIntoView();
+    });
+  }
   $("#back").addEventListener("click", () => { state.page--; body(); });
   $("#next").addEventListener("click", () => { state.page++; body(); });
   $("#whole").addEventListener("click", () => { state.whole = !state.whole; state.page = 0; body(); });

@@ -1,0 +1,79 @@
+"""What an audit says one should do, as the page, the summary for a pull request and the JUnit file show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dropmix.report.names import comparison_title
+
+if TYPE_CHECKING:
+    from dropmix.audit import Comparison
+
+MARKS = {"ship": "✔", "do not ship": "✖", "undecided": "?"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One arm and what is known of its classes.
+
+    Attributes:
+        title: of the arm, with its group.
+        decision: "ship", "do not ship" or "undecided".
+        protected, hurt: positions of the classes, hurt ones by change, largest loss first.
+        n_safe, n_undecided, n_too_few: numbers of classes.
+        low, high: at least and at most so many classes are hurt.
+        tolerance: "1 point", or "0.5 to 2 points" where classes differ.
+    """
+
+    title: str
+    decision: str
+    protected: list[int]
+    hurt: list[int]
+    n_safe: int
+    n_undecided: int
+    n_too_few: int
+    low: int
+    high: int
+    tolerance: str
+
+    @property
+    def mark(self) -> str:
+        """A sign that says the decision without its colour."""
+        return MARKS[self.decision]
+
+
+def standing(comparison: "Comparison") -> Standing:
+    """Arrange a comparison's decision."""
+    classes, summary = comparison.classes, comparison.summary
+    change = np.asarray(classes["recall_change"], dtype=float)
+    hurt = [i for i, word in enumerate(classes["decision"]) if word == "hurt"]
+    return Standing(
+        comparison_title(comparison),
+        summary["decision"],
+        [int(i) for i in np.flatnonzero(classes["protected"])],
+        sorted(hurt, key=lambda i: change[i]),
+        *(int(summary[f"n_{kind}"]) for kind in ("safe", "undecided", "too_few")),
+        int(summary["n_hurt_low"]),
+        int(summary["n_hurt_high"]),
+        tolerance_words(classes["tolerance"]),
+    )
+
+
+def tolerance_words(tolerances: Any) -> str:
+    """Tolerated losses in points.
+
+    Example:
+        >>> tolerance_words([0.01, 0.01]), tolerance_words([0.005, 0.02])
+        ('1 point', '0.5 to 2 points')
+    """
+    values = 100 * np.asarray(tolerances, dtype=float)
+    low, high = f"{values.min():g}", f"{values.max():g}"
+    return f"{low} point{'' if low == '1' else 's'}" if low == high else f"{low} to {high} points"
+
+
+def train_counts(card: Mapping[str, Any] | None) -> dict[str, int]:
+    """Training images by class, where the run card holds them."""
+    counts = (card or {}).get("train_counts")
+    return {str(name): int(count) for name, count in counts.items()} if isinstance(counts, Mapping) else {}

@@ -1,0 +1,83 @@
+"""The decision in about twenty lines of Markdown, to fit under a pull request."""
+
+from typing import TYPE_CHECKING
+
+from dropmix.audit.verdict import verdict
+from dropmix.report.decision import Standing, standing
+from dropmix.report.names import clean
+from dropmix.report.tables.render import Cell, escape_markdown
+
+if TYPE_CHECKING:
+    from dropmix.audit import Audit, Comparison
+
+CLASSES = 8  # named per list
+ARMS = 3  # described; more are lines of a table
+
+
+def to_summary(audit: "Audit") -> str:
+    """Decision, protected classes, hurt classes, and what would decide the rest, as Markdown.
+
+    Args:
+        audit: one comparison or more; of many, the first that should not be shipped are described.
+    Example:
+        >>> from dropmix.audit import audit_predictions
+        >>> labels = [0] * 50 + [1] * 50
+        >>> audit = audit_predictions((labels, labels), (labels, [0] * 50 + [1] * 35 + [0] * 15))
+        >>> print(to_summary(audit).splitlines()[0])
+        ### ✖ treated: do not ship
+    """
+    pairs = [(c, standing(c)) for c in audit.comparisons]
+    rank = {"do not ship": 0, "undecided": 1, "ship": 2}
+    worst = sorted(pairs, key=lambda pair: rank[pair[1].decision]) if len(pairs) > ARMS else pairs
+    parts = [_table(pairs)] if len(pairs) > 1 else []
+    parts += [_arm(c, s) for c, s in worst[:ARMS]]
+    if len(pairs) > ARMS:
+        parts.append(f"{len(pairs) - ARMS} more arms are in the table.\n")
+    return "\n".join(parts)
+
+
+def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
+    lines = ["| arm | decision | accuracy, % | hurt | safe | undecided |", "|:--|:--|--:|--:|--:|--:|"]
+    for c, s in pairs[:20]:
+        accuracy = f"{100 * c.summary['accuracy_treated']:.2f} ({100 * c.summary['gain']:+.2f})"
+        counts = f"{len(s.hurt)} | {s.n_safe} | {s.n_undecided}"
+        lines.append(f"| {_text(s.title)} | {s.mark} {s.decision} | {accuracy} | {counts} |")
+    more = [f"\n{len(pairs) - 20} more arms: see the report."] if len(pairs) > 20 else []
+    return "\n".join([*lines, *more, ""])
+
+
+def _arm(c: "Comparison", s: Standing) -> str:
+    lines = [f"### {s.mark} {_text(s.title)}: {s.decision}", "", _text(verdict(c)), ""]
+    if s.protected:
+        lines += ["| protected class | decision | change, points | images |", "|:--|:--|--:|--:|"]
+        for i in s.protected[:CLASSES]:
+            lines.append(f"| {_name(c, i)} | {c.classes['decision'][i]} | {_change(c, i)} | {int(c.classes['n'][i])} |")
+        if len(s.protected) > CLASSES:
+            lines.append(f"\n{len(s.protected) - CLASSES} more protected classes: see the report.")
+        lines.append("")
+    if s.hurt:
+        named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in s.hurt[:CLASSES])
+        more = f", and {len(s.hurt) - CLASSES} more" if len(s.hurt) > CLASSES else ""
+        lines += [f"**Hurt** (change in points, with its interval on these images): {named}{more}.", ""]
+    few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
+    lines.append(
+        f"Shown by tests: {len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided{few}. Guaranteed with 95 % "
+        f"confidence: {s.low} to {s.high} of {int(c.summary['n_classes'])} classes lose more than is tolerated "
+        f"({s.tolerance})."
+    )
+    return "\n".join([*lines, ""])
+
+
+def _name(c: "Comparison", i: int) -> str:
+    return _text(clean(c.classes["class"][i]))
+
+
+def _change(c: "Comparison", i: int) -> str:
+    change, low, high = (100 * float(c.classes[f"recall_change{end}"][i]) for end in ("", "_low", "_high"))
+    return f"{change:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown shows as it is, and in which nobody is mentioned."""
+    shown = escape_markdown(Cell(clean(text))).replace("#", "\\#")
+    return shown.replace("@", "@\u200b")
