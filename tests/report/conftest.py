@@ -8,8 +8,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from dropmix.audit import audit_predictions
+from dropmix.audit.inference.guaranteed import Evidence, Guarantee
 from dropmix.audit.result import Audit, Comparison
 
 _FIRST = "red grey tiny great spotted common striped northern golden dwarf".split()
@@ -137,6 +139,7 @@ def predicted(
     names: list[str] | None = None,
     confidence: bool = True,
     per_class: int = 0,
+    protect: Sequence[str] = (),
     **settings: object,
 ) -> Audit:
     """An audit of simulated predictions of arms against vanilla; a fifth of the classes fall under each arm."""
@@ -155,7 +158,28 @@ def predicted(
             treated[arm] = _arm(rng, labels, skill + 0.015 + drift, seeds, confidence)
         found = audit_predictions({**base, "arm": "vanilla"}, treated, classes=names, refits=0, **settings)
         comparisons += [replace(c, group=group, baseline="vanilla") for c in found.comparisons]
-    return replace(found, comparisons=comparisons)
+    return replace(found, comparisons=[_decided(c, protect) for c in comparisons])
+
+
+def _decided(c: Comparison, protect: Sequence[str]) -> Comparison:
+    """The comparison with a decision per class, by plain one-sided tests against a loss of one point."""
+    change, tolerance = np.asarray(c.classes["recall_change"]), 0.01
+    error = np.maximum(np.asarray(c.classes["se_fixed_test"]), 1e-6)
+    p_hurt = ndtr((change + tolerance) / error)
+    words = np.where(p_hurt < 0.02, "hurt", np.where(p_hurt > 0.98, "safe", "undecided"))
+    named = np.isin(c.classes["class"], list(protect))
+    guarantee = Guarantee(Evidence(p_hurt, p_hurt), Evidence(1 - p_hurt, 1 - p_hurt), 0.025)
+    low, high = guarantee.hurt_among(np.arange(len(change)))
+    asked = words[named] if named.any() else words
+    decision = "do not ship" if "hurt" in words else "ship" if (asked == "safe").all() else "undecided"
+    counts = {f"n_{word}": int((words == word).sum()) for word in ("hurt", "safe", "undecided")}
+    summary = counts | {"decision": decision, "n_hurt_low": low, "n_hurt_high": high, "n_too_few": 0}
+    columns = {"decision": words.tolist(), "protected": named, "tolerance": np.full(len(change), tolerance)}
+    for suffix, width in (("", 1.645), ("_population", 2.3)):
+        columns |= {f"recall_change_{end}{suffix}": change + s * width * error for end, s in (("low", -1), ("high", 1))}
+    made = replace(c, summary=c.summary | summary, classes=c.classes | columns)
+    object.__setattr__(made, "guarantees", {"": guarantee})
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 import itertools
 import json
+import re
 import subprocess
 import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dropmix.audit.inference.guaranteed import Evidence, Guarantee
 from dropmix.report.figures.catalog import Plate, baseline_against_treated, recall_changes
 from dropmix.report.page.html import page
 
@@ -101,7 +104,7 @@ def pages(real_audit, tmp_path_factory):
     """Pages of 10 and 1000 classes, with the audits they show."""
     folder, made = tmp_path_factory.mktemp("pages"), {}
     for m in (10, 1000):
-        audit = real_audit(m)
+        audit = real_audit(m, seed=1)
         plates = [
             Plate(draw.__name__, i, f"{draw.__name__}-{i}", "title", "caption", partial(draw, c))
             for i, c in enumerate(audit.comparisons)
@@ -144,12 +147,13 @@ def test_sorting_filtering_and_arms(browser, pages, m):
     press(browser, "class")
     assert column(browser, "class") == sorted(classes["class"], key=str.casefold)[: min(m, 50)]
 
-    fill(browser, "#kind", "degraded", "change")
-    degraded = [n for n, s in zip(classes["class"], classes["status"]) if s == "degraded"]
+    fill(browser, "#kind", "hurt", "change")
+    hurt = [n for n, word in zip(classes["class"], classes["decision"]) if word == "hurt"]
+    assert hurt
     if m > 50:
         browser.run("document.querySelector('#whole').click()")
-    assert column(browser, "class") == sorted(degraded, key=str.casefold)
-    assert browser.run("document.querySelector('#count').textContent") == f"{len(degraded)} of {m} classes"
+    assert column(browser, "class") == sorted(hurt, key=str.casefold)
+    assert browser.run("document.querySelector('#count').textContent") == f"{len(hurt)} of {m} classes"
     fill(browser, "#kind", "", "change")
     fill(browser, "#find", "FOX", "input")
     assert column(browser, "class") == sorted((n for n in classes["class"] if "fox" in n), key=str.casefold)
@@ -160,8 +164,55 @@ def test_sorting_filtering_and_arms(browser, pages, m):
     fill(browser, "#arm", "1", "change")
     other = [round(100 * float(c), 2) for c in audit.comparisons[1].classes["recall_change"]]
     assert sorted(float(t.replace("−", "-")) for t in column(browser, "change")) == sorted(other)
-    assert browser.run("[...document.querySelectorAll('.arm')].map(s => s.hidden)") == [True, False]
+    assert browser.run("[...document.querySelectorAll('.arm')].map(s => s.hidden)") == [True, False] * 2
     assert browser.complaints == []
+
+
+def test_the_guaranteed_counts_are_those_of_python(browser, pages):
+    """For all classes, for ticked ones and for those that the filter finds, in both arms."""
+    for m in (10, 1000):
+        path, audit = pages[m]
+        browser.open(path)
+        for i, c in enumerate(audit.comparisons):
+            fill(browser, "#arm", str(i), "change")
+            names = list(c.classes["class"])
+            assert shown_range(browser) == c.guarantees[""].hurt_among(np.arange(m))
+            browser.run("[...document.querySelectorAll('.classes tbody input')].slice(0, 7).forEach(b => b.click())")
+            ticked = [names.index(name) for name in column(browser, "class")[:7]]
+            assert shown_range(browser) == c.guarantees[""].hurt_among(np.array(ticked))
+            fill(browser, "#find", "fox", "input")
+            fill(browser, "#set", "shown", "change")
+            found = [i for i, name in enumerate(names) if "fox" in name]
+            assert shown_range(browser) == c.guarantees[""].hurt_among(np.array(found))
+            fill(browser, "#find", "", "input")
+            browser.run("document.querySelector('#untick').click()")
+            assert shown_range(browser) == c.guarantees[""].hurt_among(np.arange(m))
+    assert browser.complaints == []
+
+
+def test_random_evidence_counts_as_python_counts(browser, pages, real_audit, tmp_path):
+    """Both local tests, each with evidence of its own, on many sets of classes picked at random."""
+    audit = real_audit(60, ("mixup",))
+    (c,) = audit.comparisons
+    rng = np.random.default_rng(0)
+    p, q = (rng.random(60) ** rng.choice([1, 2, 4, 8], 60) for _ in range(2))
+    guarantee = Guarantee(Evidence(p, q), Evidence(1 - q, 1 - p), 0.1)
+    object.__setattr__(c, "guarantees", {"": guarantee})
+    path = tmp_path / "report.html"
+    # The page's script keeps its functions to itself: this copy lets the test call one, under a looser policy.
+    text = page(audit).replace(
+        "let lit = null;", "window.count = hurtAmong; window.arm = () => arms[0]; let lit = null;"
+    )
+    path.write_text(re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", text, count=1), encoding="utf-8")
+    browser.open(path)
+    for size in range(1, 61):
+        chosen = rng.permutation(60)[:size]
+        counted = browser.run(f"count(arm().evidence, {chosen.tolist()})")
+        assert tuple(counted) == guarantee.hurt_among(chosen)
+
+
+def shown_range(browser):
+    return tuple(int(n) for n in browser.run("document.querySelector('#bound').dataset.range").split())
 
 
 def test_paging(browser, pages):

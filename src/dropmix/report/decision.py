@@ -11,7 +11,7 @@ from dropmix.report.names import comparison_title
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
 
-MARKS = {"ship": "✔", "do not ship": "✖", "undecided": "?"}
+MARKS = {"": "", "ship": "✔", "do not ship": "✖", "undecided": "?"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Standing:
 
     Attributes:
         title: of the arm, with its group.
-        decision: "ship", "do not ship" or "undecided".
+        decision: "ship", "do not ship" or "undecided"; "" where the comparison holds none.
         protected, hurt: positions of the classes, hurt ones by change, largest loss first.
         n_safe, n_undecided, n_too_few: numbers of classes.
         low, high: at least and at most so many classes are hurt.
@@ -47,6 +47,8 @@ class Standing:
 def standing(comparison: "Comparison") -> Standing:
     """Arrange a comparison's decision."""
     classes, summary = comparison.classes, comparison.summary
+    if "decision" not in summary:  # made without tests of its classes, as the studies of simulated counts do
+        return Standing(comparison_title(comparison), "", [], [], 0, 0, 0, 0, len(classes["class"]), "")
     change = np.asarray(classes["recall_change"], dtype=float)
     hurt = [i for i, word in enumerate(classes["decision"]) if word == "hurt"]
     return Standing(
@@ -54,7 +56,9 @@ def standing(comparison: "Comparison") -> Standing:
         summary["decision"],
         [int(i) for i in np.flatnonzero(classes["protected"])],
         sorted(hurt, key=lambda i: change[i]),
-        *(int(summary[f"n_{kind}"]) for kind in ("safe", "undecided", "too_few")),
+        int(summary["n_safe"]),
+        int(summary["n_undecided"]),
+        int(summary["n_too_few"]),
         int(summary["n_hurt_low"]),
         int(summary["n_hurt_high"]),
         tolerance_words(classes["tolerance"]),

@@ -55,7 +55,7 @@ def shorten(text: object, width: int = 24) -> str:
 
     Example:
         >>> shorten("a very long name of a class", 13)
-        'a very… class'
+        'a very…class'
     """
     line = clean(text)
     if _columns(line) <= width:
@@ -71,7 +71,7 @@ def short_names(names: Sequence[object], width: int = 24) -> list[str]:
 
     Example:
         >>> short_names(["skin lesion, benign, of the left arm", "skin lesion, benign on the left arm"], 16)
-        ['skin… arm #1', 'skin… arm #2']
+        ['skin l…ft arm #1', 'skin l…ft arm #2']
         >>> short_names(["fox", "owl"])
         ['fox', 'owl']
     """

@@ -11,9 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from dropmix.audit import verdict
+from dropmix.report.decision import standing
 from dropmix.report.figures.catalog import Plate, recall_changes
 from dropmix.report.page.class_data import class_data
-from dropmix.report.page.html import FIGURES, PAGE_BYTES, page
+from dropmix.report.page.html import FIGURES, HURT_NAMED, PAGE_BYTES, page
 
 NASTY = [
     "</script><script>alert(1)</script>",
@@ -107,7 +108,8 @@ def test_the_class_data_are_the_audits_numbers(real_audit):
         column = {name: data["pool"][place] for name, place in arm["columns"].items()}
         np.testing.assert_allclose(column["base"], 100 * comparison.classes["recall_baseline"], atol=0.0051)
         np.testing.assert_allclose(column["change"], 100 * comparison.classes["recall_change"], atol=0.0051)
-        assert column["status"] == comparison.classes["status"]
+        assert column["decision"] == list(comparison.classes["decision"])
+        np.testing.assert_allclose(column["low"], 100 * comparison.classes["recall_change_low"], atol=0.0051)
         ranked = [column["change"][column["rank"].index(i)] for i in range(20)]
         assert ranked == sorted(ranked, reverse=True)
         moved = comparison.classes["confidence_treated"] - comparison.classes["confidence_baseline"]
@@ -145,7 +147,7 @@ def test_the_verdict_is_the_audits_and_comes_before_everything_else(real_audit):
     text = html.unescape(page(audit))
     for comparison in audit.comparisons:
         words = verdict(comparison)
-        assert words[words.index(" ", 60) : words.index(" ", 60) + 80] in text[: text.index("<table")]
+        assert words[words.index(" ", 60) : words.index(" ", 60) + 80] in text[: text.index('id="classes"')]
 
 
 def test_only_what_is_shown_is_drawn(real_audit):
@@ -177,3 +179,40 @@ def test_a_page_that_grows_too_large_leaves_figures_out(real_audit, monkeypatch)
     text = page(audit, plates)
     assert len(text.encode()) <= PAGE_BYTES + 1000
     assert text.count("<svg") == 2
+
+
+def test_the_decision_comes_first_and_hurt_and_protected_classes_are_named(real_audit):
+    audit = real_audit(30, ("mixup", "mixup r=0.4"), protect=("red owl", "red fox"))
+    text = html.unescape(page(audit))
+    first = text[: text.index('id="classes"')]
+    for comparison in audit.comparisons:
+        s = standing(comparison)
+        assert [comparison.classes["class"][i] for i in s.protected] == ["red owl", "red fox"]
+        assert f"{s.mark} {s.decision.capitalize()}" in first
+        assert first.count("<b>Protected classes</b>") == 2
+        assert s.hurt
+        for i in s.hurt[:HURT_NAMED]:
+            assert f"<bdi>{comparison.classes['class'][i]}</bdi>" in first
+        assert f"{s.low} to {s.high}" in first
+    assert "With and without DropMix" in first
+
+
+def test_a_page_of_very_many_classes_holds_those_that_matter(real_audit, monkeypatch):
+    monkeypatch.setattr("dropmix.report.page.class_data.ROWS", 60)
+    audit = real_audit(100, ("mixup",), protect=("golden rose",))
+    (arm,) = (data := class_data(audit))["arms"]
+    names = data["pool"][arm["columns"]["class"]]
+    (comparison,) = audit.comparisons
+    hurt = [n for n, word in zip(comparison.classes["class"], comparison.classes["decision"]) if word == "hurt"]
+    assert len(names) == 60
+    assert arm["total"] == 100
+    assert {"golden rose", *hurt} <= set(names)
+    assert arm["evidence"] is None
+    worst = np.argsort(comparison.classes["recall_change"])[:40]
+    assert {comparison.classes["class"][i] for i in worst} <= set(names)
+
+
+def test_training_images_are_a_column_where_the_card_has_them(real_audit):
+    audit = real_audit(3, ("mixup",))
+    data = class_data(audit, {"red owl": 7})
+    assert data["pool"][data["arms"][0]["columns"]["train"]] == [7, None, None]

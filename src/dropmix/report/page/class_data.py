@@ -65,8 +65,8 @@ def _rows(c: "Comparison", room: int) -> np.ndarray:
     change = np.asarray(c.classes["recall_change"], dtype=float)
     if len(change) <= room:
         return np.arange(len(change))
-    hurt = np.asarray(c.classes["decision"], dtype=object) == "hurt"
-    order = np.lexsort([change, ~hurt, ~np.asarray(c.classes["protected"], dtype=bool)])
+    hurt = np.asarray(_column(c, "decision", ""), dtype=object) == "hurt"
+    order = np.lexsort([change, ~hurt, ~np.asarray(_column(c, "protected", False), dtype=bool)])
     return np.sort(order[:room])
 
 
@@ -78,11 +78,12 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
     moved = [None if a is None or b is None else round(b - a, 2) for a, b in zip(before, after)]
     names = [c.classes["class"][i] for i in rows]
     without = {} if plain is None else dict(zip(plain.classes["class"], plain.classes["recall_treated"]))
-    protected = np.asarray(c.classes["protected"], dtype=bool)[rows]
+    protected = np.asarray(_column(c, "protected", False), dtype=bool)[rows]
+    decision, partner = _column(c, "decision", ""), _column(c, "partner", "")
     ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
     return {
         "class": [clean(name) for name in names],
-        "decision": [c.classes["decision"][i] for i in rows],
+        "decision": [decision[i] for i in rows],
         "protected": protected.astype(int).tolist() if protected.any() else [],
         "n": [int(c.classes["n"][i]) for i in rows],
         "train": [train.get(str(name)) for name in names],
@@ -94,20 +95,26 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
         "rank": rank[rows].tolist(),
         "confidence": after,
         "confidence_change": moved,
-        "partner": [clean(c.classes["partner"][i] or "") or None for i in rows],
+        "partner": [clean(partner[i] or "") or None for i in rows],
     }
 
 
+def _column(c: "Comparison", key: str, absent: Any) -> Any:
+    return c.classes.get(key, [absent] * len(c.classes["class"]))
+
+
 def _scaled(c: "Comparison", key: str, rows: np.ndarray) -> list[float | None]:
-    values = np.round(100 * np.asarray(c.classes[key], dtype=float)[rows], 2)
+    values = np.round(100 * np.asarray(_column(c, key, np.nan), dtype=float)[rows], 2)
     return [None if v != v else v for v in values.tolist()]
 
 
-def _evidence(c: "Comparison", place: Any) -> dict[str, Any]:
+def _evidence(c: "Comparison", place: Any) -> dict[str, Any] | None:
     """What bounds the number of hurt classes: p-values of both sides and both tests, and Fisher's limits."""
     from scipy.special import chdtri
 
-    guarantee = c.guarantees[""]
+    guarantee = getattr(c, "guarantees", {}).get("")
+    if guarantee is None:
+        return None
     limits = chdtri(2 * np.arange(1, len(guarantee.hurt.simes) + 1), guarantee.level / 2)
     sides = (guarantee.unhurt.simes, guarantee.unhurt.fisher, guarantee.hurt.simes, guarantee.hurt.fisher)
     return {

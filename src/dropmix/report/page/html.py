@@ -79,8 +79,8 @@ def page(
         "notes": list(dict.fromkeys([*audit.notes, *_notes(audit)])),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
-        "level": audit.settings["level"],
-        "tolerance": tolerance_words(np.concatenate([c.classes["tolerance"] for c in audit.comparisons])),
+        "level": audit.settings.get("level", 0.9),
+        "tolerance": _tolerance(audit),
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,
@@ -141,6 +141,11 @@ def _kind(decision: str) -> str:
 def _subscript(heading: str) -> Markup:
     """The paper's symbols: what follows an underscore, set lower."""
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", str(escape(heading))))
+
+
+def _tolerance(audit: "Audit") -> str:
+    found = [c.classes["tolerance"] for c in audit.comparisons if "tolerance" in c.classes]
+    return tolerance_words(np.concatenate(found)) if found else ""
 
 
 def _title(card: Mapping[str, Any] | None) -> str:

@@ -191,6 +191,7 @@
 
   function count(chosen) {
     const arm = arms[state.arm], n = chosen.length;
+    $(".guarantee").hidden = !arm.evidence && arm.columns.class.length === arm.total;
     if (!arm.evidence) {
       $("#bound").textContent = "The page holds a part of the classes; Comparison.hurt_among in Python counts any set of them.";
       return;
@@ -222,7 +223,7 @@
 
   function kinds() {
     const c = arms[state.arm].columns;
-    const found = ["hurt", "undecided", "safe", "too few examples"].filter((kind) => c.decision.includes(kind));
+    const found = ["hurt", "undecided", "safe", "too few examples"].filter((kind) => (c.decision || []).includes(kind));
     if (c.protected) found.unshift("protected");
     if (!found.includes(state.kind)) state.kind = "";
     $("#kind").replaceChildren(new Option("all", ""), ...found.map((kind) => new Option(kind, kind, false, kind === state.kind)));

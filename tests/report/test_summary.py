@@ -1,0 +1,69 @@
+"""The decision in continuous integration: Markdown for a pull request, and JUnit's XML."""
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from dropmix.report.decision import standing
+from dropmix.report.junit import to_junit
+from dropmix.report.summary import to_summary
+
+NASTY = ["=1+1", "@everyone #1", "$x^2$ [y](http://z)", "<img src=x>", "a\nb\x1b[2J", "fox"]
+
+
+@pytest.fixture(scope="module")
+def many(real_audit):
+    return real_audit(200, ("mixup", "mixup r=0.4"), protect=("red owl", "red fox"), seed=2)
+
+
+def test_a_summary_fits_a_pull_request_and_says_what_the_audit_decided(many):
+    text = to_summary(many)
+    assert len(text.splitlines()) <= 40
+    for c in many.comparisons:
+        s = standing(c)
+        assert f"### {s.mark} {s.title.replace('|', '')}: {s.decision}" in text
+        assert f"{len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided" in text
+        assert f"{s.low} to {s.high} of 200 classes" in text
+        for i in s.protected:
+            assert f"| {c.classes['class'][i]} | {c.classes['decision'][i]} | " in text
+        assert c.classes["class"][s.hurt[0]] in text
+
+
+def test_one_arm_takes_about_twenty_lines(real_audit):
+    assert len(to_summary(real_audit(200, ("mixup",), protect=("red owl", "red fox"))).splitlines()) <= 20
+
+
+def test_of_many_arms_three_are_described_and_those_not_to_be_shipped_come_first(real_audit):
+    audit = real_audit(10, tuple(f"arm{i}" for i in range(6)), seeds=2, per_class=400)
+    text = to_summary(audit)
+    assert text.count("### ") == 3
+    rank = {"✖": 0, "?": 1, "✔": 2}
+    marks = [rank[line.split()[1]] for line in text.splitlines() if line.startswith("### ")]
+    every = sorted(rank[standing(c).mark] for c in audit.comparisons)
+    assert marks == every[:3]
+
+
+def test_names_are_text_in_both(real_audit):
+    audit = real_audit(names=NASTY, arms=("mixup|x",), seeds=2, protect=NASTY)
+    text = to_summary(audit)
+    for forbidden in ("<img", "@everyone", "[y](", "$x", "\x1b", " #1"):
+        assert forbidden not in re.sub(r"\\.", "", text)
+    root = ET.fromstring(to_junit(audit))
+    names = [case.get("name") for case in root.iter("testcase")]
+    shown = [*NASTY[:4], r"a\nb\x1b[2J", "fox"]
+    assert names == ["decision", *(f"protected class {name}" for name in shown)]
+
+
+def test_junit_fails_where_safety_is_not_shown(many):
+    root = ET.fromstring(to_junit(many))
+    cases = 0
+    for suite, c in zip(root.findall("testsuite"), many.comparisons, strict=True):
+        decision, *protected = suite.findall("testcase")
+        assert (decision.find("failure") is None) == (c.summary["decision"] == "ship")
+        for case, i in zip(protected, standing(c).protected, strict=True):
+            assert (case.find("failure") is None) == (c.classes["decision"][i] == "safe")
+        assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
+        cases += len(protected) + 1
+    assert int(root.get("tests")) == cases
+    assert int(root.get("failures")) == len(root.findall(".//failure"))
