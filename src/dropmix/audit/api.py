@@ -80,8 +80,7 @@ def audit_predictions(
     base, others = read_roles(baseline, treated, reading)
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
-    names = None if classes is None else list(classes)
-    pairs = [pair(base, arm, names, settings) for arm in others]
+    pairs = [pair(base, arm, None, settings) for arm in others]
     comparisons = [compare(p, settings, paired) for p in pairs]
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}

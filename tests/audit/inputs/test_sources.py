@@ -202,10 +202,11 @@ FAULTS = {
     "logits": ({"probs": [[3.0, -1.0, 2.0]] * 3}, "Apply softmax"),
     "shape": ({"pred": [0, 1]}, "with one N"),
     "ragged": ({"pred": [[0, 1, 2], [0, 1]]}, "one regular array"),
-    "float labels": ({"labels": [0.0, 1.0, 2.0]}, "integer type"),
+    "fractions": ({"labels": [0.0, 1.5, 2.0]}, "integer type"),
+    "nan": ({"labels": [0.0, np.nan, 2.0]}, "without gaps, got 1 NaN"),
     "empty": ({"labels": [], "pred": [], "example_id": []}, "integer type|at least one"),
     "unknown key": ({"confidences": [1]}, "got 'confidences'"),
-    "class list differs": ({"classes": ["a", "b", "z"]}, "class list"),
+    "class list differs": ({"classes": ["a", "b", "z"]}, "example_id 3 .the first: c and z"),
     "seeds twice": ({"pred": [[0, 1, 1]] * 2, "seeds": [3, 3]}, "different seeds"),
 }
 
@@ -213,7 +214,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_one_clear_line(fault):
     change, message = FAULTS[fault]
-    good = GOOD | {"classes": ["a", "b", "c"]} if "class list" in fault else GOOD
+    good = GOOD | {"classes": ["a", "b", "c"]} if fault == "class list differs" else GOOD
     with pytest.raises(AuditError, match=message) as caught:
         audit_predictions(good, GOOD | change, refits=0)
     assert "\n" not in str(caught.value)
@@ -229,7 +230,7 @@ def test_fault_is_one_clear_line(fault):
         ("a.csv", b"label,pred\n1,x\n", "one type"),
         ("a.csv", b"label,pred\n1,\n", "without gaps"),
         ("a.csv", b"label,pred,pred\n1,1,1\n", "each column once"),
-        ("a.csv", b"label,pred\n1,\xff\xfe\n", "got binary"),
+        ("a.csv", b"label,pred\n1,\xff\xfe\n", "got byte 0xff in line 2"),
         ("a.npz", b"PK\x03\x04", "readable npz"),
         ("a.xlsx", b"PK", "got '.xlsx'"),
     ],

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dropmix.audit.errors import AuditError, first
+from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.class_values import CHECK, unlike
+from dropmix.audit.inputs.merge import unify, whole_seeds
 from dropmix.audit.inputs.predictions import Predictions
 
 NO_IDS = "No example ids: rows were matched by position, which is right only if every file keeps one order."
@@ -49,6 +51,7 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
         >>> [p.labels.tolist() for p in join([a, b], intersect=True)]
         [[1], [1]]
     """
+    arms = unify(arms)
     lead = arms[0]
     without = [a for a in arms if a.example_id is None]
     if without and len(without) < len(arms):
@@ -72,14 +75,16 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
 
 
 def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predictions:
-    """One arm from parts that hold different seeds of it.
+    """One arm from parts that hold different seeds of it, or different examples of one seed.
 
     Raises:
-        AuditError: as `join`; or a seed that two parts hold.
+        AuditError: as `join`; or a seed that two parts hold for the same examples.
     """
     if len(parts) == 1:
         return parts[0]
-    named = next((p for p in parts if p.class_names is not None), parts[0])
+    parts = whole_seeds(unify(parts))
+    if len(parts) == 1:
+        return parts[0]
     parts = join(parts, intersect)
     seeds_given = all(p.seeds_given for p in parts)
     seeds = np.concatenate([p.seeds for p in parts])
@@ -87,9 +92,10 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         seeds = np.arange(len(seeds), dtype=np.int64)
     values, counts = np.unique(seeds, return_counts=True)
     if (counts > 1).any():
+        twice = [s["path"] for p in parts if np.isin(p.seeds, values[counts > 1]).any() for s in p.sources]
         raise AuditError(
-            f"{parts[0].arm}: expected every seed once, got seed {first(values[counts > 1])} in two sources. "
-            "Leave one out."
+            f"{parts[0].arm}: expected every seed once, got seed {first(values[counts > 1])} in two sources"
+            f"{f' ({first(twice)})' if twice else ''}. Leave one out."
         )
     stack = lambda key: _stacked([getattr(p, key) for p in parts])  # noqa: E731
     lead = parts[0]
@@ -103,10 +109,12 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         p_true=stack("p_true"),
         p_max=stack("p_max"),
         topk=stack("topk"),
-        class_names=named.class_names,
-        superclasses=named.superclasses,
+        group=next((p.group for p in parts if p.group is not None), None),
+        accept=next((p.accept for p in parts if p.accept is not None), None),
+        superclasses=next((p.superclasses for p in parts if p.superclasses is not None), None),
         sources=tuple(s for p in parts for s in p.sources),
         seeds_given=seeds_given,
+        arm_given=all(p.arm_given for p in parts),
         notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
     )
 
@@ -149,6 +157,14 @@ def _missing(lead: Predictions, arm: Predictions) -> str:
     for one, other in ((lead, arm), (arm, lead)):
         absent = np.setdiff1d(one.example_id, other.example_id)  # type: ignore[arg-type]
         if len(absent):
+            alike = unlike(str(absent[0]), other.example_id.tolist()) if isinstance(absent[0], str) else ""  # type: ignore[union-attr]
+            advice = alike if alike and alike != CHECK else ""
+            if advice:
+                advice = advice.replace("The list", "It")
+                return (
+                    f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing, "
+                    f"example_id {first(absent)}. {advice}"
+                )
             return (
                 f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing, "
                 f"example_id {first(absent)}. Predict the same examples, or keep the common ones with intersect."
@@ -169,6 +185,11 @@ def _intersection(arms: Sequence[Predictions]) -> list[Predictions]:
             f"{arms[0].arm} and {arms[-1].arm}: expected examples in common, got none. Check the example ids."
         )
     note = f"Kept the {len(common)} examples that all sources hold."
+    had = np.unique(np.concatenate([np.unique(a.labels) for a in arms]))
+    kept = np.unique(arms[0].labels[np.searchsorted(arms[0].example_id, common)])  # type: ignore[arg-type]
+    lost = [arms[0].class_names[c] if arms[0].class_names else c for c in np.setdiff1d(had, kept)]
+    if lost:
+        note += f" With the others, {len(lost)} classes were lost: {first(lost, 20)}."
     taken = [a.take(np.searchsorted(a.example_id, common)) for a in arms]  # type: ignore[arg-type]
     return [replace(a, notes=tuple(dict.fromkeys((*a.notes, note)))) for a in taken]
 
@@ -177,7 +198,9 @@ def _check_labels(lead: Predictions, arm: Predictions) -> None:
     at = np.flatnonzero(lead.labels != arm.labels)
     if len(at):
         ids = lead.example_id[at]  # type: ignore[index]
+        names = lead.class_names
+        one, other = (p.labels[at[0]] if names is None else names[p.labels[at[0]]] for p in (lead, arm))
         raise AuditError(
-            f"{_label(lead)} and {_label(arm)}: expected one label an example, got differing ones for example_id "
-            f"{first(ids)}. Audit arms of one test set."
+            f"{_label(lead)} and {_label(arm)}: expected one label per example, got differing ones for example_id "
+            f"{first(ids)} (the first: {clip(one)} and {clip(other)}). Audit arms of one test set."
         )

@@ -1,8 +1,5 @@
 """Dense predictions: arrays over seeds and examples, in memory or in an npz file."""
 
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +8,18 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.archives import StoredScores, read_arrays
+from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
+from dropmix.audit.inputs.given import ALIASES, Reading, acceptable, fit_accept, plain
+from dropmix.audit.inputs.merge import onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
+from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
 
-# What zipfile, zlib and numpy raise on damaged archives and array headers.
-DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
-DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
-KEYS = ("labels", "pred", "probs", "p_true", "p_max", "topk", "example_id", "seeds", "classes", "superclasses", "arm")
-ALSO = {"label": "labels", "preds": "pred", "predictions": "pred", "ids": "example_id", "seed": "seeds"}
+KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example_id", "seeds", "classes")
+KEYS += ("superclasses", "arm", "accept", "group")
+ALSO = {alias: key if key != "label" else "labels" for key, names in ALIASES.items() for alias in names}
+ALSO |= {"seed": "seeds", "scores": "scores", "probabilities": "probs", "softmax": "probs", "class_names": "classes"}
+ALSO |= {"groups": "group", **{key: key for key in KEYS}}
 
 
 def to_numpy(value: Any, what: str) -> np.ndarray:
@@ -41,7 +42,17 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
         raise AuditError(f"{what}: expected one regular array, got {clip(error)}. Give equal lengths.") from error
     if array.dtype.kind not in "iufbUO":
         raise AuditError(f"{what}: expected numbers or text, got {array.dtype}. Convert it.")
+    if array.dtype.kind == "U" and not isinstance(value, np.ndarray):
+        given = np.asarray(value, dtype=object)  # numpy writes None and 3 beside text as text
+        array = given if not all(isinstance(v, str) for v in given.reshape(-1)) else array
     return array
+
+
+def is_predictions(source: Mapping) -> bool:
+    """Whether a mapping holds arrays of one arm, and not sources by name."""
+    held = {ALSO.get(plain(str(key)), "") for key in source}
+    arrays = not any(isinstance(v, Mapping | str | Path | Predictions) for v in source.values())
+    return bool(held & {"pred", "probs", "logits", "scores"}) and (arrays or "labels" in held)
 
 
 def read_mapping(
@@ -50,12 +61,14 @@ def read_mapping(
     """One arm from a mapping of arrays.
 
     Args:
-        source: `labels` (N,) and `pred` (N,) or (S, N); or `probs` (N, K) or (S, N, K) in place of `pred`;
+        source: `labels` (N,) and `pred` (N,) or (S, N); or `probs` or `logits` (N, K) or (S, N, K) in place of `pred`;
             optional `p_true`, `p_max` (as `pred`), `topk` (N, k) or (S, N, k), `example_id` (N,), `seeds` (S,),
-            `classes` (K,), `superclasses` (K,), `arm`.
+            `classes` (K,), `superclasses` (K,), `arm`, `group` (N,), `accept` (N lists, or (N, K) bool). The usual
+            other names of these (y_true, label_ids, predictions, ...) are known.
         name: arm name where the mapping has none, and the place named in errors.
         reading: what the user says of it.
         origin: path and hash of the file it came from.
+        default_arm: name of the arm where it is not `name`.
     Raises:
         AuditError: unknown key, missing key, or arrays that do not fit each other.
 
@@ -63,114 +76,158 @@ def read_mapping(
         >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
         (2, 2)
     """
-    held = {ALSO.get(str(key), str(key)): value for key, value in source.items()}
-    unknown = sorted(set(held) - set(KEYS))
-    if unknown:
-        raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(unknown[0])!r}. Rename it.")
-    if "labels" not in held or not {"pred", "probs"} & set(held):
-        raise AuditError(f"{name}: expected labels with pred or probs, got {clip(', '.join(held))!r}. Add them.")
-    names = _names(held, "classes", name) if reading.classes is None else tuple(reading.classes)
-    labels, names = _class_numbers(to_numpy(held["labels"], f"{name} labels"), names, held, name)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    held = _by_key(source, reading, name)
+    own = _names(held, "classes", name)
+    names = own if own is not None else (None if reading.classes is None else tuple(reading.classes))
+    label = _labels(held, reading, name)
+    if label.values.ndim != 1:
         raise AuditError(
-            f"{name}: expected labels (N,) with integer type, got {labels.shape} {labels.dtype}. Give class numbers."
+            f"{name}: expected labels (N,) with integer type, got {label.values.shape}. Give class numbers."
         )
-    probs = _probs(held, labels, name)
+    count = len(label.values)
+    scores, kind = _scores(held, count, name)
+    found = {"label": label}
     if "pred" in held:
-        pred, names = _class_numbers(to_numpy(held["pred"], f"{name} pred"), names, held, name)
-    else:
-        pred = probs.argmax(axis=-1)  # type: ignore[union-attr]
-    pred = np.atleast_2d(pred)
+        found["pred"] = class_array(to_numpy(held["pred"], f"{name} pred"), "pred", name)
+    numbers, names, label_kind = numbered(found, names, name)
+    labels = numbers["label"]
+    made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in held else None}
+    if made["pred"] is not None and made["pred"].shape == (count, 1) and count > 1:
+        made["pred"] = made["pred"].T
+    _check_shape(made["pred"], count, name)
+    if scores is not None:
+        if names is not None and scores.shape[2] != len(names):
+            raise AuditError(
+                f"{name}: expected scores of {len(names)} classes ({clip(', '.join(names))}), got {scores.shape[2]} "
+                "columns. Give the class list of the scores, classes."
+            )
+        derived = reduce_scores(scores, labels, kind, name)
+        if made["pred"] is not None and made["pred"].shape != derived["pred"].shape:
+            raise AuditError(
+                f"{name}: expected probs for {made['pred'].shape} seeds and examples, got {derived['pred'].shape}. "
+                "Give all seeds."
+            )
+        made = {**derived, **{k: v for k, v in made.items() if v is not None}}
+    shape: tuple[int, ...] = made["pred"].shape  # type: ignore[union-attr]
+    for key in ("p_true", "p_max", "topk"):
+        own = _over_seeds(held, key, shape, name)
+        made[key] = own if own is not None else made.get(key)
+    ids = _ids(held, "example_id", count, name)
     arm = clip(held.get("arm", default_arm or name), 200)
-    made = Predictions(
+    record = Predictions(
         arm=arm,
         labels=labels,
-        pred=pred,
-        seeds=to_numpy(held["seeds"], f"{name} seeds").reshape(-1) if "seeds" in held else np.arange(len(pred)),
-        example_id=_ids(held, len(labels), name),
-        topk=_over_seeds(held, "topk", pred.shape, name),
+        seeds=to_numpy(held["seeds"], f"{name} seeds").reshape(-1) if "seeds" in held else np.arange(shape[0]),
+        example_id=ids,
+        group=_ids(held, "group", count, name),
+        accept=_accept(held, reading, labels, ids, names, name),
         class_names=names,
         superclasses=_names(held, "superclasses", name),
         sources=() if origin is None else ({**origin, "arm": arm, "seeds": []},),
         seeds_given="seeds" in held,
         arm_given="arm" in held,
-        **_confidences(held, probs, labels, pred.shape, name),
+        label_kind=label_kind,
+        **made,
     )
-    if made.seeds.dtype.kind not in "iu":
-        raise AuditError(f"{name}: expected seeds with integer type, got {made.seeds.dtype}. Number the seeds.")
-    made = sort_by_id(checked(made, name), name)
-    for source_of in made.sources:
-        source_of["seeds"] = made.seeds.tolist()
-    return made
+    if record.seeds.dtype.kind not in "iu":
+        raise AuditError(f"{name}: expected seeds with integer type, got {record.seeds.dtype}. Number the seeds.")
+    record = onto_classes(sort_by_id(checked(record, name), name), reading.classes, name)
+    for source_of in record.sources:
+        source_of["seeds"] = record.seeds.tolist()
+    return record
 
 
-def read_npz(path: Path, origin: dict, reading: Reading) -> Predictions:
-    """One arm from an npz file with the arrays that `read_mapping` names.
+def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
+    """One arm from an npz file with the arrays that `read_mapping` names, or from an npy file of predictions.
 
     Raises:
         AuditError: damaged, pickled, or an array whose header promises more than the file holds.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                _check_header(archive, info, path)
-        with np.load(path, allow_pickle=False) as file:
-            held = {key: file[key] for key in file.files}
-    except AuditError:
-        raise
-    except DAMAGE as error:
-        why = clip(error, 160)
-        raise AuditError(f"{path}: expected a readable npz file, got {why}. Write the file again.") from error
+    held = read_arrays(path, lambda names: _by_key(dict.fromkeys(names), reading, str(path)))
+    held = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in held.items()}
     return read_mapping(held, str(path), reading, origin, path.stem)
 
 
-def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, kind = read(member)
-        promised = int(np.prod([int(s) for s in shape], dtype=object)) * kind.itemsize
-        if kind.hasobject or promised > info.file_size:
-            raise AuditError(
-                f"{path}: expected {clip(info.filename)} with {info.file_size} bytes of plain numbers or text, got "
-                f"{promised} promised, type {kind}. Write the file again without pickled objects."
-            )
-
-
-def _probs(held: Mapping, labels: np.ndarray, name: str) -> np.ndarray | None:
-    if "probs" not in held:
-        return None
-    probs = to_numpy(held["probs"], f"{name} probs")
-    if probs.ndim == 2:
-        probs = probs[None]
-    if probs.ndim != 3 or probs.shape[1] != len(labels) or probs.dtype.kind != "f" or probs.shape[2] < 2:
+def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
+    """The arrays under our names; keys that hold nothing are left out."""
+    asked = {str(column): key for key, column in (reading.columns or {}).items()}
+    if reading.group:
+        asked[reading.group] = "group"
+    lost = [c for c in asked if c not in {str(k) for k in source}]
+    if lost and asked[lost[0]] not in ("label",):
         raise AuditError(
-            f"{name}: expected probs of shape (S, N, K) with N = {len(labels)} and float type, got "
-            f"{probs.shape} {probs.dtype}. Save softmax outputs of every seed."
+            f"{name}: expected an array {clip(lost[0])!r} for {asked[lost[0]]}, got "
+            f"{clip(', '.join(map(str, source)))}. Name one of these."
         )
-    low, high = probs.min(), probs.max()
-    if not (low >= 0 and high <= 1.002):
+    held: dict[str, Any] = {}
+    for key, value in source.items():
+        ours = asked.get(str(key)) or ALSO.get(plain(str(key)))
+        ours = "labels" if ours == "label" else "seeds" if ours == "seed" else ours
+        if ours is None or (ours in held and plain(str(key)) != ours):
+            if ours is None:
+                raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
+            continue
+        held[ours] = value
+    if reading.labels is not None:
+        held.pop("labels", None)
+    missing = "labels" not in held and reading.labels is None
+    if missing or not {"pred", "probs", "logits", "scores"} & set(held):
+        hint = "Give the true classes, labels." if missing else "Add them."
         raise AuditError(
-            f"{name}: expected probs in [0, 1], got {low if low < 0 or np.isnan(low) else high}. Apply softmax first."
+            f"{name}: expected labels with pred or probs, got {clip(', '.join(map(str, source)))!r}. {hint}"
         )
-    if len(labels) and int(labels.max()) >= probs.shape[2]:
-        raise AuditError(
-            f"{name}: expected labels below K = {probs.shape[2]}, got {labels.max()}. Save a column of probs a class."
-        )
-    return probs
+    return held
 
 
-def _confidences(held: Mapping, probs: np.ndarray | None, labels: np.ndarray, shape, name: str) -> dict:
-    made = {key: _over_seeds(held, key, shape, name) for key in ("p_true", "p_max")}
-    if probs is None:
-        return made
-    if probs.shape[:2] != shape:
-        raise AuditError(f"{name}: expected probs for {shape} seeds and examples, got {probs.shape}. Give all seeds.")
-    if made["p_true"] is None:
-        made["p_true"] = np.take_along_axis(probs, labels[None, :, None].astype(np.intp), axis=2)[:, :, 0]
-    if made["p_max"] is None:
-        made["p_max"] = probs.max(axis=2)
-    return made
+def _labels(held: Mapping, reading: Reading, name: str) -> ClassValues:
+    if reading.labels is None:
+        return class_array(to_numpy(held["labels"], f"{name} labels"), "label", name)
+    ids = None if held.get("example_id") is None else to_numpy(held["example_id"], f"{name} example_id")
+    count = len(reading.labels.values) if ids is None else len(ids)
+    ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
+    return class_array(reading.labels.of(ids, count, name), "label", reading.labels.where)
+
+
+def _check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
+    if pred is None or (pred.ndim == 2 and pred.shape[1] == count):
+        return
+    shape = pred.shape if pred.shape[0] > 1 else pred.shape[1:]
+    advice = "Give every seed's predictions on the same examples."
+    if pred.ndim == 2 and pred.shape[0] == count:
+        advice = "Turn pred over: pred.T has a row per seed."
+    elif pred.ndim == 2 and pred.shape[0] == 1 and count and pred.shape[1] % count == 0:
+        advice = f"If these are {pred.shape[1] // count} seeds one after the other: pred.reshape(-1, {count})."
+    raise AuditError(f"{name}: expected labels (N,) and pred (S, N) with one N, got ({count},) and {shape}. {advice}")
+
+
+def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:
+    """Scores of every class, if there are any, and what they are; a pred that holds scores is taken out."""
+    for key in ("probs", "logits", "scores", "pred"):
+        if held.get(key) is None:
+            continue
+        value = held[key]
+        if not isinstance(value, StoredScores):
+            value = to_numpy(value, f"{name} {key}")
+            if key == "pred" and not _looks_like_scores(value, count):
+                continue
+            if value.ndim == 2:
+                value = value[None]
+            if value.ndim != 3 or value.shape[1] != count or value.dtype.kind != "f" or value.shape[2] < 2:
+                raise AuditError(
+                    f"{name}: expected {key} of shape (S, N, K) with N = {count} and float type, got {value.shape} "
+                    f"{value.dtype}. Save the outputs of every seed."
+                )
+            value = Array3(value)
+        if key == "pred":
+            del held["pred"]
+        return value, {"probs": "probs", "logits": "logits"}.get(key, "auto")
+    return None, ""
+
+
+def _looks_like_scores(array: np.ndarray, count: int) -> bool:
+    if array.dtype.kind != "f" or array.ndim not in (2, 3) or array.shape[-2] != count or array.shape[-1] < 2:
+        return False
+    return array.ndim == 3 or not bool((array == np.rint(array)).all()) or array.shape[1] != count
 
 
 def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> np.ndarray | None:
@@ -187,27 +244,16 @@ def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> n
     return array
 
 
-def _class_numbers(values: np.ndarray, names, held: Mapping, where: str):
-    """Class numbers as they are; class names looked up in the class list (made from both arrays if none)."""
-    if values.dtype.kind not in "UO":
-        return values, names
-    values = values.astype(object)
-    if not all(isinstance(v, str) for v in values.reshape(-1)):
-        raise AuditError(f"{where}: expected class numbers or class names, got mixed types. Give one kind.")
-    if names is None:
-        both = [to_numpy(held[k], k).astype(str).reshape(-1) for k in ("labels", "pred") if k in held]
-        names = tuple(np.unique(np.concatenate(both)).tolist())
-    place = np.array(names, dtype=str)
-    order = np.argsort(place)
-    at = np.searchsorted(place[order], values.astype(str).reshape(-1)).clip(max=len(place) - 1)
-    at = order[at]
-    wrong = np.flatnonzero(place[at] != values.astype(str).reshape(-1))
-    if len(wrong):
-        raise AuditError(
-            f"{where}: expected classes of the class list, got {clip(values.reshape(-1)[wrong[0]])!r}. "
-            "Check the class list."
-        )
-    return at.reshape(values.shape), names
+def _accept(held: Mapping, reading: Reading, labels, ids, names, name: str) -> np.ndarray | None:
+    if held.get("accept") is None:
+        return None if reading.accept is None else fit_accept(reading.accept, labels, ids, names, name)
+    value = held["accept"]
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iu" and (value < 0).any():
+        return value.astype(np.int32)
+    sets: Any = [np.flatnonzero(r) for r in value] if getattr(value, "dtype", None) == np.bool_ else value
+    if len(sets) != len(labels):
+        raise AuditError(f"{name}: expected accept for {len(labels)} examples, got {len(sets)}. Give one list each.")
+    return acceptable(sets, names, name)
 
 
 def _names(held: Mapping, key: str, name: str) -> tuple[str, ...] | None:
@@ -215,26 +261,22 @@ def _names(held: Mapping, key: str, name: str) -> tuple[str, ...] | None:
         return None
     values = to_numpy(held[key], f"{name} {key}")
     if values.ndim != 1:
-        raise AuditError(f"{name}: expected {key} (K,), got shape {values.shape}. Give one name a class.")
+        raise AuditError(f"{name}: expected {key} (K,), got shape {values.shape}. Give one name per class.")
     return tuple(str(v) for v in values.tolist())
 
 
-def _ids(held: Mapping, count: int, name: str) -> np.ndarray | None:
-    if held.get("example_id") is None:
+def _ids(held: Mapping, key: str, count: int, name: str) -> np.ndarray | None:
+    if held.get(key) is None:
         return None
-    values = to_numpy(held["example_id"], f"{name} example_id")
+    values = to_numpy(held[key], f"{name} {key}")
     if values.shape != (count,):
-        raise AuditError(f"{name}: expected example_id ({count},), got shape {values.shape}. Give one id an example.")
+        raise AuditError(f"{name}: expected {key} ({count},), got shape {values.shape}. Give one per example.")
     if values.dtype.kind in "UO":
         if not all(isinstance(v, str) for v in values.tolist()):
-            raise AuditError(f"{name}: expected example_id as integers or text, got mixed types. Give one kind.")
+            raise AuditError(f"{name}: expected {key} as integers or text, got mixed types. Give one kind.")
         return values.astype(object)
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.size and values.max() > 2**63 - 1):
-        raise AuditError(f"{name}: expected example_id as 64-bit integers or text, got {values.dtype}. Convert it.")
+        raise AuditError(f"{name}: expected {key} as 64-bit integers or text, got {values.dtype}. Convert it.")
     return values.astype(np.int64)
-
-
-def is_predictions(source: Mapping) -> bool:
-    """Whether a mapping holds arrays of one arm, and not sources by name."""
-    held = {ALSO.get(str(key).lower(), str(key).lower()) for key in source}
-    return bool(held & {"pred", "probs"})

@@ -1,7 +1,7 @@
-"""Columns of a table as checked numpy arrays."""
+"""Columns of a table as checked numpy arrays; nothing is typed by guess."""
 
 import json
-from collections.abc import Sequence
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -9,14 +9,39 @@ import pyarrow.compute as pc
 
 from dropmix.audit.errors import AuditError, clip, first
 
+WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
 
-def integers(table: pa.Table, name: str, where: str) -> np.ndarray:
-    """A column as int64, or narrower where it is stored so, (rows,).
+
+def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
+    """Refuse missing values, counted, with their rows.
 
     Raises:
-        AuditError: nulls, fractions, text, or numbers beyond 64 bits.
+        AuditError: some are missing.
     """
-    column = _without_nulls(table, name, where)
+    if missing.any():
+        rows = np.flatnonzero(missing.reshape(-1))
+        raise AuditError(
+            f"{where}: expected {name} without gaps, got {len(rows)} {what} values, in row {first(rows + 1)} "
+            "(the first row is 1). Fill or remove them."
+        )
+
+
+def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+    """A column as int64, or narrower where it is stored so, (rows,). Text of whole numbers is read as such.
+
+    Raises:
+        AuditError: nulls, fractions, other text, or numbers beyond 64 bits.
+    """
+    _without_nulls(column, name, where)
+    if is_text(column.type):
+        codes, texts = coded(column, name, where)
+        wrong = [t for t in texts if not WHOLE.match(t.strip())]
+        if wrong:
+            at = int(np.flatnonzero(codes == texts.index(wrong[0]))[0]) + 1
+            raise AuditError(
+                f"{where}: expected column {name!r} with integers, got {clip(wrong[0])!r} in row {at}. Renumber it."
+            )
+        return np.array([int(t.strip().split(".")[0]) for t in texts], dtype=np.int64)[codes]
     kind = column.type
     if pa.types.is_dictionary(kind) and pa.types.is_integer(kind.value_type):
         kind = kind.value_type
@@ -24,9 +49,10 @@ def integers(table: pa.Table, name: str, where: str) -> np.ndarray:
     try:
         if kind in (pa.int8(), pa.int16(), pa.int32()):
             return column.to_numpy()  # narrow as it is: a wide copy would double the memory
-        if pa.types.is_integer(kind):
+        if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
             return column.cast(pa.int64()).to_numpy()
         if pa.types.is_floating(kind):  # frames with gaps elsewhere turn integers to floats
+            none_missing(np.isnan(column.to_numpy()), name, where, "NaN")
             return column.cast(pa.int64(), safe=True).to_numpy()
     except pa.ArrowException as error:
         raise AuditError(
@@ -35,98 +61,99 @@ def integers(table: pa.Table, name: str, where: str) -> np.ndarray:
     raise AuditError(f"{where}: expected column {name!r} with integers, got {clip(kind)}. Save it as int64 or int32.")
 
 
-def probabilities(table: pa.Table, name: str, where: str) -> np.ndarray | None:
-    """A column as float32, (rows,); None where the table lacks it or it is empty throughout.
+def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
+    """A column as float32, (rows,); None where it is empty throughout. Text may have decimal commas.
 
     Raises:
         AuditError: not a number, or some values missing.
     """
-    if name not in table.column_names:
-        return None
-    column = table[name]
+    if is_text(column.type):
+        codes, texts = coded(column, name, where, gaps=True)
+        if not any(t.strip() for t in texts):
+            return None
+        try:
+            numbers = np.array([float(t.strip().replace(",", ".") or "nan") for t in texts], dtype=np.float32)
+        except ValueError as error:
+            raise AuditError(
+                f"{where}: expected column {name!r} with floats, got {clip(error)}. Save numbers."
+            ) from error
+        none_missing(np.isin(codes, [i for i, t in enumerate(texts) if not t.strip()]), name, where, "empty")
+        return numbers[codes]
     if column.null_count == len(column):
         return None
-    column = _without_nulls(table, name, where)
+    _without_nulls(column, name, where)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with floats, got {clip(column.type)}. Save it as float32.")
     return column.to_numpy().astype(np.float32, copy=False)
 
 
-def ids(table: pa.Table, where: str) -> np.ndarray | None:
-    """Column `example_id` as int64 or object (str), (rows,); None where the table lacks it."""
-    if "example_id" not in table.column_names:
-        return None
-    column = _without_nulls(table, "example_id", where)
-    if _is_text(column.type):
-        # Through a dictionary: equal ids of many seeds then share one string object.
-        coded = column.cast(pa.large_string()).dictionary_encode().combine_chunks()
-        coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
-        values = coded.dictionary.to_numpy(zero_copy_only=False).astype(object)
-        return values[coded.indices.to_numpy()]
-    return integers(table, "example_id", where)
+def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) -> np.ndarray:
+    """Ids or groups as int64 or object (str), (rows,).
+
+    Args:
+        guess: the column is text because the file has no types: whole numbers are numbers.
+    """
+    if is_text(column.type):
+        # Equal ids of many seeds share one string object.
+        codes, texts = coded(column, name, where)
+        if guess and all(WHOLE.match(t) and "." not in t for t in texts):
+            return np.array([int(t) for t in texts], dtype=np.int64)[codes]
+        if "" in texts:
+            none_missing(codes == texts.index(""), name, where, "empty")
+        return np.array([*texts, None], dtype=object)[codes]
+    return integers(column, name, where)
 
 
-def texts(table: pa.Table, name: str, where: str) -> tuple[np.ndarray, list[str]]:
-    """A column of text or integers as codes (rows,) and the list of distinct texts.
+def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) -> tuple[np.ndarray, list[str]]:
+    """A column of text or integers as codes (rows,) and the list of distinct texts that occur.
 
+    Args:
+        gaps: nulls are empty texts, instead of an error.
     Raises:
         AuditError: nulls, or another type.
     """
-    column = _without_nulls(table, name, where)
-    if not (_is_text(column.type) or pa.types.is_integer(column.type)):
+    if not (is_text(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with text, got {clip(column.type)}. Save it as text.")
-    if pa.types.is_dictionary(column.type):
-        coded = column.unify_dictionaries().combine_chunks()
-        codes, names = coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
-        # As it is, if every entry is text, distinct and used: decoded, a name on every row is the largest column.
-        sound = all(isinstance(n, str) for n in names) and len(set(names)) == len(names)
-        if sound and np.bincount(codes, minlength=len(names)).all():
-            return codes, names
-    column = column.cast(pa.large_string())
-    coded = pa.chunked_array([column.dictionary_encode().combine_chunks()]).unify_dictionaries().combine_chunks()
-    return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
+    if not gaps:
+        _without_nulls(column, name, where)
+    place: dict[str, int] = {}
+    parts = []
+    for chunk in column.chunks:
+        if not pa.types.is_dictionary(chunk.type):
+            chunk = chunk.cast(pa.large_string()).dictionary_encode()
+        texts = ["" if t is None else str(t) for t in chunk.dictionary.to_pylist()]
+        codes = chunk.indices.fill_null(len(texts)) if chunk.null_count else chunk.indices
+        codes = codes.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        used = np.bincount(codes, minlength=len(texts) + 1)
+        lookup = np.zeros(len(texts) + 1, dtype=np.int32)
+        for i, text in enumerate([*texts, ""]):
+            if used[i]:
+                lookup[i] = place.setdefault(text, len(place))
+        parts.append(lookup[codes])
+    return np.concatenate(parts) if parts else np.zeros(0, np.int32), list(place)
 
 
-def classes(table: pa.Table, where: str, names: Sequence[str] | None) -> tuple[dict, Sequence[str] | None]:
-    """Columns `label` and `pred` as integers, with the class list they refer to.
-
-    Text is looked up in `names`; without names the sorted texts that occur are the class list.
-
-    Returns:
-        {"label": (rows,), "pred": (rows,)} and the class list (None: plain numbers, no list).
-    Raises:
-        AuditError: text that the class list lacks, or text in one column and numbers in the other.
-    """
-    kinds = [_is_text(table[key].type) for key in ("label", "pred")]
-    if not any(kinds):
-        return {key: integers(table, key, where) for key in ("label", "pred")}, names
-    if not all(kinds):
-        raise AuditError(
-            f"{where}: expected label and pred of one type, got {clip(table['label'].type)} and "
-            f"{clip(table['pred'].type)}. Save class names in both, or numbers in both."
-        )
-    coded = {key: texts(table, key, where) for key in ("label", "pred")}
-    if names is None:
-        names = sorted(set(coded["label"][1]) | set(coded["pred"][1]))
-    place = {name: i for i, name in enumerate(names)}
-    unknown = [t for _, found in coded.values() for t in found if t not in place]
-    if unknown:
-        raise AuditError(f"{where}: expected classes of the class list, got {first(unknown)}. Check the class list.")
-    lookup = {key: np.array([place[t] for t in found], dtype=np.int64) for key, (_, found) in coded.items()}
-    return {key: lookup[key][codes] for key, (codes, _) in coded.items()}, names
+def lists(column: pa.ChunkedArray, name: str, where: str) -> list[list]:
+    """A column of lists, or of texts such as "3;17;2" and "[3, 17, 2]", as lists of numbers or names."""
+    if is_text(column.type):
+        split = lambda text: [t.strip().strip("'\"") for t in re.split(r"[;,|]", text.strip("[]() ")) if t.strip()]  # noqa: E731
+        return [split(text) if text else [] for text in column.to_pylist()]
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        raise AuditError(f"{where}: expected column {name!r} with lists, got {clip(kind)}. Save list<int32>.")
+    return [list(v) if v is not None else [] for v in column.to_pylist()]
 
 
-def ranked(table: pa.Table, where: str) -> np.ndarray | None:
+def ranked(column: pa.ChunkedArray, where: str) -> np.ndarray:
     """Column `topk` as (rows, k), int64: lists of one length, or text such as "3;17;2"."""
-    if "topk" not in table.column_names:
-        return None
-    column = _without_nulls(table, "topk", where).combine_chunks()
-    if _is_text(column.type):
-        column = pc.call_function("split_pattern", [column], pc.SplitPatternOptions(";"))
+    _without_nulls(column, "topk", where)
     try:
-        widths = pc.call_function("list_value_length", [column]).to_numpy(zero_copy_only=False)
-        flat = column.flatten().cast(pa.int64())
-    except (pa.ArrowException, NotImplementedError) as error:
+        if is_text(column.type):
+            column = pc.call_function("split_pattern", [column.cast(pa.large_string())], pc.SplitPatternOptions(";"))
+        whole = column.combine_chunks()
+        widths = pc.call_function("list_value_length", [whole]).to_numpy(zero_copy_only=False)
+        flat = whole.flatten().cast(pa.int64())
+    except (pa.ArrowException, NotImplementedError, AttributeError) as error:
         raise AuditError(
             f"{where}: expected column 'topk' with lists of class numbers, got {clip(error)}. Save list<int32>."
         ) from error
@@ -154,7 +181,7 @@ def metadata(table: pa.Table, where: str) -> dict:
         sound = held.get("format") == 1 and all(
             x is None or (isinstance(x, list) and all(isinstance(n, str) for n in x)) for x in (names, groups)
         )
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable metadata, got {clip(error)}. Write the file again.") from error
     if not sound:
         raise AuditError(
@@ -163,19 +190,15 @@ def metadata(table: pa.Table, where: str) -> dict:
     return held
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text, plainly or through a dictionary."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     # Views are what polars hands over; older Arrow has no test for them.
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view"
 
 
-def _without_nulls(table: pa.Table, name: str, where: str) -> pa.ChunkedArray:
-    column = table[name]
+def _without_nulls(column: pa.ChunkedArray, name: str, where: str) -> None:
     if column.null_count:
-        row = pc.index(column.is_null(), True).as_py()
-        raise AuditError(
-            f"{where}: expected column {name!r} without gaps, got {column.null_count} empty values, the first in "
-            f"row {row}. Fill or remove them."
-        )
-    return column
+        missing = column.is_null().to_numpy()
+        none_missing(missing, f"column {name!r}", where, "empty")

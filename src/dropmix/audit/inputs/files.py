@@ -1,22 +1,34 @@
-"""Files of predictions: parquet, CSV and npz, and run folders."""
+"""Files of predictions, labels and class lists: parquet, CSV, npz, npy and JSON, and run folders."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs.arrays import read_npz
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs import columns
+from dropmix.audit.inputs.archives import checked_file, read_arrays, read_json, sha256
+from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
+from dropmix.audit.inputs.csv_text import read_csv
+from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.tables import WANTED, from_table
+from dropmix.audit.inputs.tables import from_table, wanted_columns
 
-ENDINGS = {".parquet", ".pq", ".csv", ".tsv", ".txt", ".npz"}
+PARQUET, TEXT, ARRAYS, JSON = (
+    {".parquet", ".pq"},
+    {".csv", ".tsv", ".txt", ".tab"},
+    {".npz", ".npy"},
+    {".json", ".jsonl"},
+)
+ENDINGS = PARQUET | TEXT | ARRAYS | JSON
+ANYHOW = Reading()
 
 
-def read_path(path: Path, reading: Reading) -> list[Predictions]:
+def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     """Every (arm, seed) that a file or a run folder holds, one record each.
 
     Raises:
@@ -29,66 +41,17 @@ def read_path(path: Path, reading: Reading) -> list[Predictions]:
                 f"{path.parent}: expected a run folder with predictions.parquet, got none. "
                 "Give a run folder, a file, or audit the whole grid."
             )
-    where = str(path)
-    if not path.is_file():
-        raise AuditError(f"{where}: expected a file of predictions, got nothing there. Check the path.")
-    if path.stat().st_size == 0:
-        raise AuditError(f"{where}: expected a file of predictions, got an empty file. Write it again.")
+    where = checked_file(path)
     source = {"path": where, "sha256": sha256(path)}
-    if path.suffix == ".npz":
-        return [read_npz(path, source, reading)]
-    parts = from_table(_table(path, reading), where, path.stem, reading, source)
+    ending = path.suffix.lower()
+    if ending in ARRAYS:
+        return [read_archive(path, source, reading)]
+    if ending in JSON:
+        return _from_json(path, source, reading)
+    table = read_table(path, lambda names: wanted_columns(list(names), reading, where), reading.encoding)
+    parts = from_table(table, where, path.stem, reading, source, typed=ending in PARQUET)
     pa.default_memory_pool().release_unused()
     return parts
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _table(path: Path, reading: Reading) -> pa.Table:
-    wanted = [w for w in WANTED if w != "topk" or reading.topk > 1]
-    try:
-        if path.suffix in (".parquet", ".pq"):
-            # ParquetFile, not read_table: no guessing of partitions from folder names.
-            with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
-                _bounded(file, path)
-                held = file.schema_arrow.names
-                return file.read(columns=[c for c in held if c in wanted], use_threads=False)
-        if path.suffix in (".csv", ".tsv", ".txt"):
-            return _csv(path, wanted)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeDecodeError) as error:
-        if isinstance(error, AuditError):
-            raise
-        raise AuditError(
-            f"{path}: expected a readable {path.suffix[1:]} file, got {clip(error, 160)}. Write the file again."
-        ) from error
-    raise AuditError(
-        f"{path}: expected .parquet, .csv or .npz, got {path.suffix or 'no ending'!r}. Rename or convert it."
-    )
-
-
-def _bounded(file: pq.ParquetFile, path: Path) -> None:
-    """Refuse a footer that promises more rows than the file's bytes can hold."""
-    meta = file.metadata
-    # Run-length and dictionary coding shrink a constant column without limit, but predictions are not constant.
-    if meta.num_rows > 10_000 * max(path.stat().st_size, 1):
-        raise AuditError(
-            f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in "
-            f"{path.stat().st_size} bytes. Write the file again."
-        )
-
-
-def _csv(path: Path, wanted: Sequence[str]) -> pa.Table:
-    from pyarrow import csv
-
-    delimiter = "\t" if path.suffix == ".tsv" else ","
-    table = csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter))
-    if len(set(table.column_names)) < len(table.column_names):
-        raise AuditError(f"{path}: expected each column once, got {clip(table.column_names)}. Rename the columns.")
-    return table.select([c for c in table.column_names if c in wanted])
 
 
 def files_of(path: Path) -> list[Path] | None:
@@ -106,3 +69,203 @@ def files_of(path: Path) -> list[Path] | None:
             f"{', '.join(sorted(ENDINGS))}. Give a file of predictions, or audit the whole grid."
         )
     return held
+
+
+def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
+    """The wanted columns of a parquet or CSV file; those of CSV are text.
+
+    Args:
+        path: of the file.
+        pick: function of the column names that gives those to read, as a mapping whose values are what they hold.
+        encoding: of CSV.
+    """
+    ending = path.suffix.lower()
+    try:
+        if ending in PARQUET:
+            # ParquetFile, not read_table: no guessing of partitions from folder names.
+            with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+                _bounded(file, path)
+                wanted = pick(file.schema_arrow.names)
+                return file.read(columns=list(wanted), use_threads=False)
+        if ending in TEXT:
+            return read_csv(path, pick, encoding)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeDecodeError) as error:
+        if isinstance(error, AuditError):
+            raise
+        raise AuditError(
+            f"{path}: expected a readable {ending[1:]} file, got {clip(error, 160)}. Write the file again."
+        ) from error
+    raise AuditError(
+        f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "
+        f"{path.suffix or 'no ending'!r}. Rename or convert it."
+    )
+
+
+def _bounded(file: pq.ParquetFile, path: Path) -> None:
+    """Refuse a footer that promises more rows than the file's bytes can hold."""
+    meta = file.metadata
+    # Run-length and dictionary coding shrink a constant column without limit, but predictions are not constant.
+    if meta.num_rows > 10_000 * max(path.stat().st_size, 1):
+        raise AuditError(
+            f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in "
+            f"{path.stat().st_size} bytes. Write the file again."
+        )
+
+
+def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
+    held, where = read_json(path), str(path)
+    if isinstance(held, list) and held and all(isinstance(row, dict) for row in held):
+        keys = list(dict.fromkeys(str(key) for row in held for key in row))
+        wanted = wanted_columns(keys, reading, where)
+        try:
+            table = pa.table({key: pa.array([row.get(key) for row in held]) for key in wanted})
+        except (pa.ArrowException, OverflowError) as error:
+            raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
+        return from_table(table, where, path.stem, reading, source)
+    if isinstance(held, dict) and any(isinstance(v, dict) and {"precision", "recall"} & set(v) for v in held.values()):
+        raise AuditError(
+            f"{where}: expected a prediction per example, got a classification report, which holds totals per class. "
+            "Save the two arrays that it was made of, y_true and y_pred."
+        )
+    if isinstance(held, dict):
+        return [read_mapping(held, where, reading, source, path.stem)]
+    raise AuditError(
+        f"{where}: expected a JSON object of arrays or a list of rows, got {type(held).__name__}. "
+        'Save {"labels": [...], "pred": [...]}.'
+    )
+
+
+def prepare(reading: Reading) -> Reading:
+    """The same with class list, labels and acceptable classes read from their files."""
+    changed: dict[str, Any] = {}
+    if reading.classes is not None:
+        changed["classes"] = read_classes(reading.classes)
+    if reading.labels is not None and not isinstance(reading.labels, Labels):
+        changed["labels"] = _read_labels(reading.labels, reading)
+    if isinstance(reading.accept, str | Path):
+        path = Path(reading.accept)
+        ending = path.suffix.lower()
+        if ending in JSON:
+            changed["accept"] = read_json(path)
+        else:
+            checked_file(path)
+            changed["accept"] = next(iter(read_arrays(path, lambda _: None).values()))
+        if not isinstance(changed["accept"], list | dict | np.ndarray):
+            raise AuditError(
+                f"{path}: expected a list of lists, got {type(changed['accept']).__name__}. Give one list each."
+            )
+    return replace(reading, **changed)
+
+
+def read_classes(given: Any) -> tuple[str, ...]:
+    """Names of classes from a sequence, an array, or a file with one name per line or a JSON list.
+
+    Raises:
+        AuditError: a name that occurs twice, or no names.
+
+    Example:
+        >>> read_classes(np.array(["cat", "dog"]))
+        ('cat', 'dog')
+    """
+    where = "classes"
+    if isinstance(given, str | Path):
+        path = Path(given)
+        where = checked_file(path)
+        if path.suffix.lower() == ".json":
+            given = read_json(path)
+            if isinstance(given, Mapping):  # {"0": ["n01440764", "tench"]}, {"cat": 0}
+                by_name = all(isinstance(v, int) for v in given.values())
+                pairs = [(v, k) if by_name else (int(k), v) for k, v in given.items()]
+                given = [v[-1] if isinstance(v, list) else v for _, v in sorted(pairs, key=lambda p: p[0])]
+        else:
+            try:
+                given = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+            except UnicodeDecodeError as error:
+                raise AuditError(f"{where}: expected UTF-8 text, got {clip(error)}. Save it as UTF-8.") from error
+    names = tuple(str(v) for v in to_numpy(given, where).reshape(-1).tolist())
+    twice = [n for n in names if names.count(n) > 1] if len(names) < 100_000 else []
+    if twice or not names:
+        raise AuditError(f"{where}: expected different names, got {clip(twice[0]) if twice else 'none'}. Rename one.")
+    return names
+
+
+def _read_labels(given: Any, reading: Reading) -> Labels:
+    """True classes from a file or an array."""
+    if not isinstance(given, str | Path):
+        if hasattr(given, "columns") or isinstance(given, pa.Table):
+            table = (
+                given
+                if isinstance(given, pa.Table)
+                else pa.table({str(c): np.asarray(given[c]) for c in given.columns})
+            )
+            return _labels_of(table, "labels", True, reading)
+        return Labels(to_numpy(given, "labels"), None, "labels")
+    path = Path(given)
+    where = checked_file(path)
+    ending = path.suffix.lower()
+    if ending in ARRAYS:
+        held = read_arrays(path, lambda _: None)
+        held = {plain(k): v for k, v in held.items()}
+        values = next((held[a] for a in (*ALIASES["label"], *held) if a in held), None)
+        ids = next((held[a] for a in ALIASES["example_id"] if a in held), None)
+        ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
+        return Labels(to_numpy(values, where), ids, where)
+    if ending in JSON:
+        held = read_json(path)
+        if isinstance(held, dict):
+            return Labels(to_numpy(list(held.values()), where), np.array(list(held), dtype=object), where)
+        return Labels(to_numpy(held, where), None, where)
+    names: list[str] = []
+
+    def pick(found: Any) -> dict[str, str]:
+        names.extend(found)
+        return {n: "label" for n in found if n.strip() and list(found).count(n) == 1}
+
+    table = read_table(path, pick, reading.encoding)
+    return _labels_of(table, where, ending in PARQUET, reading)
+
+
+def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> Labels:
+    names = table.column_names
+    own = {k: v for k, v in (reading.columns or {}).items() if k in ("label", "example_id") and v in names}
+    found = find_columns(names, Reading(columns=own), where)
+    rest = [n for n in names if n not in found.values()]
+    if "label" not in found and len(rest) == 1:
+        found["label"] = rest[0]  # a file of ids and one more column
+    if "label" not in found and len(names) == 1 and not typed:
+        raise AuditError(f"{where}: expected a header line, such as label, got {shown(names)}. Add it.")
+    if "label" not in found:
+        raise AuditError(f"{where}: expected a column label, got {shown(names)}. Rename it, or name it in columns.")
+    ids = (
+        columns.keys(table[found["example_id"]], "example_id", where, guess=not typed)
+        if "example_id" in found
+        else None
+    )
+    column = table[found["label"]]
+    if columns.is_text(column.type):
+        codes, texts = columns.coded(column, "label", where)
+        return Labels(np.array([*texts, None], dtype=object)[codes], ids, where)
+    return Labels(columns.integers(column, "label", where), ids, where)
+
+
+def read_matrix(given: Any, what: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Numbers with one column per label, from a file or an array, and the names of the columns.
+
+    Raises:
+        AuditError: no numbers.
+    """
+    if not isinstance(given, str | Path):
+        return to_numpy(given, what), None
+    path = Path(given)
+    where = checked_file(path)
+    if path.suffix.lower() in ARRAYS:
+        return to_numpy(next(iter(read_arrays(path, lambda _: None, whole=True).values())), where), None
+    table = read_table(
+        path, lambda names: {n: "score" for n in names if n.strip() and plain(n) not in ALIASES["example_id"]}
+    )
+    parts = [columns.floats(table[name], name, where) for name in table.column_names]
+    if not parts or any(part is None for part in parts):
+        raise AuditError(
+            f"{where}: expected one column of numbers per label, got {shown(table.column_names)}. Fill them."
+        )
+    return np.stack([part for part in parts if part is not None], axis=1), tuple(table.column_names)

@@ -35,7 +35,7 @@ class Predictions:
         sources: one dict an input: path, sha256, arm, seeds.
         seeds_given: False where the source named no seeds and they were numbered by position.
         arm_given: False where the source named no arm and it was named after its path or role.
-        text_labels: whether the source holds names of classes where other sources hold numbers.
+        label_kind: "number", "text", or "digits" for text that reads as numbers throughout.
         notes: sentences for people.
 
     Example:
@@ -60,7 +60,7 @@ class Predictions:
     sources: tuple[dict, ...] = ()
     seeds_given: bool = True
     arm_given: bool = True
-    text_labels: bool = False
+    label_kind: str = "number"
     notes: tuple[str, ...] = field(default=())
 
     def correct(self, topk: int = 1) -> np.ndarray:
@@ -156,6 +156,8 @@ def _check_range(values: np.ndarray | None, limit: int, name: str, where: str, k
     if low < 0 or high >= limit:
         wrong = low if low < 0 else high
         hint = "Check the class list." if known else "Number the classes from 0, or give their names."
+        if known and low == 1 and high == limit:
+            hint = "The classes seem to be numbered from 1: subtract 1, or save their names."
         raise AuditError(f"{where}: expected {name} in 0..{limit - 1}, got {wrong}. {hint}")
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds
-from dropmix.audit.inputs.files import read_path, sha256
+from dropmix.audit.inputs.files import prepare, read_path, sha256
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
@@ -158,7 +158,7 @@ def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) ->
             f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
             "Delete the run's folder and run the grid again."
         )
-    parts = read_path(run.path, Reading(classes, topk))
+    parts = read_path(run.path, prepare(Reading(classes, topk)))
     if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "

@@ -1,5 +1,6 @@
 """Sources of predictions: paths, frames, mappings and arrays, read in the roles that a user gives them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,16 @@ import pyarrow as pa
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping
-from dropmix.audit.inputs.files import files_of, read_path
+from dropmix.audit.inputs.files import files_of, prepare, read_matrix, read_path
 from dropmix.audit.inputs.given import Reading
-from dropmix.audit.inputs.path_names import name_paths
+from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import (
     NAME_THEM,
     Item,
     arms_of,
     listed,
+    name_paths,
     one_arm,
     refuse_copies,
     renamed,
@@ -27,6 +29,7 @@ from dropmix.audit.inputs.roles import (
     split_vanilla,
     tell_apart,
 )
+from dropmix.audit.inputs.scores import MultiLabel, best_thresholds, multilabel
 from dropmix.audit.inputs.tables import from_table
 
 
@@ -50,7 +53,7 @@ def read(
         >>> [a.arm for a in read(([0, 1], [0, 0]), "mine")]
         ['mine']
     """
-    reading = reading or Reading(classes, topk, intersect)
+    reading = prepare(reading or Reading(classes, topk, intersect))
     items = _items(source, name)
     _name(items)
     _read_all(items, reading)
@@ -69,7 +72,15 @@ def read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictio
     Raises:
         AuditError: a source that cannot be read, or whose role is not clear.
     """
+    base, others = _read_roles(baseline, treated, prepare(reading))
+    base, *others = unify([base, *others])
+    return base, others
+
+
+def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictions, list[Predictions]]:
     if treated is None:
+        if isinstance(baseline, str | Path):
+            baseline = files_of(Path(baseline)) or baseline  # each file of a folder is an arm, or a seed of one
         return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
     base = _items(baseline, "baseline")
     named = _named_arms(treated, reading)
@@ -147,14 +158,14 @@ def _read_all(items: Sequence[Item], reading: Reading) -> None:
         except AuditError as error:
             faults.append(str(error))
     if faults:
-        more = f" ({len(faults) - 1} more bad sources: {' | '.join(faults[1:])})" if len(faults) > 1 else ""
+        more = f" ({len(faults) - 1} more: {' | '.join(faults[1:])})" if len(faults) > 1 else ""
         raise AuditError(clip(faults[0] + more, 2000))
 
 
 def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
     source, name = item.source, item.name
     if isinstance(source, Predictions):
-        yield checked(sort_by_id(source, source.arm), source.arm)
+        yield onto_classes(checked(sort_by_id(source, source.arm), source.arm), reading.classes, source.arm)
     elif isinstance(source, str | Path):
         folder = files_of(Path(source))
         if folder is not None:
@@ -206,3 +217,42 @@ def _frame(source: Any, name: str) -> pa.Table:
             f"{name}: expected a path, a frame, a mapping or arrays, got {type(source).__name__} "
             f"({clip(error)}). See audit_predictions."
         ) from error
+
+
+def read_multilabel(
+    scores: Any, labels: Any, names: Sequence[str] | None = None, thresholds: Any = 0.5, validation: Any = None
+) -> MultiLabel:
+    """Predictions where an example may have several labels, or none.
+
+    Args:
+        scores: path of a file (npy, npz, CSV or parquet with a column per label), an array (N, K) or (S, N, K), or a
+            list of these, one per seed.
+        labels: the same for the truth, (N, K), 0 or 1.
+        names: K names, in place of the labels' own.
+        thresholds: one for all labels, or (K,): predicted where the score is at least this.
+        validation: a pair (scores, labels) of other examples; the thresholds of the highest F1 there replace the given.
+    Raises:
+        AuditError: files that cannot be read, or whose shapes do not fit.
+
+    Example:
+        >>> found = read_multilabel([[0.9, 0.2], [0.1, 0.7]], [[1, 0], [0, 0]], names=["AF", "ST"])
+        >>> found.binary("ST")[0].tolist(), found.binary("ST")[1].tolist()
+        ([0, 0], [[0, 1]])
+    """
+    truth, own = read_matrix(labels, "labels")
+    paths = [one for one in scores if isinstance(one, str | Path)] if isinstance(scores, list | tuple) else []
+    parts = scores if paths else [scores]
+    found = [read_matrix(one, "scores")[0] for one in parts]
+    stack = [a[None] if a.ndim == 2 else a for a in found]
+    if len({a.shape[1:] for a in stack}) > 1:
+        raise AuditError(f"scores: expected equal shapes, got {first([a.shape for a in stack])}. Save all examples.")
+    seeds = name_paths(paths)
+    stems = [re.findall(r"\d+", Path(one).stem) for one in paths]
+    numbers = (
+        [s.seed for s in seeds] if all(s.seed is not None for s in seeds) else [int((n or [-1])[-1]) for n in stems]
+    )
+    given = np.array(numbers) if len(set(numbers)) == len(paths) == len(stack) and paths else None
+    if validation is not None:
+        thresholds = best_thresholds(read_matrix(validation[1], "labels")[0], read_matrix(validation[0], "scores")[0])
+    titles = tuple(names) if names is not None else own
+    return multilabel(truth, np.concatenate(stack), titles, given, thresholds)

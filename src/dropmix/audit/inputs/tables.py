@@ -1,60 +1,228 @@
-"""Long tables of predictions, one row an example of one run, split into runs."""
+"""Long tables of predictions, one row per example of one run, split into runs; and wide ones."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs import columns
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, numbered
+from dropmix.audit.inputs.given import SCORES, WIDE, Reading, acceptable, find_columns, fit_accept, shown, wide_columns
+from dropmix.audit.inputs.merge import onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
+from dropmix.audit.inputs.roles import split_seed
+from dropmix.audit.inputs.scores import Array3, reduce_scores
 
 MANY_RUNS = 10_000  # more changes of arm or seed from row to row: the rows are shuffled
-WANTED = ("arm", "seed", "example_id", "label", "pred", "p_true", "p_max", "topk")
+MANY_SEEDS = 50  # stacked without a seed column
+
+
+def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, str]:
+    """The columns to read of a file: name -> what it holds ("" where its values have to be seen)."""
+    found = find_columns(names, reading, where)
+    if reading.topk < 2:
+        found.pop("topk", None)
+    wanted = {name: key for key, name in found.items()}
+    if "pred" not in found:
+        wanted |= dict.fromkeys(wide_columns(names, found, WIDE).values(), "pred")
+        wanted |= {n: "" for n in names if n.strip() and n not in wanted and names.count(n) == 1}
+    return wanted
 
 
 def from_table(
-    table: pa.Table,
-    where: str,
-    default_arm: str,
-    reading: Reading,
-    source: dict | None = None,
+    table: pa.Table, where: str, default_arm: str, reading: Reading, source: dict | None = None, typed: bool = True
 ) -> list[Predictions]:
-    """Split a long table into one record an (arm, seed).
+    """Split a table into one record per (arm, seed).
 
     Args:
-        table: columns as in docs/reading-an-audit.md, one row an example of one run.
+        table: columns as in docs/reading-an-audit.md, one row per example of one run; or one column of predictions per
+            run (pred_0, pred_1), or of scores per class (p_cat, p_dog).
         where: what to call it in an error.
         default_arm: the arm where there is no column `arm`.
         reading: what the user says of it.
         source: path and hash, kept with every record.
+        typed: False for text that has to be read as what it looks like.
     """
-    missing = [c for c in ("label", "pred") if c not in table.column_names]
-    if missing:
+    names = table.column_names
+    found = find_columns(names, reading, where)
+    missing = [] if "label" in found or reading.labels is not None else ["label"]
+    wide = {} if "pred" in found else wide_columns(names, found, WIDE)
+    scores = {} if "pred" in found or wide else _score_columns(table, found, reading, where)
+    if missing or not ("pred" in found or wide or scores):
+        missing = missing or ["pred"]
         raise AuditError(
-            f"{where}: expected columns label and pred, got {clip(', '.join(table.column_names))}. Add {missing[0]}."
+            f"{where}: expected columns label and pred, got {shown(names)}. Add {missing[0]}, name it "
+            f"(--columns {missing[0]}=NAME){', or give the labels (--labels FILE)' if missing == ['label'] else ''}."
         )
     if not len(table):
         raise AuditError(f"{where}: expected at least one prediction, got no rows. Write the file again.")
     meta = columns.metadata(table, where)
-    numbers, names = columns.classes(
-        table, where, reading.classes if reading.classes is not None else meta.get("classes")
-    )
-    values = {**numbers, "example_id": columns.ids(table, where)}
-    values |= {key: columns.probabilities(table, key, where) for key in ("p_true", "p_max")}
-    values["topk"] = columns.ranked(table, where) if reading.topk > 1 else None
-    has_arm, has_seed = ("arm" in table.column_names), ("seed" in table.column_names)
-    arm, arms = columns.texts(table, "arm", where) if has_arm else (np.zeros(len(table), np.int32), [default_arm])
-    seed = columns.integers(table, "seed", where) if has_seed else np.zeros(len(table), np.int64)
     shared = {
-        "class_names": None if names is None else tuple(names),
         "superclasses": None if meta.get("superclasses") is None else tuple(meta["superclasses"]),
-        "seeds_given": has_seed,
-        "arm_given": has_arm,
+        "seeds_given": "seed" in found,
+        "arm_given": "arm" in found,
     }
-    return [_one_run(values, rows, arms[a], s, where, shared, source) for a, s, rows in _runs(arm, seed)]
+    key = lambda name: columns.keys(table[found[name]], found[name], where, guess=not typed) if name in found else None  # noqa: E731
+    ids, group = key("example_id"), key("group")
+    if reading.labels is None:
+        label = class_column(table[found["label"]], "label", where)
+    else:
+        label = class_array(reading.labels.of(ids, len(table), where), "label", reading.labels.where)
+    arm, arms = (
+        columns.coded(table[found["arm"]], "arm", where)
+        if "arm" in found
+        else (np.zeros(len(table), np.int32), [default_arm])
+    )
+    seed = columns.integers(table[found["seed"]], "seed", where) if "seed" in found else np.zeros(len(table), np.int64)
+    own = meta.get("classes") if meta.get("classes") is not None else reading.classes
+    runs = _runs(arm, seed)
+    if len(runs) == 1 and "seed" not in found:
+        _refuse_stacked(ids, label.values, where)
+    made = []
+    for suffix, values in _per_run(table, found, wide, scores, label, own, reading, where).items():
+        if "accept" in found:
+            lists = columns.lists(table[found["accept"]], "accept", where)
+            values["accept"] = acceptable(lists, values["class_names"], where)
+        elif reading.accept is not None:
+            values["accept"] = _accept_of_runs(reading.accept, values, ids, runs, where)
+        values |= {"example_id": ids, "group": group}
+        if reading.topk > 1 and "topk" in found:
+            values["topk"] = columns.ranked(table[found["topk"]], where)
+        for a, s, rows in runs:
+            made.append(onto_classes(_one_run(values, rows, arms[a], s, where, shared, source), reading.classes, where))
+            if suffix is not None:
+                made[-1] = _of_wide(made[-1], suffix)
+    return made
+
+
+def _of_wide(part: Predictions, suffix: str) -> Predictions:
+    """A run of a wide table: what follows `pred_` is its seed, or its arm."""
+    arm, seed = split_seed(suffix)
+    changed: dict[str, Any] = {"arm": arm, "arm_given": True} if arm else {}
+    if seed is not None:
+        changed |= {"seeds": np.array([seed]), "seeds_given": True}
+    made = replace(part, **changed)
+    sources = tuple({**s, "arm": made.arm, "seeds": made.seeds.tolist()} for s in made.sources)
+    return replace(made, sources=sources)
+
+
+def _score_columns(table: pa.Table, found: Mapping[str, str], reading: Reading, where: str) -> dict[str, str]:
+    """Columns that hold one score per class: class -> column."""
+    names = table.column_names
+    marked = wide_columns(names, found, SCORES)
+    if len(marked) > 1:
+        return marked
+    free = [n for n in names if n.strip() and n not in found.values() and names.count(n) == 1]
+    if reading.classes is not None and set(map(str, reading.classes)) & set(free):
+        lost = [c for c in map(str, reading.classes) if c not in free]
+        if lost:
+            raise AuditError(
+                f"{where}: expected a column of scores for each of {len(reading.classes)} classes, got none for "
+                f"{first(lost)}. Check the class list."
+            )
+        return {str(c): str(c) for c in reading.classes}
+    if len(free) < 2:
+        return {}
+    try:
+        sums = np.sum([np.asarray(columns.floats(table[n], n, where), dtype=np.float64) for n in free], axis=0)
+    except (AuditError, TypeError):
+        return {}
+    return {n.strip(): n for n in free} if len(table) and bool((abs(sums - 1) < 0.02).all()) else {}
+
+
+def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where) -> dict[str | None, dict[str, Any]]:
+    """Values of each column of predictions, under what tells the columns apart (None where there is one)."""
+    made: dict[str | None, dict[str, Any]] = {}
+    if scores:
+        parts = [columns.floats(table[name], name, where) for name in scores.values()]
+        empty = [name for name, part in zip(scores.values(), parts) if part is None]
+        if empty:
+            raise AuditError(f"{where}: expected scores in every class's column, got none in {first(empty)}. Fill it.")
+        stack = Array3(np.stack(parts, axis=1)[None])  # type: ignore[arg-type]
+        numbers, names, kind = numbered(
+            {"label": label, "pred": ClassValues(np.arange(len(scores)), [*scores])}, own, where
+        )
+        at = {int(c): i for i, c in enumerate(numbers["pred"])}
+        absent = sorted({int(v) for v in np.unique(numbers["label"])} - set(at))
+        if absent:
+            raise AuditError(
+                f"{where}: expected a column of scores for every true class, got none for "
+                f"{first([names[a] if names else a for a in absent])}. Add it."
+            )
+        place = np.array([at.get(i, 0) for i in range(max(at) + 1)])
+        found_of = reduce_scores(stack, place[numbers["label"]], "auto", where)
+        values = {"label": numbers["label"], "pred": numbers["pred"][found_of["pred"][0]]}
+        values |= {key: found_of[key][0] for key in ("p_true", "p_max")}
+        return {None: {**values, "class_names": names, "label_kind": kind}}
+    preds = {None: found["pred"]} if "pred" in found else wide
+    coded = {
+        suffix: class_column(table[name], "pred" if suffix is None else name, where) for suffix, name in preds.items()
+    }
+    both = {"label": label, **{f"pred {s}" if s is not None else "pred": v for s, v in coded.items()}}
+    numbers, names, kind = numbered(both, own, where)
+    for suffix in preds:
+        pred = numbers["pred" if suffix is None else f"pred {suffix}"]
+        made[suffix] = {"label": numbers["label"], "pred": pred, "class_names": names, "label_kind": kind}
+    if "pred" in found:
+        made[None] |= {key: _probability(table, found, key, reading, where) for key in ("p_true", "p_max")}
+    return made
+
+
+def _probability(
+    table: pa.Table, found: Mapping[str, str], key: str, reading: Reading, where: str
+) -> np.ndarray | None:
+    if key not in found:
+        return None
+    if found[key].strip().lower() == key or key in (reading.columns or {}):
+        return columns.floats(table[found[key]], key, where)
+    try:  # a column that only may be meant: of use if it holds probabilities
+        values = columns.floats(table[found[key]], found[key], where)
+    except AuditError:
+        return None
+    return values if values is not None and bool((values >= 0).all() and (values <= 1.002).all()) else None
+
+
+def _accept_of_runs(accept: Any, values: Mapping, ids, runs, where: str) -> np.ndarray:
+    """Acceptable classes for a table of several runs: each run holds the same examples."""
+    parts = [
+        fit_accept(accept, values["label"][r], None if ids is None else ids[r], values["class_names"], where)
+        for _, _, r in runs
+    ]
+    whole = np.full((len(values["label"]), parts[0].shape[1]), -1, dtype=np.int32)
+    for (_, _, rows), part in zip(runs, parts):
+        whole[rows] = part
+    return whole
+
+
+def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> None:
+    """Several seeds under each other without a column that tells them apart."""
+    times = 0
+    if ids is not None:
+        counts = np.unique(ids, return_counts=True)[1]
+        times = int(counts[0]) if (counts == counts[0]).all() else 0
+    else:
+        n = len(labels)
+        for s in range(2, MANY_SEEDS + 1):
+            part = labels[: n // s]
+            if n % s == 0 and len(np.unique(part)) < len(part) and np.array_equal(np.tile(part, s), labels):
+                period = next(
+                    p for p in _divisors(len(part)) if np.array_equal(np.tile(part[:p], len(part) // p), part)
+                )
+                times = s if len(np.unique(part[:period])) < period else 0
+                break
+    if times > 1:
+        raise AuditError(
+            f"{where}: expected one run, got the same {len(labels) // times} examples {times} times, as if the rows of "
+            f"{times} seeds were stacked. Add a column seed, or give one file per seed."
+        )
+
+
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
 
 
 def _runs(arm: np.ndarray, seed: np.ndarray) -> list[tuple[int, int, np.ndarray | slice]]:
@@ -71,17 +239,22 @@ def _runs(arm: np.ndarray, seed: np.ndarray) -> list[tuple[int, int, np.ndarray 
 
 
 def _one_run(values, rows, arm, seed, where, shared, source) -> Predictions:
-    part: dict[str, Any] = {key: None if v is None else v[rows] for key, v in values.items()}
+    part: dict[str, Any] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in values.items()}
     label = f"{where} (arm {clip(arm)}, seed {seed})"
+    over = lambda key: None if part.get(key) is None else part[key][None]  # noqa: E731
     made = Predictions(
         arm=arm,
         labels=part["label"],
         pred=part["pred"][None],
         seeds=np.array([seed]),
         example_id=part["example_id"],
-        p_true=None if part["p_true"] is None else part["p_true"][None],
-        p_max=None if part["p_max"] is None else part["p_max"][None],
-        topk=None if part["topk"] is None else part["topk"][None],
+        p_true=over("p_true"),
+        p_max=over("p_max"),
+        topk=over("topk"),
+        group=part["group"],
+        accept=part.get("accept"),
+        class_names=part["class_names"],
+        label_kind=part["label_kind"],
         sources=() if source is None else ({**source, "arm": arm, "seeds": [seed]},),
         **shared,
     )

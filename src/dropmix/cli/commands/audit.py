@@ -26,6 +26,12 @@ def audit(
         bool, typer.Option("--intersect", help="Compare on the examples that all sources hold.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the audit's own random numbers.")] = 0,
+    columns: Annotated[str | None, typer.Option(help="Names of columns: label=y_true,pred=y_pred.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="True classes, where the predictions lack them.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class list: one name per line, or JSON.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of patients, clips or cameras.")] = None,
+    accept: Annotated[Path | None, typer.Option(help="Acceptable classes per example: JSON lists.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not UTF-8: cp1252.")] = None,
 ) -> None:
     """Find the classes that an augmentation hurts.
 
@@ -35,11 +41,16 @@ def audit(
     from dropmix.grid.store import run_card
 
     options = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
-    if not treated and baseline.is_dir():
+    reading = {"labels": labels, "classes": classes, "group": group, "accept": accept, "encoding": encoding}
+    if not treated and _is_grid(baseline):
+        _refuse_given({**reading, "columns": columns})
         found, card = audit_grid(baseline, **options), run_card(baseline)
     else:
         others = [str(path) for path in treated or []]
-        found, card = audit_predictions(str(baseline), others or None, **options), {}
+        found, card = (
+            audit_predictions(str(baseline), others or None, **options, **reading, columns=_pairs(columns)),
+            {},
+        )
     page = None if out is None else write_audit(found, out, card, figures)
     if json:
         print(found.dumps())
@@ -51,3 +62,26 @@ def audit(
         from dropmix.audit import fail_if as holds
 
         raise typer.Exit(3 if holds(found, fail_if) else 0)
+
+
+def _is_grid(path: Path) -> bool:
+    """Whether a path is a folder of folders (runs), and not one of prediction files."""
+    return path.is_dir() and not any(
+        p.is_file() and p.suffix.lower() in (".csv", ".npz", ".parquet") for p in path.iterdir()
+    )
+
+
+def _refuse_given(options: dict[str, object]) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ValueError(f"--{given[0]}: expected files of predictions, got a grid's folder. Leave the option out.")
+
+
+def _pairs(text: str | None) -> dict[str, str] | None:
+    """The pairs of "label=y_true,pred=y_pred"."""
+    if text is None:
+        return None
+    pairs = [item.partition("=") for item in text.split(",") if item.strip()]
+    if not pairs or not all(equals and key.strip() and name.strip() for key, equals, name in pairs):
+        raise ValueError(f"--columns: expected label=NAME,pred=NAME, got {text!r}. Write one name for each.")
+    return {key.strip(): name.strip() for key, _, name in pairs}

@@ -1,0 +1,174 @@
+"""Files before their meaning: npz, npy and JSON, sizes checked before anything is read; pickles are never loaded."""
+
+import hashlib
+import json
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.inputs.scores import ROWS
+
+# What zipfile, zlib and numpy raise on damaged archives and array headers.
+DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
+DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
+LARGEST_JSON = 500_000_000
+STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
+LARGEST = 200_000_000  # bytes of one array that are read at once without a question
+DENSEST = 100  # bytes promised for each byte stored, beyond which a large file is no data
+
+
+@dataclass
+class StoredScores:
+    """An array (N, K) or (S, N, K) in a file, read block by block.
+
+    Attributes:
+        path: of the npz or npy file.
+        member: name within the npz; None for npy.
+        stored: its shape.
+        dtype: its type.
+    """
+
+    path: Path
+    member: str | None
+    stored: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """S, N, K."""
+        return self.stored if len(self.stored) == 3 else (1, *self.stored)
+
+    def blocks(self) -> Iterator[tuple[int, slice, np.ndarray]]:
+        """Seed, rows and scores (rows, K)."""
+        seeds, count, k = self.shape
+        step = max(1, min(ROWS, 2**25 // max(1, k * self.dtype.itemsize)))
+        with _opened(self.path, self.member) as file:
+            _header(file)
+            for s in range(seeds):
+                for start in range(0, count, step):
+                    rows = slice(start, min(start + step, count))
+                    need = (rows.stop - start) * k * self.dtype.itemsize
+                    data = file.read(need)
+                    if len(data) < need:
+                        raise AuditError(
+                            f"{self.path}: expected {need} more bytes of scores, got {len(data)}. Write it again."
+                        )
+                    yield s, rows, np.frombuffer(data, self.dtype).reshape(-1, k)
+
+
+def read_arrays(path: Path, keep: Any, whole: bool = False) -> dict[str, Any]:
+    """Arrays of an npz file, or the one of an npy file under the key "pred".
+
+    Args:
+        path: of the file.
+        whole: read large arrays of scores at once.
+        keep: function of the names, which raises where the file is of no use; called before anything is read.
+    Returns:
+        arrays; large floating arrays of two or three axes as `StoredScores`.
+    Raises:
+        AuditError: damaged, pickled, or an array that is larger than its file can hold.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            return {"pred": _array(path, None, path.stat().st_size, path.stat().st_size, whole)}
+        with zipfile.ZipFile(path) as archive:
+            infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        keep(list(infos))
+        return {key: _array(path, i.filename, i.file_size, i.compress_size, whole) for key, i in infos.items()}
+    except AuditError:
+        raise
+    except DAMAGE as error:
+        why = clip(error, 160)
+        kind = path.suffix[1:].lower()
+        raise AuditError(f"{path}: expected a readable {kind} file, got {why}. Write the file again.") from error
+
+
+@contextmanager
+def _opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
+    if member is None:
+        with path.open("rb") as file:
+            yield file
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield file
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _array(path: Path, member: str | None, size: int, stored: int, whole: bool) -> Any:
+    what = f"{path}: expected {clip(member)}" if member else f"{path}: expected an array"
+    with _opened(path, member) as file:
+        shape, fortran, kind = _header(file)
+        promised = int(np.prod([int(s) for s in shape], dtype=object)) * kind.itemsize
+        if kind.hasobject or promised > size:
+            raise AuditError(
+                f"{what} with {size} bytes of plain numbers or text, got {promised} promised, type {kind}. "
+                "Write the file again without pickled objects."
+            )
+        if promised > LARGEST and promised > DENSEST * max(stored, 1):
+            raise AuditError(
+                f"{what} whose size fits its file, got {promised} bytes from {stored} stored. Write the file again."
+            )
+        name = Path(member or "pred").stem
+        streamed = kind.kind == "f" and len(shape) in (2, 3) and name in STREAMED and not fortran
+        if streamed and not whole and promised > LARGEST // 20:
+            return StoredScores(path, member, tuple(int(s) for s in shape), kind)
+        if promised > 5 * LARGEST:
+            raise AuditError(f"{what} of at most {5 * LARGEST} bytes, got {promised}. Save predictions as int32.")
+    with _opened(path, member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def checked_file(path: Path) -> str:
+    """Text of a path whose file is there and holds something.
+
+    Raises:
+        AuditError: it is missing, empty, a loop of links, or no regular file.
+    """
+    where = clip(str(path).encode(errors="backslashreplace").decode(), 300)
+    try:
+        state = path.stat()
+    except (OSError, RuntimeError) as error:
+        kind = "a loop of links" if "loop" in str(error).lower() or "Too many levels" in str(error) else "nothing there"
+        raise AuditError(f"{where}: expected a file of predictions, got {kind}. Check the path.") from error
+    if not path.is_file():
+        raise AuditError(f"{where}: expected a file of predictions, got another kind of file. Check the path.")
+    if state.st_size == 0:
+        raise AuditError(f"{where}: expected a file of predictions, got an empty file. Write it again.")
+    return where
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file, or the list of those of a JSON-lines file.
+
+    Raises:
+        AuditError: damaged, nested too deeply, or too large.
+    """
+    where = checked_file(path)
+    if path.stat().st_size > LARGEST_JSON:
+        raise AuditError(f"{where}: expected JSON of at most {LARGEST_JSON} bytes, got more. Save it as parquet.")
+    try:
+        text = path.read_text("utf-8-sig")
+        if path.suffix.lower() == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error

@@ -1,0 +1,186 @@
+"""True and predicted classes as numbers of one class list, from names or numbers in any layout."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_missing
+
+ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # what programs write for nothing
+CHECK = "Check the class list."
+ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
+
+
+@dataclass(frozen=True)
+class ClassValues:
+    """True or predicted classes before they have common numbers.
+
+    Attributes:
+        values: the numbers themselves, or codes into `texts`, any shape.
+        texts: distinct names; None for numbers.
+    """
+
+    values: np.ndarray
+    texts: list[str] | None = None
+
+    def numbers(self) -> np.ndarray | None:
+        """The values as numbers; None where a text is no whole number."""
+        if self.texts is None:
+            return self.values
+        if not all(WHOLE.match(t) for t in self.texts):
+            return None
+        return np.array([int(float(t)) for t in self.texts], dtype=np.int64)[self.values]
+
+    def among(self, names: Sequence[str]) -> np.ndarray:
+        """The values as places in a class list that holds all of them."""
+        place = {name: i for i, name in enumerate(names)}
+        return np.array([place[t] for t in self.texts or []], dtype=np.int64)[self.values]
+
+
+def class_column(column: pa.ChunkedArray, name: str, where: str) -> ClassValues:
+    """A column of class names or class numbers.
+
+    Raises:
+        AuditError: empty values, fractions, or another type.
+    """
+    if not is_text(column.type):
+        return ClassValues(integers(column, name, where))
+    codes, texts = coded(column, name, where)
+    return with_text(codes, texts, name, where)
+
+
+def class_array(array: np.ndarray, name: str, where: str) -> ClassValues:
+    """An array of class names or class numbers, of any shape; whole-number floats are numbers.
+
+    Raises:
+        AuditError: NaN or None, fractions, or mixed types.
+    """
+    kind = array.dtype.kind
+    if kind == "O":
+        return _objects(array, name, where)
+    if kind == "U":
+        texts, codes = np.unique(array, return_inverse=True)
+        return with_text(codes.reshape(array.shape), texts.tolist(), name, where)
+    if kind == "f":
+        none_missing(~np.isfinite(array), name, where, "NaN or infinite")
+        if (array != np.rint(array)).any():
+            bad = array[array != np.rint(array)]
+            raise AuditError(
+                f"{where}: expected {name} with integer type, got {first(bad)}. Give class numbers or class names."
+            )
+        return ClassValues(array.astype(np.int64))
+    if kind in "iub":
+        return ClassValues(array.astype(np.int8) if kind == "b" else array)
+    raise AuditError(f"{where}: expected {name} with integer type or text, got {array.dtype}. Give class numbers.")
+
+
+def _objects(array: np.ndarray, name: str, where: str) -> ClassValues:
+    flat = array.reshape(-1).tolist()
+    none_missing(np.array([v is None or v != v for v in flat], bool).reshape(array.shape), name, where, "empty")
+    if all(isinstance(v, str) for v in flat):
+        texts, codes = np.unique(np.array(flat, dtype=object), return_inverse=True)
+        return with_text(codes.reshape(array.shape), texts.tolist(), name, where)
+    if all(isinstance(v, int | float | np.integer | np.floating) for v in flat):
+        return class_array(np.array(flat).reshape(array.shape), name, where)
+    raise AuditError(f"{where}: expected class numbers or class names in {name}, got mixed types. Give one kind.")
+
+
+def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> ClassValues:
+    """Codes and texts, without what programs write for a missing number."""
+    real = [t for t in texts if t not in ABSENT_NUMBER]
+    absent = [i for i, t in enumerate(texts) if not t.strip()]
+    if real and len(real) < len(texts) and all(WHOLE.match(t) for t in real if t.strip()):
+        absent += [i for i, t in enumerate(texts) if t in ABSENT_NUMBER]
+    if absent:
+        none_missing(np.isin(codes, absent), name, where, "empty")
+    return ClassValues(codes, texts)
+
+
+def numbered(
+    found: dict[str, ClassValues], names: Sequence[str] | None, where: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None, str]:
+    """Classes of several columns as numbers of one class list.
+
+    Args:
+        found: by column; "label" is among them.
+        names: the class list; None where there is none.
+    Returns:
+        numbers by column, the class list (None: plain numbers) and the kind: "number", "text", or "digits" for text
+        that reads as numbers throughout.
+    Raises:
+        AuditError: text that the class list lacks, or text in one column and numbers in the other.
+    """
+    kinds = {key: v.texts is not None for key, v in found.items()}
+    numbers = {key: v.numbers() for key, v in found.items()}
+    known = None if names is None else set(names)
+    texts = list(dict.fromkeys(t for v in found.values() for t in v.texts or []))
+    if all(kinds.values()) and known is not None and known.issuperset(texts):
+        return {key: v.among(names or ()) for key, v in found.items()}, tuple(names or ()), "text"
+    if all(n is not None for n in numbers.values()):
+        digits = all(kinds.values())
+        plain = {key: n for key, n in numbers.items() if n is not None}
+        return plain, None if names is None else tuple(names), "digits" if digits and names is None else "number"
+    if not all(kinds.values()) and names is None:
+        text = next(key for key, is_name in kinds.items() if is_name and numbers[key] is None)
+        other = next(key for key, is_name in kinds.items() if not is_name)
+        raise AuditError(
+            f"{where}: expected {other} and {text} of one type, got numbers in {other} and names in {text} "
+            f"({first(found[text].texts or [])}). Save class names in both or numbers in both, or give the class list."
+        )
+    if names is None:
+        _absent_texts(found, where)
+        _check_alike(found, where)
+        names = sorted(texts)
+    unknown = [t for t in texts if t not in set(names)]
+    if unknown:
+        raise AuditError(
+            f"{where}: expected classes of the class list, got {first(unknown)}. {unlike(unknown[0], names)}"
+        )
+    made = {k: v.among(names) if v.texts is not None else v.values for k, v in found.items()}
+    return made, tuple(names), "text"
+
+
+def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
+    labels = set(found["label"].texts or []) if "label" in found else set()
+    for name, value in found.items():
+        wrong = [i for i, t in enumerate(value.texts or []) if t in ABSENT and t not in labels]
+        if wrong:
+            none_missing(np.isin(value.values, wrong), name, where, "empty")
+
+
+def _check_alike(found: dict[str, ClassValues], where: str) -> None:
+    """Refuse predictions that are names where the labels are numbers, and names that only look like a label's."""
+    labels = found["label"].texts or []
+    whole = bool(labels) and all(WHOLE.match(t) for t in labels)
+    for key, value in found.items():
+        new = [t for t in value.texts or [] if t not in set(labels)]
+        if key == "label" or not new:
+            continue
+        none_alike = len(new) == len(value.texts or [])
+        if none_alike and whole != all(WHOLE.match(t) for t in new):
+            raise AuditError(
+                f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
+                "Save class names in both, or numbers in both."
+            )
+        for text in new:
+            advice = unlike(text, labels)
+            if advice != CHECK and (none_alike or "prints alike" in advice):
+                raise AuditError(f"{where}: expected {key} written as the labels are, got {clip(text)!r}. {advice}")
+
+
+def unlike(name: str, names: Iterable[str]) -> str:
+    """Advice for a name that a list lacks: another form of the same letters, other letter case, or nothing."""
+    plain = lambda text: unicodedata.normalize("NFKC", text).strip()  # noqa: E731
+    for other in names:
+        if plain(other) == plain(name):
+            return (
+                f"The list holds {clip(other)!r}, which prints alike but is made of other characters "
+                f"({clip(ascii(other))} and {clip(ascii(name))}). Normalize both, as with unicodedata.normalize('NFC')."
+            )
+        if plain(other).casefold() == plain(name).casefold():
+            return f"The list holds {clip(other)!r}. Write both alike."
+    return CHECK

@@ -1,0 +1,216 @@
+"""CSV files as people have them, read as text: delimiters, encodings, headers, and rows counted against lines."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dropmix.audit.errors import AuditError, clip, first
+
+MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"))
+MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+HEAD = 1 << 20
+BLOCK = 1 << 23
+MOST_BREAKS = 20  # line breaks in one quoted text; a stray quote swallows more
+CODED = {"arm", "seed", "label", "pred", "group"}  # few distinct values: read through a dictionary
+
+
+def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encoding: str | None = None) -> pa.Table:
+    """The columns of a CSV file that are wanted, all as text.
+
+    Args:
+        path: comma, semicolon, tab or bar between fields, one header line; UTF-8, or UTF-16 with a byte order mark.
+        pick: the columns to read of those that there are: a mapping of name to what it holds.
+        encoding: of a file that is not UTF-8.
+    Raises:
+        AuditError: another encoding, a quote that is never closed, or rows of unequal length.
+    """
+    with path.open("rb") as file:
+        raw = file.read(HEAD)
+    known = next((name for mark, name in MARKS if raw.startswith(mark)), None)
+    coding = encoding or known or "utf-8"
+    header, skip, delimiter = _header(raw, coding, path)
+    wanted = pick(header)
+    places = [header.index(name) for name in wanted]
+    unique = [f"c{i}" for i in range(len(header))]
+    types = {f"c{i}": pa.string() for i in places}
+    types |= {f"c{i}": pa.dictionary(pa.int32(), pa.string()) for i in places if wanted[header[i]] in CODED}
+    table = _parse(path, coding, delimiter, unique, skip, types)
+    if coding in ("utf-8", "utf-8-sig"):
+        again = _count(path, len(table), skip, lambda: _parse(path, coding, delimiter, unique, skip, types, True))
+        table = table if again is None else again
+    return table.rename_columns([header[i] for i in places])
+
+
+def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Table:
+    from pyarrow import csv as arrow
+
+    try:
+        return arrow.read_csv(
+            path,
+            read_options=arrow.ReadOptions(
+                use_threads=False,
+                column_names=names,
+                skip_rows=skip,
+                encoding="utf8" if coding == "utf-8-sig" else coding,
+            ),
+            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=newlines),
+            convert_options=arrow.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except (UnicodeError, LookupError, pa.ArrowException) as error:
+        _check_encoding(path, coding, error)
+        if isinstance(error, LookupError):
+            raise AuditError(
+                f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does."
+            ) from error
+        found = _lines(path)
+        if found.opens is not None:
+            raise AuditError(_unclosed(path, found, None, 0)) from error
+        raise AuditError(
+            f"{path}: expected a readable csv file, got {clip(str(error).replace('CSV parse error: ', ''), 160)}. "
+            f"Check the rows of the file ({len(names)} columns in its header)."
+        ) from error
+
+
+def _header(raw: bytes, coding: str, path: Path) -> tuple[list[str], int, str]:
+    """Names of the columns, lines to skip, and the delimiter."""
+    try:
+        text = io.TextIOWrapper(io.BytesIO(raw), coding, errors="replace").read()
+    except LookupError as error:
+        raise AuditError(f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does.") from error
+    lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
+    skip, given = 0, None
+    while skip < len(lines) - 1 and (not lines[skip].strip() or re.fullmatch(r"sep=.", lines[skip].strip())):
+        given = lines[skip].strip()[-1] if lines[skip].strip() else given  # what Excel writes first
+        skip += 1
+    line = lines[skip]
+    if "\x00" in line:
+        raise AuditError(f"{path}: expected text, got a file with zero bytes. Save it as UTF-8, or name the encoding.")
+    delimiter = given or max(",;\t|", key=lambda mark: _outside_quotes(line).count(mark))
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise AuditError(f"{path}: expected a header line, got {clip(error)}. Write the file again.") from error
+    names = [name.strip() for name in names]
+    return names, skip + 1, delimiter
+
+
+def _outside_quotes(line: str) -> str:
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _check_encoding(path: Path, coding: str, error: Exception) -> None:
+    """Say where a file stops being of the encoding that it was read in."""
+    if coding == "utf-16" or coding == "utf-32":
+        return
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                number += 1
+                line.decode(coding)
+    except LookupError:
+        return
+    except UnicodeDecodeError as wrong:
+        byte = wrong.object[wrong.start]
+        raise AuditError(
+            f"{path}: expected text in {coding}, got byte 0x{byte:02x} in line {number}. "
+            "Save the file as UTF-8, or name its encoding (--encoding cp1252 for files of Windows)."
+        ) from error
+
+
+def _count(path: Path, rows: int, skip: int, again: Callable[[], pa.Table]) -> pa.Table | None:
+    """Rows read against lines of the file: a quote that is opened and not closed swallows rows without a word.
+
+    Returns:
+        the table read anew where a column that nobody asked for holds line breaks in quotes; else None.
+    Raises:
+        AuditError: fewer rows than lines, with the line where the quote opens.
+    """
+    found = _lines(path)
+    with path.open("rb") as file:
+        before = sum(1 for _ in range(skip) if file.readline().strip(b"\xef\xbb\xbf\r\n"))
+    if rows == found.lines - before:
+        return None
+    if found.opens is not None:
+        table = again() if found.longest <= MOST_BREAKS else None
+        broken = table is None or any("\n" in str(text) for c in table.columns for text in c.unique().to_pylist())
+        if table is not None and len(table) == found.records - before and not broken:
+            return table
+        raise AuditError(_unclosed(path, found, rows, before))
+    raise AuditError(
+        f"{path}: expected one row per line, got {rows} rows of {found.lines - before} lines. Write the file again."
+    )
+
+
+@dataclass
+class _Lines:
+    """Lines of a file.
+
+    Attributes:
+        lines: those that are not empty.
+        records: those that end outside quotes.
+        opens: number of the first line where a quote opens without closing; or None.
+        longest: most line ends within one pair of quotes.
+    """
+
+    lines: int = 0
+    records: int = 0
+    opens: int | None = None
+    longest: int = 0
+
+
+def _unclosed(path: Path, found: _Lines, rows: int | None, before: int) -> str:
+    read = "" if rows is None else f"{rows} rows of {found.lines - before} lines: "
+    return (
+        f"{path}: expected one row per line, got {read}a quote that opens in line {found.opens} and does not close "
+        "there. Close or remove it."
+    )
+
+
+def _lines(path: Path) -> _Lines:
+    found = _Lines()
+    quotes = number = run = 0
+    last = 10
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            data = np.frombuffer(block, np.uint8)
+            ends = (data == 10) | (data == 13)
+            ends[1:] &= ~ends[:-1].copy()  # one end per line, none for empty lines
+            ends[0] &= last not in (10, 13)
+            found.lines += int(ends.sum())
+            if quotes % 2 or (data == 34).any():
+                odd = ((quotes + np.cumsum(data == 34)) % 2).astype(bool)[ends]
+                found.records += int((~odd).sum())
+                if found.opens is None and odd.any():
+                    at = int(np.flatnonzero(ends)[int(odd.argmax())])
+                    found.opens = number + int((data[:at] == 10).sum()) + 1
+                stretch = np.diff(np.flatnonzero(np.concatenate([[True], ~odd, [True]]))) - 1
+                stretch[0] += run
+                found.longest = max(found.longest, int(stretch.max()))
+                run = int(stretch[-1])
+            else:
+                found.records += int(ends.sum())
+                run = 0
+            number += int((data == 10).sum())
+            quotes += int((data == 34).sum())
+            last = int(data[-1])
+    tail = last not in (10, 13)
+    found.lines += tail
+    found.records += tail and not quotes % 2
+    return found
+
+
+def names_of(columns: Sequence[str]) -> str:
+    """Names of columns for an error, those without a name said so."""
+    return first([c if c.strip() else "(no name)" for c in columns], 12) if len(columns) else "no columns"

@@ -1,0 +1,152 @@
+"""Parts of predictions brought to one class list, by name, and to one record per seed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.predictions import Predictions
+
+
+def unify(parts: Sequence[Predictions]) -> list[Predictions]:
+    """The same predictions, all numbered by one class list: the union of their lists, by name.
+
+    Raises:
+        AuditError: numbers in one part and names in another, without a class list that joins them.
+
+    Example:
+        >>> a = Predictions("a", np.array([0]), np.array([[1]]), np.array([0]), class_names=("cat", "yak"))
+        >>> b = Predictions("b", np.array([0]), np.array([[1]]), np.array([0]), class_names=("cat", "zebra"))
+        >>> [(p.class_names, p.pred.tolist()) for p in unify([a, b])]
+        [(('cat', 'yak', 'zebra'), [[1]]), (('cat', 'yak', 'zebra'), [[2]])]
+    """
+    named = [p for p in parts if p.class_names is not None]
+    if not named:
+        return list(parts)
+    parts = [_as_named(p, named) for p in parts]
+    lists = list(dict.fromkeys(p.class_names for p in parts if p.class_names is not None))
+    if len(lists) == 1:
+        return [replace(p, class_names=lists[0]) if p.class_names is None else p for p in parts]
+    union = list(dict.fromkeys(name for names in lists for name in names))
+    if all(list(names) == sorted(names) for names in lists):
+        union = sorted(union)
+    groups = {n: g for p in parts if p.superclasses and p.class_names for n, g in zip(p.class_names, p.superclasses)}
+    superclasses = tuple(groups[n] for n in union) if all(n in groups for n in union) else None
+    made = []
+    for part in parts:
+        lacks = [n for n in union if n not in set(part.class_names or ())]
+        note = f"{part.arm} does not know {len(lacks)} of {len(union)} classes: {first(lacks, 5)}."
+        notes = part.notes if not lacks or part.label_kind == "text" else (*part.notes, note)
+        made.append(replace(renumbered(part, union), superclasses=superclasses, notes=notes))
+    return made
+
+
+def renumbered(part: Predictions, names: Sequence[str]) -> Predictions:
+    """The same predictions with the numbers of another class list that holds all of its classes."""
+    place = {name: i for i, name in enumerate(names)}
+    lookup = np.array([*(place[name] for name in part.class_names or ()), -1], dtype=np.int32)  # -1 stays
+    turn = lambda a: None if a is None else lookup[a]  # noqa: E731
+    return replace(
+        part,
+        labels=lookup[part.labels],
+        pred=lookup[part.pred],
+        topk=turn(part.topk),
+        accept=turn(part.accept),
+        class_names=tuple(names),
+    )
+
+
+def onto_classes(part: Predictions, classes: Sequence[str] | None, where: str) -> Predictions:
+    """The same predictions with the class list that the user gave; the file's own list is matched by name.
+
+    Raises:
+        AuditError: the file's own list has classes that the given one lacks.
+    """
+    own = part.class_names
+    if classes is None or own is None or own == tuple(classes):
+        return part if classes is None else replace(part, class_names=tuple(classes))
+    lacks = [name for name in own if name not in set(classes)]
+    if not lacks:
+        return renumbered(part, classes)
+    if len(lacks) == len(own) == len(classes):
+        note = f"The classes of {clip(where)} were renamed, in their order, as given."
+        return replace(part, class_names=tuple(classes), notes=(*part.notes, note))
+    raise AuditError(
+        f"{where}: expected classes of the given list, got {len(lacks)} others in its own: {first(lacks)}. Add them."
+    )
+
+
+def _as_named(part: Predictions, named: Sequence[Predictions]) -> Predictions:
+    if part.class_names is not None:
+        return part
+    if part.label_kind == "digits":
+        # Text that reads as numbers, beside names: "3" beside "other" is a name.
+        highest = max(int(a.max()) for a in (part.labels, part.pred))
+        if any(p.label_kind == "text" for p in named):
+            used = sorted({int(v) for a in (part.labels, part.pred) for v in np.unique(a)})
+            lookup = np.zeros(highest + 1, dtype=np.int32)
+            lookup[used] = np.arange(len(used))
+            turned = replace(part, labels=lookup[part.labels], pred=lookup[part.pred], label_kind="text")
+            return replace(turned, class_names=tuple(str(v) for v in used), accept=None, topk=None)
+        return part
+    text = next((p for p in named if p.label_kind == "text"), None)
+    if text is not None and not any(p.label_kind == "number" for p in named):
+        raise AuditError(
+            f"{part.arm} and {text.arm}: expected classes of one type, got numbers in {part.arm} and names in "
+            f"{text.arm} ({first(text.class_names or ())}). Save names in both, or give the class list, classes."
+        )
+    return part
+
+
+def whole_seeds(parts: Sequence[Predictions]) -> list[Predictions]:
+    """Parts of one arm, those with different examples of one seed put together.
+
+    Files that have no example in common are parts of one test set (shards, sessions, folds) and not seeds of one
+    another, whatever their names.
+    """
+    if any(p.example_id is None for p in parts):
+        return list(parts)
+    if len({p.example_id.dtype.kind for p in parts if p.example_id is not None}) > 1:
+        return list(parts)
+    if all(len(p.seeds) == 1 for p in parts) and _disjoint(parts):
+        one = len({int(p.seeds[0]) for p in parts}) == 1
+        return [_together(parts if one else [replace(p, seeds=np.zeros(1, int), seeds_given=False) for p in parts])]
+    by_seeds: dict[tuple[int, ...], list[Predictions]] = {}
+    for part in parts:
+        by_seeds.setdefault(tuple(part.seeds.tolist()), []).append(part)
+    made = []
+    for group in by_seeds.values():
+        made += [_together(group)] if len(group) > 1 and _disjoint(group) else group
+    return made
+
+
+def _disjoint(parts: Sequence[Predictions]) -> bool:
+    ids = np.concatenate([p.example_id for p in parts if p.example_id is not None])
+    return len(np.unique(ids)) == len(ids)
+
+
+def _together(parts: Sequence[Predictions]) -> Predictions:
+    """One record of several with different examples, sorted by id."""
+    lead = parts[0]
+    order = np.argsort(np.concatenate([p.example_id for p in parts if p.example_id is not None]), kind="stable")
+
+    def over(key: str, axis: int) -> np.ndarray | None:
+        arrays = [getattr(p, key) for p in parts]
+        if any(a is None for a in arrays):
+            return None
+        if key in ("topk", "accept"):
+            width = max(a.shape[-1] for a in arrays)
+            arrays = [
+                np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, width - a.shape[-1])], constant_values=-1) for a in arrays
+            ]
+        return np.take(np.concatenate(arrays, axis=axis), order, axis=axis)
+
+    note = f"{len(parts)} sources of {lead.arm} hold different examples and were read as parts of one test set."
+    return replace(
+        lead,
+        **{key: over(key, 0) for key in ("labels", "example_id", "group", "accept")},  # type: ignore[arg-type]
+        **{key: over(key, 1) for key in ("pred", "p_true", "p_max", "topk")},  # type: ignore[arg-type]
+        sources=tuple(s for p in parts for s in p.sources),
+        notes=tuple(dict.fromkeys((*(n for p in parts for n in p.notes), note))),
+    )
