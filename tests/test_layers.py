@@ -12,12 +12,13 @@ MAY = {
     "nets": set(),
     "data": set(),
     "audit": set(),
-    "train": {"msda", "nets", "data"},
-    "grid": {"train", "msda", "nets", "data"},
+    "text": {"data"},
+    "train": {"msda", "nets", "data", "text"},
+    "grid": {"train", "msda", "nets", "data", "text"},
     "recipes": {"grid", "train"},
     "report": {"audit"},
-    "studies": {"msda", "nets", "data", "train", "grid", "audit", "report", "recipes"},
-    "paper": {"msda", "nets", "data", "train", "grid", "audit", "report", "recipes", "studies"},
+    "studies": {"msda", "nets", "data", "text", "train", "grid", "audit", "report", "recipes"},
+    "paper": {"msda", "nets", "data", "text", "train", "grid", "audit", "report", "recipes", "studies"},
 }
 MAY["cli"] = {*MAY}
 # Inside the audit: each room imports itself and what lies beneath it; modules beside the rooms see all of them.

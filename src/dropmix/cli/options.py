@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from dropmix.grid.grid import Grid
 from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
+from dropmix.text import check_text_network, is_text
 
 
 class Config(BaseModel):
@@ -77,7 +78,8 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
         changes["rates"] = _rates(chosen.rates)
     grid = Grid.model_validate(grid.model_dump() | changes)
     _ = grid.arms  # unknown methods and bad options are refused here, before anything is read
-    check_name(grid.base.network)
+    check = check_text_network if is_text(grid.base.data.name) else check_name
+    check(grid.base.network)
     return grid
 
 

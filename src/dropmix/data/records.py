@@ -69,8 +69,33 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """One split of texts, as token ids.
+
+    Args:
+        tokens: int32 (N, L), 0 after the end of a text.
+        labels: int64 (N,), class index into `Dataset.classes`.
+        ids: int64 (N,), row of each text in its file, from 0.
+        words: the vocabulary, whose places ids are; empty where a tokeniser of its own made them.
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    words: list[str]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(1, 1, L): texts stand as images of height 1."""
+        return 1, 1, self.tokens.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """Train and test images of one classification task: all in memory, or all in their files.
+    """Train and test examples of one classification task: images in memory, images in files, or texts.
 
     Args:
         name: what was loaded; says so where the test split was cut from the source by us.
@@ -85,14 +110,14 @@ class Dataset:
     """
 
     name: str
-    train: Split | Files
-    test: Split | Files
+    train: Split | Files | Texts
+    test: Split | Files | Texts
     classes: list[str]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
     superclasses: list[str] | None = None
-    validation: Split | Files | None = None
+    validation: Split | Files | Texts | None = None
     resized: int | None = None
 
 

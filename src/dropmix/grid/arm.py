@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
-from dropmix.msda import get_method
+from dropmix.msda import METHODS, TEXT_METHODS, get_method
 from dropmix.msda.dropmix import DropMix
 from dropmix.train.config import Arm
 
@@ -85,6 +85,18 @@ def make_arm(
     return Arm(name=name, method=method, rate=rate, unit=unit, per=per, options=resolved)
 
 
+def check_fits(method: str, texts: bool) -> None:
+    """Raise ValueError where a method for images is asked to mix texts, or the other way round.
+
+    Example:
+        >>> check_fits("wordmixup", texts=True)
+    """
+    known = {"vanilla": "", **TEXT_METHODS} if texts else METHODS
+    if method not in known:
+        what = "texts" if texts else "images"
+        raise ValueError(f"methods: expected one for {what} ({', '.join(known)}), got {method!r}. Choose one of these.")
+
+
 def _like(value: Any, default: Any) -> Any:
     # alpha=1 and alpha=1.0 are one arm.
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -95,7 +107,8 @@ def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, A
     """Draw once on a toy batch, so that a bad hyperparameter is refused before any run starts."""
     augment = DropMix(method, per=per, num_classes=2, mean=(0.5,) * 3, std=(0.5,) * 3, **options)
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(2, 3, 32, 32, generator=generator)
+    texts = method in TEXT_METHODS
+    x = torch.ones(2, 1, 1, 8, dtype=torch.int64) if texts else torch.rand(2, 3, 32, 32, generator=generator)
     try:
         augment.draw(x, torch.tensor([0, 1]), saliency=_toy_saliency, generator=generator)
     except TypeError as error:
@@ -104,4 +117,4 @@ def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, A
 
 def _toy_saliency(x: torch.Tensor, y: torch.Tensor, *, signed: bool = False, clean: float = 0.0) -> torch.Tensor:
     del y, clean
-    return x if signed else x.mean(1)
+    return x if signed else x.float().mean(1)

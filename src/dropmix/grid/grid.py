@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from dropmix.grid.arm import make_arm, parse_methods
+from dropmix.grid.arm import check_fits, make_arm, parse_methods
+from dropmix.text import is_text
 from dropmix.train.config import Arm, Frozen, RunSpec
 
 
@@ -51,6 +52,7 @@ class Grid(Frozen):
                 continue
             for rate in self.rates:
                 arm = make_arm(method, rate, options, unit=self.unit, per=self.per, preset=self.base.preset)
+                check_fits(arm.method, is_text(self.base.data.name))
                 if arm not in arms:
                     arms.append(arm)
         return arms

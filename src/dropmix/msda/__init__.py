@@ -23,12 +23,20 @@ METHODS: dict[str, str] = {
     "samplepairing": "dropmix.msda.methods.samplepairing:samplepairing",
 }
 
+TEXT_METHODS: dict[str, str] = {
+    "wordmixup": "dropmix.msda.text.hidden:wordmixup",
+    "senmixup": "dropmix.msda.text.hidden:senmixup",
+    "spancutmix": "dropmix.msda.text.span:spancutmix",
+    "ssmix": "dropmix.msda.text.ssmix:ssmix",
+}
+"""The same for texts, which the other methods cannot mix, vanilla apart."""
+
 
 def get_method(name: str) -> Callable[..., Any]:
     """Return the drawing function of a method.
 
     Args:
-        name: a key of `METHODS`.
+        name: a key of `METHODS` or `TEXT_METHODS`.
     Returns:
         The function, e.g. `dropmix.msda.methods.mixup.mixup`; see its docstring for options.
     Raises:
@@ -37,8 +45,11 @@ def get_method(name: str) -> Callable[..., Any]:
         >>> get_method("mixup").__name__
         'mixup'
     """
+    if name in TEXT_METHODS:
+        module, function = TEXT_METHODS[name].split(":")
+        return getattr(import_module(module), function)
     if name not in METHODS:
-        near = get_close_matches(name, METHODS, n=1)
+        near = get_close_matches(name, METHODS | TEXT_METHODS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name!r}.{hint}")
     module, function = METHODS[name].split(":")

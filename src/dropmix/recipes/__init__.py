@@ -17,6 +17,10 @@ RECIPES: dict[str, str] = {
     "cifar100-resnet18": "dropmix.recipes.cifar100:resnet18",
     "cifar10-resnet18": "dropmix.recipes.cifar10:resnet18",
     "imagenet-resnet50": "dropmix.recipes.imagenet:resnet50",
+    "banking77": "dropmix.recipes.text:banking77",
+    "clinc150": "dropmix.recipes.text:clinc150",
+    "clinc150-imbalanced": "dropmix.recipes.text:clinc150_imbalanced",
+    "text": "dropmix.recipes.text:text",
     "folder": "dropmix.recipes.folder:folder",
     "parquet": "dropmix.recipes.folder:parquet",
 }

@@ -54,9 +54,10 @@ class Data(Frozen):
 
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
     then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
+    Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name.
     """
 
-    silent: ClassVar = ("resized_crop", "colour_jitter", "resized")
+    silent: ClassVar = ("resized_crop", "colour_jitter", "resized", "text_column", "label_column", "tokens")
 
     name: str
     fingerprint: str | None = None
@@ -69,6 +70,9 @@ class Data(Frozen):
     resized_crop: bool = False
     colour_jitter: bool = False
     resized: int | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    tokens: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _augmentations_fit_each_other(self) -> "Data":

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dropmix.data import Dataset
+from dropmix.data.records import Texts
 from dropmix.nets import build
+from dropmix.text.networks import build_text
 from dropmix.train.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from dropmix.train.config import RunSpec
 from dropmix.train.distributed import Group
@@ -113,6 +115,13 @@ def _train_steps(
     return outcome
 
 
+def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
+    """Make a run's network with fresh weights, for images or for texts."""
+    if isinstance(dataset.train, Texts):
+        return build_text(spec.network, len(dataset.classes), len(dataset.train.words))
+    return build(spec.network, len(dataset.classes), dataset.train.shape[0])
+
+
 class _Run:
     def __init__(self, spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control) -> None:
         self.spec, self.folder, self.dataset, self.device, self.control = spec, folder, dataset, device, control
@@ -121,7 +130,7 @@ class _Run:
         self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(spec.seed, "init").initial_seed())
-            model = build(spec.network, len(dataset.classes), dataset.train.shape[0])
+            model = build_for(spec, dataset)
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
         self.batches = batch_slices(len(self.images), spec.train.batch, spec.train.shards)
@@ -143,7 +152,7 @@ class _Run:
             step = ShardStep(self.stepper, self.batches, self.group)
             own = self.group is not None and (self.images.streamed or self.spec.train.mix_within == "shard")
             return step, [step.own_part(batch) for batch in self.batches] if own else self.batches
-        if capture is not None:
+        if capture is not None and not self.stepper.noisy:  # a capture would replay the same dropout again
             return GraphStep(self.stepper, first, capture), self.batches
         return self.stepper.step, self.batches
 
@@ -266,6 +275,9 @@ class _Run:
         digest = write_predictions(self.folder, spec, self.dataset, self.target, self.logits, self.control.keep_logits)
         weights = {"spec_hash": spec.hash, "network": spec.network, "model": self.stepper.model.state_dict()}
         write_atomic(self.folder / "weights.pt", lambda file: torch.save(weights, file))
+        if isinstance(self.dataset.train, Texts) and self.dataset.train.words:
+            content = json.dumps(self.dataset.train.words, ensure_ascii=False, indent=0)
+            write_atomic(self.folder / "vocabulary.json", content.encode())
         done = {
             "predictions_sha256": digest,
             **accuracy_summary(self.place.accuracies, spec.train.epochs),

@@ -16,12 +16,18 @@ import torch
 from torch import Tensor
 
 from dropmix.data import Dataset, Files, Split
+from dropmix.data.records import Texts
 from dropmix.train.config import RunSpec
 from dropmix.train.files import write_atomic
 
 
 def write_predictions(
-    folder: Path, spec: RunSpec, dataset: Dataset, split: Split | Files, logits: Tensor, keep_logits: bool = False
+    folder: Path,
+    spec: RunSpec,
+    dataset: Dataset,
+    split: Split | Files | Texts,
+    logits: Tensor,
+    keep_logits: bool = False,
 ) -> str:
     """Write `predictions.parquet`, one row an example in the split's order.
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-Stream = Literal["init", "order", "augment", "mix", "drop"]
+Stream = Literal["init", "order", "augment", "mix", "drop", "noise"]
 
 BLOCK = 256
 """Places of an epoch's order whose draws come from one generator."""

@@ -32,7 +32,8 @@ class ShardStep:
         train = stepper.spec.train
         self.stepper, self.batches, self.group = stepper, batches, group
         self.shards, self.within = train.shards, train.mix_within
-        if self.within == "batch" and "layers" in stepper.spec.arm.options:
+        hidden = "layers" in stepper.spec.arm.options or stepper.spec.arm.method in ("wordmixup", "senmixup")
+        if self.within == "batch" and hidden:
             raise ValueError(
                 f"train.mix_within: expected shard for {stepper.spec.arm.method}, since shards do not exchange hidden "
                 "states, got batch. Use --set train.mix_within=shard."

@@ -10,10 +10,12 @@ from torch import Tensor
 from dropmix.data import Dataset, Files, Split
 from dropmix.data.colour import COLOUR_DRAWS, colour_shifts
 from dropmix.data.picture import BOX_DRAWS
+from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream, Wanted
 from dropmix.train.config import Data
 from dropmix.train.plan import EpochPlan, epoch_order, place_draws
+from dropmix.train.tokens import TokenSource
 
 RESIDENT_BATCH = 500
 STREAMED_BATCH = 100
@@ -149,14 +151,16 @@ def training_source(dataset: Dataset, data: Data, device: torch.device, loaders:
     return _source(dataset.train, dataset, data, device, loaders)
 
 
-def evaluation_source(split: Split | Files, dataset: Dataset, device: torch.device, loaders: int = 1) -> Source:
+def evaluation_source(split: Split | Files | Texts, dataset: Dataset, device: torch.device, loaders: int = 1) -> Source:
     """The source of a split that is predicted."""
     return _source(split, dataset, None, device, loaders)
 
 
 def _source(
-    split: Split | Files, dataset: Dataset, data: Data | None, device: torch.device, loaders: int
-) -> ResidentSource | StreamedSource:
+    split: Split | Files | Texts, dataset: Dataset, data: Data | None, device: torch.device, loaders: int
+) -> Source:
+    if isinstance(split, Texts):
+        return TokenSource(split, device)
     if isinstance(split, Files):
         return StreamedSource(split, dataset, data, device, loaders)
     return ResidentSource(split, dataset, data, device)

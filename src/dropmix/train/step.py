@@ -1,6 +1,7 @@
 """One training step: the same function for every arm and every executor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -11,6 +12,7 @@ from dropmix.msda.dropmix import DropMix
 from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
+from dropmix.msda.text.gradient import token_gradient
 from dropmix.nets import hidden_modules
 from dropmix.train.config import RunSpec, Train
 from dropmix.train.plan import stream
@@ -84,7 +86,11 @@ class Stepper:
         )
         self.trained: nn.Module = model  # what the training pass calls; may wrap the model, to exchange gradients
         self.device_type = next(model.parameters()).device.type
-        self.gradient = input_gradient(model)
+        tokens = getattr(model, "reads_tokens", False)
+        self.gradient = token_gradient(model, hidden_modules(model)[0]) if tokens else input_gradient(model)
+        # Dropout draws from the global generator, which a resumed run has in another state: each step seeds its own.
+        self.noisy = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
+        self.noise = 0
         # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
         self.places = [model, *hidden_modules(model)[1:]] if hasattr(model, "stages") else [model]
 
@@ -121,6 +127,7 @@ class Stepper:
             saliency: takes the place of `self.saliency`.
         """
         seed = self.spec.seed
+        self.noise = stream(seed, "noise", epoch, step).initial_seed() if self.noisy else 0
         mix = self.augment.draw(
             x,
             y,
@@ -150,7 +157,7 @@ class Stepper:
 
     def backward(self, x: Tensor, shares: Tensor, mix: Mix, weight: float = 1.0) -> Tensor:
         """Add the gradient of `weight` times the loss to that of the weights; returns the loss as `step` does."""
-        with mix_hidden(self.places, mix), self._autocast():
+        with mix_hidden(self.places, mix), self._own_noise(), self._autocast():
             logits = self.trained(x)
         loss = self.loss(logits, shares)
         (loss if weight == 1 else loss * weight).backward()
@@ -166,6 +173,15 @@ class Stepper:
         """Input gradient as `input_gradient` returns it, of the loss that the clean one is scaled to."""
         with self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
+
+    @contextmanager
+    def _own_noise(self) -> Iterator[None]:
+        if not self.noisy:
+            yield
+            return
+        with torch.random.fork_rng(devices=[] if self.device_type == "cpu" else None):
+            torch.manual_seed(self.noise)
+            yield
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device_type, torch.bfloat16, enabled=self.spec.train.precision == "bf16")

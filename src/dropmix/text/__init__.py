@@ -1,0 +1,10 @@
+"""Text classification: files to token ids, and networks over them. Imports no torch.
+
+Read in this order: `read` (files to rows), `words` (a text to words, words to ids), `load` (a name and a folder to a
+`Dataset`), `networks` (torch).
+"""
+
+from dropmix.text.load import TEXTS, is_text, load_texts
+from dropmix.text.names import TEXT_NETWORKS, check_text_network
+
+__all__ = ["TEXTS", "TEXT_NETWORKS", "check_text_network", "is_text", "load_texts"]

@@ -1,0 +1,146 @@
+"""Mixing of texts against loops over tokens."""
+
+import numpy as np
+import pytest
+import torch
+
+from dropmix import DropMix
+from dropmix.msda import TEXT_METHODS
+from dropmix.msda.methods.manifoldmix import mix_hidden
+from dropmix.msda.mix import mix_images, mix_labels
+from dropmix.msda.text.gradient import token_gradient
+from dropmix.msda.text.hidden import senmixup, wordmixup
+from dropmix.msda.text.span import spancutmix
+from dropmix.msda.text.ssmix import best_span, ssmix
+from dropmix.text.networks import build_text
+
+
+def texts(count: int = 7, seed: int = 0, longest: int = 12) -> torch.Tensor:
+    """Tokens that tell their text and place: text i has 100 i + place + 1, and 0 after its end."""
+    lengths = np.random.default_rng(seed).integers(1, longest + 1, count)
+    x = torch.zeros(count, 1, 1, longest, dtype=torch.int64)
+    for i, length in enumerate(lengths):
+        x[i, 0, 0, :length] = 100 * i + torch.arange(1, length + 1)
+    return x
+
+
+def tokens_of(x: torch.Tensor) -> list[list[int]]:
+    return [[token for token in row if token] for row in x[:, 0, 0].tolist()]
+
+
+def check_labels(x: torch.Tensor, mix) -> None:
+    """lam is the own text's share of the tokens that a reader of the result counts; none is padding."""
+    mixed = mix_images(x, mix)
+    shares = mix_labels(torch.arange(len(x)), mix, len(x))
+    for i, (before, after) in enumerate(zip(tokens_of(x), tokens_of(mixed), strict=True)):
+        assert len(after) == len(before)
+        assert (mixed[i, 0, 0, len(after) :] == 0).all()
+        counted = torch.zeros(len(x))
+        for token in after:
+            counted[token // 100] += 1 / len(after)
+        torch.testing.assert_close(shares[i], counted)
+
+
+@pytest.mark.parametrize("per", ["batch", "sample"])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_span_lies_at_the_same_place_in_both_and_labels_count_tokens(seed, per):
+    x = texts(seed=seed)
+    mix = spancutmix(x, generator=torch.Generator().manual_seed(seed), per=per)
+    check_labels(x, mix)
+    for i, row in enumerate(tokens_of(mix_images(x, mix))):
+        assert [token % 100 for token in row] == list(range(1, len(row) + 1))  # places stay
+        assert {token // 100 for token in row} <= {i, int(mix.partner[i])}
+
+
+def test_mean_share_of_spans_follows_lam():
+    x = torch.ones(4000, 1, 1, 20, dtype=torch.int64)
+    mix = spancutmix(x, generator=torch.Generator().manual_seed(0), per="sample")
+    assert float(mix.lam.mean()) == pytest.approx(0.5, abs=0.02)
+    assert float(mix.lam.var()) == pytest.approx(1 / 12, abs=0.005)  # of Beta(1, 1)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.4, 0.9])
+@pytest.mark.parametrize("seed", range(5))
+def test_ssmix_moves_the_most_salient_span_onto_the_least(seed, ratio):
+    x = texts(seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    saliency = torch.rand(len(x), 1, 12, generator=generator) * (x[:, 0] != 0)
+    mix = ssmix(x, saliency, generator=generator, ratio=ratio)
+    check_labels(x, mix)
+    mixed = mix_images(x, mix)[:, 0, 0]
+    for i, row in enumerate(tokens_of(x)):
+        j = int(mix.partner[i])
+        other = tokens_of(x)[j]
+        width = min(max(1, int(np.floor(ratio * len(row)))), len(other))
+
+        def sums(k, length, width=width):
+            return [float(saliency[k, 0, s : s + width].double().sum()) for s in range(length - width + 1)]
+
+        least, most = int(np.argmin(sums(i, len(row)))), int(np.argmax(sums(j, len(other))))
+        naive = row[:least] + other[most : most + width] + row[least + width :]
+        assert mixed[i, : len(row)].tolist() == naive
+
+
+def test_best_span_equals_a_loop():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        sizes, length = rng.random((1, 9)), int(rng.integers(1, 10))
+        width = int(rng.integers(1, length + 1))
+        sums = [sizes[0, s : s + width].sum() for s in range(length - width + 1)]
+        assert best_span(sizes, np.array([length]), np.array([width]))[0] == int(np.argmax(sums))
+
+
+def test_wordmixup_blends_embeddings_and_senmixup_the_sentence():
+    torch.manual_seed(0)
+    net, x = build_text("textcnn", 4, 1300).eval(), texts()
+    embed, encoder, head = net.stages
+    for draw in (wordmixup, senmixup):
+        mix = draw(x, generator=torch.Generator().manual_seed(3), per="sample")
+        with mix_hidden([net, encoder, head], mix):
+            out = net(x)
+        h = embed(x.flatten(1))
+        rows = []
+        for i, j in enumerate(mix.partner.tolist()):
+            lam = mix.lam[i]
+            if draw is wordmixup:
+                rows.append(head(encoder((lam * h[i] + (1 - lam) * h[j])[None]))[0])
+            else:
+                rows.append(head(lam * encoder(h[i][None]) + (1 - lam) * encoder(h[j][None]))[0])
+        torch.testing.assert_close(out, torch.stack(rows))
+
+
+@pytest.mark.parametrize("network", ["textcnn", "transformer"])
+def test_the_gradient_of_tokens_is_that_of_their_embeddings(network):
+    torch.manual_seed(0)
+    net, x, y = build_text(network, 3, 1300), texts(), torch.arange(7) % 3
+    found = token_gradient(net, net.stages[0])(x, y)
+    assert net.training
+    assert all(p.grad is None for p in net.parameters())
+    net.eval()
+    h = net.stages[0](x.flatten(1)).detach().requires_grad_()
+    torch.nn.functional.cross_entropy(net.stages[2](net.stages[1](h)), y).backward()
+    expected = h.grad.square().mean(2).sqrt() * (x.flatten(1) != 0)
+    torch.testing.assert_close(found[:, 0], expected)
+    assert (found[:, 0][x.flatten(1) == 0] == 0).all()
+
+
+@pytest.mark.parametrize("unit", ["batch", "sample", "count"])
+@pytest.mark.parametrize("method", TEXT_METHODS)
+def test_every_unit_leaves_dropped_texts_as_they_are(method, unit):
+    x, y = texts(16), torch.arange(16)
+    augment = DropMix(method, rate=0.5, num_classes=16, unit=unit)
+    for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
+        mix = augment.draw(x, y, saliency=lambda x, y: torch.ones(len(x), 1, x.shape[-1]), generator=generator)
+        kept = mix.partner == torch.arange(16)
+        if unit == "count":
+            assert kept.sum() >= 8
+        if mix.layer is None:
+            assert (mix_images(x, mix)[kept] == x[kept]).all()
+        torch.testing.assert_close(mix_labels(y, mix, 16)[kept], torch.eye(16)[kept])
+
+
+@pytest.mark.parametrize("method", ["spancutmix", "ssmix"])
+def test_images_are_refused(method):
+    with pytest.raises(ValueError, match="token ids"):
+        DropMix(method).draw(torch.rand(2, 3, 8, 8), torch.arange(2), saliency=lambda x, y: x.mean(1))

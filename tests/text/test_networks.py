@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from dropmix.text import check_text_network
+from dropmix.text.networks import build_text
+
+OURS = ("textcnn", "transformer")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A tiny BERT of random weights, saved as users save theirs."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "money", "train", "again"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    torch.manual_seed(0)
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("network", OURS)
+def test_logits_do_not_depend_on_how_far_a_text_is_padded(network):
+    torch.manual_seed(0)
+    net = build_text(network, 5, 30).eval()
+    x = torch.tensor([[3, 4, 5, 0], [7, 0, 0, 0]])
+    wide = torch.nn.functional.pad(x, (0, 9))
+    torch.testing.assert_close(net(x), net(wide))
+    torch.testing.assert_close(net(x)[1:], net(x[1:, :1]))
+
+
+@pytest.mark.parametrize("network", OURS)
+def test_the_embedding_of_padding_stays_zero_while_others_train(network):
+    net = build_text(network, 3, 30)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(torch.tensor([[3, 4, 0], [5, 0, 0]])).square().sum().backward()
+        optimizer.step()
+    assert (net.stages[0](torch.zeros(1, 2, dtype=torch.int64)) == 0).all()
+
+
+def test_an_encoder_from_a_folder_gives_what_transformers_gives(encoder):
+    from transformers import AutoModel, AutoTokenizer
+
+    from dropmix.text.load import tokenise
+
+    texts = ["money again train", "train"]
+    net = build_text(f"transformers:{encoder}", 2, 0).eval()
+    own = torch.from_numpy(tokenise(texts, encoder, None)).long()
+    found = net.stages[1](net.stages[0](own))
+    inputs = AutoTokenizer.from_pretrained(encoder)(texts, padding=True, return_tensors="pt")
+    hidden = AutoModel.from_pretrained(encoder).eval()(**inputs).last_hidden_state
+    mask = inputs["attention_mask"][..., None]
+    torch.testing.assert_close(found, (hidden * mask).sum(1) / mask.sum(1))
+
+
+def test_unknown_names_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected one of textcnn"):
+        check_text_network("wrn28-2")
+    with pytest.raises(ValueError, match=r"config.json"):
+        check_text_network(f"transformers:{tmp_path}")
