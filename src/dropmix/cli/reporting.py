@@ -45,6 +45,22 @@ def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = Fal
     return write_report(found, out, card=card, figures=figures)
 
 
+def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:
+    """Write the decision as Markdown and as JUnit's XML, where they are asked for; each file whole or not at all."""
+    from dropmix.audit.result import write_whole
+
+    if summary is not None:
+        from dropmix.report.summary import to_summary
+
+        text = to_summary(found)
+        write_whole(summary, lambda part: part.write_text(text, encoding="utf-8"))
+    if junit is not None:
+        from dropmix.report.junit import to_junit
+
+        xml = to_junit(found)
+        write_whole(junit, lambda part: part.write_text(xml, encoding="utf-8"))
+
+
 def fall_back_to_ascii() -> None:
     """Let a terminal that lacks a letter print its escape, instead of failing."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)

@@ -27,7 +27,7 @@ def to_summary(audit: "Audit") -> str:
         True
     """
     pairs = [(c, standing(c)) for c in audit.comparisons]
-    rank = {"do not ship": 0, "undecided": 1, "ship": 2}
+    rank = {"do not ship": 0, "undecided": 1, "": 1, "ship": 2}
     worst = sorted(pairs, key=lambda pair: rank[pair[1].decision]) if len(pairs) > ARMS else pairs
     parts = [_table(pairs)] if len(pairs) > 1 else []
     parts += [_arm(c, s) for c, s in worst[:ARMS]]
@@ -47,6 +47,8 @@ def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
 
 
 def _arm(c: "Comparison", s: Standing) -> str:
+    if not s.decision:
+        return "\n".join([f"### {_text(s.title)}", "", _text(verdict(c)), ""])
     lines = [f"### {s.mark} {_text(s.title)}: {s.decision}", "", _text(verdict(c)), ""]
     if s.protected:
         lines += ["| protected class | decision | change, points | images |", "|:--|:--|--:|--:|"]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
-from dropmix.cli.reporting import print_audit, write_audit
+from dropmix.cli.reporting import print_audit, write_audit, write_for_ci
 
 
 @app.command()
@@ -18,6 +18,8 @@ def audit(
     figures: Annotated[
         bool, typer.Option("--figures", help="With --out: also write every figure as png, pdf and svg.")
     ] = False,
+    summary: Annotated[Path | None, typer.Option(help="Write the decision as Markdown, for a pull request.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML: a case per protected class.")] = None,
     fail_if: Annotated[str | None, typer.Option(help='E.g. "n_degraded > 5": exit status 3 when it holds.')] = None,
     margin: Annotated[float, typer.Option(help="Points of recall that a class may lose.")] = 0.5,
     fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
@@ -47,10 +49,9 @@ def audit(
         found, card = audit_grid(baseline, **options), run_card(baseline)
     else:
         others = [str(path) for path in treated or []]
-        found, card = (
-            audit_predictions(str(baseline), others or None, **options, **reading, columns=_pairs(columns)),
-            {},
-        )
+        files = {**options, **reading, "columns": _pairs(columns)}
+        found, card = audit_predictions(str(baseline), others or None, **files), {}
+    write_for_ci(found, summary, junit)
     page = None if out is None else write_audit(found, out, card, figures)
     if json:
         print(found.dumps())
