@@ -16,11 +16,13 @@ _WHERE = {
     "METHODS": "dropmix.msda",
     "input_gradient": "dropmix.msda.saliency",
     "audit_predictions": "dropmix.audit",
+    "save_predictions": "dropmix.audit.save",
 }
-__all__ = ["METHODS", "DropMix", "Mix", "apply_mix", "audit_predictions", "input_gradient"]
+__all__ = ["METHODS", "DropMix", "Mix", "apply_mix", "audit_predictions", "input_gradient", "save_predictions"]
 
 if TYPE_CHECKING:
     from dropmix.audit import audit_predictions
+    from dropmix.audit.save import save_predictions
     from dropmix.msda import METHODS
     from dropmix.msda.dropmix import DropMix
     from dropmix.msda.mix import Mix, apply_mix

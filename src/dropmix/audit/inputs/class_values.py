@@ -1,5 +1,6 @@
 """True and predicted classes as numbers of one class list, from names or numbers in any layout."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_missing
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # what programs write for nothing
+FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 CHECK = "Check the class list."
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
 
@@ -165,6 +167,11 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
             raise AuditError(
                 f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
                 "Save class names in both, or numbers in both."
+            )
+        fractions = [t for t in new if whole and FRACTION.match(t)]
+        if fractions:
+            raise AuditError(
+                f"{where}: expected {key} with class numbers, got {first(fractions)}. Save the class, argmax."
             )
         for text in new:
             advice = unlike(text, labels)
