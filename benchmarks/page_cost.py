@@ -44,8 +44,8 @@ def write_arm(path: Path, arm: str, labels: np.ndarray, classes: int, seeds: int
     parquet.write_table(pa.table({**table, "arm": pa.array([arm] * len(table["seed"])).dictionary_encode()}), path)
 
 
-def measure(folder: Path, arms: int, classes: int, examples: int, seeds: int) -> tuple[float, float, float]:
-    """Seconds, peak MiB and the page's MiB of one size."""
+def measure(folder: Path, arms: int, classes: int, examples: int, seeds: int) -> tuple[float, float, float, float]:
+    """Seconds, CPU seconds, peak MiB and the page's MiB of one size."""
     rng = np.random.default_rng(0)
     labels = np.sort(rng.integers(0, classes, examples))
     labels[:classes] = np.arange(classes)
@@ -69,17 +69,21 @@ def measure(folder: Path, arms: int, classes: int, examples: int, seeds: int) ->
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"page_cost: the command ended with {process.returncode}.")
-    return seconds, usage.ru_maxrss / 1024, (folder / "out" / "report.html").stat().st_size / 2**20
+    spent = usage.ru_utime + usage.ru_stime
+    return seconds, spent, usage.ru_maxrss / 1024, (folder / "out" / "report.html").stat().st_size / 2**20
 
 
 def main() -> None:
     chosen = sys.argv[1:] or list(SIZES)
-    lines = ["| size | arms, classes, examples, seeds | seconds | peak MiB | page, MiB |", "|---|---|--:|--:|--:|"]
+    lines = [
+        "| size | arms, classes, examples, seeds | seconds | CPU seconds | peak MiB | page, MiB |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
     for name in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            seconds, memory, page = measure(Path(folder), *SIZES[name])
+            seconds, spent, memory, page = measure(Path(folder), *SIZES[name])
         size = ", ".join(f"{n:,}" for n in SIZES[name])
-        lines.append(f"| {name} | {size} | {seconds:.1f} | {memory:.0f} | {page:.2f} |")
+        lines.append(f"| {name} | {size} | {seconds:.1f} | {spent:.1f} | {memory:.0f} | {page:.2f} |")
         print(lines[-1], flush=True)
     if not sys.argv[1:]:
         where = f"{os.cpu_count()} cores, the command alone in its process, imports and page included."

@@ -19,6 +19,7 @@ from dropmix.audit.measures.counts import Pair
 from dropmix.audit.result import Comparison
 
 SPLITS = 50
+PAIRS = 1000  # of arms, at most, in the result
 
 
 def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int) -> list[dict]:
@@ -30,25 +31,43 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
         seed: of the random halves.
     Returns:
         dicts with group, baseline, arms, `correlation` (as observed), `correlation_by_chance` (what the shared
-        baseline gives with no effect at all) and `correlation_separate_seeds` (None with one baseline seed).
+        baseline gives with no effect at all) and `correlation_separate_seeds` (None with one baseline seed). Of very
+        many arms only the 1000 pairs that are most alike.
     """
     found = []
-    for (p, a), (q, b) in combinations(zip(pairs, comparisons), 2):
-        if len(p.audited) < 3 or not np.array_equal(p.sizes, q.sizes) or not np.array_equal(p.audited, q.audited):
-            continue
-        noise = [(c.classes["se_fixed_test"] ** 2, c.classes["baseline_noise_share"]) for c in (a, b)]
-        shared = sum(float((v * share).sum()) for v, share in noise) / 2
-        found.append(
-            {
-                "group": a.group,
-                "baseline": a.baseline,
-                "arms": [a.arm, b.arm],
-                "correlation": _correlation(a.classes["recall_change"], b.classes["recall_change"]),
-                "correlation_by_chance": shared / float(np.sqrt(noise[0][0].sum() * noise[1][0].sum())),
-                "correlation_separate_seeds": _separate(p, q, seed),
-            }
-        )
-    return found
+    for members in _comparable(pairs):
+        changes = np.array([comparisons[i].classes["recall_change"] for i in members])
+        observed, separate = _correlations(changes, changes), _separate([pairs[i] for i in members], seed)
+        variance = np.array([comparisons[i].classes["se_fixed_test"] ** 2 for i in members])
+        share = np.array([comparisons[i].classes["baseline_noise_share"] for i in members])
+        shared, total = (variance * share).sum(axis=1), variance.sum(axis=1)
+        for a, b in combinations(range(len(members)), 2):
+            first, second = comparisons[members[a]], comparisons[members[b]]
+            found.append(
+                {
+                    "group": first.group,
+                    "baseline": first.baseline,
+                    "arms": [first.arm, second.arm],
+                    "correlation": _or_none(observed[a, b]),
+                    "correlation_by_chance": float((shared[a] + shared[b]) / 2 / np.sqrt(total[a] * total[b])),
+                    "correlation_separate_seeds": _or_none(separate[a, b]),
+                }
+            )
+    if len(found) <= PAIRS:
+        return found
+    # Pairs grow with the square of the arms: the most alike are kept, in their order.
+    keys = ("correlation_separate_seeds", "correlation")
+    size = [abs(next((f[key] for key in keys if f[key] is not None), 0.0)) for f in found]
+    return [found[i] for i in sorted(np.argsort(-np.array(size), kind="stable")[:PAIRS].tolist())]
+
+
+def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Positions of the pairs that hold the same classes of the same sizes, three classes or more."""
+    alike: dict[tuple[bytes, bytes, bytes], list[int]] = {}
+    for i, p in enumerate(pairs):
+        if len(p.audited) >= 3:
+            alike.setdefault((p.audited.tobytes(), p.sizes.tobytes(), p.counts0.tobytes()), []).append(i)
+    return [members for members in alike.values() if len(members) > 1]
 
 
 def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
@@ -82,25 +101,38 @@ def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
     return [f"{text} Measured against different {base} seeds for each arm, the correlation is {named}{more}."]
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    if np.std(a) == 0 or np.std(b) == 0:
-        return None
-    return float(np.corrcoef(a, b)[0, 1])
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation of every row of `a` with every row of `b`, (A, B); NaN where a row does not vary."""
+
+    def standard(rows: np.ndarray) -> np.ndarray:
+        centred = rows - rows.mean(axis=1, keepdims=True)
+        length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+        varies = rows.std(axis=1, keepdims=True) > 0
+        return np.divide(centred, length, out=np.full_like(centred, np.nan), where=varies)
+
+    return standard(a) @ standard(b).T
 
 
-def _separate(p: Pair, q: Pair, seed: int) -> float | None:
-    count = len(p.counts0)
-    if count < 2:
-        return None
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:
+    """Correlations of changes measured against different halves of the baseline's seeds, mean over splits, (A, A)."""
+    counts, sizes = pairs[0].counts0, pairs[0].sizes
+    total = np.zeros((len(pairs), len(pairs)))
+    held = np.zeros_like(total)
+    if len(counts) < 2:
+        return total * np.nan
     rng = np.random.default_rng([seed, 3])
-    mean = lambda c: c.mean(axis=0) / p.sizes  # noqa: E731
-    one, other = mean(p.counts1), mean(q.counts1)
-    values = []
+    treated = np.array([p.counts1.mean(axis=0) for p in pairs]) / sizes
     for _ in range(SPLITS):
-        half = rng.permutation(count) < count // 2
-        values.append(_correlation(one - mean(p.counts0[half]), other - mean(p.counts0[~half])))
-    held = [v for v in values if v is not None]
-    return float(np.mean(held)) if held else None
+        half = rng.permutation(len(counts)) < len(counts) // 2
+        one, other = (treated - counts[kept].mean(axis=0) / sizes for kept in (half, ~half))
+        value = _correlations(one, other)
+        held += ~np.isnan(value)
+        total += np.nan_to_num(value)
+    return np.divide(total, held, out=np.full_like(total, np.nan), where=held > 0)
 
 
 @dataclass(frozen=True)

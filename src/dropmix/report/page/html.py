@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 1_900_000  # figures beyond it are left out
 FIGURES = 12  # of all arms together: drawing one takes a fifth of a second
+FIGURES_OF_MANY = 6  # where there are more than four arms, or more than 300 classes
 ROWS_WITHOUT_SCRIPT = 600  # rows of the plain class tables, all arms together
 HURT_NAMED = 12  # hurt classes of an arm above its class table
 _ORDER = (  # which figures enter first when the page gets large
     "rate-curves",
     "recall-changes",
-    "best-and-worst",
     "baseline-against-treated",
-    "confidence-against-recall",
     "seed-spread",
     "confusion-flow",
+    "confidence-against-recall",
+    "best-and-worst",
 )
 
 
@@ -89,7 +90,7 @@ def page(
         "linked": figures,
     }
     bare = template.render(context | {"shared": _links(plates, None), "figures": _by_arm(audit, plates, {})})
-    svgs = _affordable(plates, PAGE_BYTES - len(bare.encode("utf-8", "replace")))
+    svgs = _affordable(plates, PAGE_BYTES - len(bare.encode("utf-8", "replace")), _most(audit))
     shared = [Shown(p, svgs.get(p.stem)) for p in plates if p.arm is None]
     return template.render(context | {"shared": shared, "figures": _by_arm(audit, plates, svgs)})
 
@@ -189,8 +190,13 @@ def _by_arm(audit: "Audit", plates: "Sequence[Plate]", svgs: Mapping[str, Markup
     return [[Shown(p, svgs.get(p.stem)) for p in plates if p.arm == i] for i in range(len(audit.comparisons))]
 
 
-def _affordable(plates: "Sequence[Plate]", room: int) -> dict[str, Markup]:
-    """The SVG of the most telling figures that fit into `room` bytes, by stem; only these are drawn."""
+def _most(audit: "Audit") -> int:
+    many = len(audit.comparisons) > 4 or max(len(c.classes["class"]) for c in audit.comparisons) > 300
+    return FIGURES_OF_MANY if many else FIGURES
+
+
+def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Markup]:
+    """The SVG of the `most` telling figures that fit into `room` bytes, by stem; only these are drawn."""
     if not plates:
         return {}
     from dropmix.report.figures.style import rendered
@@ -200,7 +206,7 @@ def _affordable(plates: "Sequence[Plate]", room: int) -> dict[str, Markup]:
     rank = {kind: i for i, kind in enumerate(_ORDER)}
     # All figures of the first arms, rather than one of each: an arm is judged by its figures together.
     order = sorted(range(len(plates)), key=lambda i: (plates[i].arm or 0, rank.get(plates[i].kind, len(rank))))
-    for i in order[:FIGURES]:
+    for i in order[:most]:
         plate = plates[i]
         figure = plate.draw()
         svg = inline_svg(figure, rendered(figure, "svg"), f"f{i}-", f"{plate.title}. {plate.caption}")
