@@ -128,11 +128,8 @@ def test_persistent_workers_go_on_and_do_not_miss_a_change():
     assert not any(_equal(first, second))
     augment.train()  # as it was
     list(loader)
-    for change in (
-        lambda: setattr(augment, "rate", 0.5),
-        lambda: setattr(augment, "mixup_enabled", False),
-        augment.eval,
-    ):
+    changes = (lambda: setattr(augment, "rate", 0.5), lambda: setattr(augment, "mixup_enabled", False), augment.eval)
+    for change in changes:
         stale = _loader(augment, persistent_workers=True)
         list(stale)
         change()
@@ -163,11 +160,6 @@ def test_misuse_is_named():
 
 
 def test_streams_are_distinct():
-    keys = [
-        (0, "mix", 0, -1, 0),
-        (1, "mix", 0, -1, 0),
-        (0, "drop", 0, -1, 0),
-        (0, "mix", 1, -1, 0),
-        (0, "mix", 0, 0, 0),
-    ]
+    places = [(0, -1, 0), (1, -1, 0), (0, 0, 0), (0, -1, 1), (0, 0, 0, 5)]
+    keys = [(seed, name, *place) for seed in (0, 1) for name in ("mix", "drop") for place in places]
     assert len({float(torch.rand(1, generator=stream(*key))) for key in keys}) == len(keys)

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -125,8 +126,7 @@ def test_a_clean_loss_joins_the_mixed_one(loss):
     assert torch.equal(clean, x)
     torch.manual_seed(0)
     plain = Probe()
-    shares = apply_mix(x, y, redraw(arm, x, y, plain), num_classes=3)[1]
-    plain.zero_grad()
+    shares = apply_mix(x, y, redraw(arm, x, y, copy.deepcopy(plain)), num_classes=3)[1]
     value = LOSSES[loss](plain(mixed), shares)
     weight = 0.5 if loss == "cross-entropy" else 0.5 * 2 / 3
     (value + weight * nn.functional.cross_entropy(plain(x), y)).backward()

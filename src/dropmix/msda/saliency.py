@@ -1,28 +1,48 @@
 """Saliency by input gradient, as PuzzleMix and others take it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dropmix.msda.network import CleanGuard, logits_of, unwrapped
 
-def input_gradient(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor] | None = None) -> Callable[..., Tensor]:
+
+def input_gradient(
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    *,
+    scale: float | Callable[[], float] = 1.0,
+    autocast: bool = False,
+) -> Callable[..., Tensor]:
     """Return a function saliency(x, y): the size of the loss's gradient at every pixel.
 
         S = sqrt(mean over channels of (d loss / dx)^2)
 
-    Runs the model in eval mode, so that batch statistics stay as they are, and computes no weight gradients.
+    Runs the model in eval mode, so that batch statistics stay as they are, and computes no weight gradients. It runs
+    the network inside DistributedDataParallel or `torch.compile`, so that a rank that mixes never waits for one that
+    does not, and in float32 even under autocast: half precision loses small gradients.
 
-    The function takes two more arguments, which methods pass that were asked for them. `signed=True` returns the
-    gradient itself, (B, C, H, W). `clean=c` trains on these unmixed images too: it runs the model in the mode it is in
-    and adds the gradient of c times the loss to the `.grad` of the weights, so call `zero_grad` before, not after.
+    The function takes two optional arguments, for methods that need them. `signed=True` returns the gradient itself,
+    (B, C, H, W). `clean=c` trains on these unmixed images too: it runs the model in the mode it is in and adds the
+    gradient of c times the loss to the `.grad` of the weights. Call `zero_grad` before the images are mixed. Under a
+    GradScaler pass `scale=scaler.get_scale`; where gradients of n batches are summed up, `scale=1 / n`.
 
     Args:
-        model: classifier of images (B, C, H, W).
+        model: classifier of images (B, C, H, W). Its output is logits (B, K), a tuple that begins with them, or has
+            them as `logits`.
         loss: loss(logits, y) -> scalar; None is cross-entropy, which takes class ids and label shares alike.
+        scale: factor of the loss in the backward pass, or a function that returns it. The clean gradient keeps it, the
+            saliency does not.
+        autocast: whether the pass follows an autocast around the call.
     Returns:
         `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
+    Raises:
+        ValueError: weights sharded over ranks (FSDP), or an output without logits.
+        RuntimeError: in the backward pass that follows a clean one: `zero_grad` has taken the clean gradient away, or
+            that pass's loss is scaled and the clean one was not.
     Source:
         Kim et al. 2020 (PuzzleMix), Sec. 4; Simonyan et al. 2014. `clean` is the official code's regularisation.
     Example:
@@ -31,30 +51,38 @@ def input_gradient(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor] | 
         torch.Size([3, 2, 2])
     """
     loss = _cross_entropy if loss is None else loss
+    guard = CleanGuard()
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
-        gradient = clean_step(x, y, clean) if clean else plain(x, y)
+        network = unwrapped(model)
+        factor = float(scale()) if callable(scale) else float(scale)
+        with torch.enable_grad(), _precision(x.device.type, autocast), _eager(network):
+            gradient = clean_step(network, x, y, clean, factor) if clean else plain(network, x, y, factor)
         return gradient.float() if signed else size_of(gradient)
 
-    def plain(x: Tensor, y: Tensor) -> Tensor:
-        modes = [(module, module.training) for module in model.modules()]
-        model.eval()
+    def value_at(network: nn.Module, leaf: Tensor, y: Tensor) -> Tensor:
+        return loss(logits_of(network(leaf)), y if y.is_floating_point() else y.long())
+
+    def plain(network: nn.Module, x: Tensor, y: Tensor, factor: float) -> Tensor:
+        modes = [(module, module.training) for module in network.modules()]
+        network.eval()
         try:
-            with torch.enable_grad():
-                leaf = x.detach().requires_grad_()
-                (gradient,) = torch.autograd.grad(loss(model(leaf), y), leaf)
+            leaf = _leaf(network, x, autocast)
+            value = value_at(network, leaf, y)
+            (gradient,) = torch.autograd.grad(value if factor == 1 else value * factor, leaf)
         finally:
             for module, training in modes:
                 module.training = training
-        return gradient
+        return gradient if factor == 1 else gradient / factor
 
-    def clean_step(x: Tensor, y: Tensor, weight: float) -> Tensor:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            value = loss(model(leaf), y)
-            value.backward(torch.full_like(value, weight))
+    def clean_step(network: nn.Module, x: Tensor, y: Tensor, weight: float, factor: float) -> Tensor:
+        leaf = _leaf(network, x, autocast)
+        value = value_at(network, leaf, y)
+        guard.disarm()
+        value.backward(torch.full_like(value, weight * factor))
+        guard.arm(network, weight, factor)
         assert leaf.grad is not None
-        return leaf.grad / weight
+        return leaf.grad / (weight * factor)
 
     return saliency
 
@@ -98,6 +126,24 @@ def ask_saliency(where: str, x: Tensor, saliency: Tensor | Callable[..., Tensor]
     else:
         check_saliency(where, x, saliency)
     return saliency
+
+
+def _leaf(network: nn.Module, x: Tensor, autocast: bool) -> Tensor:
+    """The images as a leaf, in the precision of the weights: half-precision images of a float32 network are float32."""
+    weight = next((p for p in network.parameters() if p.is_floating_point()), None)
+    if weight is not None and not autocast and x.is_floating_point():
+        x = x.to(weight.dtype)
+    return x.detach().requires_grad_()
+
+
+def _precision(device: str, autocast: bool) -> AbstractContextManager[Any]:
+    return nullcontext() if autocast or not torch.is_autocast_enabled(device) else torch.autocast(device, enabled=False)
+
+
+def _eager(network: nn.Module) -> AbstractContextManager[Any]:
+    """`module.compile()` leaves no wrapper to take off, and a pass in another mode would be compiled anew."""
+    compiled = any(getattr(module, "_compiled_call_impl", None) is not None for module in network.modules())
+    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
 def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:

@@ -87,7 +87,8 @@ class Stepper:
         self.trained: nn.Module = model  # what the training pass calls; may wrap the model, to exchange gradients
         self.device_type = next(model.parameters()).device.type
         tokens = getattr(model, "reads_tokens", False)
-        self.gradient = token_gradient(model, hidden_modules(model)[0]) if tokens else input_gradient(model)
+        saliency = token_gradient(model, hidden_modules(model)[0]) if tokens else input_gradient(model, autocast=True)
+        self.gradient = saliency  # follows the trainer's autocast, as every run so far
         # Dropout draws from the global generator, which a resumed run has in another state: each step seeds its own.
         self.noisy = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
         self.noise = 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import stats
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from dropmix import DropMix
 from dropmix.msda.methods.cutmix import cutmix
@@ -95,16 +96,19 @@ def test_only_the_first_call_is_mixed():
 def test_dropped_samples_pass_as_they_are(unit):
     net, x, y = _network(), images(8), torch.arange(8)
     augment = DropMix("manifoldmix", 0.5, unit=unit, per="sample", layers=4)
-    plain, layers = net(x), set()
+    plain, layers, dropped, mixed = net(x), set(), 0, 0
     for seed in range(12):
         mix = augment.draw(x, y, generator=seeded(seed))
         with mix_hidden([net, net[0], net[1], net[3]], mix):
             found = net(x)
         kept = mix.lam == 1
         torch.testing.assert_close(found[kept], plain[kept])
-        assert not torch.equal(found[~kept], plain[~kept]) or bool(kept.all())
+        dropped += int(kept.sum())
+        mixed += int((found[~kept] != plain[~kept]).any(1).sum())
         layers.add(mix.layer)
     assert len(layers) >= 4
+    assert dropped >= 24
+    assert mixed >= 24
 
 
 def test_misuse_is_named():
@@ -122,3 +126,62 @@ def test_misuse_is_named():
         pass
     with pytest.raises(ZeroDivisionError), mix_hidden([net], HALF):
         raise ZeroDivisionError
+
+
+def test_hidden_states_may_be_given_by_name():
+    class Block(nn.Module):
+        def forward(self, hidden, scale=1.0):
+            return hidden * scale
+
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = Block()
+
+        def forward(self, x, wrong=False):
+            return self.block(scale=2.0) if wrong else self.block(scale=2.0, hidden=x)
+
+    net = Outer()
+    with mix_hidden([net.block], HALF):
+        assert torch.equal(net(torch.tensor([[0.0], [1.0]])), torch.ones(2, 1))
+    with pytest.raises(RuntimeError, match="as the first argument of Block, got scale"), mix_hidden([net.block], HALF):
+        net(torch.zeros(2, 1), wrong=True)
+
+
+def test_compiled_networks_are_mixed_as_others_are():
+    counter = pytest.importorskip("torch._dynamo.testing").CompileCounter()
+    torch._dynamo.reset()
+    net, x = _network(), images(2)
+    compiled = torch.compile(net, backend=counter)
+    half = replace(HALF, layer=1)
+    plain = compiled(x)
+    for _ in range(2):
+        with mix_hidden([net, net[3]], half):
+            found = compiled(x)
+        with mix_hidden([net, net[3]], half):
+            assert torch.equal(found, net(x))
+        assert not torch.equal(found, plain)
+        torch.testing.assert_close(compiled(x), plain)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_blocks_are_refused_and_what_holds_them_is_not(reentrant):
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return checkpoint(self.block, x, use_reentrant=reentrant)
+
+    torch.manual_seed(0)
+    net, x = Checkpointed(), torch.rand(2, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="outside checkpointed blocks"), mix_hidden([net.block], HALF):
+        net(x)
+    gradients = []
+    for module in (net, net.block):
+        net.zero_grad()
+        with mix_hidden([module], HALF):
+            module(x).square().sum().backward()
+        gradients.append(net.block.weight.grad.clone())
+    torch.testing.assert_close(*gradients)

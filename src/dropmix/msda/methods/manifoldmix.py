@@ -1,8 +1,11 @@
 """ManifoldMixup. Verma et al., "Manifold Mixup: Better Representations by Interpolating Hidden States",
 arXiv 1806.05236."""
 
+import inspect
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -52,12 +55,14 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
 
     Args:
         modules: the places, e.g. [net, *net.stages[1:]]; the network itself means its images. Each takes hidden states
-            with the batch first as its first argument.
+            with the batch first as its first argument, by position or by name. Compiled modules run uncompiled within
+            the context.
         mix: a record for the batch that will pass. Only the first call of the module within the context is mixed.
     Raises:
         ValueError: fewer modules than the record's layer asks for, or a record with boxes, cells or a mask over pixels,
             which hidden states do not have.
-        RuntimeError: the module was not called within the context: nothing was mixed.
+        RuntimeError: the module was not called within the context, so that nothing was mixed; or it lies in a block
+            under `torch.utils.checkpoint`.
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False))
         >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5), layer=1)
@@ -72,16 +77,28 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
     _check(modules, mix)
     module, waiting = modules[mix.layer], True
 
-    def mix_first_argument(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def mix_first_argument(
+        module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         nonlocal waiting
         if not waiting:
             return None
+        _refuse_checkpoint()
         waiting = False
-        return (_mix(arguments[0], mix), *arguments[1:])
+        if arguments:
+            return (_mix(arguments[0], mix), *arguments[1:]), named
+        first = next(iter(inspect.signature(module.forward).parameters), None)
+        if first not in named:
+            raise RuntimeError(
+                f"mix_hidden: expected hidden states as the first argument of {type(module).__name__}, got "
+                f"{', '.join(named) or 'none'}. Pick a module that takes them first."
+            )
+        return arguments, named | {first: _mix(named[first], mix)}
 
-    handle = module.register_forward_pre_hook(mix_first_argument)
+    handle = module.register_forward_pre_hook(mix_first_argument, with_kwargs=True)
     try:
-        yield
+        with _eager():
+            yield
     finally:
         handle.remove()
     if waiting:
@@ -89,6 +106,23 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
             f"mix_hidden: expected a call of module {mix.layer} ({type(module).__name__}) within the context, "
             "got none. Pass modules that the network calls, and run its forward pass inside."
         )
+
+
+def _eager() -> AbstractContextManager[Any]:
+    """A compiled graph sees no hook that came after it, and keeps one that was there: run the modules themselves."""
+    loaded = "torch._dynamo" in sys.modules
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
+
+
+def _refuse_checkpoint() -> None:
+    """A checkpointed block runs again in the backward pass, after the context: its gradient would be another mix's."""
+    frame = sys._getframe()
+    while frame := frame.f_back:
+        if frame.f_code.co_filename.endswith(os.path.join("torch", "utils", "checkpoint.py")):
+            raise RuntimeError(
+                "mix_hidden: expected a module outside checkpointed blocks, got one inside, which runs again after the "
+                "context. Turn checkpointing off for it, or mix at a module that contains the blocks."
+            )
 
 
 def _check(modules: Sequence[nn.Module], mix: Mix) -> None:

@@ -1,0 +1,105 @@
+"""The network inside what a host wraps around it, what it returns, and a clean gradient that must not be lost."""
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Under a GradScaler gradients are 65536 times as large at first. Training and clean loss are never so far apart.
+_SCALED = 4096.0
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the network inside DistributedDataParallel, DataParallel and `torch.compile`.
+
+    Raises:
+        ValueError: its weights are sharded over several ranks, which only all of them together can run.
+    Example:
+        >>> net = nn.Linear(2, 2)
+        >>> unwrapped(nn.DataParallel(net)) is net
+        True
+    """
+    while True:
+        if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
+            model = model.module
+        elif hasattr(model, "_orig_mod"):
+            model = model._orig_mod  # pyright: ignore[reportAssignmentType]
+        else:
+            break
+    if any(_is_sharded(module) for module in model.modules()):
+        raise ValueError(
+            "input_gradient: expected a network whose weights this rank holds, got FSDP, where a rank that mixes would "
+            "wait for one that does not. Use a method without saliency, DDP, or the gradient of a whole copy."
+        )
+    return model
+
+
+def _is_sharded(module: nn.Module) -> bool:
+    for name, kind in (
+        ("torch.distributed.fsdp", "FullyShardedDataParallel"),
+        ("torch.distributed.fsdp", "FSDPModule"),
+    ):
+        known = getattr(sys.modules.get(name), kind, None)
+        if known is not None and isinstance(module, known):
+            return torch.distributed.get_world_size() > 1
+    return False
+
+
+def logits_of(output: Any) -> Tensor:
+    """Return the logits of a network's output: a tensor, a tuple that begins with it, or what has it as `logits`.
+
+    Example:
+        >>> logits_of({"loss": None, "logits": torch.zeros(1, 2)}).shape
+        torch.Size([1, 2])
+    """
+    if isinstance(output, Tensor):
+        return output
+    found = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+    if found is None and isinstance(output, tuple | list) and output:
+        found = output[0]
+    if not isinstance(found, Tensor):
+        raise ValueError(
+            f"input_gradient: expected logits, a tuple that begins with them or .logits, got {type(output).__name__}. "
+            "Wrap the network so that it returns logits."
+        )
+    return found
+
+
+class CleanGuard:
+    """Looks, when the training pass reaches the last weight, whether the clean gradient is still there."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+        self.checked_scale = False
+
+    def disarm(self) -> None:
+        """Look no more."""
+        if self.handle is not None:
+            self.handle.remove()
+            self.handle = None
+
+    def arm(self, network: nn.Module, weight: float, scale: float) -> None:
+        """Look at the next backward pass, after a clean one with this weight and scale."""
+        last = next((p for p in reversed(list(network.parameters())) if p.grad is not None and p.requires_grad), None)
+        if last is None or last.grad is None:
+            return
+        gradient, version = last.grad, last.grad._version
+        size = gradient.norm() / weight if scale == 1 and not self.checked_scale else None
+
+        def check(arriving: Tensor) -> None:
+            self.disarm()
+            if last.grad is not gradient or gradient._version != version:
+                raise RuntimeError(
+                    "input_gradient: expected the clean gradient in .grad, got it cleared or changed since the images "
+                    "were mixed. Call optimizer.zero_grad() before they are mixed, not after."
+                )
+            if size is not None:
+                self.checked_scale = True
+                if bool(size > 0) and bool(arriving.norm() > _SCALED * size):
+                    raise RuntimeError(
+                        "input_gradient: expected a training loss of the clean loss's scale, got one scaled up. "
+                        "Under a GradScaler say input_gradient(model, scale=scaler.get_scale)."
+                    )
+
+        self.handle = last.register_hook(check)
