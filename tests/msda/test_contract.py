@@ -239,7 +239,7 @@ def test_docstring_describes_every_option(method):
     function = get_method(method)
     described = inspect.getdoc(function).split("Args:")[1].split("Returns:")[0]
     for name in inspect.signature(function).parameters:
-        assert re.search(rf"^ {{4}}(\w+, )*{name}(, \w+)*: \w", described, re.M), f"{method} does not describe {name}"
+        assert re.search(rf"^ {{4}}(\w+, )*{name}(, \w+)*: \S", described, re.M), f"{method} does not describe {name}"
 
 
 def test_unknown_method_names_the_nearest():
