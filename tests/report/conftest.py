@@ -173,12 +173,22 @@ def _decided(c: Comparison, protect: Sequence[str]) -> Comparison:
     asked = words[named] if named.any() else words
     decision = "do not ship" if "hurt" in words else "ship" if (asked == "safe").all() else "undecided"
     counts = {f"n_{word}": int((words == word).sum()) for word in ("hurt", "safe", "undecided")}
-    summary = counts | {"decision": decision, "n_hurt_low": low, "n_hurt_high": high, "n_too_few": 0}
-    columns = {"decision": words.tolist(), "protected": named, "tolerance": np.full(len(change), tolerance)}
+    summary = counts | {
+        "decision": decision,
+        "n_hurt_low": low,
+        "n_hurt_high": high,
+        "n_too_few": 0,
+        "n_protected": int(named.sum()),
+    }
+    columns = {
+        "decision": words.tolist(),
+        "protected": np.where(named, "yes", "no").tolist(),
+        "tolerance": np.full(len(change), tolerance),
+    }
     for suffix, width in (("", 1.645), ("_population", 2.3)):
         columns |= {f"recall_change_{end}{suffix}": change + s * width * error for end, s in (("low", -1), ("high", 1))}
     made = replace(c, summary=c.summary | summary, classes=c.classes | columns)
-    object.__setattr__(made, "guarantees", {"": guarantee})
+    object.__setattr__(made, "guarantee", guarantee)
     return made
 
 

@@ -54,7 +54,7 @@ def standing(comparison: "Comparison") -> Standing:
     return Standing(
         comparison_title(comparison),
         summary["decision"],
-        [int(i) for i in np.flatnonzero(classes["protected"])],
+        [int(i) for i in np.flatnonzero(protected(comparison))],
         sorted(hurt, key=lambda i: change[i]),
         int(summary["n_safe"]),
         int(summary["n_undecided"]),
@@ -63,6 +63,12 @@ def standing(comparison: "Comparison") -> Standing:
         int(summary["n_hurt_high"]),
         tolerance_words(classes["tolerance"]),
     )
+
+
+def protected(comparison: "Comparison") -> np.ndarray:
+    """Which classes were named beforehand, (M,), bool."""
+    classes = comparison.classes
+    return np.array([word == "yes" for word in classes.get("protected", [""] * len(classes["class"]))], dtype=bool)
 
 
 def tolerance_words(tolerances: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dropmix.report.decision import protected
 from dropmix.report.names import clean, comparison_title, plain_arms
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _rows(c: "Comparison", room: int) -> np.ndarray:
     if len(change) <= room:
         return np.arange(len(change))
     hurt = np.asarray(_column(c, "decision", ""), dtype=object) == "hurt"
-    order = np.lexsort([change, ~hurt, ~np.asarray(_column(c, "protected", False), dtype=bool)])
+    order = np.lexsort([change, ~hurt, ~protected(c)])
     return np.sort(order[:room])
 
 
@@ -78,13 +79,13 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
     moved = [None if a is None or b is None else round(b - a, 2) for a, b in zip(before, after)]
     names = [c.classes["class"][i] for i in rows]
     without = {} if plain is None else dict(zip(plain.classes["class"], plain.classes["recall_treated"]))
-    protected = np.asarray(_column(c, "protected", False), dtype=bool)[rows]
+    named = protected(c)[rows]
     decision, partner = _column(c, "decision", ""), _column(c, "partner", "")
     ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
     return {
         "class": [clean(name) for name in names],
         "decision": [decision[i] for i in rows],
-        "protected": protected.astype(int).tolist() if protected.any() else [],
+        "protected": named.astype(int).tolist() if named.any() else [],
         "n": [int(c.classes["n"][i]) for i in rows],
         "train": [train.get(str(name)) for name in names],
         "base": _scaled(c, "recall_baseline", rows),
@@ -112,10 +113,12 @@ def _evidence(c: "Comparison", place: Any) -> dict[str, Any] | None:
     """What bounds the number of hurt classes: p-values of both sides and both tests, and Fisher's limits."""
     from scipy.special import chdtri
 
-    guarantee = getattr(c, "guarantees", {}).get("")
+    guarantee = getattr(c, "guarantee", None)
     if guarantee is None:
         return None
-    limits = chdtri(2 * np.arange(1, len(guarantee.hurt.simes) + 1), guarantee.level / 2)
+    limits = chdtri(
+        2 * np.arange(1, len(guarantee.hurt.simes) + 1), guarantee.level * getattr(guarantee.hurt, "share", 0.5)
+    )
     sides = (guarantee.unhurt.simes, guarantee.unhurt.fisher, guarantee.hurt.simes, guarantee.hurt.fisher)
     return {
         "level": guarantee.level,
