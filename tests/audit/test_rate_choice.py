@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dropmix.audit import AuditError, audit_grid
+from dropmix.audit import AuditError, audit_grid, audit_predictions
 from dropmix.audit.inputs.run_folders import Run, find_runs
 from dropmix.audit.rate_choice import (
     Candidate,
     candidates,
     choose,
     choose_on_test,
-    expected_optimism,
     halve,
     sweeps,
+    told_apart,
 )
 
 
@@ -102,29 +102,70 @@ def test_candidates_come_from_the_audit_with_vanilla_as_rate_one(grid):
         candidates(audit_grid(grid, refits=0), {0.0: "fmix"})
 
 
-def test_optimism_of_equal_rates_is_that_of_the_largest_of_normal_draws(grid):
-    """K equally good rates with noise of one sd: the best seen is too high by E[max of K normals] x sd."""
-    base = audit_grid(grid, refits=0).comparisons[0]
-    m, se = 200, 0.02
-    columns = {
-        "recall_change_estimate": np.full(m, 0.05),  # so far above vanilla that it is never chosen
-        "se_fixed_test": np.full(m, se),
-        "baseline_noise_share": np.full(m, 0.5),
-        "n": np.full(m, 50),
-    }
-    one = replace(base, classes=columns)
-    found = [Candidate(f"r{r}", r / 10, np.array([0.8, 0.8]), 1.0, comparison=one) for r in range(8)]
-    sd = se * np.sqrt(0.5 / m)
-    largest = np.random.default_rng(5).standard_normal((200_000, 8)).max(axis=1).mean()
-    got = expected_optimism(found, repetitions=4000)
-    assert got.accuracy == pytest.approx(sd * largest, rel=0.04)
-    assert got.n_degraded > 0  # the noise that chose the rate also hid some of its losses
+def test_nothing_is_chosen_where_noise_hides_every_difference():
+    rng = np.random.default_rng(0)
+    flat = [Candidate(str(r), r, 0.8 + 0.01 * rng.standard_normal(5), 0.5, low=0.0) for r in (0.0, 0.4, 1.0)]
+    choice = choose(flat)
+    assert not choice.told_apart
+    assert choice.why.startswith("No choice")
+    assert not choose_on_test(flat).told_apart
+    # One class that is lost beyond doubt tells a rate from vanilla, whatever the accuracies.
+    assert choose([replace(flat[0], low=1.2), *flat[1:]]).told_apart
 
 
-def test_optimism_needs_noise_that_is_known(grid):
-    base = audit_grid(grid, refits=0).comparisons[0]
-    broken = replace(base, classes=base.classes | {"se_fixed_test": np.full(4, np.nan)})
-    with pytest.raises(AuditError, match="two seeds"):
-        expected_optimism([Candidate("a", 0.0, np.array([0.8]), 1.0, comparison=broken)])
-    with pytest.raises(AuditError, match="vanilla alone"):
-        expected_optimism([Candidate("vanilla", 1.0, np.array([0.8]), 0.0)])
+def test_the_test_of_accuracies_holds_its_level_and_agrees_with_statsmodels():
+    rng = np.random.default_rng(1)
+    made = [
+        [Candidate(str(r), r, seeds + 0.01 * rng.standard_normal(3), 0.5) for r in (0.0, 0.3, 0.6, 1.0)]
+        for seeds in 0.8 + 0.02 * rng.standard_normal((600, 3))
+    ]
+    assert np.mean([told_apart(found) for found in made]) == pytest.approx(0.05, abs=0.03)
+    anova = pytest.importorskip("statsmodels.stats.anova")
+    pandas = pytest.importorskip("pandas")
+    for found in made[:20]:
+        rows = [(c.rate, s, a) for c in found for s, a in enumerate(c.accuracies)]
+        frame = pandas.DataFrame(rows, columns=["rate", "seed", "accuracy"])
+        table = anova.AnovaRM(frame, "accuracy", "seed", within=["rate"]).fit().anova_table
+        p = float(table["Pr > F"].iloc[0])
+        assert told_apart(found, p * 1.0001)
+        assert not told_apart(found, p * 0.9999)
+
+
+def test_one_seed_is_told_apart_by_its_examples():
+    one = [Candidate(str(r), r, np.array([a]), np.nan, n_examples=1000) for r, a in ((0.0, 0.80), (1.0, 0.81))]
+    assert not told_apart(one)
+    assert told_apart([one[0], replace(one[1], accuracies=np.array([0.88]))])
+
+
+def test_reasons_say_when_vanilla_is_better():
+    vanilla = Candidate("vanilla", 1.0, np.array([0.80, 0.80, 0.81]), 0.0, 0.0, 0.0)
+    clear = replace(vanilla, arm="mixup", rate=0.0, comparison=object(), n_degraded=9, low=5, high=12)
+    worse = choose([replace(clear, accuracies=vanilla.accuracies - 0.05), vanilla])
+    assert "most accurate: do not mix" in worse.why
+    level = choose([replace(clear, accuracies=vanilla.accuracies + np.array([0.02, -0.02, 0.002])), vanilla])
+    assert level.chosen.arm == "vanilla"
+    assert "no more than its standard error" in level.why
+    better = choose([replace(clear, accuracies=vanilla.accuracies + 0.05), vanilla])
+    assert better.why.startswith("Chosen: rate 0,")
+
+
+def test_unequal_classes_count_alike():
+    """A rate that wins on the common class and loses a rare one is not the accurate one."""
+    labels = np.repeat([0, 1], [180, 20])
+
+    def seeds(common, rare):
+        hit = np.r_[np.arange(180) < common, np.arange(20) < rare]
+        return {"labels": labels, "pred": np.stack([np.where(hit, labels, 1 - labels)] * 2)}
+
+    audit = audit_predictions(seeds(150, 18), {"mixup": seeds(170, 4)}, refits=0)
+    mixup, vanilla = candidates(audit_as_grid(audit), {0.0: "mixup"})
+    assert mixup.accuracy == pytest.approx((170 / 180 + 4 / 20) / 2)
+    assert vanilla.accuracy == pytest.approx((150 / 180 + 18 / 20) / 2)
+    recall = np.array([170 / 180, 4 / 20])
+    variance = (recall * (1 - recall) / [180, 20]).sum() / 4
+    one = replace(mixup, accuracies=mixup.accuracies[:1])
+    assert one.standard_error == pytest.approx(np.sqrt(variance), rel=0.02)
+
+
+def audit_as_grid(audit):
+    return replace(audit, comparisons=[replace(c, baseline="vanilla") for c in audit.comparisons])

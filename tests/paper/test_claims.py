@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dropmix.paper.claim_estimates import Estimate, Seen, confidence_gap, drop_difference, rescued, unevenness
+from dropmix.paper.claim_estimates import ClaimEstimate, Seen, confidence_gap, drop_difference, rescued, unevenness
 from dropmix.paper.claim_estimates import variance_difference as spread
 from dropmix.paper.claims import claims
 
@@ -46,7 +46,7 @@ def world(rng, *changes) -> list[Seen]:
     return [arm(rng, base, base + change, name, vanilla) for change, name in zip(changes, names)]
 
 
-def covered(estimates: list[Estimate], truth: float) -> float:
+def covered(estimates: list[ClaimEstimate], truth: float) -> float:
     return float(np.mean([e.low <= truth <= e.high for e in estimates]))
 
 

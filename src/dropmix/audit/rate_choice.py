@@ -1,6 +1,8 @@
 """Choose a DropMix rate: as accurate as the best within its standard error, and degrading the fewest classes.
 
 Vanilla is rate 1, bit for bit, so it always stands among the candidates, with no class degraded by definition.
+Accuracy is the mean class recall where classes differ in size, so that a rare class counts as much as a common one.
+Where noise hides every difference between the rates, nothing is chosen.
 """
 
 import json
@@ -8,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2
+from scipy.stats import f as f_distribution
 
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.run_folders import BASELINE, Run
@@ -21,10 +25,10 @@ class Candidate:
     Args:
         arm: name of the arm.
         rate: share left unmixed, in [0, 1].
-        accuracies: of each seed, (S,), fractions.
-        n_degraded: estimated number of truly degraded classes; NaN where it is not known.
+        accuracies: per seed, (S,), fractions; the mean class recall where classes differ in size.
+        n_degraded: estimated number of degraded classes; NaN where it is not known.
         low, high: its interval.
-        n_examples: predicted examples, which stand in for seeds where there is only one.
+        n_examples: predicted examples, from which the standard error is taken where there is one seed only.
         comparison: with vanilla; None for vanilla itself.
     """
 
@@ -51,7 +55,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RateChoice:
     """What was chosen among candidates, and why.
 
     Args:
@@ -59,12 +63,32 @@ class Choice:
         best: the most accurate.
         chosen: the choice.
         eligible: rates within one standard error of the best.
+        told_apart: whether anything but noise is seen between the candidates; if not, do not act on `chosen`.
     """
 
     candidates: tuple[Candidate, ...]
     best: Candidate
     chosen: Candidate
     eligible: tuple[float, ...]
+    told_apart: bool = True
+
+    @property
+    def why(self) -> str:
+        """One sentence: why this candidate, or why none."""
+        if not self.told_apart:
+            return (
+                "No choice: the rates differ by no more than noise, in accuracy and in degraded classes. "
+                "Train more seeds, or hold out more images; until then vanilla is the safe one."
+            )
+        if self.chosen.comparison is not None:
+            return f"Chosen: rate {self.chosen.rate:g}, with the fewest degraded classes among the most accurate rates."
+        if self.best is self.chosen:
+            return "Chosen: vanilla. It is the most accurate: do not mix these images with this method."
+        gain = 100 * (self.best.accuracy - self.chosen.accuracy)
+        return (
+            f"Chosen: vanilla. The best rate, {self.best.rate:g}, gains {gain:.2f} points, no more than its standard "
+            f"error of {100 * self.best.standard_error:.2f}, and vanilla degrades no class."
+        )
 
 
 def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
@@ -114,18 +138,31 @@ def candidates(audit: Audit, sweep: dict[float, str], group: str = "") -> tuple[
     found = [_candidate(rate, held[arm]) for rate, arm in sweep.items()]
     if 1.0 not in sweep:
         any_arm = next(iter(held.values()))
-        n = any_arm.summary["n_examples"]
-        found.append(Candidate(BASELINE, 1.0, any_arm.accuracies_baseline, 0.0, 0.0, 0.0, n))
+        accuracies, n = _accuracies(any_arm, any_arm.accuracies_baseline, any_arm.recalls_baseline)
+        found.append(Candidate(BASELINE, 1.0, accuracies, 0.0, 0.0, 0.0, n))
     return tuple(found)
 
 
 def _candidate(rate: float, c: Comparison) -> Candidate:
     values = [c.summary.get(f"n_degraded_estimate{end}") for end in ("", "_low", "_high")]
     number, low, high = (np.nan if value is None else float(value) for value in values)
-    return Candidate(c.arm, rate, c.accuracies_treated, number, low, high, c.summary["n_examples"], c)
+    accuracies, n = _accuracies(c, c.accuracies_treated, c.recalls_treated)
+    return Candidate(c.arm, rate, accuracies, number, low, high, n, c)
 
 
-def choose(found: Sequence[Candidate]) -> Choice:
+def _accuracies(c: Comparison, accuracies: np.ndarray, recalls: np.ndarray) -> tuple[np.ndarray, int]:
+    """Per-seed accuracies, and the number of examples that give one of them its standard error."""
+    sizes = np.asarray(c.classes["n"], float)
+    if (sizes == sizes[0]).all():
+        return accuracies, c.summary["n_examples"]
+    recall = recalls.mean(axis=0)
+    variance = (recall * (1 - recall) / sizes).sum() / len(sizes) ** 2
+    mean = float(recall.mean())
+    n = mean * (1 - mean) / variance if variance > 0 else c.summary["n_examples"]
+    return recalls.mean(axis=1), max(1, round(n))
+
+
+def choose(found: Sequence[Candidate]) -> RateChoice:
     """The rate that degrades the fewest classes among those within one standard error of the best accuracy.
 
     The standard error is that of the best rate. Numbers of classes that round to the same tenth are ties, and ties go
@@ -145,10 +182,47 @@ def choose(found: Sequence[Candidate]) -> Choice:
     eligible = [c for c in ordered if c.accuracy >= best.accuracy - best.standard_error - 1e-12]
     unknown = float("inf")
     chosen = min(eligible, key=lambda c: unknown if np.isnan(c.n_degraded) else round(c.n_degraded, 1))
-    return Choice(ordered, best, chosen, tuple(c.rate for c in eligible))
+    return RateChoice(ordered, best, chosen, tuple(c.rate for c in eligible), told_apart(ordered))
 
 
-def choose_on_test(found: Sequence[Candidate]) -> Choice:
+def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
+    """Whether the candidates differ by more than noise, in accuracy or in degraded classes.
+
+    Accuracies: the F test of rates with seeds as blocks (arms of one seed share initial weights and order), on the
+    seeds that all have; with one seed, a chi-square test of the binomial counts. Degraded classes: the interval of some
+    rate lies at one class or more, where vanilla has none.
+
+    Args:
+        found: candidates, vanilla among them.
+        level: of the test.
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> same = [Candidate("a", r, 0.8 + 0.01 * rng.standard_normal(3), 0.4) for r in (0.0, 0.4, 1.0)]
+        >>> better = Candidate("b", 0.6, np.array([0.89, 0.9, 0.91]), 0.4)
+        >>> told_apart(same), told_apart([*same, better])
+        (False, True)
+    """
+    if any(c.low >= 1 for c in found):
+        return True
+    seeds = min(len(c.accuracies) for c in found)
+    table = np.stack([c.accuracies[:seeds] for c in found])  # (rates, seeds)
+    rates, means = len(table), table.mean(axis=1)
+    if rates < 2:
+        return False
+    between = ((means - means.mean()) ** 2).sum() / (rates - 1)
+    if seeds == 1:
+        noise = float(np.mean([c.standard_error**2 for c in found]))
+        p = float(chi2.sf(between / noise * (rates - 1), rates - 1)) if noise > 0 else float(between == 0)
+        return p < level
+    rest = table - means[:, None] - table.mean(axis=0) + table.mean()
+    freedom = (rates - 1) * (seeds - 1)
+    noise = (rest**2).sum() / freedom
+    if noise <= 1e-24:
+        return bool(between > 1e-24)
+    return float(f_distribution.sf(seeds * between / noise, rates - 1, freedom)) < level
+
+
+def choose_on_test(found: Sequence[Candidate]) -> RateChoice:
     """The paper's way: the best accuracy on the test set itself, ties to the smallest rate.
 
     Raises:
@@ -158,7 +232,7 @@ def choose_on_test(found: Sequence[Candidate]) -> Choice:
         raise AuditError("select: expected candidates, got none. Run a method at some rates first.")
     ordered = tuple(sorted(found, key=lambda c: c.rate))
     best = max(ordered, key=lambda c: c.accuracy)
-    return Choice(ordered, best, best, (best.rate,))
+    return RateChoice(ordered, best, best, (best.rate,), told_apart(ordered))
 
 
 # Rates kept beside vanilla, and the seeds that they then need, after one seed of every rate. By simulation as good as
@@ -208,68 +282,3 @@ def halve(found: Sequence[Candidate], rounds: Sequence[tuple[int, int]] = ROUNDS
         left = [c for c in left if c.rate in kept or c.rate == 1]
         due, before = Round(tuple(left), seeds), seeds
     return due
-
-
-@dataclass(frozen=True)
-class Optimism:
-    """How much a choice made on the test set flatters itself there.
-
-    Args:
-        accuracy: expected accuracy as seen minus what new seeds would give, a fraction.
-        n_degraded: degraded classes (by any amount) that new seeds would show minus those seen.
-        repetitions: simulated studies.
-    """
-
-    accuracy: float
-    n_degraded: float
-    repetitions: int
-
-
-def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed: int = 0) -> Optimism:
-    """What the best of several accuracies on the test set is expected to overstate, by simulation.
-
-    The audit's estimates of the true class changes stand for the truth, its variances for the noise; vanilla's part of
-    the noise is shared by all rates. Each study draws all rates, takes the most accurate, and scores it again on new
-    seeds.
-
-    Args:
-        found: candidates with comparisons.
-        repetitions: simulated studies.
-        seed: of the simulation.
-    Raises:
-        AuditError: no candidate with a comparison, or no noise known (one seed).
-    """
-    treated = [c.comparison for c in found if c.comparison is not None]
-    if not treated:
-        raise AuditError("select: expected a method's arms, got vanilla alone. Run a method at some rates first.")
-    columns = {key: np.stack([np.asarray(c.classes[key], float) for c in treated]) for key in _NEEDED}
-    truth, variance, share = (columns[key] for key in _NEEDED)
-    variance = variance**2
-    if not (np.isfinite(truth).all() and np.isfinite(variance).all() and np.isfinite(share).all()):
-        raise AuditError("select: expected two seeds of every arm for the optimism, got fewer. Train more seeds.")
-    sizes = np.asarray(treated[0].classes["n"], float)
-    weight = sizes / sizes.sum()
-    # Vanilla stands among the rates: no change, and the noise of the comparison is all its own.
-    own = np.sqrt(np.vstack([variance * (1 - share), np.zeros_like(truth[:1])]))
-    truth = np.vstack([truth, np.zeros_like(truth[:1])])
-    base = np.sqrt((variance * share).mean(axis=0))
-    rng = np.random.default_rng([seed, 3])
-    gains = np.empty((repetitions, 2))
-    for rep in range(repetitions):
-        seen, again = (_study(truth, own, base, rng) for _ in range(2))
-        accuracy = seen[0] @ weight
-        pick = int(accuracy.argmax())
-        gains[rep, 0] = accuracy[pick] - truth[pick] @ weight
-        gains[rep, 1] = (again[1][pick] < 0).sum() - (seen[1][pick] < 0).sum()
-    return Optimism(float(gains[:, 0].mean()), float(gains[:, 1].mean()), repetitions)
-
-
-_NEEDED = ("recall_change_estimate", "se_fixed_test", "baseline_noise_share")
-
-
-def _study(truth: np.ndarray, own: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> tuple:
-    """Recalls relative to vanilla's true ones, and changes against vanilla as seen, both (rates, M)."""
-    vanilla = base * rng.standard_normal(len(base))
-    recall = truth + own * rng.standard_normal(truth.shape)
-    recall[-1] = vanilla
-    return recall, recall - vanilla

@@ -18,7 +18,7 @@ SPLITS = 50
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ClaimEstimate:
     """A number with its 95 % interval; NaN where it cannot be said."""
 
     value: float
@@ -31,7 +31,7 @@ class Estimate:
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
-NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
+NOTHING = ClaimEstimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Seen:
         return float("nan") if mean is None else mean - (floor or 0.0)
 
 
-def unevenness(change: np.ndarray, variance: np.ndarray) -> Estimate:
+def unevenness(change: np.ndarray, variance: np.ndarray) -> ClaimEstimate:
     """Sd of the true changes, by moments, and its Q-profile interval.
 
     Args:
@@ -92,16 +92,16 @@ def unevenness(change: np.ndarray, variance: np.ndarray) -> Estimate:
 
     tail = (1 - LEVEL) / 2
     low, high = chdtri(m - 1, np.array([tail, 1 - tail])).tolist()
-    return Estimate(at(m - 1), at(low), at(high))
+    return ClaimEstimate(at(m - 1), at(low), at(high))
 
 
-def variance_difference(a: Seen, b: Seen) -> Estimate:
+def variance_difference(a: Seen, b: Seen) -> ClaimEstimate:
     """Variance of the true changes under `a` less that under `b`; noise is taken off, a shared vanilla does no harm."""
     each = [(x.change - x.change.mean()) ** 2 * len(x.change) / (len(x.change) - 1) - x.variance for x in (a, b)]
     return _mean(each[0] - each[1])
 
 
-def drop_difference(a: Seen, b: Seen) -> Estimate:
+def drop_difference(a: Seen, b: Seen) -> ClaimEstimate:
     """Mean drop beyond the floor of `b` less that of `a`: above 0, `b`'s degraded classes fall less."""
     if not np.isfinite(a.drop + b.drop):
         return NOTHING
@@ -113,13 +113,13 @@ def drop_difference(a: Seen, b: Seen) -> Estimate:
     return _around(b.drop - a.drop, float(np.sqrt((influence**2).sum())), free)
 
 
-def rescued(plain: Comparison, mended: Comparison, seed: int) -> Estimate:
+def rescued(plain: Comparison, mended: Comparison, seed: int) -> ClaimEstimate:
     """What DropMix adds to the recall of classes hurt on other seeds, less what it adds to those that were not."""
     base, hurt, after = plain.recalls_baseline, plain.recalls_treated, mended.recalls_treated.mean(axis=0)
     return _contrast(base, hurt, seed, lambda rest: after - hurt[rest[1]].mean(axis=0))
 
 
-def confidence_gap(a: Seen, seed: int) -> Estimate:
+def confidence_gap(a: Seen, seed: int) -> ClaimEstimate:
     """Confidence change of classes degraded on other seeds less that of the improved."""
     if a.confidence is None:
         return NOTHING
@@ -133,7 +133,7 @@ def confidence_gap(a: Seen, seed: int) -> Estimate:
     )
 
 
-def _contrast(base: np.ndarray, treated: np.ndarray, seed: int, value) -> Estimate:
+def _contrast(base: np.ndarray, treated: np.ndarray, seed: int, value) -> ClaimEstimate:
     """Mean value of classes that look degraded less that of those that look improved, chosen and measured on halves.
 
     With weights w_m = share of the halves that chose class m, and y_m the mean of w times value, each side is the ratio
@@ -159,22 +159,22 @@ def _contrast(base: np.ndarray, treated: np.ndarray, seed: int, value) -> Estima
     return _around(float(ratio[0] - ratio[1]), error, int(weight.sum(axis=1).min() / SPLITS) - 1)
 
 
-def _mean(values: np.ndarray) -> Estimate:
+def _mean(values: np.ndarray) -> ClaimEstimate:
     return _around(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values) - 1)
 
 
-def _around(value: float, error: float, free: int) -> Estimate:
+def _around(value: float, error: float, free: int) -> ClaimEstimate:
     if free < 1:
         return NOTHING
     half = float(stdtrit(free, (1 + LEVEL) / 2)) * error
-    return Estimate(value, value - half, value + half)
+    return ClaimEstimate(value, value - half, value + half)
 
 
-def gain_gap(a: Comparison, b: Comparison) -> Estimate:
+def gain_gap(a: Comparison, b: Comparison) -> ClaimEstimate:
     """Accuracy of `a` less that of `b`, Welch's interval over seeds."""
     x, y = a.accuracies_treated, b.accuracies_treated
     if min(len(x), len(y)) < 2:
         return NOTHING
     half = welch_half_width(x.var(ddof=1), len(x), y.var(ddof=1), len(y), LEVEL)
     gap = float(x.mean() - y.mean())
-    return Estimate(gap, gap - half, gap + half)
+    return ClaimEstimate(gap, gap - half, gap + half)

@@ -24,7 +24,7 @@ import numpy as np
 from dropmix.audit.arm_names import parse_arm
 from dropmix.audit.errors import AuditError
 from dropmix.paper.claim_estimates import (
-    Estimate,
+    ClaimEstimate,
     Seen,
     confidence_gap,
     drop_difference,
@@ -55,7 +55,7 @@ class Claim:
     about: str
     measure: str
     unit: str
-    estimate: Estimate
+    estimate: ClaimEstimate
     verdict: str
 
 
@@ -145,7 +145,7 @@ def _method(a: Seen) -> str:
     return parse_arm(a.comparison.arm).method.split()[0]
 
 
-def _verdict(estimate: Estimate, wanted: int = 1) -> str:
+def _verdict(estimate: ClaimEstimate, wanted: int = 1) -> str:
     if np.isnan(estimate.low):
         return "cannot be said"
     return {wanted: "yes", -wanted: "no, the reverse"}.get(estimate.sign, "not shown")

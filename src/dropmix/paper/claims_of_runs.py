@@ -6,10 +6,10 @@ from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.run_folders import BASELINE
 from dropmix.paper.claim_estimates import Seen
 from dropmix.paper.claims import Claim, claims
-from dropmix.paper.runs import Group, confidences
+from dropmix.paper.runs import RunGroup, confidences
 
 
-def group_claims(groups: Sequence[Group], seed: int = 0) -> dict[str, list[Claim]]:
+def group_claims(groups: Sequence[RunGroup], seed: int = 0) -> dict[str, list[Claim]]:
     """Claims by network and data.
 
     Args:

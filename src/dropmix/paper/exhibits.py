@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from dropmix.paper.printed import printed_records
+
 if TYPE_CHECKING:
     from dropmix.train.config import Arm, RunSpec
 
@@ -19,15 +21,17 @@ SEEDS = 5  # the paper: "at least five"
 RATES = tuple(i / 10 for i in range(11))  # the paper sweeps 0 to 1 and is silent on the step; its rates are tenths
 ALPHAS = tuple(i / 10 for i in range(1, 11))  # Fig. 7's x axis is 1 - alpha; alpha = 0 is vanilla
 
-# The rates that Tables 1, 2 and 4 print, of Mixup, CutMix and PuzzleMix.
-PRINTED_RATES: dict[str, dict[str, float]] = {
-    "WRN28-2": {"mixup": 0.4, "cutmix": 0.5, "puzzlemix": 0.2},
-    "PreActRN18": {"mixup": 0.3, "cutmix": 0.3, "puzzlemix": 0.1},
-    "PreActRN34": {"mixup": 0.4, "cutmix": 0.4, "puzzlemix": 0.1},
-    "PreActRN50": {"mixup": 0.4, "cutmix": 0.4, "puzzlemix": 0.2},
-    "ResNet50": {"mixup": 0.1, "cutmix": 0.1},
-    "ResNet18": {"mixup": 0.1, "cutmix": 0.2},
-}
+
+def _printed_rates() -> dict[str, dict[str, float]]:
+    """Network -> method -> the DropMix rate that Tables 1, 2 and 4 print."""
+    rates: dict[str, dict[str, float]] = {}
+    for record in (record for table in (1, 2, 4) for record in printed_records(table)):
+        if record["rate"]:
+            rates.setdefault(record["network"], {})[record["method"]] = float(record["rate"])
+    return rates
+
+
+PRINTED_RATES = _printed_rates()
 CIFAR100 = {
     "WRN28-2": "cifar100-wrn28-2",
     "PreActRN18": "cifar100-preactresnet18",
@@ -37,7 +41,7 @@ CIFAR100 = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class ArmChoice:
     """An arm in words: method, DropMix rate, and options that differ from the preset's."""
 
     method: str
@@ -50,7 +54,7 @@ class Choice:
 
 
 @cache
-def _arm(choice: Choice, preset: str) -> "Arm":
+def _arm(choice: ArmChoice, preset: str) -> "Arm":
     # An arm is tried on a toy batch when it is made, which is dear for PuzzleMix: once is enough.
     from dropmix.grid.arm import make_arm
     from dropmix.train.config import Arm
@@ -60,7 +64,7 @@ def _arm(choice: Choice, preset: str) -> "Arm":
     return make_arm(choice.method, choice.rate, dict(choice.options), preset=preset)
 
 
-VANILLA = Choice("vanilla")
+VANILLA = ArmChoice("vanilla")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Need:
 
     network: str
     recipe: str
-    choices: tuple[Choice, ...]
+    choices: tuple[ArmChoice, ...]
 
 
 @dataclass(frozen=True)
@@ -107,18 +111,18 @@ def _table(network: str, recipe: str, dropmix: bool = True, methods: Iterable[st
     rates = PRINTED_RATES[network]
     found = [VANILLA]
     for method in methods or rates:
-        found += [Choice(method), Choice(method, rates[method])] if dropmix else [Choice(method)]
+        found += [ArmChoice(method), ArmChoice(method, rates[method])] if dropmix else [ArmChoice(method)]
     return Need(network, recipe, tuple(found))
 
 
 def _sweep(network: str) -> Need:
-    choices = [VANILLA, *(Choice(m, r) for m in PRINTED_RATES[network] for r in RATES)]
+    choices = [VANILLA, *(ArmChoice(m, r) for m in PRINTED_RATES[network] for r in RATES)]
     return Need(network, CIFAR100[network], tuple(choices))
 
 
 def _alpha() -> Need:
-    rates = [Choice("mixup", r) for r in RATES]
-    alphas = [Choice("mixup", 0.0, (("alpha", a),)) for a in ALPHAS if a != 1.0]
+    rates = [ArmChoice("mixup", r) for r in RATES]
+    alphas = [ArmChoice("mixup", 0.0, (("alpha", a),)) for a in ALPHAS if a != 1.0]
     return Need("WRN28-2", CIFAR100["WRN28-2"], (VANILLA, *rates, *alphas))
 
 
@@ -136,7 +140,7 @@ def _exhibits() -> Iterator[Exhibit]:
     yield Exhibit("figure3", "measures against the DropMix rate, WRN28-2", (_sweep("WRN28-2"),))
     yield Exhibit("figure4", "label information against mixing strength")
     yield Exhibit("figure5", "confidence and recall, Mixup", (one("WRN28-2", "mixup"),))
-    spread = Need("ResNet18", "cifar100-resnet18", (VANILLA, Choice("mixup")))
+    spread = Need("ResNet18", "cifar100-resnet18", (VANILLA, ArmChoice("mixup")))
     yield Exhibit("figure6", "recall changes over seeds, ResNet-18", (spread,))
     yield Exhibit("figure7", "DropMix against smaller alpha, Mixup", (_alpha(),))
     yield Exhibit("figure8", "best and worst classes, Mixup", (one("PreActRN50", "mixup"), imagenet("mixup")))

@@ -9,7 +9,7 @@ from dropmix.paper.figures.catalog import FIGURES, Drawing
 from dropmix.paper.figures.label import CURVES
 from dropmix.paper.notes import notes
 from dropmix.paper.printed import printed_table
-from dropmix.paper.runs import Group, panels
+from dropmix.paper.runs import RunGroup, panels
 from dropmix.paper.sheet import Sheet
 from dropmix.paper.side_by_side import accuracy_sides, confidence_sides, our_rows
 from dropmix.report.figures.catalog import save
@@ -45,7 +45,7 @@ class Rendered:
         ]
 
 
-def render_table(exhibit: Exhibit, groups: Sequence[Group]) -> Sheet:
+def render_table(exhibit: Exhibit, groups: Sequence[RunGroup]) -> Sheet:
     """Table 1, 2, 3 or 4, printed beside ours.
 
     Args:
@@ -63,7 +63,7 @@ def render_table(exhibit: Exhibit, groups: Sequence[Group]) -> Sheet:
     return Sheet(exhibit.name, exhibit.title, printed_table(number), ours, sides, missing, said)
 
 
-def render_figure(exhibit: Exhibit, groups: Sequence[Group], folders: Sequence[Path]) -> Rendered:
+def render_figure(exhibit: Exhibit, groups: Sequence[RunGroup], folders: Sequence[Path]) -> Rendered:
     """A figure from what is there.
 
     Args:

@@ -15,7 +15,7 @@ from dropmix.audit.inputs.run_folders import BASELINE, Run, find_runs, read_arms
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.settings import Settings
-from dropmix.paper.exhibits import EXHIBITS, SEEDS, Choice, Exhibit, Need
+from dropmix.paper.exhibits import EXHIBITS, SEEDS, ArmChoice, Exhibit, Need
 from dropmix.paper.panel import Panel
 from dropmix.paper.replicate import Range, confidence_ranges
 from dropmix.recipes import get_recipe
@@ -27,7 +27,7 @@ LOOSE = (("data", "fingerprint"), ("train", "precision"), ("train", "evaluate_ev
 FAST = Settings(refits=0)
 
 
-class Group:
+class RunGroup:
     """Finished runs that share everything but arm and seed; read and compared on first use.
 
     Args:
@@ -135,7 +135,7 @@ def loose(spec: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def find_groups(folders: Sequence[Path]) -> tuple[list[Group], list[str]]:
+def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
     """All groups of finished runs in some folders, each a grid or a folder of grids.
 
     Returns:
@@ -164,10 +164,10 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[Group], list[str]]:
                 runs.setdefault(key, []).append(run)
     if not runs:
         raise AuditError(f"{first([str(f) for f in folders])}: expected finished runs, got none. Run a plan first.")
-    return [Group(specs[key], members, Path(folders[0])) for key, members in runs.items()], notes
+    return [RunGroup(specs[key], members, Path(folders[0])) for key, members in runs.items()], notes
 
 
-def panels(exhibit: Exhibit, groups: Sequence[Group]) -> tuple[list[Panel], list[str]]:
+def panels(exhibit: Exhibit, groups: Sequence[RunGroup]) -> tuple[list[Panel], list[str]]:
     """What there is of a table or figure, and what is missing altogether.
 
     Runs of the paper's protocol come first; a network of the paper that has none may be stood in for by runs that
@@ -191,13 +191,13 @@ def panels(exhibit: Exhibit, groups: Sequence[Group]) -> tuple[list[Panel], list
     ]
 
 
-def _likeness(need: Need, group: Group) -> tuple[bool, bool]:
+def _likeness(need: Need, group: RunGroup) -> tuple[bool, bool]:
     base = get_recipe(need.recipe).base
     family = str(group.spec.get("network", "")).rstrip("0123456789-")
     return base.data.name == group.spec.get("data", {}).get("name"), base.network.startswith(family or "?")
 
 
-def _panel(need: Need, group: Group, preset: str | None) -> Panel:
+def _panel(need: Need, group: RunGroup, preset: str | None) -> Panel:
     exact = preset is not None
     planned = {choice: choice.arm(preset or str(group.spec.get("preset", "paper"))).name for choice in need.choices}
     methods = {parse_arm(name).method for name in planned.values()}
@@ -215,7 +215,7 @@ def _panel(need: Need, group: Group, preset: str | None) -> Panel:
     return Panel(need.network, heading, label, exact, audit, ranges, _missing(planned, group, exact))
 
 
-def _missing(planned: dict[Choice, str], group: Group, exact: bool) -> list[str]:
+def _missing(planned: dict[ArmChoice, str], group: RunGroup, exact: bool) -> list[str]:
     """Arms and seeds that are not there, one a line; of runs that stand in, seeds count and have no numbers."""
     lines = []
     for name in planned.values():

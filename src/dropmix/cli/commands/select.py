@@ -1,4 +1,4 @@
-"""The command that chooses a DropMix rate: on a validation split, then once on test with fresh seeds."""
+"""The command select: choose a DropMix rate on a validation split, then test it once with fresh seeds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,8 @@ from dropmix.cli.training import train_runs
 
 if TYPE_CHECKING:
     from dropmix.audit.inputs.run_folders import Run
-    from dropmix.audit.rate_choice import Candidate, Choice, Optimism
+    from dropmix.audit.rate_choice import Candidate, RateChoice
+    from dropmix.studies.rate_optimism import Optimism
 
 
 @app.command()
@@ -50,7 +51,13 @@ def select(
             raise typer.Exit(status)
     chosen = {name: _choose(name, found, select_on, halving) for name, found in among.items()}
     _draw(chosen, folder / "report")
-    final = _final_runs(runs, chosen, seeds)
+    clear = {name: choice for name, choice in chosen.items() if choice.told_apart}
+    if not clear:
+        raise ValueError(
+            f"{folder}: expected rates that can be told apart, got differences within noise. "
+            "Train more seeds, or hold out more images with --validation, and choose again."
+        )
+    final = _final_runs(runs, clear, seeds)
     where = out or folder.with_name(f"{folder.resolve().name}-final")
     _plan(final, where, seeds, run)
     if run:
@@ -103,8 +110,9 @@ def _due(runs: "list[Run]", among: "dict[str, tuple[Candidate, ...]]") -> list[A
     return [specs[arm].model_copy(update={"seed": seed}) for arm, seed in wanted if (arm, seed) not in held]
 
 
-def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: bool) -> "Choice":
-    from dropmix.audit.rate_choice import choose, choose_on_test, expected_optimism, halve
+def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: bool) -> "RateChoice":
+    from dropmix.audit.rate_choice import choose, choose_on_test, halve
+    from dropmix.studies.rate_optimism import expected_optimism
 
     left = halve(among).left if halving else among
     choice = choose(left) if select_on == "validation" else choose_on_test(left)
@@ -129,46 +137,46 @@ def _check(folder: Path, runs: "list[Run]", select_on: str) -> None:
         )
 
 
-def _print(name: str, choice: "Choice", optimism: "Optimism | None") -> None:
+def _print(name: str, choice: "RateChoice", optimism: "Optimism | None") -> None:
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
     from dropmix.report.names import arm_title
 
     table = Table(title=arm_title(name), title_justify="left", box=None, pad_edge=False)
-    for column in ("rate", "accuracy, %", "se", "degraded, estimated", ""):
+    sizes = next(np.asarray(c.comparison.classes["n"]) for c in choice.candidates if c.comparison is not None)
+    accuracy = "accuracy, %" if (sizes == sizes[0]).all() else "mean class recall, %"
+    for column in ("rate", accuracy, "se", "degraded, estimated", ""):
         table.add_column(column, justify="left" if not column else "right")
     for c in choice.candidates:
         marks = ["most accurate"] if c is choice.best else ["within its se"] if c.rate in choice.eligible else []
-        marks += ["chosen"] if c is choice.chosen else []
+        marks += ["chosen"] if c is choice.chosen and choice.told_apart else []
         number = "unknown" if c.n_degraded != c.n_degraded else f"{c.n_degraded:.1f}"
         number += f" [{c.low:.0f}, {c.high:.0f}]" if c.comparison is not None and c.low == c.low else ""
         rate = "1, vanilla" if c.comparison is None else f"{c.rate:g}"
         table.add_row(rate, f"{100 * c.accuracy:.2f}", f"{100 * c.standard_error:.2f}", number, ", ".join(marks))
     Console().print(table)
-    if choice.chosen.comparison is None:
-        print(f"Chosen: vanilla. {arm_title(name)} is not more accurate than its own standard error.")
-    else:
-        print(f"Chosen: rate {choice.chosen.rate:g}.")
-    if optimism is not None:
+    print(choice.why)
+    if optimism is not None and choice.told_apart:
         print(
             f"Chosen on the test set itself: expect new seeds to be {100 * optimism.accuracy:.2f} points less "
             f"accurate, and {optimism.n_degraded:.1f} more classes to look degraded (simulated with these runs' noise)."
         )
 
 
-def _draw(chosen: "dict[str, Choice]", out: Path) -> None:
-    from dropmix.report.figures.rate_front import front
+def _draw(chosen: "dict[str, RateChoice]", out: Path) -> None:
+    from dropmix.report.figures.rate_front import rate_front
     from dropmix.report.figures.style import save
     from dropmix.report.names import file_stems
 
     out.mkdir(exist_ok=True)
     for (name, choice), stem in zip(chosen.items(), file_stems(chosen)):
         if any(c.n_degraded == c.n_degraded for c in choice.candidates):
-            print(save(front(choice, name), out / f"front-{stem}")[0])
+            print(save(rate_front(choice, name), out / f"front-{stem}")[0])
 
 
-def _final_runs(runs: "list[Run]", chosen: "dict[str, Choice]", seeds: int) -> list[Any]:
+def _final_runs(runs: "list[Run]", chosen: "dict[str, RateChoice]", seeds: int) -> list[Any]:
     """Vanilla, each method and each choice, on seeds that the choice has not seen, trained on all of train."""
     from dropmix.train.config import Arm, RunSpec
 

@@ -12,7 +12,7 @@ from dropmix.report.figures.style import DEGRADED, DROPMIX, IMPROVED, VANILLA, f
 from dropmix.report.names import clean, method_title
 
 if TYPE_CHECKING:
-    from dropmix.audit.rate_choice import Candidate, Choice
+    from dropmix.audit.rate_choice import Candidate, RateChoice
 
 
 def efficient(candidates: "tuple[Candidate, ...]") -> list[int]:
@@ -30,7 +30,7 @@ def efficient(candidates: "tuple[Candidate, ...]") -> list[int]:
 
 
 @figure_function
-def front(choice: "Choice", method: str) -> Figure:
+def rate_front(choice: "RateChoice", method: str) -> Figure:
     """Accuracy against the estimated number of degraded classes, a mark a rate.
 
     Args:
@@ -44,7 +44,9 @@ def front(choice: "Choice", method: str) -> Figure:
     """
     known = tuple(c for c in choice.candidates if np.isfinite(c.n_degraded))
     if not known:
-        raise ValueError("front: expected estimated numbers of degraded classes, got none. Train two seeds an arm.")
+        raise ValueError(
+            "rate_front: expected estimated numbers of degraded classes, got none. Train two seeds an arm."
+        )
     figure = new_figure(6, 4)
     axes = figure.subplots()
     accuracy = 100 * np.array([c.accuracy for c in known])

@@ -1,0 +1,74 @@
+"""How much a rate chosen on the test set flatters itself there, by simulation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dropmix.audit.errors import AuditError
+from dropmix.audit.rate_choice import Candidate
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """How much a choice made on the test set flatters itself there.
+
+    Args:
+        accuracy: expected accuracy as seen minus what new seeds would give, a fraction.
+        n_degraded: degraded classes (by any amount) that new seeds would show minus those seen.
+        repetitions: simulated studies.
+    """
+
+    accuracy: float
+    n_degraded: float
+    repetitions: int
+
+
+def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed: int = 0) -> Optimism:
+    """What the best of several accuracies on the test set is expected to overstate, by simulation.
+
+    The audit's estimates of the class changes stand for the truth, its variances for the noise; vanilla's part of
+    the noise is shared by all rates. Each study draws all rates, takes the most accurate, and scores it again on new
+    seeds.
+
+    Args:
+        found: candidates with comparisons.
+        repetitions: simulated studies.
+        seed: of the simulation.
+    Raises:
+        AuditError: no candidate with a comparison, or no noise known (one seed).
+    """
+    treated = [c.comparison for c in found if c.comparison is not None]
+    if not treated:
+        raise AuditError("select: expected a method's arms, got vanilla alone. Run a method at some rates first.")
+    columns = {key: np.stack([np.asarray(c.classes[key], float) for c in treated]) for key in _NEEDED}
+    truth, variance, share = (columns[key] for key in _NEEDED)
+    variance = variance**2
+    if not (np.isfinite(truth).all() and np.isfinite(variance).all() and np.isfinite(share).all()):
+        raise AuditError("select: expected two seeds of every arm for the optimism, got fewer. Train more seeds.")
+    sizes = np.asarray(treated[0].classes["n"], float)
+    weight = np.full(len(sizes), 1 / len(sizes))  # mean class recall; the accuracy itself where sizes are equal
+    # Vanilla stands among the rates: no change, and the noise of the comparison is all its own.
+    own = np.sqrt(np.vstack([variance * (1 - share), np.zeros_like(truth[:1])]))
+    truth = np.vstack([truth, np.zeros_like(truth[:1])])
+    base = np.sqrt((variance * share).mean(axis=0))
+    rng = np.random.default_rng([seed, 3])
+    gains = np.empty((repetitions, 2))
+    for rep in range(repetitions):
+        seen, again = (_study(truth, own, base, rng) for _ in range(2))
+        accuracy = seen[0] @ weight
+        pick = int(accuracy.argmax())
+        gains[rep, 0] = accuracy[pick] - truth[pick] @ weight
+        gains[rep, 1] = (again[1][pick] < 0).sum() - (seen[1][pick] < 0).sum()
+    return Optimism(float(gains[:, 0].mean()), float(gains[:, 1].mean()), repetitions)
+
+
+_NEEDED = ("recall_change_estimate", "se_fixed_test", "baseline_noise_share")
+
+
+def _study(truth: np.ndarray, own: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> tuple:
+    """Recalls relative to vanilla's true ones, and changes against vanilla as seen, both (rates, M)."""
+    vanilla = base * rng.standard_normal(len(base))
+    recall = truth + own * rng.standard_normal(truth.shape)
+    recall[-1] = vanilla
+    return recall, recall - vanilla
