@@ -16,6 +16,7 @@ COMMANDS = (
     "select",
     "plan",
     "paper",
+    "explain",
     "show",
     "floor",
     "label_info",

@@ -13,6 +13,7 @@ from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
+from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data
@@ -57,6 +58,8 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )
     held = torch.load(run / "weights.pt", map_location=device, weights_only=True)
+    if isinstance(found.test, Texts):
+        raise ValueError(f"{run}: expected a run on images, got one on texts. Name another.")
     model = build(spec.network, len(found.classes), found.test.shape[0])
     model.load_state_dict(held["model"])
     if isinstance(found.test, Files):

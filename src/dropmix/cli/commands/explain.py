@@ -1,0 +1,31 @@
+"""The command explain: what predicts which classes an augmentation hurts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropmix.cli.app import app
+
+
+@app.command(name="explain")
+def explain_command(
+    folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the texts, for a grid on texts: adds predictors.")
+    ] = None,
+    baseline: Annotated[str, typer.Option(help="The arm that others are compared with.")] = "vanilla",
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; default the grid's.")] = None,
+) -> None:
+    """Ask what predicts which classes are hurt.
+
+    Correlates candidate predictors of each class with its recall change, corrected for seed noise.
+    """
+    from dropmix.studies.explain_page import explain_grid, in_words, write_explained
+    from dropmix.studies.predictors import of_texts
+
+    given = {} if data is None else of_texts(folder, data)
+    arms = explain_grid(folder, given, baseline)
+    for arm, found in arms.items():
+        print(in_words(arm, found))
+    print(write_explained(arms, out or folder, folder.name)[0])

@@ -1,0 +1,180 @@
+"""`dropmix explain`: read a grid, correlate, and write explain.html and explain.json."""
+
+import base64
+import html
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dropmix.audit.errors import AuditError
+from dropmix.audit.inputs.align import join
+from dropmix.audit.inputs.predictions import Predictions, number_of_classes
+from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, read_arms
+from dropmix.audit.measures.recall import class_sizes, correct_counts
+from dropmix.report.figures.style import TIED, figure_function, grid, new_figure, rendered
+from dropmix.studies.explain import Explained, Predictor, as_json, explain
+from dropmix.studies.predictors import constant, from_runs
+
+LEVEL = 0.05
+
+
+def explain_grid(folder: Path, given: dict[str, np.ndarray], baseline: str = BASELINE) -> dict[str, Explained]:
+    """Explain every treated arm of a grid against its baseline.
+
+    Args:
+        folder: run folders.
+        given: predictors from elsewhere, (K,) each.
+        baseline: name of the baseline arm.
+    Raises:
+        AuditError: no finished runs, several grids, or no arm of two seeds beside the baseline.
+    """
+    groups = group_runs(find_runs(folder)[0])
+    if len(groups) != 1:
+        raise AuditError(f"{folder}: expected the runs of one grid, got {len(groups)}. Name a folder with one.")
+    arms, _ = read_arms(next(iter(groups.values())), folder, None, False, 1)
+    if baseline not in arms:
+        raise AuditError(f"{folder}: expected an arm {baseline!r}, got {', '.join(arms)}. Name it with --baseline.")
+    found = {}
+    for name, arm in arms.items():
+        if name != baseline and min(len(arm.seeds), len(arms[baseline].seeds)) >= 2:
+            found[name] = explain_arm(arms[baseline], arm, given)
+    if not found:
+        raise AuditError(f"{folder}: expected two seeds or more of {baseline} and another arm, got fewer. Train more.")
+    return found
+
+
+def explain_arm(baseline: Predictions, treated: Predictions, given: dict[str, np.ndarray]) -> Explained:
+    """Explain one arm; classes without test examples are left out, and predictors that are the same for nearly all."""
+    baseline, treated = join([baseline, treated])
+    k = number_of_classes([baseline, treated])
+    sizes = class_sizes(baseline.labels, k)
+    held = sizes > 0
+    before, after = (correct_counts(a.labels, a.correct(), k)[:, held] / sizes[held] for a in (baseline, treated))
+    runs = {name: values[:, held] for name, values in from_runs(baseline, k).items()}
+    given = {"test examples": sizes.astype(float), **given}
+    given = {name: values[held] for name, values in given.items() if not constant(values[held])}
+    runs = {name: values for name, values in runs.items() if not constant(values.mean(0))}
+    groups = None if baseline.superclasses is None else np.array(baseline.superclasses)[held]
+    names = baseline.class_names or treated.class_names or tuple(str(c) for c in range(k))
+    found = explain(before, after, runs, given, groups)
+    return replace(found, names=tuple(name for name, here in zip(names, held, strict=True) if here))
+
+
+def findings(found: Explained) -> list[Predictor]:
+    """Predictors whose correlation is not chance, the strongest first."""
+    return sorted((one for one in found.predictors if one.holm < LEVEL), key=lambda one: -abs(one.correlation))
+
+
+def in_words(arm: str, found: Explained) -> str:
+    """What a reader may act on, in one or two sentences.
+
+    An arm without a finding says so, and says whether the change itself can be measured.
+    """
+    known = findings(found)
+    if known:
+        one = known[0]
+        size = "lower" if one.correlation > 0 else "higher"
+        more = f" Also: {', '.join(other.name for other in known[1:])}." if len(known) > 1 else ""
+        text = (
+            f"{arm}: classes with {size} {one.name} lose more or gain less (rank correlation {one.correlation:+.2f} "
+            f"[{one.low:+.2f}, {one.high:+.2f}]). Check these first: {_first(one, found.names)}.{more}"
+        )
+    elif found.reliability < 0.3:
+        text = (
+            f"{arm}: no predictor found; the changes themselves are mostly seed noise (reliability "
+            f"{found.reliability:.2f}). Train more seeds before asking which classes are hurt."
+        )
+    else:
+        text = (
+            f"{arm}: no predictor found among {len(found.predictors)}, though the changes repeat over seeds "
+            f"(reliability {found.reliability:.2f}). Do not guess the hurt classes beforehand: audit."
+        )
+    if found.model is not None and found.shuffled is not None:
+        share = 100 * max(found.model, 0.0)
+        beats = found.model > max(found.shuffled, 0.0)
+        text += (
+            f" All predictors together explain {share:.0f} % of the reliable variance of classes left out"
+            f"{'' if beats else ', no more than with shuffled classes'}."
+        )
+    return text
+
+
+def _first(one: Predictor, names: tuple[str, ...], most: int = 5) -> str:
+    """The classes that the predictor says are hurt most."""
+    order = np.argsort(one.values if one.correlation > 0 else -one.values, kind="stable")[:most]
+    return ", ".join(names[k] if names else str(k) for k in order)
+
+
+@figure_function
+def panels(found: Explained) -> Figure:
+    """One panel per predictor: its values against the recall change, a dot per class."""
+    columns = min(3, len(found.predictors))
+    rows = -(-len(found.predictors) // columns)
+    figure = new_figure(2.6 * columns, 2.3 * rows)
+    for number, one in enumerate(found.predictors, 1):
+        axes = figure.add_subplot(rows, columns, number)
+        axes.axhline(0, color=TIED, linewidth=0.8)
+        axes.scatter(one.values, 100 * found.change, s=9, color="#0072B2", alpha=0.7, linewidths=0)
+        axes.set_xlabel(one.name)
+        axes.set_title(f"{one.correlation:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", fontsize=8)
+        if (number - 1) % columns == 0:
+            axes.set_ylabel("recall change, points")
+        grid(axes)
+    return figure
+
+
+def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[Path]:
+    """Write explain.html and explain.json; returns their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    content = {"format": 1, "source": source, "arms": {arm: as_json(found) for arm, found in arms.items()}}
+    paths = [out / "explain.html", out / "explain.json"]
+    paths[1].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    parts = [f"<h2>{html.escape(arm)}</h2>{_section(arm, found)}" for arm, found in arms.items()]
+    paths[0].write_text(_PAGE.format(source=html.escape(source), body="\n".join(parts)), encoding="utf-8")
+    return paths
+
+
+def _section(arm: str, found: Explained) -> str:
+    cells = "".join(_row(one) for one in found.predictors)
+    picture = base64.b64encode(rendered(panels(found), "png")).decode()
+    alt = html.escape(f"One panel per predictor of the recall change under {arm}.")
+    return (
+        f"<p>{html.escape(in_words(arm, found))}</p>"
+        f"<p>{len(found.change)} classes. Reliability of the change: {found.reliability:.2f}.</p>"
+        "<table><tr><th>predictor<th>rank correlation<th>corrected for noise<th>beyond baseline recall<th>p (Holm)</tr>"
+        f'{cells}</table><img alt="{alt}" src="data:image/png;base64,{picture}">'
+    )
+
+
+def _row(one: Predictor) -> str:
+    def interval(middle: float | None, low: float | None, high: float | None) -> str:
+        return "none: too noisy" if middle is None else f"{middle:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+    beyond = "" if one.beyond_recall is None else f"{one.beyond_recall:+.2f}"
+    values: list[Any] = [
+        html.escape(one.name),
+        interval(one.correlation, one.low, one.high),
+        interval(one.corrected, one.corrected_low, one.corrected_high),
+        beyond,
+        f"{one.holm:.3f}" if one.holm >= 0.001 else "&lt; 0.001",
+    ]
+    return "<tr>" + "".join(f"<td>{value}" for value in values) + "</tr>"
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>What predicts the hurt classes</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+table{{border-collapse:collapse}}td,th{{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #ddd}}
+img{{max-width:100%}}</style>
+<h1>What predicts which classes are hurt</h1><p>Runs: {source}</p>
+<p>A predictor is compared with each class's recall change by rank. Above 0: classes with higher values gain more or
+lose less. A predictor that comes from the baseline's runs is taken from one half of the seeds and the change from the
+other half, so that shared noise (regression to the mean) makes no correlation. Intervals are 95 %, over classes;
+p-values are adjusted for the number of predictors. Both halves share their test examples: what is special about these
+is not averaged out. A correlation is no cause.</p>
+{body}
+</html>
+"""
