@@ -71,7 +71,7 @@ def small(tmp_path_factory):
         if arm.rate in (0.0, 0.3) and arm.method != "puzzlemix" and run.spec.seed < 2:
             spec = run.spec.model_dump(mode="json")
             spec["network"], spec["train"]["epochs"], spec["data"]["train_per_class"] = "wrn10-2", 5, 15
-            write_run(root / run.spec.folder_name, spec, rng)
+            write_run(root / run.spec.folder_name.rsplit("-", 1)[0], spec, rng)
     return root
 
 

@@ -1,5 +1,6 @@
 """Folders of runs: what is used, what is left out and named, what is refused."""
 
+import hashlib
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_grid
+from dropmix.audit.inputs.run_folders import find_runs
 
 
 def test_every_arm_against_vanilla(grid):
@@ -105,19 +107,61 @@ def clash(grid):
         (remove_vanilla, "finished runs of the arm 'vanilla'"),
         (only_vanilla, "expected an arm beside 'vanilla'"),
         (unfinish, "expected finished runs, got none"),
-        (break_spec, "expected JSON"),
-        (spec_without_seed, "integer seed"),
-        (truncate, "readable parquet"),
-        (lose_predictions, "predictions.parquet, got none"),
-        (change_after_done, "a changed file"),
-        (clash, "one run with seed 0"),
     ],
 )
-def test_damage_is_one_clear_line(grid, damage, message):
+def test_what_leaves_nothing_to_compare_is_one_clear_line(grid, damage, message):
     damage(grid)
     with pytest.raises(AuditError, match=message) as caught:
         audit_grid(grid, refits=0)
     assert "\n" not in str(caught.value)
+
+
+def nest(grid):
+    (grid / "mixup-0" / "done").write_text("[" * 100_000)
+
+
+def other_arm(grid):
+    spec = json.loads((grid / "mixup-0" / "spec.json").read_text())
+    (grid / "mixup-0" / "spec.json").write_text(json.dumps(spec | {"arm": {"name": "cutmix"}, "seed": 9}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "message"),
+    [
+        (break_spec, "mixup-0", "expected JSON"),
+        (spec_without_seed, "mixup-0", "integer seed"),
+        (truncate, "mixup-0", "readable parquet"),
+        (lose_predictions, "mixup-0", "predictions.parquet, got none"),
+        (change_after_done, "mixup-0", "a changed file"),
+        (clash, "mixup-1", "one run with seed 0"),
+        (nest, "mixup-0", "expected JSON"),
+        (other_arm, "mixup-0", "one run with seed 9"),
+    ],
+)
+def test_a_damaged_run_is_named_and_the_rest_is_shown(grid, damage, name, message):
+    damage(grid)
+    audit = audit_grid(grid, refits=0)
+    assert audit.comparisons[1].arm == "mixup"
+    assert audit.comparisons[1].summary["seeds_treated"] == 2
+    (note,) = [n for n in audit.notes if "damaged run was left out" in n]
+    assert name in note
+    assert message in note
+
+
+@pytest.mark.parametrize("unnamed", [False, True])
+@pytest.mark.parametrize("change", [None, {"network": "big"}, {"arm": {"name": "other"}}, {"seed": 5}])
+def test_a_spec_edited_in_place_does_not_fit_its_folder(tmp_path, write_run, unnamed, change):
+    spec = {"arm": {"name": "mixup r=0.4", "method": "mixup"}, "seed": 3, "network": "tiny"}
+    said = {**spec, "arm": {"method": "mixup"}} if unnamed else spec
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
+    folder = tmp_path / f"mixup-r0.4-s3-{digest}"
+    write_run(folder, "mixup r=0.4", 3, [0, 1], [0, 1])
+    (folder / "spec.json").write_text(json.dumps({**spec, **(change or {})}, indent=2))
+    if change is None:
+        assert len(find_runs(tmp_path)[0]) == 1
+    else:
+        with pytest.raises(AuditError, match=r"left out: .*mixup-r0\.4-s3.*as if the file had been edited"):
+            find_runs(tmp_path)
 
 
 def test_no_such_folder(tmp_path):

@@ -14,6 +14,12 @@ from dropmix.audit.inputs.sources import read
 LABEL, PRED = ["cat", "dog", "fox", "cat"], ["cat", "fox", "fox", "dog"]
 
 
+def listed(values):
+    """An array that has to be there, as a list."""
+    assert values is not None
+    return values.tolist()
+
+
 def names(arm):
     """Labels and predictions of one arm as names, row by row."""
     title = arm.class_names or [str(i) for i in range(100)]
@@ -138,7 +144,7 @@ def test_a_line_of_excel_and_empty_lines(tmp_path):
 
 def test_decimal_commas(tmp_path):
     text = lines(LABEL, PRED, ["0,5", "0,25", "1", "0,75"], mark=";", head=("label", "pred", "p_max"))
-    assert one(tmp_path, text).p_max.tolist() == [[0.5, 0.25, 1.0, 0.75]]
+    assert listed(one(tmp_path, text).p_max) == [[0.5, 0.25, 1.0, 0.75]]
 
 
 @pytest.mark.parametrize("head", ["p_{}", "prob_{}", "{}", "Probability {}"])
@@ -148,14 +154,14 @@ def test_probability_columns(tmp_path, head):
     arm = one(tmp_path, "\n".join(["label," + ",".join(head.format(c) for c in ("cat", "dog", "fox")), *rows]))
     assert names(arm) == (["fox", "cat", "fox"], [["dog", "cat", "fox"]])
     assert arm.correct().tolist() == [[False, True, True]]
-    assert arm.p_true[0].tolist() == pytest.approx([0.2, 0.8, 0.8])
-    assert arm.p_max[0].tolist() == pytest.approx([0.7, 0.8, 0.8])
+    assert listed(arm.p_true)[0] == pytest.approx([0.2, 0.8, 0.8])
+    assert listed(arm.p_max)[0] == pytest.approx([0.7, 0.8, 0.8])
 
 
 def test_logit_columns_and_sigmoid_columns(tmp_path):
     arm = one(tmp_path, "label,logit_0,logit_1\n0,2.0,0.0\n1,-1.0,0.5\n")
     assert arm.pred.tolist() == [[0, 1]]
-    assert arm.p_true[0].tolist() == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1.5))])
+    assert listed(arm.p_true)[0] == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1.5))])
     with pytest.raises(AuditError, match=r"sum to 1 in every row.*read_multilabel"):
         one(tmp_path, "label,p_0,p_1\n0,0.9,0.8\n1,0.2,0.9\n")
 
@@ -200,11 +206,11 @@ def test_acceptable_labels_and_groups(tmp_path):
     text = lines(LABEL, PRED, ["cat;dog", "dog", "", "dog"], ["p1", "p1", "p2", "p2"],
                  head=("label", "pred", "accept", "patient"))  # fmt: skip
     arm = one(tmp_path, text, group="patient")
-    assert arm.group.tolist() == ["p1", "p1", "p2", "p2"]
-    assert arm.accept.tolist() == [[0, 1], [1, -1], [-1, -1], [1, -1]]
+    assert listed(arm.group) == ["p1", "p1", "p2", "p2"]
+    assert listed(arm.accept) == [[0, 1], [1, -1], [-1, -1], [1, -1]]
     (tmp_path / "real.json").write_text(json.dumps([[0, 1], [1], [], [0]]))
     arm = one(tmp_path, lines(LABEL, PRED), accept=tmp_path / "real.json")
-    assert arm.accept.tolist() == [[0, 1], [1, -1], [-1, -1], [0, -1]]
+    assert listed(arm.accept) == [[0, 1], [1, -1], [-1, -1], [0, -1]]
     with pytest.raises(AuditError, match="for 4 examples, got 1"):
         one(tmp_path, lines(LABEL, PRED), accept=[[0]])
 
@@ -248,7 +254,7 @@ def test_shards_of_mixed_types(tmp_path):
     (arm,) = read(tmp_path, "x")
     assert arm.arm == tmp_path.name
     assert arm.pred.shape == (1, 6)
-    assert arm.example_id.tolist() == [0, 1, 2, 10, 11, 12]
+    assert listed(arm.example_id) == [0, 1, 2, 10, 11, 12]
 
 
 def test_json_rows_arrays_and_reports(tmp_path):

@@ -1,6 +1,8 @@
 """Find the finished runs of a folder, and group them so that each group has its own vanilla."""
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +15,11 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.files import prepare, read_path, sha256
 from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
+LEFT_OUT = "A damaged run was left out: {}"
+NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
 OURS = {"report", "figures", "label-information", "paper"}  # written beside the runs by our own commands
 
 
@@ -43,22 +48,26 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
     Returns:
         runs sorted by folder name, and sentences that name folders that are no runs or not finished.
     Raises:
-        AuditError: no such folder, a finished run whose files are damaged, or no finished run at all.
+        AuditError: no such folder, or no finished run at all.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise AuditError(f"{folder}: expected the folder of a grid, got nothing there. Check the path.")
-    runs, strangers, unfinished = [], [], []
+    runs, strangers, unfinished, damaged = [], [], [], []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in OURS):
         if not (path / "spec.json").is_file():
             strangers.append(path.name)
         elif not (path / "done").is_file():
             unfinished.append(path.name)
         else:
-            runs.append(Run(path, _spec(path / "spec.json"), _json(path / "done")))
+            try:
+                runs.append(Run(path, _spec(path / "spec.json"), _json(path / "done")))
+            except AuditError as error:
+                damaged.append(str(error))
     notes = []
     if unfinished:
         notes.append(f"{len(unfinished)} unfinished runs were left out: {first(unfinished)}.")
+    notes += [LEFT_OUT.format(clip(why, 400)) for why in damaged]
     if strangers:
         notes.append(f"{len(strangers)} folders are no runs and were ignored: {first(strangers)}.")
     if not runs:
@@ -71,6 +80,8 @@ def _json(path: Path) -> dict:
     try:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, PermissionError):
+            raise AuditError(f"{path}: expected a readable file, got no permission. Change its permissions.") from error
         raise AuditError(
             f"{path}: expected JSON, got {clip(error)}. Delete the run's folder and run the grid again."
         ) from error
@@ -88,7 +99,28 @@ def _spec(path: Path) -> dict:
             f"{path}: expected an arm with a name and an integer seed, got arm {clip(arm)} and seed {clip(seed)}. "
             "Delete the run's folder and run the grid again."
         )
+    if not _is_of(path.parent.name, spec):
+        raise AuditError(
+            f"{path}: expected the settings that the folder is named after, got others, as if the file "
+            "had been edited. Undo the change, or delete the run's folder and run the grid again."
+        )
     return spec
+
+
+def _is_of(folder: str, spec: dict) -> bool:
+    """Whether a folder's name fits what its spec.json says: arm, seed and hash; true for a folder named otherwise."""
+    named = NAMED.match(folder)
+    if not named:
+        return True
+    unnamed = {**spec, "arm": {key: value for key, value in spec["arm"].items() if key != "name"}}
+    digests = [
+        hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode(errors="replace")).hexdigest()
+        for content in (spec, unnamed)
+    ]
+    slug = spec["arm"]["name"].replace("=", "").replace(" ", "-")
+    slug = "".join(c if c.isalnum() or c in "-._" else "_" for c in slug)
+    told = (named["slug"], named["seed"]) == (slug, str(spec["seed"]))
+    return told and any(digest.startswith(named["hash"]) for digest in digests)
 
 
 def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -125,14 +157,19 @@ def read_arms(
     """Predictions of each arm of one group, seeds merged, vanilla first.
 
     Returns:
-        arm name -> predictions; and notes on runs found twice.
+        arm name -> predictions; and notes on runs found twice, and on those left out because their predictions are
+        damaged or not their own.
     Raises:
-        AuditError: predictions that are damaged or do not match their run, or one seed with two results.
+        AuditError: one seed with two results.
     """
     parts: dict[str, dict[int, Predictions]] = {}
     notes = []
     for run in runs:
-        part = _read_run(run, root, classes, topk)
+        try:
+            part = _read_run(run, root, classes, topk)
+        except AuditError as error:
+            notes.append(LEFT_OUT.format(clip(error, 400)))
+            continue
         seed = int(part.seeds[0])
         held = parts.setdefault(run.arm, {}).get(seed)
         if held is None:
@@ -147,7 +184,7 @@ def read_arms(
     arms = {}
     for name in sorted(parts, key=lambda n: (n != BASELINE, n)):
         arms[name] = merge_seeds([parts[name][s] for s in sorted(parts[name])], intersect)
-    return arms, notes
+    return dict(zip(arms, unify(list(arms.values())))), notes
 
 
 def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) -> Predictions:
@@ -163,6 +200,11 @@ def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) ->
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "
             f"{first([p.seeds[0] for p in parts])}. Delete the run's folder and run the grid again."
+        )
+    if parts[0].arm_given and parts[0].arm != run.arm:
+        raise AuditError(
+            f"{file}: expected predictions of {clip(run.arm)!r} as spec.json says, got {clip(parts[0].arm)!r}. "
+            "Delete the run's folder and run the grid again."
         )
     try:
         shown = str(file.relative_to(root))

@@ -120,7 +120,7 @@ def _named_arms(sources: Any, reading: Reading) -> list[Predictions] | None:
     made = []
     for name, source in sources.items():
         items = _items(source, str(name))
-        _name(items)
+        _name(items, one_arm=True)
         _read_all(items, reading)
         made.append(one_arm(items, str(name), reading, given=True))
     return made
@@ -142,11 +142,19 @@ def _is_pair(source: Any) -> bool:
     return not any(isinstance(x, str | Path | Mapping | Predictions | tuple) for x in source)
 
 
-def _name(items: Sequence[Item]) -> None:
-    """Names of all items that are paths, from all their paths together."""
+def _name(items: Sequence[Item], one_arm: bool = False) -> None:
+    """Names of all items that are paths, from all their paths together.
+
+    Args:
+        one_arm: the items are parts of one arm by their role: numbers that occur twice are not its seeds.
+    """
     paths = [item for item in items if isinstance(item.source, str | Path)]
-    for item, found in zip(paths, name_paths([item.source for item in paths])):
-        item.name, item.seed, item.whole, item.unclear = found.arm, found.seed, found.whole, found.unclear
+    named = name_paths([item.source for item in paths])
+    seeds = [found.seed for found in named]
+    clear = not one_arm or len(set(seeds)) == len(seeds)
+    for item, found in zip(paths, named):
+        item.name, item.whole, item.unclear = found.arm, found.whole, found.unclear
+        item.seed = found.seed if clear else None
 
 
 def _read_all(items: Sequence[Item], reading: Reading) -> None:
@@ -170,7 +178,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
         folder = files_of(Path(source))
         if folder is not None:
             inner = [Item(path, name, name) for path in folder]
-            _name(inner)
+            _name(inner, one_arm=True)
             _read_all(inner, reading)
             yield from _of_folder(inner, item)
             return
@@ -193,8 +201,9 @@ def _with_path(part: Predictions, item: Item) -> Predictions:
 
 def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
     """All files of a folder as one arm, unless they say otherwise."""
-    names = {p.arm for item in inner for p in item.parts if not p.arm_given}
-    if len(names) > 1 and any(item.seed is not None for item in inner):
+    # Files that differ by numbers alone are seeds or shards, whatever the numbers mean.
+    names = {re.sub(r"\d+", "", p.arm) for item in inner for p in item.parts if not p.arm_given}
+    if len(names) > 1 and any(item.whole != item.name for item in inner):
         raise AuditError(
             f"{folder.source}: expected a folder with files of one arm, got files of {first(sorted(names))}. "
             f"{NAME_THEM}, or give the files one by one."
