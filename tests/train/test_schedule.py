@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dropmix.train.config import Schedule, Train
-from dropmix.train.schedule import learning_rate
+from dropmix.train.optimizer import learning_rate
 
 
 def torch_rates(make, epochs):

@@ -1,6 +1,6 @@
 """A whole split on the device as uint8: flip, crop and normalise a batch in one gather."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -75,7 +75,12 @@ class Resident:
         return self._store.nbytes
 
     def batch(
-        self, index: Tensor, top: Tensor | None = None, left: Tensor | None = None, flip: Tensor | None = None
+        self,
+        index: Tensor,
+        top: Tensor | None = None,
+        left: Tensor | None = None,
+        flip: Tensor | None = None,
+        change: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Pictures of `index`, mirrored, cropped and normalised; without draws the plain pictures.
 
@@ -84,6 +89,7 @@ class Resident:
             top, left: int64 (B,), corner of the crop in the padded picture, in [0, 2 * padding];
                 None for the centre.
             flip: bool (B,), mirror before cropping; None for nowhere.
+            change: from the cropped pixels, uint8 (B, C, H, W), to others of that shape; None changes nothing.
         Returns:
             float32 (B, C, H, W), (value / 255 - mean) / std.
         Raises:
@@ -105,8 +111,12 @@ class Resident:
                     "Resident: expected no flip where none was prepared for, got flip. Make it with flip=True."
                 )
             index = index + flip.to(self.device, torch.int64, non_blocking=True) * self.count
-        rows = self._windows[index, top, left].float().div_(self._white).sub_(self._mean).div_(self._std)
         channels, height, width = self.shape
+        rows = self._windows[index, top, left]
+        if change is not None:
+            pixels = change(rows.view(-1, height, width, channels).permute(0, 3, 1, 2))
+            rows = pixels.permute(0, 2, 3, 1).reshape(rows.shape)
+        rows = rows.float().div_(self._white).sub_(self._mean).div_(self._std)
         x = rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
         return x if self.channels_last else x.contiguous()
 

@@ -1,7 +1,7 @@
 """Batches of pictures that stay in their files, read and cropped by threads ahead of their use."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -28,12 +28,14 @@ class Wanted:
         box: B lists of draws for `random_box`, or None for the centre.
         flip: bool (B,), mirror after cropping; None for nowhere.
         colour: float (B, 6) for `shift_colours`, or None for true colours.
+        change: from pixels, uint8 (B, 3, size, size), to others of that shape, before colours; None changes nothing.
     """
 
     rows: Sequence[int]
     box: Sequence[Sequence[float]] | None = None
     flip: Sequence[bool] | None = None
     colour: Tensor | None = None
+    change: Callable[[Tensor], Tensor] | None = None
 
 
 class Stream:
@@ -112,7 +114,10 @@ class Stream:
     def _finish(self, wanted: Wanted, pixels: Tensor, parts: list[Future[None]]) -> Tensor:
         for part in parts:
             part.result()
-        x = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(self._white)
+        images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        if wanted.change is not None:
+            images = wanted.change(images)
+        x = images.float().div_(self._white)
         if wanted.colour is not None:
             x = shift_colours(x, wanted.colour.to(self.device, non_blocking=True))
         return x.sub_(self._mean).div_(self._std)

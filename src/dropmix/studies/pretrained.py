@@ -18,7 +18,9 @@ from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data
 from dropmix.nets import build
+from dropmix.nets.foreign import normalisation
 from dropmix.train.config import RunSpec
+from dropmix.train.source import normalised
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )
     held = torch.load(run / "weights.pt", map_location=device, weights_only=True)
-    if isinstance(found.test, Texts):
-        raise ValueError(f"{run}: expected a run on images, got one on texts. Name another.")
-    model = build(spec.network, len(found.classes), found.test.shape[0])
+    model = build(spec.network, len(found.classes), found.test.shape[0], found.test.shape[1])
     model.load_state_dict(held["model"])
+    if spec.data.normalize == "network":
+        found = normalised(found, *normalisation(spec.network, model))
     if isinstance(found.test, Files):
         test = Stream(found.test, found.mean, found.std, device)
     else:

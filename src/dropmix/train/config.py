@@ -7,7 +7,15 @@ import hashlib
 import json
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 FORMAT = 1
 
@@ -54,10 +62,15 @@ class Data(Frozen):
 
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
     then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
-    Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name.
+    Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name. `augment` lists
+    policies, each image by itself, such as "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes
+    mean and deviation from the network's own record. With `folds` all pictures of the set, train and test, are cut into
+    so many stratified parts, and part `fold` is predicted.
     """
 
-    silent: ClassVar = ("resized_crop", "colour_jitter", "resized", "text_column", "label_column", "tokens")
+    silent: ClassVar = tuple(
+        "resized_crop colour_jitter resized text_column label_column tokens augment normalize folds fold".split()
+    )
 
     name: str
     fingerprint: str | None = None
@@ -73,6 +86,23 @@ class Data(Frozen):
     text_column: str | None = None
     label_column: str | None = None
     tokens: int | None = Field(default=None, ge=1)
+    augment: tuple[str, ...] = ()
+    normalize: Literal["data", "network"] = "data"
+    folds: int | None = Field(default=None, ge=2, le=100)
+    fold: int | None = Field(default=None, ge=0)
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _one_policy_is_a_list(cls, augment: Any) -> Any:
+        return (augment,) if isinstance(augment, str) else augment
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> "Data":
+        if self.fold is not None and (self.folds is None or self.fold >= self.folds):
+            raise ValueError(f"expected a fold below folds, got {self.fold} of {self.folds}; run --folds K sets both")
+        if self.folds and (self.validation or self.train_per_class):
+            raise ValueError("folds take the place of validation and train_per_class; leave these out")
+        return self
 
     @model_validator(mode="after")
     def _augmentations_fit_each_other(self) -> "Data":
@@ -86,29 +116,46 @@ class Data(Frozen):
 
 
 class Schedule(Frozen):
-    """Learning rate over epochs: "step" multiplies by `factor` at `milestones`, "cosine" falls to zero."""
+    """Learning rate over epochs: "step" multiplies by `factor` at `milestones`, "cosine" falls to zero, "one-cycle"
+    rises from a 25th over the first 30 % of the run, then falls to zero, with every step.
 
-    kind: Literal["step", "cosine", "constant"] = "step"
+    With `warmup` epochs, which need not be whole, the others rise from zero with every step before they start.
+    """
+
+    silent: ClassVar = ("warmup",)
+
+    kind: Literal["step", "cosine", "constant", "one-cycle"] = "step"
+    warmup: float = Field(default=0.0, ge=0)
     milestones: tuple[int, ...] = ()
     factor: float = Field(default=0.1, gt=0)
 
 
 class Train(Frozen):
-    """Optimisation. `optimizer` "sgd" is SGD with momentum, as in the paper; "adamw" ignores the momentum.
+    """Optimisation. SGD with momentum, as in the paper, unless `optimizer` says otherwise.
 
     `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
     Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
     whole batch's mean. Partners come from the whole batch or, `mix_within` "shard", from the own shard, which then is
     mixed as a batch of its own.
+
+    `optimizer` is sgd, adamw, or a name of timm's; `optimizer_options` are arguments of it. `layer_decay`
+    multiplies the learning rate from each layer to the one before it, `head_lr_factor` that of the head. `freeze`
+    keeps weights as they are: "backbone" all but the head's, else those whose names match one of the comma-
+    separated patterns; `freeze_statistics` those of batch normalisation. `ema` is the decay of averaged weights,
+    which then are predicted with. `clip` bounds the gradient's norm. `micro_batch` images go through the network at
+    a time, and their gradients add up to the batch's. `balance` evens out classes of different size: by weights of
+    the loss, or by how often images are drawn, inversely to their class's size or to its square root.
     """
 
-    silent: ClassVar = ("lr_vanilla", "shards", "mix_within", "optimizer")
+    silent: ClassVar = tuple(
+        "lr_vanilla shards mix_within optimizer optimizer_options layer_decay head_lr_factor freeze freeze_statistics "
+        "ema clip micro_batch balance".split()
+    )
 
     epochs: int = Field(ge=1)
     batch: int = Field(default=100, ge=1)
     lr: float = Field(gt=0)
     lr_vanilla: float | None = Field(default=None, gt=0)
-    optimizer: Literal["sgd", "adamw"] = "sgd"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(default=5e-4, ge=0)
@@ -120,6 +167,33 @@ class Train(Frozen):
     evaluate_last: int = Field(default=10, ge=1)
     shards: int = Field(default=1, ge=1)
     mix_within: Literal["batch", "shard"] = "batch"
+    optimizer: str = "sgd"
+    optimizer_options: dict[str, Any] = {}
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    head_lr_factor: float = Field(default=1.0, gt=0)
+    freeze: str | None = None
+    freeze_statistics: bool = False
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    clip: float | None = Field(default=None, gt=0)
+    micro_batch: int | None = Field(default=None, ge=2)
+    balance: Literal["none", "weights", "sampler", "sampler-sqrt"] = "none"
+
+    @property
+    def per_step(self) -> bool:
+        """Whether the learning rate changes with every step."""
+        return self.schedule.kind == "one-cycle" or self.schedule.warmup > 0
+
+    @property
+    def capturable(self) -> bool:
+        """Whether a step can be replayed as a CUDA graph: SGD whose learning rate changes between epochs only."""
+        plain = self.optimizer == "sgd" and not self.optimizer_options and not self.ema and self.clip is None
+        return plain and self.micro_batch is None and not self.per_step
+
+    @model_validator(mode="after")
+    def _shards_are_plain(self) -> "Train":
+        if self.shards > 1 and (self.micro_batch or self.ema or self.clip is not None or self.balance != "none"):
+            raise ValueError("shards cannot be joined with micro_batch, ema, clip or balance; leave these out")
+        return self
 
     @model_validator(mode="after")
     def _shards_hold_two_images(self) -> "Train":
@@ -129,7 +203,7 @@ class Train(Frozen):
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "Train":
-        if self.nesterov and not self.momentum:
+        if self.optimizer == "sgd" and self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum > 0; set nesterov=false")
         return self
 
@@ -147,21 +221,31 @@ class Spec(Frozen):
     @property
     def hash(self) -> str:
         """First 10 hexadecimal digits of the SHA-256 of the spec's canonical JSON."""
-        content = self.model_dump(mode="json", exclude={"arm": {"name"}} if self.unnamed else None)
+        content = self._identity({"arm": {"name"}} if self.unnamed else set())
         return hashlib.sha256(self._canonical(content)).hexdigest()[:10]
 
     @property
     def group(self) -> str:
         """The same for everything but arm and seed: runs of one group are compared with each other."""
-        shared = self.model_dump(mode="json", exclude={"arm", "seed"})
+        shared = self._identity({"arm", "seed"})
+        if isinstance(shared.get("data"), dict):
+            shared["data"].pop("fold", None)  # folds of a grid are read together
         return hashlib.sha256(self._canonical(shared)).hexdigest()[:10]
+
+    @property
+    def part(self) -> str:
+        """What a folder's name says besides arm and seed."""
+        return ""
+
+    def _identity(self, exclude: Any) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude=exclude)
 
     @property
     def folder_name(self) -> str:
         """Readable name and hash of the run's folder."""
         slug = self.arm.name.replace("=", "").replace(" ", "-")
         slug = "".join(c if c.isalnum() or c in "-._" else "_" for c in slug)
-        return f"{slug}-s{self.seed}-{self.hash}"
+        return f"{slug}-s{self.seed}{self.part}-{self.hash}"
 
     def to_json(self) -> str:
         """Indented JSON."""
@@ -180,6 +264,8 @@ class Spec(Frozen):
 class RunSpec(Spec):
     """One run: an arm and a seed on a network, data and schedule.
 
+    `weights` is "pretrained" or a file; a file, like a network's, enters the hash by its content, not by its path.
+
     Example:
         >>> spec = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))
         >>> spec.hash == RunSpec.from_json(spec.to_json()).hash
@@ -189,9 +275,26 @@ class RunSpec(Spec):
     """
 
     unnamed: ClassVar = True
+    silent: ClassVar = ("weights", "weights_sha256", "network_sha256")
 
     arm: Arm = Arm()
     network: str
+    network_sha256: str | None = None
+    weights: str | None = None
+    weights_sha256: str | None = None
     preset: str = "paper"
     data: Data
     train: Train
+
+    @property
+    def part(self) -> str:
+        """The fold, if there are several."""
+        return "" if self.data.fold is None else f"-f{self.data.fold}"
+
+    def _identity(self, exclude: Any) -> dict[str, Any]:
+        content = super()._identity(exclude)
+        if self.weights_sha256 and self.weights != "pretrained":
+            content["weights"] = "file"
+        if self.network_sha256:
+            content["network"] = self.network.rpartition(":")[2]
+        return content

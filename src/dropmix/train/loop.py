@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
-from dropmix.nets import build
-from dropmix.text.networks import build_text
+from dropmix.nets.foreign import normalisation
 from dropmix.train.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
 from dropmix.train.config import RunSpec
 from dropmix.train.distributed import Group
 from dropmix.train.executor import Capture, GraphStep, exhaust, on_stream
 from dropmix.train.files import write_atomic
+from dropmix.train.optimizer import class_weights, learning_rate
 from dropmix.train.outcome import accuracy_summary, environment, write_predictions
 from dropmix.train.plan import batch_slices, stream
-from dropmix.train.schedule import learning_rate
 from dropmix.train.shards import ShardStep
-from dropmix.train.source import evaluation_source, training_source
-from dropmix.train.step import Stepper
+from dropmix.train.source import evaluation_source, normalised, training_source
+from dropmix.train.step import Stepper, build_for
 
 Outcome = Literal["done", "stopped"]
 
@@ -115,24 +114,22 @@ def _train_steps(
     return outcome
 
 
-def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
-    """Make a run's network with fresh weights, for images or for texts."""
-    if isinstance(dataset.train, Texts):
-        return build_text(spec.network, len(dataset.classes), len(dataset.train.words))
-    return build(spec.network, len(dataset.classes), dataset.train.shape[0])
-
-
 class _Run:
     def __init__(self, spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control) -> None:
         self.spec, self.folder, self.dataset, self.device, self.control = spec, folder, dataset, device, control
-        self.images = training_source(dataset, spec.data, device, control.loaders)
-        self.target = dataset.validation or dataset.test
-        self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(spec.seed, "init").initial_seed())
             model = build_for(spec, dataset)
+        if spec.data.normalize == "network":
+            self.dataset = dataset = normalised(dataset, *normalisation(spec.network, model))
+        self.images = training_source(dataset, spec.data, device, control.loaders, spec.train.balance)
+        self.target = dataset.validation or dataset.test
+        self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
+        if spec.train.balance == "weights":
+            counts = torch.bincount(self.images.labels.cpu(), minlength=len(dataset.classes))
+            self.stepper.class_weights = class_weights(counts).to(device)
         self.batches = batch_slices(len(self.images), spec.train.batch, spec.train.shards)
         self.group, self.leads = control.group, control.group is None or control.group.leads
         self.step, self.loaded = self._step(control.capture)
@@ -152,7 +149,8 @@ class _Run:
             step = ShardStep(self.stepper, self.batches, self.group)
             own = self.group is not None and (self.images.streamed or self.spec.train.mix_within == "shard")
             return step, [step.own_part(batch) for batch in self.batches] if own else self.batches
-        if capture is not None and not self.stepper.noisy:  # a capture would replay the same dropout again
+        # A capture would replay the same dropout again.
+        if capture is not None and self.spec.train.capturable and not self.stepper.noisy:
             return GraphStep(self.stepper, first, capture), self.batches
         return self.stepper.step, self.batches
 
@@ -165,6 +163,8 @@ class _Run:
             return
         self.stepper.model.load_state_dict(found["model"])
         self.stepper.optimizer.load_state_dict(found["optimizer"])
+        if self.stepper.average is not None:
+            self.stepper.average.load_state_dict(found["average"])
         self.place = Place(**found["place"])
         # Sums over several threads round as their number has it: a run keeps the number that it began with.
         torch.set_num_threads(found.get("threads", torch.get_num_threads()))
@@ -181,6 +181,8 @@ class _Run:
             "model": self.stepper.model.state_dict(),
             "optimizer": self.stepper.optimizer.state_dict(),
         }
+        if self.stepper.average is not None:
+            content["average"] = self.stepper.average.state_dict()
         save_checkpoint(self.folder, content)
         self.saved = time.monotonic()
 
@@ -209,7 +211,7 @@ class _Run:
 
     def _epoch(self) -> Generator[None, None, Outcome]:
         spec, place = self.spec, self.place
-        self.stepper.model.train()
+        self.stepper.train_mode()
         # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
         start = place.loss_sum if self.leads else 0.0
         total = torch.tensor(start, dtype=torch.float64, device=self.device)
@@ -223,6 +225,8 @@ class _Run:
                 if save and place.step:
                     self.save()
                 batch = self.batches[place.step]
+                if spec.train.per_step:
+                    self.stepper.set_lr(self._lr(place.epoch, place.step / len(self.batches)))
                 total += self.step(x, y, place.epoch, place.step) * (batch.stop - batch.start)
                 place.step += 1
                 done = place.epoch * len(self.batches) + place.step
@@ -250,8 +254,8 @@ class _Run:
         lines = "".join(json.dumps(r) + "\n" for r in place.rows)
         write_atomic(self.folder / "metrics.jsonl", lines.encode())
 
-    def _lr(self, epoch: int) -> float:
-        return learning_rate(self.spec.train, epoch, vanilla=self.spec.arm.method == "vanilla")
+    def _lr(self, epoch: int, step: float = 0.0) -> float:
+        return learning_rate(self.spec.train, epoch, self.spec.arm.method == "vanilla", step)
 
     def _last_accuracy(self) -> float | None:
         return self.place.accuracies[-1][1] if self.place.accuracies else None
@@ -261,7 +265,7 @@ class _Run:
         return float((self.logits.argmax(1) == self.target_images.labels).double().mean())
 
     def _predict(self) -> Tensor:
-        self.stepper.model.eval()
+        self.stepper.evaluated.eval()
         if self.group is None:
             return torch.cat([self.stepper.predict(x) for _, x in self.target_images.plain()])
         logits = torch.zeros(len(self.target_images), len(self.dataset.classes), device=self.device)
@@ -273,7 +277,7 @@ class _Run:
     def finish(self) -> None:
         spec = self.spec
         digest = write_predictions(self.folder, spec, self.dataset, self.target, self.logits, self.control.keep_logits)
-        weights = {"spec_hash": spec.hash, "network": spec.network, "model": self.stepper.model.state_dict()}
+        weights = {"spec_hash": spec.hash, "network": spec.network, "model": self.stepper.evaluated.state_dict()}
         write_atomic(self.folder / "weights.pt", lambda file: torch.save(weights, file))
         if isinstance(self.dataset.train, Texts) and self.dataset.train.words:
             content = json.dumps(self.dataset.train.words, ensure_ascii=False, indent=0)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-Stream = Literal["init", "order", "augment", "mix", "drop", "noise"]
+Stream = Literal["init", "order", "augment", "mix", "drop", "policy", "noise"]
 
 BLOCK = 256
 """Places of an epoch's order whose draws come from one generator."""
@@ -71,6 +71,23 @@ class EpochPlan:
 def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
     """Order in which an epoch takes `size` training images, int64 (size,)."""
     return torch.randperm(size, generator=stream(seed, "order", epoch))
+
+
+def balanced_order(seed: int, epoch: int, labels: Tensor, power: float) -> Tensor:
+    """Images drawn with replacement, each with a chance in proportion to its class's size to the power -`power`.
+
+    Args:
+        seed, epoch: place in the run.
+        labels: int64 (N,), on the CPU.
+        power: 1 draws all classes alike, 0.5 evens them out half-way.
+    Returns:
+        int64 (N,): as many as there are images.
+    """
+    counts = torch.bincount(labels).double()
+    chances = counts[labels].pow(-power)
+    edges = chances.cumsum(0)
+    drawn = torch.rand(len(labels), generator=stream(seed, "order", epoch), dtype=torch.float64) * edges[-1]
+    return torch.searchsorted(edges, drawn, right=True).clamp_max(len(labels) - 1)
 
 
 def place_draws(seed: int, epoch: int, place: slice, count: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -13,13 +15,16 @@ from dropmix.data.picture import BOX_DRAWS
 from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream, Wanted
+from dropmix.train.augment import Augment, image_seeds
 from dropmix.train.config import Data
-from dropmix.train.plan import EpochPlan, epoch_order, place_draws
+from dropmix.train.plan import EpochPlan, balanced_order, epoch_order, place_draws
 from dropmix.train.tokens import TokenSource
 
 RESIDENT_BATCH = 500
 STREAMED_BATCH = 100
 """Images predicted at a time: of those in files, which are large, fewer."""
+POWERS = {"sampler": 1.0, "sampler-sqrt": 0.5}
+"""How strongly each kind of sampler evens out classes, see `balanced_order`."""
 
 
 class Source(Protocol):
@@ -66,11 +71,15 @@ class ResidentSource:
         dataset: gives mean and deviation.
         data: how training images are augmented; None where no training batches are taken.
         device: where batches are made.
+        balance: as `Train.balance` has it.
     """
 
     streamed = False
 
-    def __init__(self, split: Split, dataset: Dataset, data: Data | None, device: torch.device) -> None:
+    def __init__(
+        self, split: Split, dataset: Dataset, data: Data | None, device: torch.device, balance: str = "none"
+    ) -> None:
+        self.balance, self.augment = balance, Augment(data.augment) if data and data.augment else None
         self.padding, self.flip = (data.crop_padding, data.flip) if data else (0, False)
         self.store = Resident(split, dataset.mean, dataset.std, device, self.padding, self.flip)
         self.labels = self.store.labels
@@ -82,11 +91,18 @@ class ResidentSource:
         self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
     ) -> Generator[tuple[Tensor, Tensor]]:
         # The whole plan goes to the device at once: a copy a step would wait for the device each time.
-        plan = EpochPlan.draw(seed, epoch, len(self), self.padding, self.flip).to(self.labels.device)
+        plan = EpochPlan.draw(seed, epoch, len(self), self.padding, self.flip)
+        if self.balance in POWERS:
+            plan = replace(plan, index=balanced_order(seed, epoch, self.labels.cpu(), POWERS[self.balance]))
+        plan = plan.to(self.labels.device)
+        seeds = image_seeds(seed, epoch, len(self)) if self.augment else []
         for place in slices[start:]:
             part = plan.part(place)
-            x = self.store.batch(part.index, part.top, part.left, part.flip if self.flip else None)
-            yield x, self.labels[part.index]
+            change, own = None, seeds[place]
+            if self.augment:
+                change = partial(self.augment.pixels, seeds=own)
+            x = self.store.batch(part.index, part.top, part.left, part.flip if self.flip else None, change)
+            yield self.augment.normalised(x, own) if self.augment else x, self.labels[part.index]
 
     def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
         index = torch.arange(len(self), device=self.labels.device)
@@ -103,13 +119,21 @@ class StreamedSource:
         data: how training images are augmented; None where no training batches are taken.
         device: where batches are made.
         loaders: threads that read pictures.
+        balance: as `Train.balance` has it.
     """
 
     streamed = True
 
     def __init__(
-        self, files: Files, dataset: Dataset, data: Data | None, device: torch.device, loaders: int = 1
+        self,
+        files: Files,
+        dataset: Dataset,
+        data: Data | None,
+        device: torch.device,
+        loaders: int = 1,
+        balance: str = "none",
     ) -> None:
+        self.balance, self.augment = balance, Augment(data.augment) if data and data.augment else None
         self.flip, self.colour_jitter = (data.flip, data.colour_jitter) if data else (False, False)
         self.store = Stream(files, dataset.mean, dataset.std, device, loaders)
         self.labels = torch.from_numpy(files.labels).to(device)
@@ -121,19 +145,23 @@ class StreamedSource:
         self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
     ) -> Generator[tuple[Tensor, Tensor]]:
         order = epoch_order(seed, epoch, len(self))
+        if self.balance in POWERS:
+            order = balanced_order(seed, epoch, self.labels.cpu(), POWERS[self.balance])
         labels = self.labels[order.to(self.labels.device)]
-        wanted = (self._wanted(seed, epoch, place, order) for place in slices[start:])
+        seeds = image_seeds(seed, epoch, len(self)) if self.augment else []
+        wanted = (self._wanted(seed, epoch, place, order, seeds[place]) for place in slices[start:])
         with closing(self.store.batches(wanted)) as batches:
             for place, x in zip(slices[start:], batches):
-                yield x, labels[place]
+                yield self.augment.normalised(x, seeds[place]) if self.augment else x, labels[place]
 
-    def _wanted(self, seed: int, epoch: int, place: slice, order: Tensor) -> Wanted:
+    def _wanted(self, seed: int, epoch: int, place: slice, order: Tensor, seeds: list[int]) -> Wanted:
         # All is drawn whatever is used, so that one setting does not shift another's draws.
         draws = place_draws(seed, epoch, place, BOX_DRAWS + 1 + COLOUR_DRAWS)
         box, mirrored, colour = draws.split([BOX_DRAWS, 1, COLOUR_DRAWS], 1)
         flip = (mirrored[:, 0] < 0.5).tolist() if self.flip else None
         shifts = colour_shifts(colour) if self.colour_jitter else None
-        return Wanted(order[place].tolist(), box.tolist(), flip, shifts)
+        change = partial(self.augment.pixels, seeds=seeds) if self.augment else None
+        return Wanted(order[place].tolist(), box.tolist(), flip, shifts, change)
 
     def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
         places = _parts(len(self), STREAMED_BATCH)[first::every]
@@ -146,9 +174,18 @@ def _parts(size: int, batch: int) -> list[slice]:
     return [slice(start, min(start + batch, size)) for start in range(0, size, batch)]
 
 
-def training_source(dataset: Dataset, data: Data, device: torch.device, loaders: int = 1) -> Source:
+def normalised(dataset: Dataset, mean: tuple[float, ...], std: tuple[float, ...]) -> Dataset:
+    """The data set with another mean and deviation; gray images take their mean over the channels."""
+    if dataset.train.shape[0] == 1:
+        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+    return replace(dataset, mean=mean, std=std)
+
+
+def training_source(
+    dataset: Dataset, data: Data, device: torch.device, loaders: int = 1, balance: str = "none"
+) -> Source:
     """The source of a run's training batches; `loaders` threads read pictures that stay in their files."""
-    return _source(dataset.train, dataset, data, device, loaders)
+    return _source(dataset.train, dataset, data, device, loaders, balance)
 
 
 def evaluation_source(split: Split | Files | Texts, dataset: Dataset, device: torch.device, loaders: int = 1) -> Source:
@@ -157,10 +194,15 @@ def evaluation_source(split: Split | Files | Texts, dataset: Dataset, device: to
 
 
 def _source(
-    split: Split | Files | Texts, dataset: Dataset, data: Data | None, device: torch.device, loaders: int
+    split: Split | Files | Texts,
+    dataset: Dataset,
+    data: Data | None,
+    device: torch.device,
+    loaders: int,
+    balance: str = "none",
 ) -> Source:
     if isinstance(split, Texts):
         return TokenSource(split, device)
     if isinstance(split, Files):
-        return StreamedSource(split, dataset, data, device, loaders)
-    return ResidentSource(split, dataset, data, device)
+        return StreamedSource(split, dataset, data, device, loaders, balance)
+    return ResidentSource(split, dataset, data, device, balance)

@@ -3,19 +3,26 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dropmix.data import Dataset
+from dropmix.data.records import Texts
 from dropmix.msda.dropmix import DropMix
 from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
 from dropmix.msda.text.gradient import token_gradient
 from dropmix.nets import hidden_modules
-from dropmix.train.config import RunSpec, Train
-from dropmix.train.plan import stream
+from dropmix.nets.names import is_foreign
+from dropmix.nets.trained import build_trained
+from dropmix.text.networks import build_text
+from dropmix.train.config import RunSpec
+from dropmix.train.optimizer import Average, make_optimizer, set_lr, set_training
+from dropmix.train.plan import batch_slices, stream
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -33,6 +40,20 @@ def bce_of_softmax(logits: Tensor, shares: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax": bce_of_softmax}
 
 
+def logits_of(output: Any) -> Tensor:
+    """The logits of a network's output: a tensor, the first of a tuple, or what has `.logits`.
+
+    Raises:
+        ValueError: it is nothing of these.
+    """
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    output = getattr(output, "logits", output)
+    if not isinstance(output, Tensor):
+        raise ValueError(f"network: expected logits, got {type(output).__name__}. Return a tensor (B, K).")
+    return output
+
+
 def pin(mix: Mix) -> Mix:
     """Return the record with what lies on the host in page-locked memory, from where copies to a GPU do not wait."""
     parts = {field.name: getattr(mix, field.name) for field in fields(mix)}
@@ -40,18 +61,12 @@ def pin(mix: Mix) -> Mix:
     return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()})
 
 
-def make_optimizer(model: nn.Module, train: Train) -> torch.optim.Optimizer:
-    """Return the optimiser that `train.optimizer` names, over all weights of a model."""
-    if train.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), lr=train.lr, weight_decay=train.weight_decay, fused=True)
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=train.lr,
-        momentum=train.momentum,
-        nesterov=train.nesterov,
-        weight_decay=train.weight_decay,
-        fused=True,
-    )
+def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
+    """Make a run's network, for images or for texts; weights that are fresh come from torch's global generator."""
+    if isinstance(dataset.train, Texts):
+        return build_text(spec.network, len(dataset.classes), len(dataset.train.words))
+    known = {"network_sha256": spec.network_sha256, "weights_sha256": spec.weights_sha256}
+    return build_trained(spec.network, spec.weights, len(dataset.classes), dataset.train.shape, known)[0]
 
 
 class Stepper:
@@ -73,7 +88,14 @@ class Stepper:
         self.smoothing = train.label_smoothing
         # PuzzleMix's official code scales its clean loss, cross-entropy, to a loss that is a mean over B x K.
         self.clean_scale = 2 / num_classes if train.loss == "bce-of-softmax" else 1.0
+        self.class_weights: Tensor | None = None
         self.optimizer = make_optimizer(model, train)
+        self.average = Average(model, train.ema) if train.ema else None
+        if train.micro_batch and ("layers" in arm.options or arm.method in ("puzzlemix", "saliencymix")):
+            raise ValueError(
+                f"train.micro_batch: expected a method without a second pass or hidden states, got {arm.method}. "
+                "Leave micro_batch out, or lower train.batch."
+            )
         self.augment = DropMix(
             arm.method,
             arm.rate,
@@ -90,20 +112,30 @@ class Stepper:
         saliency = token_gradient(model, hidden_modules(model)[0]) if tokens else input_gradient(model, autocast=True)
         self.gradient = saliency  # follows the trainer's autocast, as every run so far
         # Dropout draws from the global generator, which a resumed run has in another state: each step seeds its own.
-        self.noisy = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
+        # Networks of others may draw by functions, which no list of modules shows.
+        drops = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
+        self.noisy = drops or spec.network == "efficientnet-lite0" or is_foreign(spec.network)
         self.noise = 0
         # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
         self.places = [model, *hidden_modules(model)[1:]] if hasattr(model, "stages") else [model]
 
     @property
     def lr(self) -> float:
-        """Learning rate of every parameter."""
+        """Learning rate of every parameter whose factor is 1."""
         return self.optimizer.param_groups[0]["lr"]
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of every parameter."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_lr(self.optimizer, lr)
+
+    def train_mode(self) -> None:
+        """Training mode, as the spec has it."""
+        set_training(self.spec.train, self.model)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """What predicts: the averaged weights where there are any, else those that are trained."""
+        return self.model if self.average is None else self.average.model
 
     def step(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
         """Mix, predict, and update the weights.
@@ -152,15 +184,29 @@ class Stepper:
 
     def update(self, x: Tensor, shares: Tensor, mix: Mix) -> Tensor:
         """Forward, loss, backward and optimiser, all on the device; returns the loss as `step` does."""
-        loss = self.backward(x, shares, mix)
+        micro = self.spec.train.micro_batch
+        loss = self.backward(x, shares, mix) if micro is None else self._in_parts(x, shares, micro)
+        if self.spec.train.clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.train.clip)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update()
+        return loss
+
+    def _in_parts(self, x: Tensor, shares: Tensor, most: int) -> Tensor:
+        loss = torch.zeros((), device=x.device)
+        for place in batch_slices(len(x), most):
+            weight = (place.stop - place.start) / len(x)
+            identity = Mix.identity(place.stop - place.start)
+            loss = loss + weight * self.backward(x[place], shares[place], identity, weight)
+            self.noise += 1  # each part drops out by itself
         return loss
 
     def backward(self, x: Tensor, shares: Tensor, mix: Mix, weight: float = 1.0) -> Tensor:
         """Add the gradient of `weight` times the loss to that of the weights; returns the loss as `step` does."""
         with mix_hidden(self.places, mix), self._own_noise(), self._autocast():
-            logits = self.trained(x)
-        loss = self.loss(logits, shares)
+            logits = logits_of(self.trained(x))
+        loss = self.loss(logits, shares if self.class_weights is None else shares * self.class_weights)
         (loss if weight == 1 else loss * weight).backward()
         return loss.detach()
 
@@ -168,11 +214,11 @@ class Stepper:
     def predict(self, x: Tensor) -> Tensor:
         """Return logits (B, K), float32, in eval mode; the caller sets the mode."""
         with self._autocast():
-            return self.model(x).float()
+            return logits_of(self.evaluated(x)).float()
 
     def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         """Input gradient as `input_gradient` returns it, of the loss that the clean one is scaled to."""
-        with self._autocast():
+        with self._own_noise(), self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
 
     @contextmanager

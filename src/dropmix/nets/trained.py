@@ -1,0 +1,53 @@
+"""A network filled with trained weights, which are the ones that were meant."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from dropmix.nets import build
+from dropmix.nets.foreign import file_digest
+from dropmix.nets.weights import load_weights, read_weights, weights_digest
+
+Digests = Mapping[str, str | None]
+
+
+def digests(network: str, weights: str | None) -> dict[str, str | None]:
+    """SHA-256 of a network's file and of its weights, each None where there are none.
+
+    Raises:
+        ValueError: weights that cannot be read or fetched.
+    Example:
+        >>> digests("wrn10-1", None)
+        {'network_sha256': None, 'weights_sha256': None}
+    """
+    found = None if weights is None else weights_digest(weights, network)
+    return {"network_sha256": file_digest(network), "weights_sha256": found}
+
+
+def build_trained(
+    network: str, weights: str | None, num_classes: int, shape: tuple[int, int, int], known: Digests | None = None
+) -> tuple[nn.Module, str]:
+    """Make a network and fill it; weights that are fresh come from torch's global generator.
+
+    Args:
+        network, num_classes: as `build` takes them.
+        weights: as `read_weights` takes them; None leaves all weights fresh.
+        shape: (C, H, W) of the images.
+        known: what `digests` gave when the run was planned.
+    Returns:
+        The network, and a line that says what was loaded, or "".
+    Raises:
+        ValueError: the network's file or the weights are not those of `known`, or do not fit.
+    """
+    if known and any(known.values()):
+        found = digests(network, weights)
+        for field, what in (("network_sha256", network), ("weights_sha256", weights)):
+            if known.get(field) not in (None, found[field]):
+                raise ValueError(
+                    f"{field.partition('_')[0]}: expected {what} of SHA-256 {known[field]}, got {found[field]}. "
+                    "It changed since the run was planned; plan again in another --out."
+                )
+    net = build(network, num_classes, shape[0], shape[1])
+    if weights is None:
+        return net, ""
+    return net, load_weights(net, read_weights(weights, network), weights)

@@ -1,0 +1,146 @@
+"""Augmentation of each image by itself, before mixing, from texts such as "randaugment(2,9)".
+
+Every image has a seed of its own, drawn from a named stream by its place in the epoch: what happens to it depends
+neither on the arm, nor on the batch, nor on where the run was resumed.
+"""
+
+import difflib
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from dropmix.train.plan import stream
+
+Policy = Callable[[Tensor], Tensor]
+
+# Name -> how many numbers it takes, and what they make.
+POLICIES: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
+    "randaugment": ((0, 2), lambda n=2, m=9: v2.RandAugment(int(n), int(m))),
+    "trivialaugment": ((0, 0), v2.TrivialAugmentWide),
+    "autoaugment": ((0, 0), v2.AutoAugment),
+    "augmix": ((0, 1), lambda severity=3: v2.AugMix(int(severity))),
+    "vertical_flip": ((0, 1), lambda p=0.5: v2.RandomVerticalFlip(p)),
+    "rotation": ((1, 1), lambda degrees: v2.RandomRotation(degrees, InterpolationMode.BILINEAR)),
+    "colour_jitter": ((1, 4), v2.ColorJitter),
+    "random_erasing": ((0, 1), lambda p=0.25: v2.RandomErasing(p)),
+}
+AFTER = ("random_erasing",)
+"""Those that work on normalised images: what is erased becomes the mean colour."""
+OF_TIMM = ("rand-", "augmix-", "original", "v0", "3a")
+
+
+class Augment:
+    """Policies of a run, in their order; those of timm and most of torchvision's see uint8 pixels.
+
+    Args:
+        texts: e.g. ("randaugment(2,9)", "random_erasing(0.25)"), or a string of timm such as "rand-m9-mstd0.5-inc1".
+    Raises:
+        ValueError: an unknown policy, or numbers that do not fit it.
+    Example:
+        >>> x = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> Augment(("vertical_flip(1)",)).pixels(x, [1, 2]).shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        made = [_policy(text) for text in texts]
+        self.on_pixels = [policy for policy, after in made if not after]
+        self.on_normalised = [policy for policy, after in made if after]
+
+    def pixels(self, images: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Change images, uint8 (B, C, H, W), each by the draws of its seed."""
+        return _each(self.on_pixels, images, seeds)
+
+    def normalised(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Change normalised images, float (B, C, H, W)."""
+        return _each(self.on_normalised, x, [seed + 1 for seed in seeds])
+
+
+def image_seeds(seed: int, epoch: int, size: int) -> list[int]:
+    """A seed for each place of an epoch's order of `size` images."""
+    return torch.randint(2**62, (size,), generator=stream(seed, "policy", epoch)).tolist()
+
+
+def _each(policies: list[Policy], images: Tensor, seeds: Sequence[int]) -> Tensor:
+    if not policies:
+        return images
+    changed = torch.empty_like(images)
+    with _own_draws() as seed_all:
+        for place, seed in enumerate(seeds):
+            seed_all(seed)
+            image = images[place]
+            for policy in policies:
+                image = policy(image)
+            changed[place] = image
+    return changed
+
+
+@contextmanager
+def _own_draws() -> Iterator[Callable[[int], None]]:
+    """Policies draw from the global generators of torch, Python and NumPy: these stay as they were for all others."""
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002  timm draws from it
+
+    def seed_all(seed: int) -> None:
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+
+    try:
+        yield seed_all
+    finally:
+        torch.set_rng_state(before[0])
+        random.setstate(before[1])
+        np.random.set_state(before[2])  # noqa: NPY002
+
+
+def _policy(text: str) -> tuple[Policy, bool]:
+    if text.startswith(OF_TIMM):
+        return _of_timm(text), False
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
+    name = match[1] if match else text
+    if match is None or name not in POLICIES:
+        near = difflib.get_close_matches(name, POLICIES, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else "A string of timm begins with rand- or augmix-."
+        raise ValueError(f"data.augment: expected one of {', '.join(POLICIES)}, got {text!r}. {hint}")
+    (least, most), make = POLICIES[name]
+    try:
+        numbers = [float(part) for part in (match[2] or "").split(",") if part.strip()]
+    except ValueError:
+        raise ValueError(f"data.augment: expected numbers in {text!r}. Write e.g. randaugment(2,9).") from None
+    if not least <= len(numbers) <= most:
+        raise ValueError(
+            f"data.augment: expected {least} to {most} numbers for {name}, got {len(numbers)} in {text!r}."
+        )
+    try:
+        return make(*numbers), name in AFTER
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"data.augment: expected numbers that {name} takes, got {text!r}: {error}.") from None
+
+
+def _of_timm(text: str) -> Policy:
+    try:
+        from timm.data.auto_augment import auto_augment_transform
+    except ImportError:
+        raise ValueError(
+            f"data.augment: expected timm installed for {text!r}, got none. Run pip install timm."
+        ) from None
+    from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+
+    try:
+        policy = auto_augment_transform(text, {"translate_const": 10, "img_mean": (128, 128, 128)})
+    except (AssertionError, ValueError, KeyError) as error:
+        raise ValueError(f"data.augment: expected a string that timm takes, got {text!r} ({error}).") from None
+
+    def change(image: Tensor) -> Tensor:
+        channels = len(image)
+        changed = pil_to_tensor(policy(to_pil_image(image.cpu()).convert("RGB")))
+        return changed.to(image.device) if channels == 3 else changed[:1].to(image.device)
+
+    return change
