@@ -29,6 +29,7 @@ class Config(BaseModel):
     epochs: int | None = None
     train_per_class: int | None = None
     validation: float | None = None
+    folds: int | None = None
     set: dict[str, Any] = {}
 
 
@@ -68,6 +69,7 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     if chosen.epochs is not None:
         grid = grid.with_settings(_epochs(grid, chosen.epochs))
     paths = {"data.train_per_class": chosen.train_per_class, "data.validation": chosen.validation}
+    paths["data.folds"] = chosen.folds
     grid = grid.with_settings({k: v for k, v in paths.items() if v is not None})
     grid = grid.with_settings(chosen.set | dict(_setting(text) for text in settings))
     changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}

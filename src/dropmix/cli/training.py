@@ -90,12 +90,16 @@ def plain_view() -> Any:
 
 
 def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
-    """The runs with their data's fingerprint filled in, and the data."""
+    """The runs with SHA-256 of their data, network and weights filled in, and the data (of the first run's fold)."""
     from dropmix.grid.data import load_data
+    from dropmix.nets.trained import digests
 
     dataset = load_data(runs[0], data, download)
-    known = runs[0].data.model_copy(update={"fingerprint": dataset.fingerprint, "resized": dataset.resized})
-    return [spec.model_copy(update={"data": known}) for spec in runs], dataset
+    known = {"fingerprint": dataset.fingerprint, "resized": dataset.resized}
+    of_network = digests(runs[0].network, runs[0].weights)
+    return [
+        spec.model_copy(update={"data": spec.data.model_copy(update=known), **of_network}) for spec in runs
+    ], dataset
 
 
 def layout(target: Any, runs: int) -> tuple[int, int]:

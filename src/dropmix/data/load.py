@@ -8,8 +8,17 @@ import numpy as np
 
 from dropmix.data.catalog import Description, describe, locate
 from dropmix.data.files import in_files
-from dropmix.data.records import DataError, Dataset, Source, Split, fingerprint, statistics
-from dropmix.data.stratify import check_arguments, split_rows
+from dropmix.data.records import (
+    DataError,
+    Dataset,
+    Source,
+    Split,
+    fingerprint,
+    fingerprint_of_folds,
+    pooled,
+    statistics,
+)
+from dropmix.data.stratify import check_arguments, fold_rows, split_rows
 
 
 def load(
@@ -22,6 +31,8 @@ def load(
     seed: int = 0,
     size: int | None = None,
     resized_crop: bool = False,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Dataset:
     """Read a data set into memory, or, for random-resized crops, list its files.
 
@@ -38,6 +49,8 @@ def load(
         size: pictures are resized (shorter side) and cut (centre) to a square of so many pixels; None where
             all have one size.
         resized_crop: leave the pictures in their files, since each crop needs the whole one; `size` is the crops'.
+        folds: cut all pictures, train and test, into so many stratified parts, see `fold_rows`.
+        fold: the part that becomes the test split.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
         of the training images kept. Of files: three channels, and ImageNet's mean and deviation.
@@ -52,6 +65,8 @@ def load(
     known = describe(name)
     source = open_source(name, known, locate(name, path), download, size)
     check_source(source, known)
+    if folds is not None:
+        return load_fold(name, source, known, size, seed, folds, fold, resized_crop)
     train, held_out = split_rows(
         source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
     )
@@ -73,6 +88,29 @@ def load(
         fingerprint=fingerprint(name, source.classes, splits),
         superclasses=source.superclasses,
         validation=splits.get("validation"),
+    )
+
+
+def load_fold(
+    name: str, source: Source, known: Description, size: int | None, seed: int, folds: int, fold: int, in_files: bool
+) -> Dataset:
+    """The data set whose test split is one of the folds of all pictures. Arguments as for `load`."""
+    if in_files:
+        raise DataError("load: expected folds of pictures in memory, got resized_crop. Set resized_crop=false.")
+    rows = pooled(source)
+    train, test = fold_rows(rows.labels, rows.ids, source.classes, folds, fold, seed)
+    splits = drop_gray({"train": rows.read(train), "test": rows.read(test)})
+    check_shapes(name, splits, size)
+    mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
+    return Dataset(
+        name=f"{name} (test: part {fold + 1} of {folds} of all pictures)",
+        train=splits["train"],
+        test=splits["test"],
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint_of_folds(name, source.classes, splits),
+        superclasses=source.superclasses,
     )
 
 

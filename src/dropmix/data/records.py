@@ -211,3 +211,41 @@ def fingerprint(name: str, classes: list[str], splits: dict[str, Split]) -> str:
         for part in (split.labels.astype(np.int64), ids, split.images):
             digest.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part)
     return digest.hexdigest()
+
+
+def pooled(source: Source) -> Rows:
+    """Train and test pictures of a source as one split, in that order.
+
+    Ids that stand in both splits get the split's name in front.
+    """
+    train, test = source.train, source.test
+    ids = [train.ids, test.ids]
+    if train.ids.dtype.kind != test.ids.dtype.kind or len(np.intersect1d(ids[0], ids[1])):
+        ids = [np.array([f"{name}/{i}" for i in part]) for name, part in zip(("train", "test"), ids)]
+
+    def pixels(rows: np.ndarray) -> np.ndarray:
+        first = rows[rows < len(train.labels)]
+        second = rows[rows >= len(train.labels)] - len(train.labels)
+        parts = [part.pixels(which) for part, which in ((train, first), (test, second)) if len(which)]
+        if len({part.shape[1:] for part in parts}) > 1:
+            raise DataError(
+                f"{source.name}: expected pictures of one size in train and test, got "
+                f"{' and '.join('x'.join(map(str, part.shape[2:0:-1])) for part in parts)}. Set data.size."
+            )
+        return np.concatenate(parts)
+
+    root = train.root if train.root == test.root else None
+    return Rows(np.concatenate([train.labels, test.labels]), np.concatenate(ids), pixels, root)
+
+
+def fingerprint_of_folds(name: str, classes: list[str], splits: dict[str, Split]) -> str:
+    """SHA-256 (hex) over names, and label, id and pixels of each picture by id: the same for each fold."""
+    rows = [
+        (str(i), f"{label}/".encode() + hashlib.sha256(np.ascontiguousarray(image).data).digest())
+        for split in splits.values()
+        for i, label, image in zip(split.ids.tolist(), split.labels.tolist(), split.images)
+    ]
+    digest = hashlib.sha256(repr((name, classes, "folds")).encode())
+    for i, content in sorted(rows):
+        digest.update(i.encode(errors="surrogateescape") + b"\0" + content)
+    return digest.hexdigest()

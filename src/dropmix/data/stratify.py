@@ -1,4 +1,6 @@
-"""Stratified choices of rows: so many of each class, and a fraction of each class."""
+"""Stratified choices of rows: so many of each class, a fraction of each class, and folds."""
+
+import hashlib
 
 import numpy as np
 
@@ -57,6 +59,43 @@ def split_rows(
         train.append(rows[:wanted])
         held_out.append(rows[len(rows) - aside :])
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(held_out))
+
+
+def fold_rows(
+    labels: np.ndarray, ids: np.ndarray, classes: list[str], folds: int, fold: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to predict, both sorted: each class is cut into equal parts.
+
+    Rows of a class are put in the order of a hash of seed and id, and dealt out in turn: where the rows stand in the
+    source does not matter. Classes begin at folds of their own, so that folds are of one size too.
+
+    Args:
+        labels: int64 (N,), in [0, K).
+        ids: (N,), all different.
+        classes: K names, for messages.
+        folds: K parts, >= 2.
+        fold: which one is predicted, in [0, folds).
+        seed: of the split; has nothing to do with a run's seed.
+    Raises:
+        DataError: a class of one picture, which cannot be trained on and predicted.
+    Example:
+        >>> train, test = fold_rows(np.arange(20) % 2, np.arange(20), ["a", "b"], folds=5, fold=0)
+        >>> len(train), len(test)
+        (16, 4)
+    """
+    keys = np.array([hashlib.sha256(f"{seed}/{i}".encode()).hexdigest() for i in ids.tolist()])
+    part = np.empty(len(labels), np.int64)
+    start = 0
+    for label, name in enumerate(classes):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < 2:
+            raise DataError(
+                f"folds: expected at least 2 pictures of each class, got {len(rows)} of {name!r}. "
+                "Add pictures or remove the class."
+            )
+        part[rows[np.argsort(keys[rows])]] = (start + np.arange(len(rows))) % folds
+        start += len(rows)
+    return np.flatnonzero(part != fold), np.flatnonzero(part == fold)
 
 
 def check_arguments(

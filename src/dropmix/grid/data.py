@@ -29,4 +29,6 @@ def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Datase
         seed=data.split_seed,
         size=data.size,
         resized_crop=data.resized_crop,
+        folds=data.folds,
+        fold=data.fold or 0,
     )

@@ -15,6 +15,7 @@ import torch
 
 from dropmix.data import DATASETS, Dataset, Split
 from dropmix.nets import build, flops
+from dropmix.nets.names import is_foreign
 from dropmix.train.config import Arm, Data, RunSpec, Schedule
 from dropmix.train.executor import cuda_graphs
 from dropmix.train.loop import Control, train_steps
@@ -113,8 +114,8 @@ def saliency_share(arm: Arm) -> float:
 def forward_flops(network: str, sizes: Sizes) -> int:
     """Of one image."""
     height, width, channels = sizes.shape
-    with torch.device("meta"):
-        return flops(build(network, sizes.classes, channels), (channels, height, width))
+    with torch.device("cpu" if is_foreign(network) else "meta"):  # others' networks may look at their numbers
+        return flops(build(network, sizes.classes, channels, height), (channels, height, width))
 
 
 def speed(spec: RunSpec, sizes: Sizes, device: torch.device) -> Speed:
@@ -137,7 +138,7 @@ def timed_spec(spec: RunSpec, sizes: Sizes, device: torch.device, most: float = 
         "train": spec.train.model_copy(update=long),
         "data": Data(name=spec.data.name, crop_padding=spec.data.crop_padding, flip=spec.data.flip),
     }
-    return spec.model_copy(update=changes)
+    return spec.model_copy(update={**changes, "weights": None, "weights_sha256": None})
 
 
 @cache
@@ -165,7 +166,7 @@ def step_seconds(specs: Sequence[RunSpec], sizes: Sizes, device: torch.device, s
 def look_seconds(spec: RunSpec, sizes: Sizes, device: torch.device) -> float:
     """Median seconds of an image's prediction."""
     height, width, channels = sizes.shape
-    net = build(spec.network, sizes.classes, channels).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    net = build(spec.network, sizes.classes, channels, height).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     stepper = Stepper(spec, net.eval(), sizes.classes, (0.5,) * channels, (0.5,) * channels)
     x = torch.rand(spec.train.batch, channels, height, width, device=device)
     x = x.contiguous(memory_format=torch.channels_last)

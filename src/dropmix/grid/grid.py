@@ -59,10 +59,20 @@ class Grid(Frozen):
 
     @property
     def runs(self) -> list[RunSpec]:
-        """Specs of all runs, seed by seed, so that what is done first is a smaller grid that can be read."""
+        """Specs of all runs, seed by seed and fold by fold, so that what is done first is a smaller grid that can be
+        read, and a worker changes its images seldom."""
         arms = self.arms
         seeds = range(self.first_seed, self.first_seed + self.seeds)
-        return [self.base.model_copy(update={"arm": arm, "seed": seed}) for seed in seeds for arm in arms]
+        data = self.base.data
+        parts = [data]
+        if data.folds and data.fold is None:
+            parts = [data.model_copy(update={"fold": fold}) for fold in range(data.folds)]
+        return [
+            self.base.model_copy(update={"arm": arm, "seed": seed, "data": part})
+            for seed in seeds
+            for part in parts
+            for arm in arms
+        ]
 
     def with_settings(self, settings: dict[str, Any]) -> "Grid":
         """Return this grid with settings of its base changed.

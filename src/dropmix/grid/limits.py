@@ -66,7 +66,7 @@ def traffic(network: str, sizes: Sizes, batch: int, precision: str) -> Traffic:
     """
     height, width, channels = sizes.shape
     with torch.device("meta"):
-        net = build(network, sizes.classes, channels)
+        net = build(network, sizes.classes, channels, height)
         x, y = torch.empty(batch, channels, height, width), torch.empty(batch, sizes.classes)
     with _Counter() as counter:
         F.cross_entropy(net(x), y).backward()

@@ -169,7 +169,7 @@ def check_same_grid(out: Path, spec: Spec) -> None:
     for run in scan(out):
         if run.spec is not None and run.spec.group != spec.group:
             here, there = _flat(spec), _flat(run.spec)
-            keys = [k for k in sorted(here | there) if here.get(k) != there.get(k)]
+            keys = [k for k in sorted(here | there) if here.get(k) != there.get(k) and k != "data.fold"]
             shown = ", ".join(f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:3])
             raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
 

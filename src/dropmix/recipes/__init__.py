@@ -17,6 +17,7 @@ RECIPES: dict[str, str] = {
     "cifar100-resnet18": "dropmix.recipes.cifar100:resnet18",
     "cifar10-resnet18": "dropmix.recipes.cifar10:resnet18",
     "imagenet-resnet50": "dropmix.recipes.imagenet:resnet50",
+    "finetune": "dropmix.recipes.finetune:finetune",
     "banking77": "dropmix.recipes.text:banking77",
     "clinc150": "dropmix.recipes.text:clinc150",
     "clinc150-imbalanced": "dropmix.recipes.text:clinc150_imbalanced",

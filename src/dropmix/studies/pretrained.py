@@ -13,7 +13,6 @@ from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
-from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data

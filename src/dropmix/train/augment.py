@@ -126,15 +126,20 @@ def _policy(text: str) -> tuple[Policy, bool]:
 
 def _of_timm(text: str) -> Policy:
     try:
-        from timm.data.auto_augment import auto_augment_transform
+        from timm.data import auto_augment
     except ImportError:
         raise ValueError(
             f"data.augment: expected timm installed for {text!r}, got none. Run pip install timm."
         ) from None
     from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
+    for section in text.split("-")[1:] if text.startswith(("rand-", "augmix-")) else []:
+        if not re.fullmatch(r"(m|n|p|w|d|b|a|t|inc|mmax|mstd)(\d+(\.\d+)?|inf)", section):  # timm passes over others
+            raise ValueError(f"data.augment: expected a string that timm takes, got {text!r}. Mend {section!r}.")
     try:
-        policy = auto_augment_transform(text, {"translate_const": 10, "img_mean": (128, 128, 128)})
+        makers = {"rand-": auto_augment.rand_augment_transform, "augmix-": auto_augment.augment_and_mix_transform}
+        make = next((m for start, m in makers.items() if text.startswith(start)), auto_augment.auto_augment_transform)
+        policy = make(text, {"translate_const": 10, "img_mean": (128, 128, 128)})
     except (AssertionError, ValueError, KeyError) as error:
         raise ValueError(f"data.augment: expected a string that timm takes, got {text!r} ({error}).") from None
 

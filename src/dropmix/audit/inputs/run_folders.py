@@ -15,11 +15,11 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.files import prepare, read_path, sha256
 from dropmix.audit.inputs.given import Reading
-from dropmix.audit.inputs.merge import unify
+from dropmix.audit.inputs.merge import pool_folds, unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
 LEFT_OUT = "A damaged run was left out: {}"
-NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
+NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)(-f\d+)?-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
 OURS = {"report", "figures", "label-information", "paper"}  # written beside the runs by our own commands
 
 
@@ -38,8 +38,22 @@ class Run:
 
     @property
     def setting(self) -> str:
-        """Everything but arm and seed, as text: what makes a group."""
-        return json.dumps({k: v for k, v in self.spec.items() if k not in ("arm", "seed")}, sort_keys=True)
+        """Everything but arm, seed and fold, as text: what makes a group."""
+        content = {k: v for k, v in self.spec.items() if k not in ("arm", "seed")}
+        if self.fold is not None:
+            content["data"] = {k: v for k, v in content["data"].items() if k != "fold"}
+        return json.dumps(content, sort_keys=True)
+
+    @property
+    def fold(self) -> int | None:
+        """Which part of the pictures it predicted, where a set was cut into folds."""
+        data = self.spec.get("data")
+        return data.get("fold") if isinstance(data, dict) else None
+
+    @property
+    def folds(self) -> int:
+        """Into how many parts the pictures were cut; 1 where they were not."""
+        return 1 if self.fold is None else int(self.spec["data"]["folds"])
 
 
 def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
@@ -113,6 +127,10 @@ def _is_of(folder: str, spec: dict) -> bool:
     if not named:
         return True
     unnamed = {**spec, "arm": {key: value for key, value in spec["arm"].items() if key != "name"}}
+    if spec.get("weights_sha256") and spec.get("weights") != "pretrained":
+        unnamed["weights"] = "file"  # by its content, not by its path; so is a network's file
+    if spec.get("network_sha256"):
+        unnamed["network"] = str(spec["network"]).rpartition(":")[2]
     digests = [
         hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode(errors="replace")).hexdigest()
         for content in (spec, unnamed)
@@ -162,8 +180,9 @@ def read_arms(
     Raises:
         AuditError: one seed with two results.
     """
-    parts: dict[str, dict[int, Predictions]] = {}
+    parts: dict[str, dict[int, dict[int | None, Predictions]]] = {}
     notes = []
+    folds = max((run.folds for run in runs), default=1)
     for run in runs:
         try:
             part = _read_run(run, root, classes, topk)
@@ -171,9 +190,10 @@ def read_arms(
             notes.append(LEFT_OUT.format(clip(error, 400)))
             continue
         seed = int(part.seeds[0])
-        held = parts.setdefault(run.arm, {}).get(seed)
+        of_seed = parts.setdefault(run.arm, {}).setdefault(seed, {})
+        held = of_seed.get(run.fold)
         if held is None:
-            parts[run.arm][seed] = part
+            of_seed[run.fold] = part
         elif held.sources[0]["sha256"] == part.sources[0]["sha256"]:
             notes.append(f"{run.path.name} repeats a run of {run.arm}, seed {seed}, and was left out.")
         else:
@@ -183,7 +203,18 @@ def read_arms(
             )
     arms = {}
     for name in sorted(parts, key=lambda n: (n != BASELINE, n)):
-        arms[name] = merge_seeds([parts[name][s] for s in sorted(parts[name])], intersect)
+        whole = {seed: found for seed, found in sorted(parts[name].items()) if len(found) == folds}
+        notes += [
+            f"Seed {seed} of {name} has {len(found)} of {folds} folds and was left out."
+            for seed, found in sorted(parts[name].items())
+            if seed not in whole
+        ]
+        if whole:
+            arms[name] = merge_seeds([pool_folds([*found.values()]) for found in whole.values()], intersect)
+    if folds > 1 and arms:
+        notes.append(f"Predictions of {folds} folds were pooled: every picture is predicted once per seed.")
+    if not arms:
+        raise AuditError(f"{root}: expected all {folds} folds of a seed, got none. Run the grid to its end.")
     return dict(zip(arms, unify(list(arms.values())))), notes
 
 

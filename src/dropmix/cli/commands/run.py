@@ -27,6 +27,9 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="Length; milestones of a step schedule move along.")] = None,
     train_per_class: Annotated[int | None, typer.Option(help="Train on so many images of each class.")] = None,
     validation: Annotated[float | None, typer.Option(help="Share of train that is predicted instead of test.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cut all images into K parts, predict each by a run of its own.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, e.g. train.lr=0.1; may be repeated.")
     ] = None,
@@ -66,6 +69,7 @@ def run(
         "epochs": epochs,
         "train_per_class": train_per_class,
         "validation": validation,
+        "folds": folds,
     }
     from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
 

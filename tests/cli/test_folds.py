@@ -1,0 +1,35 @@
+"""Folds through the command line: every image predicted once per seed, by a run that did not train on it."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+
+def test_folds_are_pooled_for_the_audit(dropmix, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    command = ("run", "digits", "--folds", 3, "--seeds", 2, "--epochs", 1, "--rates", 0, "--out", "g", "--workers", 1)
+    status, out, err = dropmix(*command)
+    assert status == 0, err
+    assert "12 of 12 runs done" in out
+    files = sorted((tmp_path / "g").glob("vanilla-s0-f*/predictions.parquet"))
+    ids = np.concatenate([pq.read_table(file)["example_id"].to_numpy() for file in files])
+    assert len(files) == 3
+    assert len(np.unique(ids)) == len(ids) == 1797
+    status, out, err = dropmix("audit", "g", "--out", "a")
+    assert status == 0, err
+    (found,) = (tmp_path / "a").rglob("audit.json")
+    text = found.read_text()
+    assert "Predictions of 3 folds were pooled" in text
+    assert json.loads(text)["settings"] is not None
+    status, out, err = dropmix(*command)
+    assert "12 of 12 runs done" in out
+    shutil_left = next((tmp_path / "g").glob("cutmix-s1-f2-*"))
+    (shutil_left / "done").unlink()
+    status, out, err = dropmix("audit", "g", "--out", "b")
+    assert status == 0, err
+    assert (
+        "Seed 1 of cutmix has 2 of 3 folds and was left out" in next((tmp_path / "b").rglob("audit.json")).read_text()
+    )
