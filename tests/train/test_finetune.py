@@ -11,9 +11,8 @@ from dropmix.data import Dataset
 from dropmix.nets import build
 from dropmix.train.config import Arm, Schedule
 from dropmix.train.loop import Control, train_run
-from dropmix.train.optimizer import Average, class_weights, make_optimizer
+from dropmix.train.optimizer import Average, class_weights, learning_rate, make_optimizer
 from dropmix.train.plan import balanced_order
-from dropmix.train.schedule import learning_rate
 
 from .toy import make_dataset, make_spec
 

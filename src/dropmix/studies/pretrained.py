@@ -13,6 +13,7 @@ from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import ENDINGS, list_images, subfolders
+from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data
@@ -54,6 +55,8 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
             raise ValueError(f"{run}: expected a finished run with {name}, got none there. Name a run's folder.")
     spec = RunSpec.from_json((run / "spec.json").read_bytes())
     found = load_data(spec, None if images is None else str(images))
+    if isinstance(found.test, Texts):
+        raise ValueError(f"{run}: expected a run on images, got one on texts. Name another run.")
     if found.fingerprint != spec.data.fingerprint:
         raise ValueError(
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
@@ -63,11 +66,13 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
     model.load_state_dict(held["model"])
     if spec.data.normalize == "network":
         found = normalised(found, *normalisation(spec.network, model))
-    if isinstance(found.test, Files):
-        test = Stream(found.test, found.mean, found.std, device)
+    split = found.test
+    assert not isinstance(split, Texts)
+    if isinstance(split, Files):
+        test = Stream(split, found.mean, found.std, device)
     else:
-        test = Resident(found.test, found.mean, found.std, device)
-    return Question(test.batch, found.test.labels, _predict(model, device), found.classes)
+        test = Resident(split, found.mean, found.std, device)
+    return Question(test.batch, split.labels, _predict(model, device), found.classes)
 
 
 def of_pictures(
