@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -204,3 +205,24 @@ def _check_labels(lead: Predictions, arm: Predictions) -> None:
             f"{_label(lead)} and {_label(arm)}: expected one label per example, got differing ones for example_id "
             f"{first(ids)} (the first: {clip(one)} and {clip(other)}). Audit arms of one test set."
         )
+
+
+def pool_folds(parts: Sequence[Predictions]) -> Predictions:
+    """One seed's predictions from its folds, which predict different pictures, sorted by id.
+
+    Raises:
+        AuditError: a picture that two folds predict.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    lead = parts[0]
+
+    def joined(key: str) -> Any:
+        held = [getattr(part, key) for part in parts]
+        if any(value is None for value in held):
+            return None
+        return np.concatenate(held, axis=0 if key in ("labels", "example_id") else 1)
+
+    arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "p_true", "p_max", "topk")}
+    sources = tuple(source for part in parts for source in part.sources)
+    return sort_by_id(replace(lead, **arrays, sources=sources), f"folds of {lead.arm}")

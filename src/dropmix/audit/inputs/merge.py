@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.predictions import Predictions
 
 
@@ -152,24 +150,3 @@ def _together(parts: Sequence[Predictions]) -> Predictions:
         sources=tuple(s for p in parts for s in p.sources),
         notes=tuple(dict.fromkeys((*(n for p in parts for n in p.notes), note))),
     )
-
-
-def pool_folds(parts: Sequence[Predictions]) -> Predictions:
-    """One seed's predictions from its folds, which predict different pictures, sorted by id.
-
-    Raises:
-        AuditError: a picture that two folds predict.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    lead = parts[0]
-
-    def joined(key: str) -> Any:
-        held = [getattr(part, key) for part in parts]
-        if any(value is None for value in held):
-            return None
-        return np.concatenate(held, axis=0 if key in ("labels", "example_id") else 1)
-
-    arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "p_true", "p_max", "topk")}
-    sources = tuple(source for part in parts for source in part.sources)
-    return sort_by_id(replace(lead, **arrays, sources=sources), f"folds of {lead.arm}")

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.align import merge_seeds
+from dropmix.audit.inputs.align import merge_seeds, pool_folds
 from dropmix.audit.inputs.files import prepare, read_path, sha256
 from dropmix.audit.inputs.given import Reading
-from dropmix.audit.inputs.merge import pool_folds, unify
+from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
 LEFT_OUT = "A damaged run was left out: {}"
