@@ -117,3 +117,19 @@ def test_relative_imports_are_resolved(tmp_path: Path) -> None:
     path.write_text("from .a import b\nfrom ..grid import local\ndef f():\n    import torch\nM = 'dropmix.data.x:y'\n")
     ours = {"dropmix.audit.a", "dropmix.audit.a.b", "dropmix.grid", "dropmix.grid.local", "dropmix.data.x:y"}
     assert imports(path, "dropmix.audit") == ours | {"torch"}
+
+
+def test_front_doors_name_modules_that_exist() -> None:
+    """Every package's docstring says in which order to read it."""
+    for front in (SRC / "dropmix").rglob("__init__.py"):
+        if front.parent.name in ("dropmix", "commands"):
+            continue
+        doc = ast.get_docstring(ast.parse(front.read_text(encoding="utf-8"))) or ""
+        assert "Read in this order: " in doc, f"{front}: say in which order to read"
+        order = doc.split("Read in this order: ")[1].split("\n\n")[0]
+        named = re.findall(r"`([a-z_0-9]+)`", order)
+        assert len(named) >= 2, front
+        missing = [
+            name for name in named if not ((front.parent / f"{name}.py").exists() or (front.parent / name).is_dir())
+        ]
+        assert not missing, f"{front}: names {missing}"

@@ -1,5 +1,9 @@
 """Which classes an augmentation hurts, by how much, and whether that is more than noise.
 
+Read in this order: `api` (two functions), `inputs` (predictions of any program), `measures` (what is counted),
+`inference` (what can be concluded), `comparison` (one arm against its baseline), `result` (what an audit holds),
+`verdict` (the answer in words), `fail_rule` (the answer for a script), `rate_choice`.
+
     >>> from dropmix.audit import audit_predictions
     >>> audit = audit_predictions(([0, 0, 1, 1], [0, 0, 1, 0]), ([0, 0, 1, 1], [0, 1, 1, 1]))
     >>> audit.summary["n_degraded"], audit.summary["n_improved"], audit.summary["gain"]

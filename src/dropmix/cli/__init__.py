@@ -1,4 +1,8 @@
-"""The command line: the only package that sees all others. Heavy imports stay inside commands."""
+"""The command line: the only package that sees all others. Heavy imports stay inside commands.
+
+Read in this order: `app` (the application), `commands` (one per file), `options` (options to a grid), `training` and
+`reporting` (what commands share), `launch`, `errors` (one line and an exit status).
+"""
 
 from importlib import import_module
 

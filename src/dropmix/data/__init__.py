@@ -1,5 +1,8 @@
 """Data sets by name, from packages, files and folders, in memory or left in their files; no torch is imported here.
 
+Read in this order: `load` (a name to a data set), `records` (what a data set is), `catalog` (the names), then the
+readers `digits`, `idx`, `cifar`, `folder` and `parquet`, and `resident` and `stream` (batches).
+
 `dropmix.data.resident` and `dropmix.data.stream` make batches of them with torch.
 """
 

@@ -1,5 +1,7 @@
 """Networks by name: wide residual, pre-activation residual and residual networks.
 
+Read in this order: `names`, `wide_resnet`, `preact_resnet`, `resnet`.
+
 `NETWORKS` and `check_name` need no torch; `build` makes a network. Every network made here takes float
 images (B, C, H, W) of 8 x 8 to 224 x 224 pixels, in either memory format, to logits (B, K), and has
 `stages`, the blocks of its body in order. Networks of timm, torchvision or a file of the user are built too;

@@ -1,1 +1,5 @@
+"""Questions that need training and audit together, or simulated studies.
 
+Read in this order: `simulate` (studies with known truth), `floor`, `against_itself` (an arm against its own seeds),
+`rate_optimism`, `gallery` (pictures of methods), `label_information`, `label_files` and `pretrained`.
+"""
