@@ -1,12 +1,11 @@
-"""The verdict, and rules for continuous integration."""
+"""The verdict: every sentence true, none against another, nothing that cannot be acted on."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dropmix.audit import AuditError, audit_predictions, fail_if, verdict
+from dropmix.audit import audit_predictions, verdict
 from dropmix.audit.arm_names import arm_title
 from dropmix.studies.simulate import World, simulate
 
@@ -19,107 +18,103 @@ def audit_of(change, m=60, seeds=(5, 5), **more):
     return audit_predictions(base, {"mixup": treated}, refits=40, **more)
 
 
-def test_verdict_has_the_numbers():
-    change = np.where(np.arange(60) < 8, -0.1, 0.03)
-    audit = audit_of(change)
-    text = verdict(audit.only)
-    s = audit.summary
-    assert text.startswith(("Mixup gains ", "Mixup loses "))
-    assert f"{abs(100 * s['gain']):.1f} points" in text
-    assert f"{s['n_degraded']} of 60 classes look worse" in text
-    assert f"about {s['floor_n_degraded']:.0f} [" in text
-    assert "would if all changed alike" in text
-    estimated = re.search(r"An estimated (\d+) \[(\d+), (\d+)\] truly are worse by more than 0.5 points", text)
-    assert estimated is not None
-    assert int(estimated[2]) <= int(estimated[1]) <= int(estimated[3])
-    named = {int(number) for number in re.findall(r"class (\d+)", text)}
-    assert named
-    assert named <= set(range(8))
-    assert "No evidence" not in text
+def test_a_hurt_class_comes_first_with_its_name_and_number():
+    audit = audit_of(np.where(np.arange(60) < 8, -0.15, 0.03))
+    text, s = verdict(audit.only), audit.summary
+    hurt = [row for row in audit.only.rows() if row["decision"] == "hurt"]
+    worst = min(hurt, key=lambda row: row["recall_change"])
+    assert text.startswith(f"Do not ship: {len(hurt)} classes lost more than 1 point: {worst['class']} (")
+    assert f"{worst['class']} ({100 * worst['recall_change']:+.1f})" in text
+    assert f"({100 * s['gain']:+.1f} points)" in text
+    assert f"Guaranteed at 95 %: {s['n_hurt_low']} to {s['n_hurt_high']} of 60 classes are hurt." in text
+    assert f"{s['n_degraded']} of 60 classes have a lower mean recall; about {s['floor_n_degraded']:.0f} would" in text
+    assert "Classes changed unequally, by more than noise" in text
 
 
-def test_a_common_loss_reads_as_well_as_a_gain():
-    text = verdict(audit_of(np.asarray(-0.08)).only)
-    assert text.count("Mixup loses ") == 1
-    assert "would if all changed alike" in text
-    assert "chance" not in text
-    assert "gained" not in text
+def test_a_gain_of_every_class_ships():
+    text = verdict(audit_of(np.asarray(0.12), m=8, seeds=(10, 10)).only)
+    assert text.startswith("Ship: every class that can be judged lost no more than 1 point.")
+
+
+def test_protected_classes_are_what_counts():
+    names = [f"class {i}" for i in range(60)]
+    change = np.where(np.arange(60) < 5, 0.1, 0.0)
+    shipped = audit_of(change, protect=names[:3])
+    assert verdict(shipped.only).startswith("Ship: all 3 protected classes lost no more than 1 point")
+    open_ = audit_of(change, protect=[names[0], names[30]])
+    assert verdict(open_.only).startswith("Undecided: class 30 is not shown to be safe.")
+
+
+def test_tolerances_of_classes_are_not_averaged_in_words():
+    audit = audit_of(np.where(np.arange(60) < 8, -0.2, 0.0), tolerance={"class 0": 0.05})
+    assert audit.summary["tolerance"] is None
+    assert "own" in audit.only.reasons["tolerance"]
+    assert "lost more than" in verdict(audit.only)
+
+
+def test_identical_arms_changed_nothing():
+    labels = np.repeat(np.arange(30), 40)
+    rng = np.random.default_rng(0)
+    pred = np.where(rng.random((3, len(labels))) < 0.7, labels, (labels + 1) % 30)
+    audit = audit_predictions({"labels": labels, "pred": pred}, {"again": {"labels": labels, "pred": pred}}, refits=0)
+    text, s = verdict(audit.only), audit.summary
+    assert text.startswith("Undecided: nothing changed, both arms predict the same.")
+    assert (s["n_hurt_low"], s["n_hurt"], s["n_called"], s["n_degraded_estimate"]) == (0, 0, 0, None)
+    assert "unequally" not in text
 
 
 @pytest.mark.parametrize("arm", ["cutmix", "cutmix r=0.4", "in-house"])
 def test_arms_are_spelt_as_in_the_report(arm):
     labels = [0] * 50 + [1] * 50
     audit = audit_predictions((labels, labels), {arm: (labels, labels[::-1])}, refits=0)
-    assert f" {arm_title(arm)} loses " in f" {verdict(audit.only)}"
+    assert f" {arm_title(arm)}: accuracy 100.0 to 0.0 %" in verdict(audit.only)
 
 
-def test_verdict_says_first_that_there_is_no_evidence():
-    text = verdict(audit_of(np.asarray(0.0)).only)
-    assert text.startswith("No evidence of class dependency")
-    assert "No single class can be named" in text
-
-
-@pytest.mark.parametrize(("m", "seeds"), [(5, (5, 5)), (5, (1, 1)), (60, (1, 1)), (60, (2, 3)), (1, (2, 2))])
+@pytest.mark.parametrize(
+    ("m", "seeds"), [(5, (5, 5)), (5, (1, 1)), (60, (1, 1)), (60, (2, 3)), (1, (2, 2)), (60, (1, 4))]
+)
 def test_verdict_reads_for_every_size(m, seeds):
     text = verdict(audit_of(np.asarray(0.0), m, seeds).only)
     assert "nan" not in text.lower()
     assert "None" not in text
-    assert ("One seed only" in text) == (min(seeds) == 1)
+    assert ("one seed only" in text) == (max(seeds) == 1)
 
 
-def fake(**numbers):
-    return SimpleNamespace(comparisons=[SimpleNamespace(summary=numbers)])
+def contradictions(text: str, s: dict) -> list[str]:
+    """Sentences of a verdict that speak against each other or against the numbers."""
+    opening = [text.startswith(word) for word in ("Do not ship", "Ship", "Undecided")]
+    wrong = [] if sum(opening) == 1 else ["no single decision"]
+    if opening[0] != (s["n_hurt"] > 0):
+        wrong.append("a hurt class and no decision against shipping, or the reverse")
+    if "no class was found to lose" in text and s["n_hurt"]:
+        wrong.append("no class hurt, and some")
+    if "unequally is not shown" in text and "Classes changed unequally" in text:
+        wrong.append("even and uneven")
+    guaranteed = re.search(r"Guaranteed at 95 %: (?:exactly |at most )?(\d+)(?: to (\d+))? of", text)
+    if guaranteed and int(guaranteed[2] or guaranteed[1]) < s["n_hurt_low"]:
+        wrong.append("bounds out of order")
+    return wrong + [word for word in ("truly", "surely", "nan", "None") if word in text]
 
 
-@pytest.mark.parametrize(
-    ("rule", "holds"),
-    [
-        ("n_degraded > 5", False),
-        ("n_degraded >= 5", True),
-        ("gain<-0.01", True),
-        ("gain < -1e-2 and n_degraded == 5", True),
-        ("n_degraded > 5 or gain < 0", True),
-        ("n_degraded > 5 or gain < 0 and n_tied > 0", False),
-        ("(n_degraded > 5 or gain < 0) AND n_tied != 1", True),
-        ("mean_degraded_change < 0", False),
-        ("mean_degraded_change < 0 or n_tied <= 0", True),
-    ],
-)
-def test_rules(rule, holds):
-    audit = fake(n_degraded=5, gain=-0.02, n_tied=0, mean_degraded_change=None, kind="text")
-    assert fail_if(audit, rule) is holds  # type: ignore[arg-type]
+def test_no_verdict_contradicts_itself():
+    """300 studies here; the benchmark reads 3,000."""
+    rng = np.random.default_rng(0)
+    for i in range(300):
+        m, seeds = int(rng.choice([2, 8, 30])), int(rng.integers(1, 5))
+        labels = np.repeat(np.arange(m), int(rng.choice([4, 15, 60])))
+        base = rng.uniform(0.3, 1.0, m)
+        change = rng.choice([0.0, 0.05, -0.1, -0.4]) * (rng.random(m) < rng.choice([0.1, 0.5, 1.0]))
+        made = [
+            np.where(rng.random((s, len(labels))) < (base + c).clip(0, 1)[labels], labels, (labels + 1) % m)
+            for s, c in ((seeds, np.zeros(m)), (int(rng.integers(1, 5)), change))
+        ]
+        audit = audit_predictions(
+            (labels, made[0]), {"mixup": (labels, made[1])}, refits=0, protect=["0"] if i % 2 else []
+        )
+        assert not contradictions(verdict(audit.only), audit.summary), verdict(audit.only)
 
 
-def test_a_rule_holds_if_any_comparison_breaks_it():
-    audit = SimpleNamespace(comparisons=[SimpleNamespace(summary={"n": 1}), SimpleNamespace(summary={"n": 9})])
-    assert fail_if(audit, "n > 5")  # type: ignore[arg-type]
-
-
-UNREADABLE = ["", "n", "n >", "n > x", "n > 5 5", "n > 5 and", "(n > 5", "n > 5)", "n = 5", "__import__('os')"]
-UNREADABLE += ["5 > n", "n > n", "(" * 5000 + "n > 5", "kind > 5"]
-
-
-@pytest.mark.parametrize("rule", UNREADABLE)
-def test_unreadable_rules_are_one_line(rule):
-    with pytest.raises(AuditError) as caught:
-        fail_if(fake(n=5, kind="text"), rule)  # type: ignore[arg-type]
-    assert len(str(caught.value)) < 300
-
-
-def test_unknown_name_gets_the_nearest():
-    with pytest.raises(AuditError, match="Did you mean n_degraded"):
-        fail_if(fake(n_degraded=5), "n_degarded > 5")  # type: ignore[arg-type]
-
-
-def test_no_class_is_named_that_looks_better():
-    audit = audit_of(np.asarray(-0.08), seeds=(2, 2))
-    call, change = np.array(audit.classes["call"]), audit.classes["recall_change"]
-    assert (change[audit.classes["p_degraded"] > 0.9] >= 0).any()  # so that the rule matters here
-    assert (change[call == "degraded"] < 0).all()
-    assert (call == "degraded").sum() > 20
-
-
-def test_many_names_are_not_called_sure():
+def test_many_hurt_classes_are_listed_and_counted():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(40), 50)
 
@@ -128,7 +123,7 @@ def test_many_names_are_not_called_sure():
 
     base = {"labels": labels, "pred": five(np.full(40, 0.8))}
     new = {"labels": labels, "pred": five(np.where(np.arange(40) < 12, 0.5, 0.8))}
-    text = verdict(audit_predictions(base, new, refits=0).only)
-    assert "can be named" in text
-    assert "surely" not in text
-    assert re.search(r"and \d+ more\.", text)
+    audit = audit_predictions(base, new, refits=0)
+    assert re.search(r"and \d+ more\.", verdict(audit.only))
+    assert audit.only.hurt_among([str(i) for i in range(12)])[0] >= 8
+    assert audit.only.hurt_among([str(i) for i in range(12, 40)])[0] == 0

@@ -14,7 +14,7 @@ The package imports no torch. Fractions inside: 0.01 is one percentage point.
 
 from dropmix.audit.api import audit_grid, audit_predictions
 from dropmix.audit.errors import AuditError
-from dropmix.audit.fail_rule import fail_if
+from dropmix.audit.fail_rule import rule_holds
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.verdict import no_evidence, verdict
@@ -26,7 +26,7 @@ __all__ = [
     "Predictions",
     "audit_grid",
     "audit_predictions",
-    "fail_if",
     "no_evidence",
+    "rule_holds",
     "verdict",
 ]

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.audit.comparison import compare
+from dropmix.audit.analysis import Analysis, analyse
+from dropmix.audit.comparison import compose
 from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.counts import Pair, pair
+from dropmix.audit.measures.recall import accuracies
+from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
 from dropmix.audit.result import Audit, Comparison
-from dropmix.audit.settings import Settings
+from dropmix.audit.settings import TOLERANCE, Settings
 from dropmix.audit.several_arms import likeness, likeness_note, rescue
 
 
@@ -39,6 +42,9 @@ def audit_predictions(
     group: str | None = None,
     accept: Any = None,
     encoding: str | None = None,
+    tolerance: float | Mapping[str, float] = TOLERANCE,
+    protect: Sequence[str] = (),
+    drop_seed: Sequence[str] = (),
 ) -> Audit:
     """Compare treated arms with a baseline, class by class.
 
@@ -64,6 +70,10 @@ def audit_predictions(
         group: name of the column (or array) of patients, clips or cameras, whose examples are not independent.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: of CSV files that are not UTF-8, such as "cp1252".
+        tolerance: loss of recall that is tolerated in a class, a fraction (0.01 is one point): one number, or
+            class -> number.
+        protect: names of classes that must not be lost.
+        drop_seed: seeds to leave out, "ARM:SEED", or "SEED" for every arm.
     Returns:
         Audit with one comparison per treated arm.
     Raises:
@@ -75,16 +85,18 @@ def audit_predictions(
         >>> audit_predictions(base, new).classes["status"]
         ['degraded', 'improved']
     """
-    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect)
     reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding)
     base, others = read_roles(baseline, treated, reading)
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
+    (base, *others), notes = _sound([base, *others], drop_seed)
     pairs = [pair(base, arm, None, settings) for arm in others]
-    comparisons = [compare(p, settings, paired) for p in pairs]
+    comparisons = compose([analyse(p, settings, paired) for p in pairs], settings)
+    notes += _outlying(pairs)
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
-    return _audit(comparisons, [base, *others], pairs[0], asked, likeness_note(alike), alike)
+    return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
 
 
 def audit_grid(
@@ -101,6 +113,9 @@ def audit_grid(
     confidence: str = "p_true",
     level: float = 0.9,
     refits: int = 200,
+    tolerance: float | Mapping[str, float] = TOLERANCE,
+    protect: Sequence[str] = (),
+    drop_seed: Sequence[str] = (),
 ) -> Audit:
     """Compare every arm of a folder of runs with its vanilla.
 
@@ -113,24 +128,31 @@ def audit_grid(
         between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
             same method without; the first arm is then the comparison's baseline.
         paired: runs of one seed number share initial weights and order, as in our own grids.
-        fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
+        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed: as in
+            `audit_predictions`.
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
-    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits)
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect)
     runs, notes = find_runs(folder)
     comparisons, alike, used, first_pair = [], [], [], None
     for group, members in group_runs(runs).items():
         arms, more = read_arms(members, Path(folder), None, intersect, topk)
         _check_baseline(folder, group, baseline, arms)
+        sound, said = _sound(list(arms.values()), drop_seed)
+        arms = {arm.arm: arm for arm in sound}
         pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}
-        found = [compare(p, settings, paired, group) for p in pairs.values()]
+        analyses = [analyse(p, settings, paired) for p in pairs.values()]
+        found = compose(analyses, settings, group)
         alike += likeness(list(pairs.values()), found, seed)
-        for plain, second in pairs_by_rate(members) if between == "rates" else between:
-            if plain in arms and second in arms:
-                found.append(_between(arms[plain], arms[second], pairs.get(plain), settings, paired, group))
-        comparisons += found
-        notes += more
+        asked_between = pairs_by_rate(members) if between == "rates" else between
+        second = [
+            _between(arms[one], arms[other], pairs.get(one), settings, paired)
+            for one, other in asked_between
+            if one in arms and other in arms
+        ]
+        comparisons += [*found, *compose(second, settings, group)]
+        notes += [*more, *said, *_outlying(list(pairs.values()))]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
     if first_pair is None:
@@ -148,22 +170,35 @@ def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Mapping
         )
 
 
+def _sound(arms: list[Predictions], dropped: Sequence[str]) -> tuple[list[Predictions], list[str]]:
+    """Arms without the seeds to drop, none with a run given twice; and notes."""
+    dropped = [dropped] if isinstance(dropped, str) else [str(d) for d in dropped]
+    check_dropped(arms, dropped)
+    arms = [without(arm, dropped) for arm in arms]
+    return arms, [note for arm in arms for note in check_copies(arm)]
+
+
+def _outlying(pairs: Sequence[Pair]) -> list[str]:
+    """Notes on seeds of the baseline and of all arms whose accuracy is far off."""
+    if not pairs:
+        return []
+    lead = pairs[0]
+    arms = [lead.baseline, *(p.treated for p in pairs)]
+    counts = [(lead.counts0, lead.sizes), *((p.counts1, p.sizes) for p in pairs)]
+    return outlying(arms, [accuracies(*c) for c in counts])
+
+
 def _between(
-    plain: Predictions, second: Predictions, against: Pair | None, settings: Settings, paired: bool, group: str
-) -> Comparison:
+    plain: Predictions, second: Predictions, against: Pair | None, settings: Settings, paired: bool
+) -> Analysis:
     """A second arm against a first one, with what it gives back of the first one's losses."""
     p = pair(plain, second, None, settings)
-    found = compare(p, settings, paired, group)
-    keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
     held = None
     if against is not None and np.array_equal(against.sizes, p.sizes):
         held = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
-    if held is None:
-        found.leave_out(keys, "it takes two seeds of the baseline and of the first arm")
-    else:
-        for key, value in zip(keys, (held.number, held.lost, held.given_back, held.others)):
-            found.put(key, value, "no class was ever chosen")
-    return found
+    keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
+    numbers = (np.nan,) * 4 if held is None else (held.number, held.lost, held.given_back, held.others)
+    return replace(analyse(p, settings, paired), rescue=dict(zip(keys, numbers)))
 
 
 def _audit(

@@ -1,64 +1,106 @@
-"""Compare one treated arm with a baseline: the paper's measures, then the inference behind them."""
+"""The record that users see of each arm, made once: decisions over all arms together, then every quantity."""
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
+from dropmix.audit.analysis import Analysis
 from dropmix.audit.errors import first
-from dropmix.audit.findings import add_diagnosis, add_inference
+from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, UNDECIDED, decide, overall
+from dropmix.audit.inference.few_classes import mcnemar
+from dropmix.audit.inference.halves import split_check
+from dropmix.audit.inference.infer import Inference
+from dropmix.audit.inference.streams import stream
+from dropmix.audit.inference.variance import Variances
 from dropmix.audit.measures.confidence import class_confidence, confidence_change
+from dropmix.audit.measures.confusion import Diagnosis, diagnose, superclass_changes
 from dropmix.audit.measures.counts import Pair
-from dropmix.audit.measures.degraded import changes, measures, signs
+from dropmix.audit.measures.degraded import measures, signs
 from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
+from dropmix.audit.quantities.classes import CLASSES
+from dropmix.audit.quantities.summary import SUMMARY
+from dropmix.audit.quantities.table import TWIN, tidy
 from dropmix.audit.result import Comparison
 from dropmix.audit.settings import Settings
 
 STATUS = np.array(["tied", "improved", "degraded"], dtype=object)  # index -1 is degraded
+ONE_SEED = (
+    "Both arms have one seed only: noise is judged from examples alone, which misses what a seed does to a whole "
+    "class. Train more seeds before you act on it."
+)
+LONE = "One arm has one seed only: its seed noise is taken from the other arm's seeds."
 
 
-def compare(p: Pair, settings: Settings, paired: bool = False, group: str = "") -> Comparison:
-    """Every measure of one comparison.
+def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> list[Comparison]:
+    """The comparisons of arms that were analysed together, decisions included.
 
     Args:
-        p: two aligned arms.
-        settings: of the audit.
-        paired: whether equal seed numbers mean shared initial weights and order.
+        analyses: one per arm.
+        settings: of the audit; `fdr` is spent once, over all of them.
         group: label for the result.
     """
+    protected = [a.protected for a in analyses]
+    if not analyses:
+        return []
+    words = [decide([a.found[i].tests for a in analyses], protected, settings.fdr) for i in (0, 1)]
+    return [_comparison(a, (fixed, new), settings, group) for a, fixed, new in zip(analyses, *words)]
+
+
+def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Settings, group: str) -> Comparison:
+    p, notes = a.pair, [*a.pair.baseline.notes, *a.pair.treated.notes, *_notes(a)]
     s0, s1 = p.seeds
-    total0, total1 = p.counts0.sum(axis=0), p.counts1.sum(axis=0)
-    sign = signs(total0, s0, total1, s1)
-    change = changes(total0, s0, total1, s1, p.sizes)
-    result = Comparison(
+    sign = signs(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1)
+    diagnosis = diagnose(p.labels, p.baseline.pred, p.treated.pred, len(p.names))
+    summary, classes = _exact(a, sign, settings)
+    for part in (_confidence(p, sign, settings, notes), _noise(a), _superclasses(p)):
+        summary |= part[0]
+        classes |= part[1]
+    for found, made, suffix in zip(a.found, words, ("", TWIN)):
+        summary |= {f"{key}{suffix}": value for key, value in _inferred(found, made, a).items()}
+        classes |= {f"{key}{suffix}": value for key, value in _class_columns(found, made).items()}
+    floor_low, floor, floor_high = a.found[0].floor_change
+    classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
+    classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
+    classes |= _diagnosed(p, diagnosis)
+    summary |= _split(p, settings) | a.rescue
+    tidied, reasons = tidy(summary, SUMMARY)
+    columns, gaps = tidy(classes, CLASSES)
+    at = p.audited
+    return Comparison(
         baseline=p.baseline.arm,
         arm=p.treated.arm,
-        summary={},
-        classes={},
+        summary=tidied,
+        classes=columns,
         recalls_baseline=recalls(p.counts0, p.sizes),
         recalls_treated=recalls(p.counts1, p.sizes),
         accuracies_baseline=accuracies(p.counts0, p.sizes),
         accuracies_treated=accuracies(p.counts1, p.sizes),
-        notes=[*p.baseline.notes, *p.treated.notes],
+        notes=list(dict.fromkeys(notes)),
+        confusion_change=None if diagnosis.change is None else diagnosis.change[np.ix_(at, at)],
         group=group,
+        reasons=reasons | {f"classes.{key}": why for key, why in gaps.items()},
+        guarantee=a.found[0].guarantee,
     )
-    _exact(p, sign, change, result, settings)
-    _absent(p, result)
-    _confidence(p, sign, settings, result)
-    add_inference(p, change, result, settings, paired)
-    confusion_change = add_diagnosis(p, result)
-    return replace(result, notes=list(dict.fromkeys(result.notes)), confusion_change=confusion_change)
 
 
-def _exact(p: Pair, sign: np.ndarray, change: np.ndarray, result: Comparison, settings: Settings) -> None:
+def _exact(a: Analysis, sign: np.ndarray, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The paper's measures, and what needs no inference."""
+    p = a.pair
     s0, s1 = p.seeds
     recall0 = p.counts0.sum(axis=0) / (s0 * p.sizes)
     recall1 = p.counts1.sum(axis=0) / (s1 * p.sizes)
-    accuracy0, accuracy1 = result.accuracies_baseline, result.accuracies_treated
-    m = measures(sign, change)
+    accuracy0, accuracy1 = accuracies(p.counts0, p.sizes), accuracies(p.counts1, p.sizes)
+    m = measures(sign, a.change)
     worst0, tenth0 = worst_and_bottom_tenth(recall0)
     worst1, tenth1 = worst_and_bottom_tenth(recall1)
-    summary = result.summary
-    summary |= {
+    gain = float(accuracy1.mean() - accuracy0.mean())
+    half = _gain_half_width(a.noise, p.sizes, settings.level)
+    equal = p.sizes.min() == p.sizes.max()
+    macro = (np.nan,) * 3 if equal else (recall0.mean(), recall1.mean(), (recall1 - recall0).mean())
+    summary = {
+        "tolerance": np.nan if len({*a.tolerance}) > 1 else float(a.tolerance[0]),
+        "n_protected": int(a.protected.sum()),
         "n_classes": len(p.audited),
         "n_examples": len(p.labels),
         "seeds_baseline": s0,
@@ -75,51 +117,58 @@ def _exact(p: Pair, sign: np.ndarray, change: np.ndarray, result: Comparison, se
         "accuracy_treated": float(accuracy1.mean()),
         "accuracy_baseline_sd": float(accuracy0.std()),
         "accuracy_treated_sd": float(accuracy1.std()),
-        "gain": float(accuracy1.mean() - accuracy0.mean()),
+        "gain": gain,
+        "gain_low": gain - half,
+        "gain_high": gain + half,
+        "accuracy_baseline_macro": float(macro[0]),
+        "accuracy_treated_macro": float(macro[1]),
+        "gain_macro": float(macro[2]),
         "worst_class_baseline": worst0,
         "worst_class_treated": worst1,
         "bottom_tenth_baseline": tenth0,
         "bottom_tenth_treated": tenth1,
     }
-    for kind, count in (("degraded", m.n_degraded), ("improved", m.n_improved)):
-        if not count:
-            result.leave_out([f"mean_{kind}_change", f"sd_{kind}_change"], f"no class is {kind}")
-    keys = ["accuracy_baseline_macro", "accuracy_treated_macro", "gain_macro"]
-    if p.sizes.min() == p.sizes.max():
-        result.leave_out(keys, "classes are of equal size: macro and micro averages agree")
-    else:
-        macro = (recall0.mean(), recall1.mean(), (recall1 - recall0).mean())
-        summary |= {key: float(value) for key, value in zip(keys, macro)}
-    result.classes.update(
-        {
-            "class": [p.names[i] for i in p.audited],
-            "n": p.sizes,
-            "recall_baseline": recall0,
-            "recall_treated": recall1,
-            "recall_change": change,
-            "status": STATUS[sign].tolist(),
-        }
-    )
+    classes = {
+        "class": [p.names[i] for i in p.audited],
+        "n": p.sizes,
+        "protected": np.where(a.protected, "yes", "no").astype(object).tolist(),
+        "tolerance": a.tolerance,
+        "recall_baseline": recall0,
+        "recall_treated": recall1,
+        "recall_change": a.change,
+        "status": STATUS[sign].tolist(),
+    }
+    if p.baseline.group is not None:
+        classes["n_groups"] = np.array([len(np.unique(p.baseline.group[p.labels == i])) for i in p.audited])
+    return summary, classes
 
 
-def _confidence(p: Pair, sign: np.ndarray, settings: Settings, result: Comparison) -> None:
-    measured = ("improved", "degraded", "difference", "difference_low", "difference_high")
-    keys = [f"confidence_change_{x}" for x in measured]
-    kind = _confidence_kind(p, settings.confidence, result.notes)
+def _gain_half_width(v: Variances, sizes: np.ndarray, level: float) -> float:
+    """Of the interval of the gain over seeds; NaN where both arms have one."""
+    if v.one_seed:
+        return float("nan")
+    share = sizes / sizes.sum()
+    variance = v.common + float((share**2 * v.fixed).sum())
+    return float(stdtrit(max(v.accuracy_dof, 1), (1 + level) / 2) * np.sqrt(variance))
+
+
+def _confidence(p: Pair, sign: np.ndarray, settings: Settings, notes: list[str]) -> tuple[dict, dict]:
+    kind = _confidence_kind(p, settings.confidence, notes)
     before, after = (
         class_confidence(p.labels, None if kind is None else getattr(a, kind), len(p.names))[p.audited]
         for a in (p.baseline, p.treated)
     )
-    result.classes.update({"confidence_baseline": before, "confidence_treated": after})
-    result.summary["confidence_kind"] = kind
-    if kind is None:
-        result.leave_out(["confidence_kind", *keys], "no probabilities in the predictions")
-        for column in ("confidence_baseline", "confidence_treated"):
-            result.reasons[f"classes.{column}"] = "no probabilities in the predictions"
-        return
     c = confidence_change(sign, before, after, settings.level)
-    for key, value in zip(keys, (c.improved, c.degraded, c.difference, c.low, c.high)):
-        result.put(key, value, "too few degraded or improved classes")
+    key = "confidence_change"
+    summary = {
+        "confidence_kind": kind,
+        f"{key}_improved": c.improved,
+        f"{key}_degraded": c.degraded,
+        f"{key}_difference": c.difference,
+        f"{key}_difference_low": c.low,
+        f"{key}_difference_high": c.high,
+    }
+    return summary, {"confidence_baseline": before, "confidence_treated": after}
 
 
 def _confidence_kind(p: Pair, kind: str, notes: list[str]) -> str | None:
@@ -133,8 +182,115 @@ def _confidence_kind(p: Pair, kind: str, notes: list[str]) -> str | None:
     return None
 
 
-def _absent(p: Pair, result: Comparison) -> None:
+def _noise(a: Analysis) -> tuple[dict, dict]:
+    v, p = a.noise, a.pair
+    summary = {"seed_variance_ratio": v.ratio, "seed_covariance": v.covariance, "shared_seeds": v.shared}
+    classes: dict[str, Any] = {"baseline_noise_share": v.baseline / v.fixed}
+    if p.seeds == (1, 1):
+        lost, won = (
+            np.bincount(p.position, weights=(x & ~y)[0], minlength=len(p.sizes)).astype(int)
+            for x, y in ((p.correct0, p.correct1), (p.correct1, p.correct0))
+        )
+        classes["mcnemar_p"] = mcnemar(lost, won)
+    return summary, classes
+
+
+def _inferred(found: Inference, words: np.ndarray, a: Analysis) -> dict[str, Any]:
+    low, high = found.guarantee.hurt_among(np.arange(len(words)))
+    return {
+        "decision": overall(words, a.protected),
+        "n_hurt": int((words == HURT).sum()),
+        "n_safe": int((words == SAFE).sum()),
+        "n_undecided": int((words == UNDECIDED).sum()),
+        "n_too_few": int((words == TOO_FEW).sum()),
+        "n_hurt_low": low,
+        "n_hurt_high": high,
+        "heterogeneity_p": found.heterogeneity.p,
+        "heterogeneity_tau": found.heterogeneity.tau,
+        "heterogeneity_i2": found.heterogeneity.i2,
+        "floor_n_degraded": found.floor.number,
+        "floor_n_degraded_low": found.floor.low,
+        "floor_n_degraded_high": found.floor.high,
+        "floor_mean_degraded_change": found.floor.mean_change,
+        "n_degraded_estimate": found.number,
+        "n_degraded_estimate_low": found.bounds.number_low,
+        "n_degraded_estimate_high": found.bounds.number_high,
+        "mean_degraded_change_estimate": found.mean_change,
+        "mean_degraded_change_estimate_low": found.bounds.change_low,
+        "mean_degraded_change_estimate_high": found.bounds.change_high,
+        "n_called": int(found.called.sum()),
+        "n_called_improved": int(found.called_improved.sum()),
+    } | ({} if found is a.found[1] else {"procedure": "tests of each class (Holm)" if found.few else "empirical Bayes"})
+
+
+def _class_columns(found: Inference, words: np.ndarray) -> dict[str, Any]:
+    call = np.where(found.called, "degraded", np.where(found.called_improved, "improved", "")).astype(object)
+    return {
+        "decision": words.tolist(),
+        "recall_change_low": found.tests.low,
+        "recall_change_high": found.tests.high,
+        "p_hurt": found.tests.p_hurt,
+        "p_safe": found.tests.p_safe,
+        "p_degraded": found.p_degraded,
+        "p_improved": found.p_improved,
+        "call": call.tolist(),
+        "recall_change_estimate": found.estimate,
+        "recall_change_estimate_low": found.estimate - found.half_width,
+        "recall_change_estimate_high": found.estimate + found.half_width,
+    }
+
+
+def _split(p: Pair, settings: Settings) -> dict[str, float]:
+    split = split_check(p.counts0, p.counts1, p.sizes, stream(settings.seed, "split"))
+    numbers = split or dict.fromkeys(("number", "chosen_change", "other_change", "still_degraded"), np.nan)
+    get = numbers.__getitem__ if isinstance(numbers, dict) else lambda key: getattr(numbers, key)
+    return {
+        "split_n_degraded": get("number"),
+        "split_chosen_change": get("chosen_change"),
+        "split_other_change": get("other_change"),
+        "split_still_degraded": get("still_degraded"),
+    }
+
+
+def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:
+    at = p.audited
+    return {
+        "precision_baseline": d.precision_baseline[at],
+        "precision_treated": d.precision_treated[at],
+        "false_negatives_change": d.false_negatives_change[at],
+        "false_positives_change": d.false_positives_change[at],
+        "partner": [p.names[i] if i >= 0 else "" for i in d.partner[at]],
+        "partner_share": d.partner_share[at],
+        "partner_change": d.partner_change[at],
+        "partner_back": d.partner_back[at],
+    }
+
+
+def _superclasses(p: Pair) -> tuple[dict, dict]:
+    keys = ("within_superclass_change", "across_superclass_change")
+    groups = p.baseline.superclasses or p.treated.superclasses
+    if groups is None:
+        return dict.fromkeys(keys, np.nan), {}
+    numbers = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
+    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, numbers)
+    columns = {key: values[p.audited] for key, values in zip(keys, found)}
+    return {key: float(np.average(values, weights=p.sizes)) for key, values in columns.items()}, columns
+
+
+def _notes(a: Analysis) -> list[str]:
+    p, notes = a.pair, []
     absent = np.setdiff1d(np.arange(len(p.names)), p.audited)
     if len(absent):
         named = first([p.names[i] for i in absent], 5)
-        result.notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
+        notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
+    few = [p.names[p.audited[i]] for i in np.flatnonzero(a.found[0].tests.too_few)]
+    if few:
+        notes.append(
+            f"{len(few)} of {len(p.audited)} classes have too few examples to be judged and are in no count of the "
+            f"model: {first(few, 5)}."
+        )
+    if a.noise.one_seed:
+        notes.append(ONE_SEED)
+    elif min(p.seeds) == 1:
+        notes.append(LONE)
+    return notes

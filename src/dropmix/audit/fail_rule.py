@@ -1,22 +1,28 @@
-"""Rules for continuous integration: `n_degraded_estimate > 5 and gain < 0.01`.
+"""Rules for continuous integration: `decision == do not ship`, `class[fox].recall_change_high < -0.01`.
 
     rule       = both {"or" both}
     both       = comparison {"and" comparison}
-    comparison = name operator number | "(" rule ")"
+    comparison = name operator value | "(" rule ")"
+    name       = key of the summary | "class[" name of a class "]." column
     operator   = < | <= | > | >= | == | !=
 
-Names are keys of a comparison's summary; numbers are fractions, as in audit.json.
+Numbers are fractions, as in audit.json; in the shell, those that are fractions are percentage points. Texts are
+compared by == and !=, and may be quoted.
 """
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.result import Audit
+from dropmix.audit.quantities.classes import CLASSES
+from dropmix.audit.quantities.summary import SUMMARY
+from dropmix.audit.quantities.table import Quantity
+from dropmix.audit.result import Audit, Comparison, plain
 
-OPERATORS: dict[str, Callable[[float, float], bool]] = {
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -25,12 +31,14 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 TOKEN = re.compile(
-    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|([A-Za-z_][A-Za-z_0-9]*)|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))"
+    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|(class\[(?:[^\]]|\](?!\.))*\]\.[a-z_]+|[A-Za-z_][A-Za-z_0-9]*)"
+    r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))"
 )
+WORDS = ("do not ship", "too few examples")  # values of more than one word, which need no quotes
 DEEPEST = 50  # parentheses; far beyond need, well below Python's limit
 
 
-def fail_if(audit: Audit, expression: str) -> bool:
+def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
     """Whether a rule holds for any comparison of an audit.
 
     A number that could not be computed (None) satisfies no comparison.
@@ -38,82 +46,118 @@ def fail_if(audit: Audit, expression: str) -> bool:
     Args:
         audit: result of an audit.
         expression: the rule.
+        points: whether fractions in the rule are percentage points, as in the shell.
     Raises:
-        AuditError: the rule cannot be read, or names an unknown number (the nearest is named).
+        AuditError: the rule cannot be read, or names an unknown number or class (the nearest is named).
 
     Example:
         >>> from dropmix.audit import audit_predictions
         >>> audit = audit_predictions(([0, 1], [0, 1]), ([0, 1], [0, 0]))
-        >>> fail_if(audit, "n_degraded >= 1 and gain < 0"), fail_if(audit, "n_degraded > 5 or n_tied > 1")
+        >>> rule_holds(audit, "n_degraded >= 1 and gain < 0"), rule_holds(audit, "n_degraded > 5 or n_tied > 1")
+        (True, False)
+        >>> rule_holds(audit, "class[1].recall_change < -50", points=True), rule_holds(audit, "decision == ship")
         (True, False)
     """
     tokens = _tokens(expression)
     outcomes = []
     for comparison in audit.comparisons:
-        numbers = {k: v for k, v in comparison.summary.items() if v is None or isinstance(v, int | float)}
         rest = list(tokens)
-        outcomes.append(_rule(rest, numbers, expression, 0))
+        outcomes.append(_rule(rest, _Values(comparison, points), expression, 0))
         if rest:
             raise _unreadable(expression, f"{rest[0]!r} left over")
     return any(outcomes)
 
 
+class _Values:
+    """Numbers and texts of one comparison, by the names of a rule, in the rule's unit."""
+
+    def __init__(self, comparison: Comparison, points: bool) -> None:
+        self.comparison, self.points = comparison, points
+
+    def __getitem__(self, name: str) -> float | str | None:
+        if not name.startswith("class["):
+            return self._scaled(name, _find(name, self.comparison.summary, "number of the summary"), SUMMARY)
+        label, _, column = name[len("class[") :].rpartition("].")
+        names = [str(n) for n in self.comparison.classes["class"]]
+        row = names.index(_find(label, dict(zip(names, names)), "class"))
+        values = _find(column, self.comparison.classes, "column of the classes")
+        return self._scaled(column, plain(values[row : row + 1])[0], CLASSES)
+
+    def _scaled(self, name: str, value: Any, table: tuple[Quantity, ...]) -> float | str | None:
+        unit = next((q.unit for q in table if name in q.keys), "")
+        return 100 * value if self.points and unit == "fraction" and isinstance(value, float) else value
+
+
+def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
+    if name not in among:
+        near = get_close_matches(name, among, 1)
+        hint = f"Did you mean {clip(near[0])}?" if near else "See audit.json for what there is."
+        raise AuditError(f"rule: expected a {what}, got {clip(name)!r}. {hint}")
+    return among[name]
+
+
 def _tokens(expression: str) -> list[str]:
     tokens, at = [], 0
     text = expression.rstrip()
+    for words in WORDS:
+        text = re.sub(rf"(?<![\"'])\b{words}\b(?![\"'])", f'"{words}"', text)
     while at < len(text):
         match = TOKEN.match(text, at)
         if match is None:
             raise _unreadable(expression, repr(clip(text[at:], 20)))
-        tokens.append(match.group(1) or match.group(2) or match.group(3))
+        tokens.append(next(part for part in match.groups() if part is not None))
         at = match.end()
     return tokens
 
 
-def _rule(tokens: list[str], numbers: dict, expression: str, depth: int) -> bool:
-    holds = _both(tokens, numbers, expression, depth)
+def _rule(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
+    holds = _both(tokens, values, expression, depth)
     while tokens and tokens[0].lower() == "or":
         tokens.pop(0)
-        holds = _both(tokens, numbers, expression, depth) or holds
+        holds = _both(tokens, values, expression, depth) or holds
     return holds
 
 
-def _both(tokens: list[str], numbers: dict, expression: str, depth: int) -> bool:
-    holds = _comparison(tokens, numbers, expression, depth)
+def _both(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
+    holds = _comparison(tokens, values, expression, depth)
     while tokens and tokens[0].lower() == "and":
         tokens.pop(0)
-        holds = _comparison(tokens, numbers, expression, depth) and holds
+        holds = _comparison(tokens, values, expression, depth) and holds
     return holds
 
 
-def _comparison(tokens: list[str], numbers: dict, expression: str, depth: int) -> bool:
+def _comparison(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
     if tokens and tokens[0] == "(":
         if depth > DEEPEST:
             raise _unreadable(expression, "too many parentheses")
         tokens.pop(0)
-        holds = _rule(tokens, numbers, expression, depth + 1)
+        holds = _rule(tokens, values, expression, depth + 1)
         if not tokens or tokens.pop(0) != ")":
             raise _unreadable(expression, "no closing parenthesis")
         return holds
     if len(tokens) < 3:
         raise _unreadable(expression, "an unfinished comparison")
-    name, sign, number = tokens[:3]
+    name, sign, text = tokens[:3]
     del tokens[:3]
-    if name not in numbers:
-        near = get_close_matches(name, numbers, 1)
-        hint = f"Did you mean {near[0]}?" if near else "See summary in audit.json."
-        raise AuditError(f"rule: expected a number of the summary, got {clip(name)!r}. {hint}")
+    value = values[name]
     if sign not in OPERATORS:
         raise _unreadable(expression, f"{clip(sign)!r} in place of an operator")
     try:
-        bound = float(number)
+        bound: float | str = float(text)
     except ValueError:
-        raise _unreadable(expression, f"{clip(number)!r} in place of a number") from None
-    return numbers[name] is not None and OPERATORS[sign](numbers[name], bound)
+        bound = text.strip("\"'")
+    if value is None:
+        return False
+    if isinstance(value, str) != isinstance(bound, str):
+        kind = "a text" if isinstance(value, str) else "a number"
+        raise _unreadable(expression, f"{clip(text)!r} in place of {kind}")
+    if isinstance(value, str) and sign not in ("==", "!="):
+        raise _unreadable(expression, f"{sign!r} between texts")
+    return OPERATORS[sign](value, bound)
 
 
 def _unreadable(expression: str, what: str) -> AuditError:
     return AuditError(
-        f"rule: expected comparisons such as 'n_degraded_estimate > 5 and gain < 0.01', got {what} in "
+        f"rule: expected comparisons such as 'decision == do not ship or n_hurt_low > 0', got {what} in "
         f"{clip(expression)!r}. Join comparisons with and, or, parentheses."
     )

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.audit.inference.guaranteed import Guarantee
+
 SCHEMA_VERSION = 1
 
 
@@ -32,6 +34,7 @@ class Comparison:
             columns = audited classes; None above 2000 classes.
         group: label of the network or data where a folder holds several; "" when one.
         reasons: why a key of `summary` is None, or a column of `classes` (as "classes.<column>") is NaN.
+        guarantee: what `hurt_among` looks at.
     """
 
     baseline: str
@@ -46,18 +49,33 @@ class Comparison:
     confusion_change: np.ndarray | None = None
     group: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
+    guarantee: Guarantee | None = field(default=None, repr=False)
 
-    def put(self, key: str, value: float, reason: str) -> None:
-        """Set a key of the summary; NaN becomes None, for the stated reason."""
-        self.summary[key] = None if math.isnan(value) else float(value)
-        if math.isnan(value):
-            self.reasons[key] = reason
+    def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
+        """At least and at most so many of some classes are hurt; holds at 95 % for any set, whenever it is picked.
 
-    def leave_out(self, keys: Sequence[str], reason: str) -> None:
-        """Set keys of the summary to None and say why."""
-        for key in keys:
-            self.summary[key] = None
-            self.reasons[key] = reason
+        Args:
+            classes: names.
+        Raises:
+            KeyError: a class that was not audited.
+        """
+        if self.guarantee is None:
+            raise ValueError(
+                "hurt_among: expected an audit, got numbers read from a file. Audit the predictions again."
+            )
+        place = {name: i for i, name in enumerate(self.classes["class"])}
+        return self.guarantee.hurt_among(np.array([place[name] for name in dict.fromkeys(classes)], dtype=int))
+
+    @property
+    def by_class(self) -> dict[str, dict[str, Any]]:
+        """The row of each class by its name, plain Python values."""
+        return {row["class"]: row for row in self.rows()}
+
+    def verdict(self) -> str:
+        """The finding in words."""
+        from dropmix.audit.verdict import verdict
+
+        return verdict(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a class, plain Python values, NaN as None."""

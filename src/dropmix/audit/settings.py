@@ -1,8 +1,14 @@
 """What an audit is asked."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 
-from dropmix.audit.errors import AuditError
+import numpy as np
+
+from dropmix.audit.errors import AuditError, clip, first
+
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -12,12 +18,15 @@ class Settings:
     Args:
         fdr: expected share of false calls that is accepted, in (0, 1).
         topk: an example counts as right when its class is among the first `topk`, >= 1.
-        margin: a class is truly degraded when its recall falls by more than this fraction, in [0, 1).
+        margin: a class counts as degraded in the model when its recall falls by more than this; in [0, 1).
         seed: of the audit's own random numbers.
         confidence: "p_true" (probability of the true class) or "p_max" (highest probability).
         intersect: keep the examples that all sources hold, instead of refusing differing sets.
         level: coverage of the intervals, in (0, 1).
         refits: bootstrap refits behind the intervals; 0 gives no intervals.
+        tolerance: loss of recall that is tolerated in a class, a fraction in [0, 1): one number, or class -> number
+            (the others have 0.01).
+        protect: names of classes that must not be lost; each is tested on its own.
 
     Raises:
         AuditError: a value out of range.
@@ -35,8 +44,15 @@ class Settings:
     intersect: bool = False
     level: float = 0.9
     refits: int = 200
+    tolerance: float | Mapping[str, float] = TOLERANCE
+    protect: Sequence[str] = field(default=())
 
     def __post_init__(self):
+        object.__setattr__(self, "protect", (self.protect,) if isinstance(self.protect, str) else tuple(self.protect))
+        given = self.tolerance.values() if isinstance(self.tolerance, Mapping) else [self.tolerance]
+        for value in given:
+            if not 0 <= value < 1:
+                raise AuditError(f"audit: expected tolerance as a fraction in [0, 1), got {value}. 0.01 is one point.")
         for name, low, high in (("fdr", 0, 1), ("level", 0, 1)):
             value = getattr(self, name)
             if not low < value < high:
@@ -52,6 +68,34 @@ class Settings:
         if self.confidence not in ("p_true", "p_max"):
             raise AuditError(f"audit: expected confidence p_true or p_max, got {self.confidence!r}. Choose one.")
 
+    def tolerances(self, names: Sequence[str]) -> np.ndarray:
+        """The tolerated loss of each class, (M,), fractions.
+
+        Raises:
+            AuditError: a tolerance of a class that is not there.
+        """
+        if not isinstance(self.tolerance, Mapping):
+            return np.full(len(names), float(self.tolerance))
+        _known(self.tolerance, names, "tolerance")
+        return np.array([float(self.tolerance.get(name, TOLERANCE)) for name in names])
+
+    def protected(self, names: Sequence[str]) -> np.ndarray:
+        """Which classes were named beforehand, (M,), bool.
+
+        Raises:
+            AuditError: a protected class that is not there, or has no examples.
+        """
+        _known(self.protect, names, "protect")
+        return np.isin(np.array(names, dtype=object).astype(str), list(self.protect))
+
     def to_dict(self) -> dict:
         """The settings as plain values."""
-        return asdict(self)
+        return asdict(self) | {"protect": list(self.protect)}
+
+
+def _known(asked, names: Sequence[str], what: str) -> None:
+    unknown = [name for name in asked if name not in {*names}]
+    if unknown:
+        near = get_close_matches(unknown[0], names, 1)
+        hint = f"Did you mean {clip(near[0])!r}?" if near else "Check the name, and that the class has test examples."
+        raise AuditError(f"{what}: expected classes with examples, got {first(unknown)}. {hint}")

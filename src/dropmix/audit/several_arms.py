@@ -15,7 +15,10 @@ from itertools import combinations
 import numpy as np
 
 from dropmix.audit.arm_names import arm_title
+from dropmix.audit.inference.halves import half
+from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.degraded import signs
 from dropmix.audit.result import Comparison
 
 SPLITS = 50
@@ -124,11 +127,11 @@ def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:
     held = np.zeros_like(total)
     if len(counts) < 2:
         return total * np.nan
-    rng = np.random.default_rng([seed, 3])
+    rng = stream(seed, "likeness")
     treated = np.array([p.counts1.mean(axis=0) for p in pairs]) / sizes
     for _ in range(SPLITS):
-        half = rng.permutation(len(counts)) < len(counts) // 2
-        one, other = (treated - counts[kept].mean(axis=0) / sizes for kept in (half, ~half))
+        some = half(len(counts), rng)
+        one, other = (treated - counts[kept].mean(axis=0) / sizes for kept in (some, ~some))
         value = _correlations(one, other)
         held += ~np.isnan(value)
         total += np.nan_to_num(value)
@@ -171,15 +174,13 @@ def rescue(reference: np.ndarray, plain: np.ndarray, second: np.ndarray, sizes: 
     """
     if min(len(reference), len(plain)) < 2:
         return None
-    rng = np.random.default_rng([seed, 4])
+    rng = stream(seed, "rescue")
     rows = []
     for _ in range(SPLITS):
-        halves = [rng.permutation(len(c)) < len(c) // 2 for c in (reference, plain)]
-        first, rest = (
-            [c[h].mean(axis=0) / sizes for c, h in zip((reference, plain), pick)]
-            for pick in (halves, [~h for h in halves])
-        )
-        chosen = first[1] - first[0] < -1e-12
+        picks = [half(len(c), rng) for c in (reference, plain)]
+        total = [(c[h].sum(axis=0), int(h.sum())) for c, h in zip((reference, plain), picks)]
+        chosen = signs(*total[0], *total[1]) < 0
+        rest = [c[~h].mean(axis=0) / sizes for c, h in zip((reference, plain), picks)]
         back = second.mean(axis=0) / sizes - rest[1]
         lost = rest[1] - rest[0]
         if chosen.any():

@@ -1,17 +1,23 @@
-"""The finding in words that a practitioner can repeat, built from the numbers."""
+"""The finding in words that a practitioner can act on, built from the numbers.
+
+One decision comes first, and every later sentence speaks of something else: how sure, how many, how even. A sentence
+about the count of the paper says what the count is, since by itself it says little.
+"""
 
 import math
 
 from dropmix.audit.arm_names import arm_title
+from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05
+NAMED = 5
 
 
 def verdict(comparison: Comparison) -> str:
-    """One paragraph: the gain, what looks worse, what would if all classes changed alike, and what truly is.
+    """One paragraph: the decision, why, the accuracy, how many classes are hurt at least and at most, and how evenly.
 
-    Says first, where it holds, that there is no evidence of class dependency. Numbers are in percentage points.
+    Numbers are in percentage points.
 
     Args:
         comparison: one treated arm against its baseline.
@@ -19,101 +25,141 @@ def verdict(comparison: Comparison) -> str:
     Example:
         >>> from dropmix.audit import audit_predictions
         >>> labels = [0] * 50 + [1] * 50
-        >>> worse = [0] * 50 + [1] * 48 + [0] * 2
+        >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
-        No evidence of class dependency: the classes' changes differ no more than noise does (p = ...). treated loses
-        2.0 points (100.0 to 98.0 %). 1 of 2 classes looks worse; about 1 [0, 2] would if all changed alike. Tested one
-        by one, between 0 and 2 of them truly lost more than 0.5 points. No single class can be
-        named with confidence. One seed only: a hint, not a finding.
+        Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. That classes changed unequally is not shown (p = 1). 1 of 2
+        classes has a lower mean recall; about 1 would if every class changed equally. Both arms have one seed only:
+        noise is judged from examples alone, so train more seeds before you act on this.
     """
-    sentences = [_gain(comparison), _looks(comparison), _truly(comparison), _calls(comparison)]
-    dependency = _dependency(comparison)
-    if dependency:
-        sentences.insert(0, dependency)
-    caution = _caution(comparison)
-    return " ".join(s for s in [*sentences, caution] if s)
+    sentences = [_decision(comparison), _accuracy(comparison), _guaranteed(comparison)]
+    sentences += [_evenness(comparison), _count(comparison), _caution(comparison)]
+    return " ".join(s for s in sentences if s)
 
 
 def no_evidence(comparison: Comparison) -> bool:
-    """Whether the heterogeneity test leaves equal changes of all classes standing (at 5 %)."""
+    """Whether the test of unevenness leaves equal changes of all classes standing (at 5 %)."""
     p = comparison.summary["heterogeneity_p"]
     return p is not None and p > SIGNIFICANT
 
 
-def _dependency(c: Comparison) -> str:
-    if not no_evidence(c):
+def _decision(c: Comparison) -> str:
+    s = c.summary
+    if s["decision"] == "do not ship":
+        hurt = _listed(c, HURT)
+        verb = "class lost" if s["n_hurt"] == 1 else "classes lost"
+        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}."
+    if s["decision"] == "ship":
+        if s["n_protected"]:
+            who = "the protected class" if s["n_protected"] == 1 else f"all {s['n_protected']} protected classes"
+            kept = f"{who} lost no more than {_tolerated(c, protected=True)}, and no other class was found to lose more"
+            return f"Ship: {kept}."
+        return f"Ship: every class that can be judged lost no more than {_tolerated(c)}."
+    return f"Undecided: {_open(c)}."
+
+
+def _open(c: Comparison) -> str:
+    """What is not shown, and for which classes."""
+    s = c.summary
+    if _nothing_changed(c):
+        return "nothing changed, both arms predict the same"
+    rows = list(zip(c.classes["class"], c.classes["decision"], c.classes["protected"]))
+    if s["n_protected"]:
+        left = [str(name) for name, word, named in rows if named == "yes" and word != SAFE]
+        few = [str(name) for name, word, named in rows if named == "yes" and word == TOO_FEW]
+        text = f"{_names(left)} {'is' if len(left) == 1 else 'are'} not shown to be safe"
+        return f"{text} ({_names(few)}: too few examples)" if few else text
+    judged = s["n_classes"] - s["n_too_few"]
+    if not judged:
+        return "every class has too few examples to be judged"
+    text = f"no class was found to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} are shown to be safe"
+    return f"{text}; name the classes that must not be lost (protect) to have them judged on their own"
+
+
+def _accuracy(c: Comparison) -> str:
+    s = c.summary
+    text = f"{arm_title(c.arm)}: accuracy {_percent(s['accuracy_baseline'])} to {_percent(s['accuracy_treated'])} %"
+    text += f" ({_points(s['gain'])} points"
+    if s["gain_macro"] is not None:
+        text += f"; mean over classes {_points(s['gain_macro'])}"
+    return text + ")."
+
+
+def _guaranteed(c: Comparison) -> str:
+    s = c.summary
+    low, high, m = s["n_hurt_low"], s["n_hurt_high"], s["n_classes"]
+    if low == 0 and high == m:
         return ""
+    verb = "is" if m == 1 else "are"
+    span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
+    return f"Guaranteed at 95 %: {span} of {_classes(m)} {verb} hurt."
+
+
+def _evenness(c: Comparison) -> str:
     p = c.summary["heterogeneity_p"]
-    return f"No evidence of class dependency: the classes' changes differ no more than noise does (p = {p:.2g})."
+    if p is None or _nothing_changed(c):
+        return ""
+    shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+    if p > SIGNIFICANT:
+        return f"That classes changed unequally is not shown ({shown})."
+    return f"Classes changed unequally, by more than noise ({shown})."
 
 
-def _gain(c: Comparison) -> str:
+def _count(c: Comparison) -> str:
     s = c.summary
-    gain = s["gain"]
-    arm = arm_title(c.arm)
-    numbers = f"({100 * s['accuracy_baseline']:.1f} to {100 * s['accuracy_treated']:.1f} %)"
-    if f"{abs(100 * gain):.1f}" == "0.0":
-        return f"{arm} leaves accuracy as it is {numbers}."
-    verb = "gains" if gain > 0 else "loses"
-    return f"{arm} {verb} {abs(100 * gain):.1f} points {numbers}."
-
-
-def _looks(c: Comparison) -> str:
-    s = c.summary
-    looks = f"{s['n_degraded']} of {_classes(s['n_classes'])} {'looks' if s['n_degraded'] == 1 else 'look'} worse"
     floor = s["floor_n_degraded"]
-    band = f"[{s['floor_n_degraded_low']:.0f}, {s['floor_n_degraded_high']:.0f}]"
-    # "By chance" would be wrong for a common loss: equal losses make classes look worse, noise or not.
-    return f"{looks}; about {_number(floor)} {band} would if all changed alike."
-
-
-def _truly(c: Comparison) -> str:
-    s = c.summary
-    margin = _margin(c)
-    if s["procedure"] != "empirical Bayes":
-        low, high = s["n_degraded_estimate_low"], s["n_degraded_estimate_high"]
-        between = f"exactly {low:.0f}" if low == high else f"between {low:.0f} and {high:.0f}"
-        return f"Tested one by one, {between} of them truly lost more than {margin} points."
-    number = s["n_degraded_estimate"]
-    interval = _interval(s, "n_degraded_estimate", 1, "{:.0f}")
-    verb = "is" if round(number) == 1 else "are"
-    text = f"An estimated {_number(number)}{interval} truly {verb} worse by more than {margin} points"
-    mean = s["mean_degraded_change_estimate"]
-    if mean is not None:
-        text += f", by {abs(100 * mean):.1f} on average{_interval(s, 'mean_degraded_change_estimate', 100, '{:.1f}')}"
-    return text + "."
-
-
-def _calls(c: Comparison) -> str:
-    pairs = zip(c.classes["class"], c.classes["call"], c.classes["recall_change"])
-    called = sorted((change, name) for name, call, change in pairs if call == "degraded")
-    if not called:
-        return "No single class can be named with confidence."
-    named = ", ".join(f"{name} ({100 * change:+.1f})" for change, name in called[:5])
-    more = f" and {len(called) - 5} more" if len(called) > 5 else ""
-    if len(called) <= 5:
-        return f"{'This one' if len(called) == 1 else f'These {len(called)}'} surely: {named}."
-    # A tenth of many names is several classes: "surely" would promise what the rate of false calls does not.
-    return f"{len(called)} can be named, a few of them wrongly: {named}{more}."
+    if floor is None:
+        return ""
+    verb = "has" if s["n_degraded"] == 1 else "have"
+    return (
+        f"{s['n_degraded']} of {_classes(s['n_classes'])} {verb} a lower mean recall; about {_number(floor)} would if "
+        "every class changed equally."
+    )
 
 
 def _caution(c: Comparison) -> str:
     s = c.summary
-    if min(s["seeds_baseline"], s["seeds_treated"]) == 1:
-        return "One seed only: a hint, not a finding."
+    if max(s["seeds_baseline"], s["seeds_treated"]) == 1:
+        return (
+            "Both arms have one seed only: noise is judged from examples alone, so train more seeds before you act on "
+            "this."
+        )
     return ""
 
 
-def _margin(c: Comparison) -> str:
-    return f"{100 * c.summary['margin']:g}"
+def _nothing_changed(c: Comparison) -> bool:
+    s = c.summary
+    return s["n_tied"] == s["n_classes"] and s["n_degraded_estimate"] is None and s["n_too_few"] < s["n_classes"]
 
 
-def _interval(summary: dict, key: str, factor: float, form: str) -> str:
-    low, high = summary[f"{key}_low"], summary[f"{key}_high"]
-    if low is None or high is None:
-        return ""
-    bounds = sorted((abs(factor * low), abs(factor * high)))
-    return f" [{form.format(bounds[0])}, {form.format(bounds[1])}]"
+def _listed(c: Comparison, word: str) -> str:
+    rows = zip(c.classes["recall_change"], c.classes["class"], c.classes["decision"])
+    found = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
+    text = ", ".join(f"{name} ({_points(change)})" for change, name in found[:NAMED])
+    return f"{text} and {len(found) - NAMED} more" if len(found) > NAMED else text
+
+
+def _names(names: list[str]) -> str:
+    text = ", ".join(names[:NAMED])
+    return f"{text} and {len(names) - NAMED} more" if len(names) > NAMED else text
+
+
+def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:
+    rows = zip(c.classes["tolerance"], c.classes["decision"], c.classes["protected"])
+    values = {float(t) for t, w, named in rows if (word is None or w == word) and (not protected or named == "yes")}
+    if len(values) != 1:
+        return "is tolerated"
+    points = 100 * values.pop()
+    return f"{points:g} point" if points == 1 else f"{points:g} points"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def _number(value: float) -> str:

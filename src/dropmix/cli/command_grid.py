@@ -75,11 +75,12 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: nothing there, or not the predictions of this one run.
     """
+    from dropmix.audit.inputs.files import read_path
+    from dropmix.audit.inputs.given import Reading
     from dropmix.audit.inputs.run_folders import write_run
-    from dropmix.audit.inputs.sources import read_path
 
     path = folder / spec.predictions
-    parts = read_path(path)
+    parts = read_path(path, Reading())
     if len(parts) != 1 or len(parts[0].seeds) != 1:
         raise ValueError(
             f"{path}: expected the predictions of one run, got {sum(len(p.seeds) for p in parts)} runs. "

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.audit.comparison import compare
+from dropmix.audit.analysis import analyse
+from dropmix.audit.comparison import compose
 from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, Run, find_runs, read_arms
@@ -64,7 +65,7 @@ class RunGroup:
     def comparison(self, name: str) -> Comparison:
         """An arm compared with vanilla."""
         if name not in self._comparisons:
-            self._comparisons[name] = compare(self.pair(name), FAST, paired=True)
+            (self._comparisons[name],) = compose([analyse(self.pair(name), FAST, paired=True)], FAST)
         return self._comparisons[name]
 
     def audit(self, names: Sequence[str]) -> Audit:

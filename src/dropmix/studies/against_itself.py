@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.audit.errors import AuditError
-from dropmix.audit.inference.floor import equal_gain_floor
-from dropmix.audit.inference.infer import infer
+from dropmix.audit.inference.floor import equal_change_floor
+from dropmix.audit.inference.infer import Observed, infer
 from dropmix.audit.inference.variance import variances
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, read_arms
 from dropmix.audit.measures.degraded import changes, measures, signs
 from dropmix.audit.measures.recall import class_sizes, correct_counts
-from dropmix.audit.settings import Settings
+from dropmix.audit.settings import TOLERANCE, Settings
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,13 @@ def _audited(position, right, counts, sizes, half: np.ndarray, rng: np.random.Ge
     totals = counts[half].sum(axis=0), seeds[0], counts[~half].sum(axis=0), seeds[1]
     change = changes(*totals, sizes)
     exact = measures(signs(*totals), change)
-    shares = [right[pick].mean(axis=0) for pick in (half, ~half)]
-    v = variances(position, *shares, *(counts[pick] / sizes for pick in (half, ~half)))
-    found = infer(change, v.fixed, sizes, seeds, v.dof, Settings(refits=0))
-    null = equal_gain_floor(0.0, v.fixed, sizes, seeds, rng)
+    v = variances(position, right[half], right[~half])
+    recalls = [(counts[pick] / sizes).mean(axis=0) for pick in (half, ~half)]
+    tolerance = np.full(len(sizes), TOLERANCE)
+    seen = Observed(change, recalls[0], recalls[1], sizes, sizes, seeds, v, tolerance)
+    found = infer(seen, Settings(refits=0))
+    both = (recalls[0] + recalls[1]) / 2
+    null = equal_change_floor(both, both, v.fixed, v.one_flip, sizes, seeds, rng)
     low, _, high = found.floor_change
     gain = float(np.average(change, weights=sizes))
     return (

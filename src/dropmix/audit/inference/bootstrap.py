@@ -35,6 +35,7 @@ def intervals(
     level: float,
     refits: int,
     rng: np.random.Generator,
+    common: float = 0.0,
 ) -> Intervals:
     """Approximate intervals from `refits` refits.
 
@@ -47,14 +48,16 @@ def intervals(
         level: wished coverage, in (0, 1).
         refits: number of refits, >= 2.
         rng: the only source of randomness.
+        common: variance of what moves all observed changes alike.
     """
-    alone = [posterior([p], change, variance, margin) for p in priors]
+    alone = [posterior([p], change, variance, margin, common) for p in priors]
     # A shape that the data give no weight would get none from data drawn from the others either.
     priors = [p for p, share in zip(priors, shape_weights(priors)[0]) if share > 0.02]
     truth = draw(priors, refits, rng)
-    observed = truth + np.sqrt(variance) * rng.standard_normal(truth.shape)
+    alike = np.sqrt(common) * rng.standard_normal((refits, 1))
+    observed = truth + alike + np.sqrt(variance) * rng.standard_normal(truth.shape)
     shapes = [p.shape for p in priors]
-    again = posterior(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin)
+    again = posterior(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin, common)
     degraded = truth < -margin
     number = degraded.sum(axis=1)
     low, high = _bounds([float(p.number[0]) for p in (found, *alone)], again.number, number, level)

@@ -1,9 +1,20 @@
-"""What equal changes would show: every class changes alike, and noise makes some look worse and others better."""
+"""What equal changes would show: every class changes equally, and noise makes some look worse and others better.
+
+Equal means: by one amount on the logit scale of each example's pass rate. A class at recall 0.99 then gains little, and
+a class that cannot fall is not said to. Counts are drawn, not normal changes: of n examples a share rho passes now and
+then, at the class's recall r, and the others always or never do,
+
+    T_a ~ S (n - k) r + Binomial(S k, r_a) + S n sqrt(c flip / S) N(0, 1),    k = rho n,  rho = flip / (r (1 - r))
+
+with r_0 and r_1 one shift apart. The shift is the one whose changes agree with the observed ones, weighted by their
+precision.
+"""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,8 @@ class Floor:
         mean_change: their mean change; NaN if none ever do.
         by_rank: 2.5 % quantile, mean and 97.5 % quantile of the changes at each place of the order, smallest change
             first, (3, M). The spread at one place is far smaller than that of one class.
+        changes: the simulated changes, (draws, M), in the order of the classes.
+        expected: change of each class without noise, (M,).
     """
 
     number: float
@@ -23,46 +36,81 @@ class Floor:
     high: float
     mean_change: float
     by_rank: np.ndarray
+    changes: np.ndarray
+    expected: np.ndarray
 
 
-def equal_gain_floor(
-    gain: float,
+def equal_change_floor(
+    recall0: np.ndarray,
+    recall1: np.ndarray,
     variance: np.ndarray,
+    flip: np.ndarray,
     sizes: np.ndarray,
     seeds: tuple[int, int],
     rng: np.random.Generator,
     draws: int | None = None,
 ) -> Floor:
-    """Simulate equal gains with the noise that was fitted.
-
-        d_m = gain + N(0, V_m) within [-1, 1], rounded to what the counts allow: a multiple of 1 / (n_m lcm(S0, S1))
+    """Simulate equal changes with the noise that was fitted.
 
     Args:
-        gain: added to every class's recall, fraction.
-        variance: V_m, (M,).
+        recall0, recall1: mean recall of each class under baseline and arm, (M,).
+        variance: V_m of the change, without what moves all classes alike, (M,).
+        flip: variance of one prediction over seeds, mean over the class, (M,).
         sizes: n_m, (M,).
         seeds: S0, S1.
         rng: the only source of randomness.
-        draws: simulated audits; by default 2000, fewer for many classes.
+        draws: simulated studies; by default 2000, fewer for many classes.
 
     Example:
-        >>> f = equal_gain_floor(0.0, np.full(100, 1e-4), np.full(100, 100), (5, 5), np.random.default_rng(0))
+        >>> r, rng = np.full(100, 0.8), np.random.default_rng(0)
+        >>> f = equal_change_floor(r, r, np.full(100, 1e-4), np.full(100, 0.025), np.full(100, 100), (5, 5), rng)
         >>> 42 < f.number < 50, f.low < f.number < f.high
         (True, True)
-        >>> f.by_rank[1, [0, 50, 99]].round(3).tolist()  # no class changed, and this is what is seen
-        [-0.025, 0.0, 0.025]
     """
-    m = len(variance)
+    m = len(sizes)
     draws = draws or max(400, min(2000, 400_000 // m))
-    change = gain + np.sqrt(variance) * rng.standard_normal((draws, m))
-    np.clip(change, -1, 1, out=change)  # no recall falls by more than all of it
-    steps = sizes * math.lcm(*seeds)
-    degraded = np.rint(change * steps) < 0
+    middle = (recall0 * seeds[0] + recall1 * seeds[1]) / sum(seeds)
+    middle = (middle * sizes * sum(seeds) + 0.5) / (sizes * sum(seeds) + 1)
+    possible = middle * (1 - middle)
+    # What flips moves on the logit scale: the share of examples that pass now and then, at the class's recall.
+    rho = np.minimum(flip / possible, 1.0)
+    shift = _shift(middle, rho, recall1 - recall0, variance)
+    rates = expit(logit(middle) - shift / 2), expit(logit(middle) + shift / 2)
+    excess = np.maximum(variance - flip * (1 / seeds[0] + 1 / seeds[1]) / sizes, 0)
+    total = [_counts(r, middle, rho, sizes, s, rng, draws) for r, s in zip(rates, seeds)]
+    net = total[1] * seeds[0] - total[0] * seeds[1]
+    steps = sizes * seeds[0] * seeds[1]
+    net = net + np.rint(np.sqrt(excess) * steps * rng.standard_normal((draws, m))) if excess.any() else net
+    change = np.clip(net / steps, -1, 1)
+    degraded = net < 0
     number = degraded.sum(axis=1)
     low, high = np.quantile(number, [0.025, 0.975])
     some = number > 0
     mean = float(((change * degraded).sum(axis=1)[some] / number[some]).mean()) if some.any() else math.nan
-    change.sort(axis=1)
-    ends = np.quantile(change, [0.025, 0.975], axis=0)
-    by_rank = np.stack([ends[0], change.mean(axis=0), ends[1]])
-    return Floor(float(number.mean()), float(low), float(high), mean, by_rank)
+    ordered = np.sort(change, axis=1)
+    ends = np.quantile(ordered, [0.025, 0.975], axis=0)
+    by_rank = np.stack([ends[0], ordered.mean(axis=0), ends[1]])
+    expected = rho * (rates[1] - rates[0])
+    return Floor(float(number.mean()), float(low), float(high), mean, by_rank, change, expected)
+
+
+def _shift(middle: np.ndarray, rho: np.ndarray, change: np.ndarray, variance: np.ndarray) -> float:
+    """Common shift in logits whose changes agree best with the observed ones, by Newton's steps."""
+    shift, weight = 0.0, 1 / variance
+    for _ in range(20):
+        up, down = expit(logit(middle) + shift / 2), expit(logit(middle) - shift / 2)
+        slope = rho * (up * (1 - up) + down * (1 - down)) / 2
+        gap = change - rho * (up - down)
+        step = float((weight * slope * gap).sum() / max(float((weight * slope**2).sum()), 1e-12))
+        shift = float(np.clip(shift + np.clip(step, -2, 2), -12, 12))
+        if abs(step) < 1e-9:
+            break
+    return shift
+
+
+def _counts(rate, middle, rho, sizes, seeds: int, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Correct predictions of all seeds, (draws, M), int64."""
+    trials = np.rint(rho * sizes * seeds).astype(np.int64)
+    # The same in every seed; the smallest part of a prediction is the rounding's.
+    sure = np.rint((sizes * seeds - trials) * middle).astype(np.int64)
+    return sure + rng.binomial(trials, rate, (draws, len(sizes)))

@@ -10,7 +10,7 @@ Both have shortcuts, so that no set is ever enumerated. Simes finds more where f
 many are hurt a little: each is used at half the level, and the larger bound counts.
 
 Fisher's test needs p-values that are independent. What moves all classes alike (the seeds' common part) is therefore
-taken out of them first: `shifted` allows for its largest plausible value instead.
+taken out of them, and all changes are moved by its largest plausible value instead, to the side of caution.
 
 Source:
     Goeman & Solari 2011, doi 10.1214/11-STS356; Goeman, Meijer, Krebs & Solari 2019, doi 10.1093/biomet/asz041 (Simes
@@ -20,9 +20,10 @@ Source:
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri
+from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 LEAST = 1e-300  # a p-value of 0 would make every sum infinite
+ALLOWANCE = 0.2  # share of the level that the common part's largest plausible value takes, where there is one
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,12 @@ class Evidence:
     Args:
         simes: (M,), in [0, 1], that may share a common part (positive dependence).
         fisher: (M,), independent given the common part, which they allow for; the same array where there is none.
+        share: of the level that Fisher's test has, in (0, 0.5]; the rest of its half went into that allowance.
     """
 
     simes: np.ndarray
     fisher: np.ndarray
+    share: float = 0.5
 
     def discoveries(self, chosen: np.ndarray, level: float) -> int:
         """Of the chosen classes, how many at least answer the question with no.
@@ -46,7 +49,7 @@ class Evidence:
         """
         return max(
             simes_discoveries(self.simes, chosen, level / 2),
-            fisher_discoveries(self.fisher, chosen, level / 2),
+            fisher_discoveries(self.fisher, chosen, level * self.share),
         )
 
 
@@ -77,6 +80,43 @@ class Guarantee:
         """
         count = len(np.arange(len(self.hurt.simes))[chosen])
         return self.unhurt.discoveries(chosen, self.level), count - self.hurt.discoveries(chosen, self.level)
+
+
+def guarantee(
+    change: np.ndarray,
+    variance: np.ndarray,
+    common: float,
+    dof: int,
+    tolerance: np.ndarray | float,
+    judged: np.ndarray,
+    level: float = 0.05,
+) -> Guarantee:
+    """Bounds for one comparison.
+
+    Args:
+        change: recall changes, (M,).
+        variance: (M,), without what moves all classes alike.
+        common: variance of that.
+        dof: degrees of freedom behind `common`.
+        tolerance: a class is hurt when its recall falls by more than this; fractions.
+        judged: classes with examples enough, (M,), bool; the others give no evidence of anything.
+        level: chance that a bound of one side is wrong.
+
+    Example:
+        >>> g = guarantee(np.array([-0.2, 0.1, 0.0]), np.full(3, 1e-4), 0.0, 8, 0.01, np.ones(3, bool))
+        >>> g.hurt_among(np.arange(3))
+        (1, 2)
+    """
+    widened = stdtrit(dof, 1 - ALLOWANCE * level) * np.sqrt(common) if common else 0.0
+    factor = (stdtrit(dof, 1 - level) / ndtri(1 - level)) ** 2 if common else 0.0
+    below, error = change + tolerance, np.sqrt(variance)
+    both = np.sqrt(variance + factor * common)
+    share = 0.5 - ALLOWANCE if common else 0.5
+    found = []
+    for sign in (1, -1):
+        simes, fisher = ndtr(sign * below / both), ndtr((sign * below + widened) / error)
+        found.append(Evidence(np.where(judged, simes, 1.0), np.where(judged, fisher, 1.0), share))
+    return Guarantee(found[0], found[1], level)
 
 
 def simes_discoveries(p: np.ndarray, chosen: np.ndarray, level: float) -> int:

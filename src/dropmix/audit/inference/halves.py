@@ -1,4 +1,4 @@
-"""Split-seed check: choose the degraded classes on some seeds, score them on the others.
+"""Random halves of seeds, and the split-seed check: choose the degraded classes on one half, score on the other.
 
 Classes chosen because they look worst look better on new seeds; how much is what the choice owed to luck.
 """
@@ -8,6 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropmix.audit.measures.degraded import changes, signs
+
+
+def half(count: int, rng: np.random.Generator) -> np.ndarray:
+    """A random half of some seeds, (count,) bool; the smaller one where they are odd.
+
+    Example:
+        >>> int(half(5, np.random.default_rng(0)).sum())
+        2
+    """
+    return rng.permutation(count) < count // 2
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ def split_check(
 
 
 def _score(counts0: np.ndarray, counts1: np.ndarray, sizes: np.ndarray, rng: np.random.Generator):
-    halves = [rng.permutation(len(c)) < len(c) // 2 for c in (counts0, counts1)]
+    halves = [half(len(c), rng) for c in (counts0, counts1)]
 
     def measured(pick0: np.ndarray, pick1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total = counts0[pick0].sum(axis=0), int(pick0.sum()), counts1[pick1].sum(axis=0), int(pick1.sum())

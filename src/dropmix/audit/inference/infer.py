@@ -1,17 +1,53 @@
-"""What the observed changes say of the true ones: number, size and calls, for one estimand."""
+"""What the observed changes say of the true ones, for one estimand.
+
+Tests of each class come first; they assume nothing of the other classes. The model of all classes (shrunken estimates,
+the estimated number) comes after them. A class with too few examples is in none of it but its own interval.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from dropmix.audit.inference.bootstrap import Intervals, intervals
-from dropmix.audit.inference.calls import calls
+from dropmix.audit.inference.decide import ClassTests, class_tests, rejected
 from dropmix.audit.inference.few_classes import FEW, few_classes
-from dropmix.audit.inference.floor import Floor, equal_gain_floor
+from dropmix.audit.inference.floor import Floor, equal_change_floor
+from dropmix.audit.inference.guaranteed import Guarantee, guarantee
 from dropmix.audit.inference.heterogeneity import Heterogeneity, heterogeneity
 from dropmix.audit.inference.shrinkage import fit, posterior
+from dropmix.audit.inference.streams import stream
+from dropmix.audit.inference.variance import Variances
 from dropmix.audit.settings import Settings
+
+NO_BOUNDS = Intervals(np.nan, np.nan, np.nan, np.nan)
+NO_FLOOR = Floor(np.nan, np.nan, np.nan, np.nan, np.empty((3, 0)), np.empty((0, 0)), np.empty(0))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What inference looks at: the M classes of one comparison.
+
+    Args:
+        change: recall change, (M,), fractions.
+        recall0, recall1: mean recall under baseline and arm, (M,).
+        sizes: examples, (M,).
+        counts: independent examples, or groups where examples come in groups, (M,).
+        seeds: S0, S1.
+        noise: variances of the change.
+        tolerance: loss that is tolerated, (M,), fractions.
+        same: whether both arms predict the same throughout.
+    """
+
+    change: np.ndarray
+    recall0: np.ndarray
+    recall1: np.ndarray
+    sizes: np.ndarray
+    counts: np.ndarray
+    seeds: tuple[int, int]
+    noise: Variances
+    tolerance: np.ndarray
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -19,13 +55,16 @@ class Inference:
     """Results for one estimand (new seeds on these examples, or new examples too).
 
     Args:
-        p_degraded: P(true change < -margin), (M,).
+        error: standard error of each change, what moves all classes alike included, (M,).
+        tests: of each class against the tolerated loss.
+        guarantee: bounds on the number of hurt classes in any set.
+        p_degraded: P(true change < -margin) under the model, (M,); NaN for too few examples, as the next three.
         p_improved: P(true change > margin), (M,).
-        called: classes called degraded, (M,), bool.
-        called_improved: (M,), bool.
         estimate: estimate of each true change, (M,): shrunken, or as observed with few classes.
         half_width: of an approximate interval around it, (M,).
-        number: estimated number of truly degraded classes.
+        called: classes called degraded at the false discovery rate, (M,), bool.
+        called_improved: (M,), bool.
+        number: estimated number of classes that changed by less than -margin; NaN where nothing changed.
         mean_change: estimated mean of their true changes; NaN where there are none to speak of.
         bounds: intervals of both; NaN where not asked for.
         floor: what equal changes would show.
@@ -35,12 +74,15 @@ class Inference:
         few: whether the procedure for few classes was used.
     """
 
+    error: np.ndarray
+    tests: ClassTests
+    guarantee: Guarantee
     p_degraded: np.ndarray
     p_improved: np.ndarray
-    called: np.ndarray
-    called_improved: np.ndarray
     estimate: np.ndarray
     half_width: np.ndarray
+    called: np.ndarray
+    called_improved: np.ndarray
     number: float
     mean_change: float
     bounds: Intervals
@@ -50,59 +92,73 @@ class Inference:
     few: bool
 
 
-def infer(
-    change: np.ndarray,
-    variance: np.ndarray,
-    sizes: np.ndarray,
-    seeds: tuple[int, int],
-    dof: int,
-    settings: Settings,
-    stream: int = 0,
-) -> Inference:
+def infer(seen: Observed, settings: Settings, population: bool = False) -> Inference:
     """Infer the true changes of one comparison.
 
     Args:
-        change: observed, (M,).
-        variance: of the estimand in question, (M,), > 0.
-        sizes: (M,).
-        seeds: S0, S1.
-        dof: degrees of freedom behind the variances; used with few classes.
+        seen: the classes.
         settings: margin, fdr, level, refits and seed are used.
-        stream: number of the random stream, so that estimands draw independently.
-
-    Example:
-        >>> change = np.array([-0.08, 0.01, 0.02])
-        >>> infer(change, np.full(3, 1e-4), np.full(3, 100), (5, 5), 24, Settings()).called.tolist()
-        [True, False, False]
+        population: for new examples too, in place of new seeds on these examples.
     """
+    v = seen.noise
+    variance = v.population if population else v.fixed
+    total = variance + v.common_scaled
+    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level)
+    bounds = guarantee(seen.change, variance, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
+    m, judged = len(seen.change), np.flatnonzero(~tests.too_few)
     # One order of classes for every numbering of them, so that random draws do not depend on it.
-    order = np.lexsort((sizes, variance, change))
-    back = np.argsort(order, kind="stable")
-    change, variance, sizes = change[order], variance[order], sizes[order]
-    rng = np.random.default_rng([settings.seed, stream])
-    floor = equal_gain_floor(float(change.mean()), variance, sizes, seeds, rng)
-    few = len(change) < FEW
-    parts = _few(change, variance, dof, settings) if few else _many(change, variance, settings, rng)
-    columns = ("p_degraded", "p_improved", "called", "called_improved", "estimate", "half_width")
-    for key in columns:
-        parts[key] = parts[key][back]
-    spread = heterogeneity(change, variance)
-    return Inference(**parts, floor=floor, floor_change=floor.by_rank[:, back], heterogeneity=spread, few=few)
+    at = judged[np.lexsort((seen.sizes[judged], variance[judged], seen.change[judged]))]
+    rng = stream(settings.seed, "population" if population else "fixed test")
+    floor, floor_change, spread = NO_FLOOR, np.full((3, m), np.nan), Heterogeneity(np.nan, np.nan, np.nan)
+    parts, few = _nothing(m), len(at) < FEW
+    if len(at):
+        recalls = seen.recall0[at], seen.recall1[at]
+        floor = equal_change_floor(*recalls, variance[at], v.one_flip[at], seen.sizes[at], seen.seeds, rng)
+        floor_change[:, at] = floor.by_rank
+        spread = heterogeneity(seen.change[at], variance[at], floor.expected, floor.changes)
+        change = seen.change[at]
+        made = _few(change, total[at], seen, settings) if few else _many(change, variance[at], v, settings, rng)
+        for key, values in made.items():
+            if isinstance(values, np.ndarray):
+                parts[key][at] = values
+            else:
+                parts[key] = values
+    if seen.same:
+        parts |= {"number": np.nan, "mean_change": np.nan, "bounds": NO_BOUNDS}
+    return Inference(
+        **parts,
+        error=np.sqrt(total),
+        tests=tests,
+        guarantee=bounds,
+        floor=floor,
+        floor_change=floor_change,
+        heterogeneity=spread,
+        few=few,
+    )
 
 
-def _many(change: np.ndarray, variance: np.ndarray, settings: Settings, rng: np.random.Generator) -> dict:
+def _nothing(m: int) -> dict:
+    numbers = dict.fromkeys(("p_degraded", "p_improved", "estimate", "half_width"))
+    parts: dict = {key: np.full(m, np.nan) for key in numbers}
+    parts |= {key: np.zeros(m, dtype=bool) for key in ("called", "called_improved")}
+    return parts | {"number": np.nan, "mean_change": np.nan, "bounds": NO_BOUNDS}
+
+
+def _many(change: np.ndarray, variance: np.ndarray, v: Variances, settings: Settings, rng) -> dict:
     priors = fit(change, variance)
-    found = posterior(priors, change, variance, settings.margin)
-    bounds = Intervals(np.nan, np.nan, np.nan, np.nan)
+    found = posterior(priors, change, variance, settings.margin, v.common_scaled)
+    bounds = NO_BOUNDS
     if settings.refits > 1:
-        bounds = intervals(priors, found, change, variance, settings.margin, settings.level, settings.refits, rng)
+        asked = settings.margin, settings.level, settings.refits
+        bounds = intervals(priors, found, change, variance, *asked, rng, v.common_scaled)
     number = float(found.number[0])
+    error = np.sqrt(variance + v.common_scaled)
     return {
         "p_degraded": found.below[0],
         "p_improved": found.above[0],
-        # Where nearly all classes lose, one that looks better may still be likely to lose: no call to show anyone.
-        "called": calls(found.below[0], settings.fdr) & (change < 0),
-        "called_improved": calls(found.above[0], settings.fdr) & (change > 0),
+        # By tests and not by the model: a prior that does not fit the truth calls classes that nothing happened to.
+        "called": rejected(ndtr((change + settings.margin) / error), settings.fdr),
+        "called_improved": rejected(ndtr((settings.margin - change) / error), settings.fdr),
         "estimate": found.mean[0],
         "half_width": ndtri((1 + settings.level) / 2) * found.sd[0],
         "number": number,
@@ -111,7 +167,8 @@ def _many(change: np.ndarray, variance: np.ndarray, settings: Settings, rng: np.
     }
 
 
-def _few(change: np.ndarray, variance: np.ndarray, dof: int, settings: Settings) -> dict:
+def _few(change: np.ndarray, variance: np.ndarray, seen: Observed, settings: Settings) -> dict:
+    dof = int((seen.sizes - 1).sum()) if seen.noise.one_seed else seen.noise.dof
     few = few_classes(change, variance, max(dof, 1), settings.margin, settings.fdr, settings.level)
     count = int(few.called.sum())
     mean = float(change[few.called].mean()) if count else np.nan

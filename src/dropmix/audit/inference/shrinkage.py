@@ -3,11 +3,12 @@
     d_m ~ N(theta_m, V_m)                           observed and true change of class m
     theta_m ~ sum_k pi_k N(mu + c_mk, sigma_mk^2)   prior, one of three shapes
 
-The shapes, each containing the ones before it:
+The shapes, each of which contains the ones before it:
 
 1. `scales`: c = 0, sigma on a grid with steps of sqrt(2) that includes 0;
 2. `relative`: also sigma proportional to sqrt(V_m): where seeds move a class much, an augmentation may, too;
-3. `located`: also c on a grid in units of sqrt(V_m), for truths with two humps or a long tail to one side.
+3. `located`: also c on a grid in units of sqrt(V_m), for truths with two humps or a long tail to one side;
+4. `spike`: also a component at exactly no change, wherever mu is, for truths in which most classes stay as they were.
 
 pi and mu are fitted by EM to the marginal likelihood, with no extra weight on any component. The shapes are
 averaged with weights exp(log-likelihood - penalty): half of log M for the one freedom of shape 2 (BIC), and for
@@ -30,23 +31,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-STEP = np.sqrt(2.0)
+from dropmix.audit.inference.prior_shapes import Shape, shapes
+
 BLOCK = 400_000  # numbers in one block of the EM: bounds memory, and fits a cache
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Components of a prior, the same for every data set.
-
-    Args:
-        centre: c, (M, K), fractions.
-        sigma: (M, K).
-        penalty: taken off the log-likelihood before shapes are averaged.
-    """
-
-    centre: np.ndarray
-    sigma: np.ndarray
-    penalty: float
 
 
 @dataclass(frozen=True)
@@ -87,52 +74,6 @@ class Posterior:
     def mean_change(self) -> np.ndarray:
         """Estimated mean true change of the truly degraded classes, (B,)."""
         return self.change_below.sum(axis=1) / np.maximum(self.number, 1e-12)
-
-
-def sigma_grid(change: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """0, then steps of sqrt(2) from a quarter of the smallest noise to twice the largest excess, (K,).
-
-    Example:
-        >>> sigma_grid(np.array([0.0, 0.1, -0.1]), np.full(3, 1e-4)).round(4).tolist()[:4]
-        [0.0, 0.0025, 0.0035, 0.005]
-    """
-    smallest = np.sqrt(variance.min()) / 4
-    deviation = change - np.median(change)
-    largest = 2 * np.sqrt(max(float(np.max(deviation**2 - variance)), float(variance.max()) / 4))
-    steps = int(np.ceil(np.log(max(largest / smallest, 1.0)) / np.log(STEP))) + 1
-    return np.concatenate([[0.0], smallest * STEP ** np.arange(steps)])
-
-
-def shapes(change: np.ndarray, variance: np.ndarray) -> list[Shape]:
-    """The three shapes of prior for one data set.
-
-    Args:
-        change: observed changes, (M,).
-        variance: (M,), > 0.
-    """
-    m = len(change)
-    grid = sigma_grid(change, variance)
-    relative = np.sqrt(variance / np.median(variance))[:, None]
-    coarse = grid[1::2]
-    z = (change - np.median(change)) / np.sqrt(variance)
-    places = np.arange(np.floor(z.min()), np.ceil(z.max()) + 1)
-    places = places[places != 0]
-    noise = np.sqrt(variance)[:, None]
-    one = np.ones((m, 1))
-    scales = (0 * one * grid, one * grid)
-    some = (0 * one * grid[:1], one * grid[:1]), (0 * one * coarse, one * coarse), (0 * one * coarse, relative * coarse)
-    located = (noise * places, noise * np.full(len(places), 0.7))
-    half = 0.5 * np.log(m)
-    return [
-        Shape(*scales, 0.0),
-        Shape(*_beside(some), half),
-        Shape(*_beside((*some, located)), max(np.log(m), np.sqrt(m) / 2)),
-    ]
-
-
-def _beside(parts) -> tuple[np.ndarray, np.ndarray]:
-    centres, sigmas = zip(*parts)
-    return np.concatenate(centres, axis=1), np.concatenate(sigmas, axis=1)
 
 
 def fit(
@@ -186,16 +127,16 @@ def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner
         mu, weight = np.repeat(start.mu, b), np.repeat(0.9 * start.weight + 0.1 / k, b, axis=0)
     last, information, value = np.full(b, -np.inf), np.ones(b), np.zeros(b)
     for _ in range(rounds):
-        gap = (change[:, :, None] - mu[:, None, None] - shape.centre).astype(np.float32)
+        gap = (change[:, :, None] - mu[:, None, None] * shape.moving - shape.centre).astype(np.float32)
         exponent = half * gap * gap
         # Relative to the best component of each class, so that no class underflows under every component.
         top = exponent.max(axis=2, keepdims=True)
         likelihood = scale * np.exp(exponent - top)
         weight, mixed = _weights(likelihood, weight, inner)
         value = (np.log(mixed) + top[:, :, 0]).sum(axis=1, dtype=np.float64) - 0.5 * m * np.log(least)
-        share = likelihood * inverse
+        share = likelihood * inverse * shape.moving.astype(np.float32)
         narrow = weight.astype(np.float32)[:, :, None]
-        information = ((share @ narrow)[:, :, 0] / mixed).sum(axis=1, dtype=np.float64)
+        information = np.maximum(((share @ narrow)[:, :, 0] / mixed).sum(axis=1, dtype=np.float64), 1e-6)
         step = (((share * gap) @ narrow)[:, :, 0] / mixed).sum(axis=1, dtype=np.float64) / information
         mu = mu + step
         if np.max(value - last) < 1e-3:
@@ -223,7 +164,9 @@ def shape_weights(priors: Sequence[Prior]) -> np.ndarray:
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def posterior(priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray, margin: float) -> Posterior:
+def posterior(
+    priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray, margin: float, common: float = 0.0
+) -> Posterior:
     """Posterior of every class's true change, averaged over shapes.
 
     Args:
@@ -231,6 +174,7 @@ def posterior(priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray,
         change: (B, M) or (M,).
         variance: (M,).
         margin: classes below -margin count as degraded; fraction, >= 0.
+        common: variance of what moves all observed changes alike; no data set can tell it from a change of all.
     """
     change = np.atleast_2d(change)
     mixing = shape_weights(priors)
@@ -241,21 +185,27 @@ def posterior(priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray,
         size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
         for i in range(0, len(rows), size):
             at = rows[i : i + size]
-            parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin)
+            parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin, common)
     spread = np.sqrt(np.maximum(parts[1] - parts[0] ** 2, 0))
     return Posterior(parts[0], spread, parts[2], parts[3], parts[4])
 
 
-def _moments(prior: Prior, rows: np.ndarray, change: np.ndarray, variance: np.ndarray, margin: float) -> np.ndarray:
+def _moments(
+    prior: Prior, rows: np.ndarray, change: np.ndarray, variance: np.ndarray, margin: float, common: float
+) -> np.ndarray:
     total = variance[:, None] + prior.shape.sigma**2
     pull = prior.shape.sigma**2 / total
-    mu = prior.mu[rows, None, None] + prior.shape.centre
+    moving = prior.shape.moving
+    mu = prior.mu[rows, None, None] * moving + prior.shape.centre
     gap = change[:, :, None] - mu
     log = -0.5 * gap**2 / total - 0.5 * np.log(total) + np.log(np.maximum(prior.weight[rows], 1e-300))[:, None, :]
     share = np.exp(log - log.max(axis=2, keepdims=True))
     share /= share.sum(axis=2, keepdims=True)
     centre = mu + pull * gap
-    spread = np.sqrt(pull * variance[:, None] + (1 - pull) ** 2 * prior.mu_variance[rows, None, None])
+    spread = np.sqrt(
+        pull * variance[:, None] + (1 - pull) ** 2 * moving * prior.mu_variance[rows, None, None] + common * moving
+    )
+    spread = np.maximum(spread, 1e-12)  # the spike has none
     z = (-margin - centre) / spread
     below = ndtr(z)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
@@ -273,5 +223,9 @@ def draw(priors: Sequence[Prior], count: int, rng: np.random.Generator) -> np.nd
         prior = priors[which]
         k = rng.choice(prior.weight.shape[1], size=m, p=prior.weight[0])
         at = np.arange(m), k
-        made[i] = prior.mu[0] + prior.shape.centre[at] + prior.shape.sigma[at] * rng.standard_normal(m)
+        made[i] = (
+            prior.mu[0] * prior.shape.moving[k]
+            + prior.shape.centre[at]
+            + prior.shape.sigma[at] * rng.standard_normal(m)
+        )
     return made

@@ -1,24 +1,32 @@
 """How much a class's recall change would vary: over seeds, and over seeds and examples.
 
-With p_ai the share of arm a's S_a seeds that get example i right, n_m examples of class m:
+A seed moves single examples, whole classes, and all classes alike. With n_m examples of class m and S_a seeds of arm a:
 
-    flip_am      = mean_i[p_ai (1 - p_ai)] S_a / (S_a - 1)          one prediction's variance over seeds
-    v_flip       = sum_a flip_am / (n_m S_a)                        if examples flipped independently
-    v_seed       = sum_a Var_s(R_as) / S_a                          as observed (ddof 1)
-    tau_am^2     = c flip_am,  c >= 0 pooled over classes           what a seed does to a whole class
-    V_fixed      = v_flip + sum_a tau_am^2 / S_a - 2 Cov            new seeds, these examples
-    V_population = V_fixed + max(Var_i(p_1i - p_0i) / n_m - v_flip, 0)     new seeds, new examples
+    flip_am      one prediction's variance over seeds, mean over the class: mean_i p_ai (1 - p_ai) S_a / (S_a - 1),
+                 where p_ai is the share of seeds that get example i right; drawn towards what the recall predicts
+    c            what a seed does to a whole class, in units of flip, pooled over classes; from recalls centred on
+                 their seed's own accuracy
+    V_fixed      sum_a flip_am / S_a (1 / n_m + c) - 2 Cov              new seeds, these examples
+    V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too
+    common       variance of the gain over seeds beyond what sum_m (n_m / N)^2 V_m explains: it moves all classes alike
 
-flip is at least 1 / (n S), one flipped prediction, so that a recall of 0 or 1 gives no infinite z. The last term
-is shrunk half-way to its pooled ratio to v_flip: Var_i of a rarely flipping class is itself noisy.
+`common` rests on S_0 + S_1 - 2 degrees of freedom; `common_scaled` is widened so that normal quantiles of the sum hold.
 
-The excess tau^2 is taken as proportional to flip, not as one number: a seed moves a class of recall 0.6 more
-than one of 0.98. c is the pooled excess variance over the pooled flip variance.
+With groups (patient, clip, camera) the unit that flips is the group: sums over a group take the place of examples.
+
+Differs from a pooled mean: c is a weighted mean, with weights that are the inverse variances of what it averages,
+(n / flip)^2 / (1 + 0.003 n)^2; with a long tail the few small classes would else decide it alone.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
+
+PRIOR = 10.0  # units' worth of what the recall predicts of a class's flips
+TYPICAL = 0.003  # c of networks seen so far; only the weights depend on it
+TAIL = 0.95  # one-sided level at which the common part is widened
+MOST_WIDENED = 4.0  # of its standard deviation; with fewer seeds than that takes, nothing can be decided anyway
 
 
 @dataclass(frozen=True)
@@ -27,22 +35,30 @@ class Variances:
 
     Args:
         flip: (M,), from independent flips.
-        seed: (M,), as observed over seeds; NaN with one seed.
-        fixed: (M,), for new seeds on these examples.
-        population: (M,), for new seeds and new examples.
+        one_flip: variance of one prediction over seeds, mean over the class and both arms, (M,).
+        seed: (M,), as observed over seeds; NaN with one seed in each arm.
+        fixed: (M,), for new seeds on these examples, without the common part.
+        population: (M,), for new seeds and new examples, without the common part.
         baseline: (M,), the baseline's part of `fixed`.
-        ratio: sum of `seed` over sum of `flip`; NaN with one seed.
+        common: variance of what moves all classes alike.
+        common_scaled: the same, widened for the few seeds that it is known from.
+        accuracy_dof: degrees of freedom behind it, S_0 + S_1 - 2 where both arms have seeds; 0 with one in each.
+        ratio: sum of `seed` over sum of `flip`; NaN with one seed in each arm.
         covariance: pooled covariance of the arms' class recalls over shared seeds; 0 when unpaired.
         shared: number of shared seeds.
-        dof: degrees of freedom behind the pooled seed variance, 0 with one seed.
-        one_seed: whether an arm has one seed only: `fixed` is then an upper guess, from examples alone.
+        dof: degrees of freedom behind the pooled class variance, 0 with one seed in each arm.
+        one_seed: whether both arms have one seed only: `fixed` is then an upper guess, from examples alone.
     """
 
     flip: np.ndarray
+    one_flip: np.ndarray
     seed: np.ndarray
     fixed: np.ndarray
     population: np.ndarray
     baseline: np.ndarray
+    common: float
+    common_scaled: float
+    accuracy_dof: int
     ratio: float
     covariance: float
     shared: int
@@ -52,67 +68,138 @@ class Variances:
 
 def variances(
     position: np.ndarray,
-    share0: np.ndarray,
-    share1: np.ndarray,
-    recalls0: np.ndarray,
-    recalls1: np.ndarray,
+    correct0: np.ndarray,
+    correct1: np.ndarray,
     shared: tuple[np.ndarray, np.ndarray] | None = None,
+    groups: np.ndarray | None = None,
 ) -> Variances:
     """Every variance of the recall changes.
 
     Args:
         position: class of each example, (N,), in [0, M).
-        share0, share1: share of the arm's seeds that get each example right, (N,).
-        recalls0, recalls1: recall of each seed, (S0, M) and (S1, M).
-        shared: rows of recalls0 and of recalls1 that have one seed number; None when the arms are unpaired.
+        correct0, correct1: whether each seed gets each example right, (S0, N) and (S1, N), bool.
+        shared: rows of correct0 and of correct1 that have one seed number; None when the arms are unpaired.
+        groups: number of the group of each example, (N,), from 0; None where examples are independent.
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> right = rng.random((2, 5, 4, 50)) < 0.7
-        >>> v = variances(np.repeat(np.arange(4), 50), *right.mean(1).reshape(2, -1), *right.mean(3))
+        >>> right = rng.random((2, 5, 200)) < 0.7
+        >>> v = variances(np.repeat(np.arange(4), 50), *right)
         >>> bool((v.population >= v.fixed).all())
         True
     """
-    m = recalls0.shape[1]
+    m = int(position.max()) + 1
     sizes = np.bincount(position, minlength=m)
-    seeds = len(recalls0), len(recalls1)
-    spread = _example_variance(position, share1 - share0, sizes)
-    if min(seeds) == 1:
-        return _one_seed(spread, sizes, seeds, m)
-    flips = [_flip(position, p, s, sizes) for p, s in zip((share0, share1), seeds)]
-    v_flip = flips[0] / (sizes * seeds[0]) + flips[1] / (sizes * seeds[1])
-    over_seeds = [r.var(axis=0, ddof=1) for r in (recalls0, recalls1)]
-    v_seed = over_seeds[0] / seeds[0] + over_seeds[1] / seeds[1]
-    c = _excess(flips, over_seeds, sizes, seeds)
-    parts = [f / s * (1 / sizes + c) for f, s in zip(flips, seeds)]
+    seeds = len(correct0), len(correct1)
+    units = _Units(position, sizes, groups)
+    spread = units.example_variance(correct1.mean(axis=0) - correct0.mean(axis=0))
+    if max(seeds) == 1:
+        return _one_seed(spread, sizes, seeds)
+    recalls = [units.recalls(c) for c in (correct0, correct1)]
+    flips = [units.flip(c) if len(c) > 1 else None for c in (correct0, correct1)]
+    smooth = _moderated(flips, recalls, sizes, units.counts)
+    c = _excess(flips, smooth, recalls, sizes)
+    v_flip = smooth[0] / (sizes * seeds[0]) + smooth[1] / (sizes * seeds[1])
+    parts = [f / s * (1 / sizes + c) for f, s in zip(smooth, seeds)]
     total = parts[0] + parts[1]
-    covariance, kept, count = _covariance(recalls0, recalls1, shared, total)
+    covariance, kept, count = _covariance(recalls[0], recalls[1], shared, total)
     fixed = total * kept
     extra = _example_excess(spread, v_flip)
+    over_seeds = [r.var(axis=0, ddof=1) for r in recalls if len(r) > 1]
+    # An arm of one seed has the other arm's variance.
+    v_seed = over_seeds[0] / seeds[0] + over_seeds[-1] / seeds[1]
+    common, scaled = _common(recalls, sizes, shared, fixed)
     return Variances(
         flip=v_flip,
+        one_flip=(smooth[0] + smooth[1]) / 2,
         seed=v_seed,
         fixed=fixed,
         population=fixed + extra,
         baseline=parts[0] * kept,
+        common=common,
+        common_scaled=scaled,
+        accuracy_dof=sum(seeds) - 2,
         ratio=float(np.sum(v_seed) / np.sum(v_flip)),
         covariance=covariance,
         shared=count,
-        dof=m * (sum(seeds) - 2),
+        dof=max(m - 1, 1) * (sum(seeds) - 2 if min(seeds) > 1 else max(seeds) - 1),
         one_seed=False,
     )
 
 
-def _flip(position: np.ndarray, share: np.ndarray, seeds: int, sizes: np.ndarray) -> np.ndarray:
-    mean = np.bincount(position, weights=share * (1 - share), minlength=len(sizes)) / sizes
-    return np.maximum(mean * seeds / (seeds - 1), 1 / (sizes * seeds))
+class _Units:
+    """What flips on its own: examples, or groups of examples within a class."""
+
+    def __init__(self, position: np.ndarray, sizes: np.ndarray, groups: np.ndarray | None) -> None:
+        self.position, self.sizes = position, sizes
+        self.unit, self.counts = None, sizes
+        if groups is not None:
+            pairs = position.astype(np.int64) * (int(groups.max()) + 1) + groups
+            held, self.unit = np.unique(pairs, return_inverse=True)
+            self.home = held // (int(groups.max()) + 1)
+            self.counts = np.bincount(self.home, minlength=len(sizes))
+
+    def recalls(self, correct: np.ndarray) -> np.ndarray:
+        """Recall of each seed and class, (S, M)."""
+        m = len(self.sizes)
+        return np.stack([np.bincount(self.position[c], minlength=m) for c in correct]) / self.sizes
+
+    def flip(self, correct: np.ndarray) -> np.ndarray:
+        """Variance over seeds of one prediction, mean over the class, (M,): of sums over units, per example."""
+        seeds, m = len(correct), len(self.sizes)
+        if self.unit is None:
+            share = correct.mean(axis=0)
+            weights = share * (1 - share) * seeds / (seeds - 1)
+            return np.bincount(self.position, weights=weights, minlength=m) / self.sizes
+        sums = np.stack([np.bincount(self.unit, weights=c, minlength=len(self.home)) for c in correct])
+        return np.bincount(self.home, weights=sums.var(axis=0, ddof=1), minlength=m) / self.sizes
+
+    def example_variance(self, difference: np.ndarray) -> np.ndarray:
+        """Variance of the class mean of a difference over new examples, or new groups, (M,)."""
+        m = len(self.sizes)
+        mean = np.bincount(self.position, weights=difference, minlength=m) / self.sizes
+        centred = difference - mean[self.position]
+        if self.unit is None:
+            square = np.bincount(self.position, weights=centred**2, minlength=m)
+        else:
+            sums = np.bincount(self.unit, weights=centred, minlength=len(self.home))
+            square = np.bincount(self.home, weights=sums**2, minlength=m)
+        return square / self.sizes**2 * self.counts / np.maximum(self.counts - 1, 1)
 
 
-def _excess(flips, over_seeds, sizes: np.ndarray, seeds: tuple[int, int]) -> float:
-    """Pooled seed x class variance in units of flip variance; arms weigh by their degrees of freedom."""
-    dof = np.array(seeds) - 1
-    over = sum(d * np.sum(v - f / sizes) for d, v, f in zip(dof, over_seeds, flips))
-    return max(float(over / sum(d * np.sum(f) for d, f in zip(dof, flips))), 0.0)
+def _moderated(flips, recalls, sizes: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """Flips drawn towards what the class's recall predicts: no class of few examples is certain by luck.
+
+    An arm of one seed shows no flips. It has the other arm's, or more where its recall predicts more.
+    """
+    known = [a for a, flip in enumerate(flips) if flip is not None]
+    trials = [sizes * len(r) for r in recalls]
+    right = [(r.mean(axis=0) * t + 0.5) / (t + 1) for r, t in zip(recalls, trials)]
+    possible = [r * (1 - r) for r in right]
+    seen = sum(float((flips[a] * sizes).sum()) for a in known)
+    could = sum(float((possible[a] * sizes).sum()) for a in known)
+    # One flip among all predictions, where none was ever seen.
+    ratio = max(seen, 1 / max(len(recalls[a]) for a in known)) / could
+    smooth = {a: (counts * flips[a] + PRIOR * ratio * possible[a]) / (counts + PRIOR) for a in known}
+    other = smooth[known[0]]
+    return [smooth[a] if a in smooth else np.maximum(other, ratio * possible[a]) for a in (0, 1)]
+
+
+def _excess(flips, smooth, recalls, sizes: np.ndarray) -> float:
+    """Pooled seed x class variance in units of flip variance, from recalls centred on their seed's accuracy."""
+    above = below = 0.0
+    share = sizes / sizes.sum()
+    for flip, f, r in zip(flips, smooth, recalls):
+        if flip is None:
+            continue
+        centred = r - (r @ share)[:, None]
+        # Centring on the mean of all classes takes a little of each class's own variance along.
+        left = np.maximum((1 - share) ** 2, 1e-3)
+        observed = centred.var(axis=0, ddof=1) / left
+        weight = (len(r) - 1) * (sizes / f) ** 2 / (1 + TYPICAL * sizes) ** 2
+        above += float((weight * f * (observed - flip / sizes)).sum())
+        below += float((weight * f**2).sum())
+    return max(above / below, 0.0)
 
 
 def _covariance(recalls0, recalls1, shared, total: np.ndarray) -> tuple[float, float, int]:
@@ -127,12 +214,22 @@ def _covariance(recalls0, recalls1, shared, total: np.ndarray) -> tuple[float, f
     return pooled, float(np.clip(1 - saved / total.mean(), 0.1, 2.0)), count
 
 
-def _example_variance(position: np.ndarray, difference: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Variance of the mean of a class's example differences, (M,): Var_i / n, ddof 1."""
-    total = np.bincount(position, weights=difference, minlength=len(sizes))
-    square = np.bincount(position, weights=difference**2, minlength=len(sizes))
-    centred = np.maximum(square - total**2 / sizes, 0)
-    return centred / (np.maximum(sizes - 1, 1) * sizes)
+def _common(recalls, sizes: np.ndarray, shared, fixed: np.ndarray) -> tuple[float, float]:
+    """Variance of the gain beyond the classes' own, and the same widened by a t quantile."""
+    share = sizes / sizes.sum()
+    accuracy = [r @ share for r in recalls]
+    held = [a for a in accuracy if len(a) > 1]
+    if len(held) == 1:
+        gain = float(held[0].var(ddof=1)) * sum(1 / len(a) for a in accuracy)
+    else:
+        gain = sum(float(a.var(ddof=1)) / len(a) for a in accuracy)
+        if shared is not None and len(shared[0]) > 1:
+            together = np.cov(accuracy[0][shared[0]], accuracy[1][shared[1]])[0, 1]
+            gain -= 2 * float(together) * len(shared[0]) / (len(accuracy[0]) * len(accuracy[1]))
+    common = max(gain - float((share**2 * fixed).sum()), 0.0)
+    dof = sum(len(a) - 1 for a in accuracy)
+    widened = min(float(stdtrit(dof, TAIL) / ndtri(TAIL)), MOST_WIDENED)
+    return common, common * widened**2
 
 
 def _example_excess(spread: np.ndarray, v_flip: np.ndarray) -> np.ndarray:
@@ -140,9 +237,23 @@ def _example_excess(spread: np.ndarray, v_flip: np.ndarray) -> np.ndarray:
     return 0.5 * np.maximum(spread - v_flip, 0) + 0.5 * pooled * v_flip
 
 
-def _one_seed(spread: np.ndarray, sizes: np.ndarray, seeds: tuple[int, int], m: int) -> Variances:
+def _one_seed(spread: np.ndarray, sizes: np.ndarray, seeds: tuple[int, int]) -> Variances:
     """One seed shows no seed variance: examples paired over the arms bound the flips, whole-class moves stay unseen."""
     floor = (1 / seeds[0] + 1 / seeds[1]) / sizes**2
     both = np.maximum(spread, floor)
-    nan = np.full(m, np.nan)
-    return Variances(both, nan, both, both, both / 2, float("nan"), 0.0, 0, 0, True)
+    return Variances(
+        flip=both,
+        one_flip=np.minimum(both * sizes / 2, 0.25),
+        seed=np.full(len(sizes), np.nan),
+        fixed=both,
+        population=both,
+        baseline=both / 2,
+        common=0.0,
+        common_scaled=0.0,
+        accuracy_dof=0,
+        ratio=float("nan"),
+        covariance=0.0,
+        shared=0,
+        dof=0,
+        one_seed=True,
+    )

@@ -1,7 +1,7 @@
 """The command audit: predictions of any framework, or a grid's folder, to a verdict."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +20,27 @@ def audit(
     ] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the decision as Markdown, for a pull request.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML: a case per protected class.")] = None,
-    fail_if: Annotated[str | None, typer.Option(help='E.g. "n_degraded > 5": exit status 3 when it holds.')] = None,
-    margin: Annotated[float, typer.Option(help="Points of recall that a class may lose.")] = 0.5,
+    protect: Annotated[
+        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx: exit status 3 unless shown safe.")
+    ] = None,
+    tolerance: Annotated[
+        str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
+    ] = None,
+    fail_if: Annotated[
+        str | None, typer.Option(help='E.g. "decision == do not ship": exit status 3 when it holds; numbers in points.')
+    ] = None,
+    rates: Annotated[
+        bool, typer.Option("--rates", help="Of a grid: also compare each method with and without DropMix.")
+    ] = False,
+    drop_seed: Annotated[
+        list[str] | None, typer.Option("--drop-seed", help="A seed to leave out, e.g. mixup:3; may be repeated.")
+    ] = None,
+    paired: Annotated[
+        bool | None,
+        typer.Option("--paired/--unpaired", help="Equal seed numbers share initial weights (default: in a grid)."),
+    ] = None,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals, percent.")] = 90.0,
+    margin: Annotated[float, typer.Option(help="Points of recall below which the model counts a class.")] = 0.5,
     fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
     topk: Annotated[int, typer.Option(help="Right when the class is among the first k.")] = 1,
     intersect: Annotated[
@@ -42,11 +61,14 @@ def audit(
     from dropmix.audit import audit_grid, audit_predictions
     from dropmix.grid.store import run_card
 
-    options = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
+    options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
+    options |= {"level": level / 100, "protect": _listed(protect), "drop_seed": drop_seed or []}
+    options |= {} if tolerance is None else {"tolerance": _tolerances(tolerance)}
+    options |= {} if paired is None else {"paired": paired}
     reading = {"labels": labels, "classes": classes, "group": group, "accept": accept, "encoding": encoding}
     if not treated and _is_grid(baseline):
         _refuse_given({**reading, "columns": columns})
-        found, card = audit_grid(baseline, **options), run_card(baseline)
+        found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
     else:
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
@@ -59,10 +81,27 @@ def audit(
         print_audit(found)
         if page is not None:
             print(page)
+    failed = protect is not None and any(c.summary["decision"] != "ship" for c in found.comparisons)
     if fail_if is not None:
-        from dropmix.audit import fail_if as holds
+        from dropmix.audit import rule_holds
 
-        raise typer.Exit(3 if holds(found, fail_if) else 0)
+        failed = rule_holds(found, fail_if, points=True) or failed
+    raise typer.Exit(3 if failed else 0)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _tolerances(text: str) -> float | dict[str, float]:
+    """Fractions from points: "1", or "fox=1,lynx=0.5"."""
+    try:
+        if "=" not in text:
+            return float(text) / 100
+        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
+        return {name.strip(): float(points) / 100 for name, _, points in pairs}
+    except ValueError:
+        raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
 
 
 def _is_grid(path: Path) -> bool:

@@ -1,0 +1,80 @@
+"""Measure one treated arm against a baseline, and infer: what one arm shows on its own.
+
+Decisions on classes are corrected over arms, so `dropmix.audit.comparison.compose` comes after all arms were analysed.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dropmix.audit.inference.infer import Inference, Observed, infer
+from dropmix.audit.inference.variance import Variances, variances
+from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.degraded import changes
+from dropmix.audit.measures.recall import recalls
+from dropmix.audit.settings import Settings
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What one arm shows on its own.
+
+    Args:
+        pair: the two arms, counted.
+        change: recall change, (M,).
+        noise: its variances.
+        found: inference for new seeds on these examples, and for new examples too.
+        protected: classes that were named beforehand, (M,), bool.
+        tolerance: (M,), fractions.
+        same: whether both arms predict the same throughout.
+        rescue: what the arm gives back of another one's losses, by key of the summary; or nothing.
+    """
+
+    pair: Pair
+    change: np.ndarray
+    noise: Variances
+    found: tuple[Inference, Inference]
+    protected: np.ndarray
+    tolerance: np.ndarray
+    same: bool
+    rescue: dict[str, float] = field(default_factory=dict)
+
+
+def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
+    """Measure one arm against its baseline, and infer.
+
+    Args:
+        p: two aligned arms.
+        settings: of the audit.
+        paired: whether equal seed numbers mean shared initial weights and order.
+    Raises:
+        AuditError: a class with a tolerance, or a protected one, that is not among those with examples.
+    """
+    names = [p.names[i] for i in p.audited]
+    tolerance, protected = settings.tolerances(names), settings.protected(names)
+    s0, s1 = p.seeds
+    change = changes(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1, p.sizes)
+    groups, counts = None, p.sizes
+    if p.baseline.group is not None:
+        groups = np.unique(p.baseline.group, return_inverse=True)[1]
+        pairs = np.unique(p.position * (int(groups.max()) + 1) + groups)
+        counts = np.bincount(pairs // (int(groups.max()) + 1), minlength=len(p.sizes))
+    noise = variances(p.position, p.correct0, p.correct1, _shared(p, paired), groups)
+    same = _same(p)
+    recall0, recall1 = (recalls(c, p.sizes).mean(axis=0) for c in (p.counts0, p.counts1))
+    seen = Observed(change, recall0, recall1, p.sizes, counts, p.seeds, noise, tolerance, same)
+    found = infer(seen, settings), infer(seen, settings, population=True)
+    return Analysis(p, change, noise, found, protected, tolerance, same)
+
+
+def _shared(p: Pair, paired: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    if not (paired and p.baseline.seeds_given and p.treated.seeds_given):
+        return None
+    _, at0, at1 = np.intersect1d(p.baseline.seeds, p.treated.seeds, return_indices=True)
+    return at0, at1
+
+
+def _same(p: Pair) -> bool:
+    """Whether both arms hold the same predictions, in whatever order of seeds."""
+    one, other = (np.unique(arm.pred, axis=0) for arm in (p.baseline, p.treated))
+    return p.seeds[0] == p.seeds[1] and one.shape == other.shape and bool((one == other).all())

@@ -1,0 +1,146 @@
+"""Is a class hurt, safe, or undecided: one-sided tests of each class against the loss that is tolerated.
+
+    hurt       rejects "the change is at least -tolerance"
+    safe       rejects "the change is at most -tolerance"
+    undecided  neither
+
+Classes named beforehand (protected) are each tested alone at 5 %: every one is a question of its own. All others are
+corrected together, over classes and arms, by Benjamini & Hochberg at the accepted rate of false calls.
+
+A class that can hardly show anything is set apart as "too few examples": fewer than 10 of them, or a power below 0.2
+against a fall of 10 points.
+
+Source:
+    Benjamini & Hochberg 1995. Two one-sided tests of one bound: Schuirmann 1987, doi 10.1007/BF01068419.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+ALONE = 0.05  # level of a protected class's own tests
+FEW_EXAMPLES, WEAK, FALL = 10, 0.2, 0.1
+HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
+
+
+@dataclass(frozen=True)
+class ClassTests:
+    """One-sided tests of M classes against the tolerated loss.
+
+    Args:
+        p_hurt: small where the class lost more than is tolerated, (M,).
+        p_safe: small where it lost less, (M,).
+        low, high: two-sided interval of the change, not shrunken, (M,), fractions.
+        too_few: (M,), bool.
+    """
+
+    p_hurt: np.ndarray
+    p_safe: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    too_few: np.ndarray
+
+
+def class_tests(
+    change: np.ndarray, variance: np.ndarray, tolerance: np.ndarray | float, counts: np.ndarray, level: float = 0.9
+) -> ClassTests:
+    """Test every class of one comparison.
+
+    Args:
+        change: recall change, (M,), fractions.
+        variance: its variance, the part common to all classes included, (M,), > 0.
+        tolerance: loss that is tolerated, a fraction >= 0; one, or (M,).
+        counts: independent examples (or groups) of each class, (M,).
+        level: coverage of the interval, in (0, 1).
+
+    Example:
+        >>> t = class_tests(np.array([-0.1, 0.02]), np.full(2, 1e-4), 0.01, np.full(2, 100))
+        >>> t.p_hurt.round(3).tolist(), t.p_safe.round(3).tolist()
+        ([0.0, 0.999], [1.0, 0.001])
+    """
+    error = np.sqrt(variance)
+    z = (change + tolerance) / error
+    half = ndtri((1 + level) / 2) * error
+    weak = power(FALL, variance, tolerance) < WEAK
+    return ClassTests(
+        ndtr(z), ndtr(-z), np.maximum(change - half, -1), np.minimum(change + half, 1), weak | (counts < FEW_EXAMPLES)
+    )
+
+
+def power(fall: float | np.ndarray, variance: np.ndarray, tolerance: np.ndarray | float, level: float = ALONE):
+    """Chance that a class which falls by `fall` is found hurt when it is tested alone, (M,).
+
+    Args:
+        fall: a fraction, > 0.
+        variance: of the recall change, (M,).
+        tolerance: as in `class_tests`.
+        level: of the one-sided test.
+
+    Example:
+        >>> power(0.1, np.array([0.03**2]), 0.01).round(2).tolist()
+        [0.91]
+    """
+    return ndtr((fall - tolerance) / np.sqrt(variance) + ndtri(level))
+
+
+def rejected(p: np.ndarray, rate: float) -> np.ndarray:
+    """Benjamini & Hochberg: the largest set of smallest p-values whose expected share of false ones is `rate`, bool.
+
+    Example:
+        >>> rejected(np.array([0.001, 0.04, 0.03, 0.9]), 0.1).tolist()
+        [True, True, True, False]
+    """
+    found = np.zeros(len(p), dtype=bool)
+    if not len(p):
+        return found
+    order = np.argsort(p, kind="stable")
+    held = np.flatnonzero(p[order] <= rate * np.arange(1, len(p) + 1) / len(p))
+    if len(held):
+        found[order[: held[-1] + 1]] = True
+    return found
+
+
+def decide(tests: list[ClassTests], protected: list[np.ndarray], rate: float = 0.1) -> list[np.ndarray]:
+    """The decision on every class of every arm, one array of words per arm.
+
+    Args:
+        tests: one per arm that is compared.
+        protected: which classes were named beforehand, per arm, (M,), bool.
+        rate: accepted share of false calls among the classes that were not.
+
+    Example:
+        >>> t = class_tests(np.array([-0.1, 0.03, 0.0]), np.full(3, 1e-4), 0.01, np.full(3, 100))
+        >>> decide([t], [np.zeros(3, bool)])[0].tolist()
+        ['hurt', 'safe', 'undecided']
+    """
+    corrected = [~named & ~t.too_few for t, named in zip(tests, protected)]
+    words = [np.full(len(t.p_hurt), UNDECIDED, dtype=object) for t in tests]
+    for word, key in ((SAFE, "p_safe"), (HURT, "p_hurt")):
+        family = np.concatenate([getattr(t, key)[c] for t, c in zip(tests, corrected)])
+        found = np.split(rejected(family, rate), np.cumsum([c.sum() for c in corrected])[:-1])
+        for made, t, c, named, some in zip(words, tests, corrected, protected, found):
+            made[np.flatnonzero(c)[some]] = word
+            made[named & (getattr(t, key) <= ALONE)] = word
+    for made, t, named in zip(words, tests, protected):
+        made[t.too_few & ~named] = TOO_FEW
+        made[t.too_few & named & (made == UNDECIDED)] = TOO_FEW
+    return words
+
+
+def overall(words: np.ndarray, protected: np.ndarray) -> str:
+    """ "ship", "do not ship" or "undecided" for one arm.
+
+    Ship: every protected class is safe and no class is hurt. Do not ship: a class is hurt. With nothing protected,
+    every class that can be judged has to be safe: silence about a class is no evidence for it.
+
+    Example:
+        >>> overall(np.array(["safe", "undecided"]), np.array([True, False]))
+        'ship'
+        >>> overall(np.array(["undecided", "safe"]), np.array([True, False]))
+        'undecided'
+    """
+    if (words == HURT).any():
+        return "do not ship"
+    asked = words[protected] if protected.any() else words[words != TOO_FEW]
+    return "ship" if len(asked) and (asked == SAFE).all() else "undecided"

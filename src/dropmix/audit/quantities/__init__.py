@@ -1,0 +1,5 @@
+"""Every number of the audit, declared once. Read `table` first, then `summary` and `classes`.
+
+A new number is one declaration in `summary` or `classes`, and the function that computes it, called in
+`dropmix.audit.comparison`. Schema, documentation and the reasons for what is missing follow from the declaration.
+"""

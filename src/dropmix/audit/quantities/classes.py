@@ -1,0 +1,81 @@
+"""Every column of a comparison's classes. See `dropmix.audit.quantities.table`."""
+
+from dropmix.audit.quantities.table import Quantity, count, number, text
+
+NO_OTHER_CLASS_GAINED = "no other class gained examples of this one"
+NO_PROBABILITIES_IN_THE = "no probabilities in the predictions"
+NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
+THE_CLASS_WAS_NEVER = "the class was never predicted"
+TOO_FEW_EXAMPLES = "too few examples"
+
+CLASSES: tuple[Quantity, ...] = (
+    text("class", "name"),
+    count("n", "examples"),
+    text("decision", "hurt, safe, undecided or too few examples", twin=True),
+    text("protected", "yes where the class was named beforehand, else no"),
+    number("tolerance", "loss that is tolerated"),
+    count("n_groups", "independent groups of examples", optional=True),
+    number("recall_change_low", "lower end of the two-sided interval of the change, not shrunken", twin=True),
+    number("recall_change_high", "upper end of it", twin=True),
+    number(
+        "p_hurt", "p value of losing at most the tolerance: small where the class is hurt", "probability", twin=True
+    ),
+    number(
+        "p_safe", "p value of losing at least the tolerance: small where the class is safe", "probability", twin=True
+    ),
+    text("status", "degraded, improved or tied, as observed, decided on integers"),
+    text("call", "degraded or improved where called at the stated FDR, else empty", twin=True),
+    text("partner", "class that gained most of this class's examples"),
+    number("recall_baseline", "mean over seeds"),
+    number("recall_treated", "mean over seeds"),
+    number("recall_change", "recall_treated - recall_baseline"),
+    number("confidence_baseline", "mean over examples and seeds", null=NO_PROBABILITIES_IN_THE),
+    number("confidence_treated", "mean over examples and seeds", null=NO_PROBABILITIES_IN_THE),
+    number("baseline_noise_share", "the baseline's part of the variance of the change"),
+    number("se_fixed_test", "standard error of the change for new seeds on these examples"),
+    number("se_population", "standard error of the change for new seeds and new examples"),
+    number(
+        "floor_change",
+        "change expected at this class's place among the sorted changes if all classes changed equally",
+        null=TOO_FEW_EXAMPLES,
+    ),
+    number("floor_change_low", "lower end of its 95 % band", null=TOO_FEW_EXAMPLES),
+    number("floor_change_high", "upper end of its 95 % band", null=TOO_FEW_EXAMPLES),
+    number("precision_baseline", "true among predicted", null=THE_CLASS_WAS_NEVER),
+    number("precision_treated", "true among predicted", null=THE_CLASS_WAS_NEVER),
+    number("false_negatives_change", "examples of the class missed, treated minus baseline, mean over seeds", "count"),
+    number(
+        "false_positives_change", "examples wrongly given the class, treated minus baseline, mean over seeds", "count"
+    ),
+    number(
+        "partner_share", "the partner's share of all examples that moved to other classes", null=NO_OTHER_CLASS_GAINED
+    ),
+    number(
+        "partner_change", "examples that moved to the partner, as a fraction of the class", null=NO_OTHER_CLASS_GAINED
+    ),
+    number(
+        "partner_back",
+        "the same seen from the partner; below 0: it takes and gives nothing back",
+        null=NO_OTHER_CLASS_GAINED,
+    ),
+    number("p_degraded", "P(change < -margin), by the model", "probability", null=TOO_FEW_EXAMPLES, twin=True),
+    number("p_improved", "P(change > margin), by the model", "probability", null=TOO_FEW_EXAMPLES, twin=True),
+    number(
+        "recall_change_estimate",
+        "estimate of the change, for ranking (shrunken; as observed with few classes)",
+        null=TOO_FEW_EXAMPLES,
+        twin=True,
+    ),
+    number("recall_change_estimate_low", "lower end of its approximate interval", null=TOO_FEW_EXAMPLES, twin=True),
+    number("recall_change_estimate_high", "upper end of its approximate interval", null=TOO_FEW_EXAMPLES, twin=True),
+    number("within_superclass_change", "as in the summary", null=NO_SUPERCLASSES_WERE_GIVEN, optional=True),
+    number("across_superclass_change", "as in the summary", null=NO_SUPERCLASSES_WERE_GIVEN, optional=True),
+    number(
+        "mcnemar_p",
+        "exact McNemar test, with one seed in both arms",
+        "probability",
+        null="an arm has more than one seed",
+        source="McNemar 1947",
+        optional=True,
+    ),
+)

@@ -1,0 +1,195 @@
+"""Every number of a comparison's summary. See `dropmix.audit.quantities.table`."""
+
+from dropmix.audit.quantities.table import Quantity, count, number, text
+
+AN_ARM_HAS_ONE = "an arm has one seed, or no class was ever chosen"
+BOTH_ARMS_HAVE_ONE = "both arms have one seed only"
+CLASSES_ARE_OF_EQUAL = "classes are of equal size: macro and micro averages agree"
+FEWER_THAN_TWO_CLASSES = "fewer than two classes have examples enough"
+IT_TAKES_TWO_SEEDS = "it takes two seeds of the baseline and of the first arm, and a class that was chosen"
+NO_CLASS_HAS_EXAMPLES = "no class has examples enough"
+NO_CLASS_IS_DEGRADED = "no class is degraded"
+NO_CLASS_IS_IMPROVED = "no class is improved"
+NO_INTERVAL_WAS_ASKED = "no interval was asked for, nothing changed, or no class has examples enough"
+NO_INTERVAL_WAS_ASKED_2 = "no interval was asked for, or fewer than half a class is estimated to be degraded"
+NO_PROBABILITIES_IN_THE = "no probabilities in the predictions, or too few degraded or improved classes"
+NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
+
+SUMMARY: tuple[Quantity, ...] = (
+    text("decision", "ship, do not ship or undecided, for these classes and tolerances", twin=True),
+    number(
+        "tolerance", "loss that is tolerated in a class", null="classes have tolerances of their own: see the settings"
+    ),
+    count("n_protected", "classes that were named beforehand"),
+    count("n_hurt", "classes that lost more than is tolerated (decision hurt)", twin=True),
+    count("n_safe", "classes that did not (decision safe)", twin=True),
+    count("n_undecided", "classes of which neither is shown", twin=True),
+    count("n_too_few", "classes with too few examples to be judged", twin=True),
+    count(
+        "n_hurt_low",
+        "at least so many classes are hurt, guaranteed at 95 %",
+        source="closed testing: Goeman & Solari 2011",
+        twin=True,
+    ),
+    count(
+        "n_hurt_high",
+        "at most so many classes are hurt, guaranteed at 95 %",
+        source="closed testing: Goeman & Solari 2011",
+        twin=True,
+    ),
+    number("gain_low", "lower end of the interval of the gain, over seeds", null=BOTH_ARMS_HAVE_ONE),
+    number("gain_high", "upper end of it", null=BOTH_ARMS_HAVE_ONE),
+    count("n_classes", "classes with examples, M"),
+    count("n_examples", "examples, N"),
+    count("seeds_baseline", "S0"),
+    count("seeds_treated", "S1"),
+    count(
+        "n_degraded",
+        "classes whose mean recall is lower by any amount (the paper's N_DC)",
+        source="Lee, Lee & Kim 2023, Sec. 3.2",
+    ),
+    count("n_improved", "classes whose mean recall is higher by any amount"),
+    count("n_tied", "classes whose mean recall is the same"),
+    count("shared_seeds", "seeds that both arms have, when they are paired"),
+    count("n_called", "classes called degraded at the stated FDR", twin=True),
+    count("n_called_improved", "classes called improved", twin=True),
+    number("mean_degraded_change", "mean recall change of the degraded classes", null=NO_CLASS_IS_DEGRADED),
+    number("sd_degraded_change", "its sd over classes, ddof 0", null=NO_CLASS_IS_DEGRADED),
+    number("mean_improved_change", "mean recall change of the improved classes", null=NO_CLASS_IS_IMPROVED),
+    number("sd_improved_change", "its sd over classes, ddof 0", null=NO_CLASS_IS_IMPROVED),
+    number("accuracy_baseline", "mean over seeds, over all examples (micro)"),
+    number("accuracy_treated", "mean over seeds, over all examples (micro)"),
+    number("accuracy_baseline_sd", "sd over seeds, ddof 0"),
+    number("accuracy_treated_sd", "sd over seeds, ddof 0"),
+    number("gain", "accuracy_treated - accuracy_baseline"),
+    number("accuracy_baseline_macro", "mean class recall, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
+    number("accuracy_treated_macro", "mean class recall, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
+    number("gain_macro", "mean recall change, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
+    number("worst_class_baseline", "lowest class recall"),
+    number("worst_class_treated", "lowest class recall"),
+    number("bottom_tenth_baseline", "mean recall of the lowest tenth of classes"),
+    number("bottom_tenth_treated", "mean recall of the lowest tenth of classes"),
+    number("margin", "loss beyond which a class counts as degraded by the model"),
+    number(
+        "confidence_change_improved", "mean confidence change of the improved classes", null=NO_PROBABILITIES_IN_THE
+    ),
+    number(
+        "confidence_change_degraded", "mean confidence change of the degraded classes", null=NO_PROBABILITIES_IN_THE
+    ),
+    number("confidence_change_difference", "degraded minus improved", null=NO_PROBABILITIES_IN_THE),
+    number(
+        "confidence_change_difference_low",
+        "lower end of Welch's interval over classes",
+        null=NO_PROBABILITIES_IN_THE,
+        source="Welch 1947",
+    ),
+    number(
+        "confidence_change_difference_high",
+        "upper end of Welch's interval over classes",
+        null=NO_PROBABILITIES_IN_THE,
+        source="Welch 1947",
+    ),
+    number(
+        "seed_variance_ratio",
+        "variance of class recall over seeds / what independent flips would give",
+        "ratio",
+        null=BOTH_ARMS_HAVE_ONE,
+    ),
+    number("seed_covariance", "pooled covariance of the arms' class recalls over shared seeds", "fraction squared"),
+    number(
+        "split_n_degraded",
+        "classes that look degraded on half the seeds, mean over splits",
+        "count",
+        null="an arm has one seed",
+    ),
+    number("split_chosen_change", "their mean change on those seeds", null=AN_ARM_HAS_ONE),
+    number("split_other_change", "their mean change on the other seeds", null=AN_ARM_HAS_ONE),
+    number("split_still_degraded", "share of them that look degraded on the other seeds too", null=AN_ARM_HAS_ONE),
+    number(
+        "within_superclass_change",
+        "change in the share of examples taken for another class of their superclass",
+        null=NO_SUPERCLASSES_WERE_GIVEN,
+    ),
+    number(
+        "across_superclass_change",
+        "change in the share of examples taken for a class of another superclass",
+        null=NO_SUPERCLASSES_WERE_GIVEN,
+    ),
+    text("confidence_kind", "p_true or p_max: what confidence is", null="no probabilities in the predictions"),
+    text("procedure", "empirical Bayes, or tests of each class where they are few"),
+    number(
+        "heterogeneity_p",
+        "p value of the test that all classes change equally",
+        "probability",
+        null=FEWER_THAN_TWO_CLASSES,
+        source="Cochran 1954; simulated equal changes",
+        twin=True,
+    ),
+    number(
+        "heterogeneity_tau",
+        "sd over classes of the changes beyond noise (DerSimonian-Laird)",
+        null=FEWER_THAN_TWO_CLASSES,
+        source="DerSimonian & Laird 1986",
+        twin=True,
+    ),
+    number(
+        "heterogeneity_i2",
+        "share of the variance of the changes that is not noise",
+        null=FEWER_THAN_TWO_CLASSES,
+        source="Higgins & Thompson 2002",
+        twin=True,
+    ),
+    number(
+        "floor_n_degraded",
+        "classes that would look degraded if all classes changed equally",
+        "count",
+        null=NO_CLASS_HAS_EXAMPLES,
+        twin=True,
+    ),
+    number("floor_n_degraded_low", "lower end of its 95 % band", "count", null=NO_CLASS_HAS_EXAMPLES, twin=True),
+    number("floor_n_degraded_high", "upper end of its 95 % band", "count", null=NO_CLASS_HAS_EXAMPLES, twin=True),
+    number(
+        "floor_mean_degraded_change",
+        "mean change of the classes that look degraded then",
+        null="equal changes never made a class look degraded, or no class has examples enough",
+        twin=True,
+    ),
+    number(
+        "n_degraded_estimate",
+        "estimated number of classes whose recall fell by more than `margin`, by the model",
+        "count",
+        null="both arms predict the same throughout, or no class has examples enough",
+        source="Stephens 2017",
+        twin=True,
+    ),
+    number("n_degraded_estimate_low", "lower end of its interval", "count", null=NO_INTERVAL_WAS_ASKED, twin=True),
+    number("n_degraded_estimate_high", "upper end of its interval", "count", null=NO_INTERVAL_WAS_ASKED, twin=True),
+    number(
+        "mean_degraded_change_estimate",
+        "estimated mean of their changes, by the model",
+        null="fewer than half a class is estimated to be degraded",
+        twin=True,
+    ),
+    number("mean_degraded_change_estimate_low", "lower end of its interval", null=NO_INTERVAL_WAS_ASKED_2, twin=True),
+    number("mean_degraded_change_estimate_high", "upper end of its interval", null=NO_INTERVAL_WAS_ASKED_2, twin=True),
+    number(
+        "rescue_n_degraded",
+        "classes that the first arm degrades on half its seeds, mean over splits",
+        "count",
+        null=IT_TAKES_TWO_SEEDS,
+        optional=True,
+    ),
+    number(
+        "rescue_lost",
+        "their mean change under the first arm on the other seeds",
+        null=IT_TAKES_TWO_SEEDS,
+        optional=True,
+    ),
+    number(
+        "rescue_given_back",
+        "their mean change from the first arm to the second, on the other seeds",
+        null=IT_TAKES_TWO_SEEDS,
+        optional=True,
+    ),
+    number("rescue_others", "the same for the other classes", null=IT_TAKES_TWO_SEEDS, optional=True),
+)

@@ -1,0 +1,97 @@
+"""Rules for continuous integration."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dropmix.audit import AuditError, audit_predictions, rule_holds
+
+
+def fake(**numbers):
+    return SimpleNamespace(comparisons=[SimpleNamespace(summary=numbers, classes={"class": []})])
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ("n_degraded > 5", False),
+        ("n_degraded >= 5", True),
+        ("gain<-0.01", True),
+        ("gain < -1e-2 and n_degraded == 5", True),
+        ("n_degraded > 5 or gain < 0", True),
+        ("n_degraded > 5 or gain < 0 and n_tied > 0", False),
+        ("(n_degraded > 5 or gain < 0) AND n_tied != 1", True),
+        ("mean_degraded_change < 0", False),
+        ("mean_degraded_change < 0 or n_tied <= 0", True),
+    ],
+)
+def test_rules(rule, holds):
+    audit = fake(n_degraded=5, gain=-0.02, n_tied=0, mean_degraded_change=None, kind="text")
+    assert rule_holds(audit, rule) is holds  # type: ignore[arg-type]
+
+
+def test_a_rule_holds_if_any_comparison_breaks_it():
+    audit = SimpleNamespace(comparisons=[*fake(n=1).comparisons, *fake(n=9).comparisons])
+    assert rule_holds(audit, "n > 5")  # type: ignore[arg-type]
+
+
+UNREADABLE = ["", "n", "n >", "n > x", "n > 5 5", "n > 5 and", "(n > 5", "n > 5)", "n = 5", "__import__('os')"]
+UNREADABLE += ["5 > n", "n > n", "(" * 5000 + "n > 5", "kind > 5"]
+
+
+@pytest.mark.parametrize("rule", UNREADABLE)
+def test_unreadable_rules_are_one_line(rule):
+    with pytest.raises(AuditError) as caught:
+        rule_holds(fake(n=5, kind="text"), rule)  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 300
+
+
+def test_unknown_name_gets_the_nearest():
+    with pytest.raises(AuditError, match="Did you mean n_degraded"):
+        rule_holds(fake(n_degraded=5), "n_degarded > 5")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def audit():
+    labels = np.repeat(np.arange(3), 100)
+    rng = np.random.default_rng(0)
+    make = lambda recall: np.where(rng.random((4, 300)) < np.array(recall)[labels], labels, (labels + 1) % 3)  # noqa: E731
+    names = ["fox", "a]b.c", "lynx"]
+    base, new = ({"labels": labels, "pred": make(r), "classes": names} for r in ((0.9,) * 3, (0.6, 0.9, 0.9)))
+    return audit_predictions(base, new, refits=0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ("decision == do not ship", True),
+        ("decision == 'do not ship'", True),
+        ("decision != ship and n_hurt_low > 0", True),
+        ("class[fox].recall_change_high < -1", True),
+        ("class[fox].decision == hurt", True),
+        ("class[lynx].decision == hurt", False),
+        ("class[a]b.c].recall_change < -20", False),
+        ("gain < -1", True),
+        ("gain < -50", False),
+        ("n_hurt >= 1", True),
+        ("class[fox].n == 100", True),
+    ],
+)
+def test_decisions_and_single_classes_in_points(audit, rule, holds):
+    assert rule_holds(audit, rule, points=True) is holds
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("class[fix].recall_change < 0", "Did you mean fox"),
+        ("class[fox].recall_chance < 0", "Did you mean recall_change"),
+        ("decision > ship", "between texts"),
+        ("decision == 5", "in place of a text"),
+        ("gain == ship", "in place of a number"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(audit, rule, words):
+    with pytest.raises(AuditError, match=words):
+        rule_holds(audit, rule)
