@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
-from dropmix.data.folder import images_below
+from dropmix.data.layout import images_below
 from dropmix.data.picture import BOX_DRAWS, random_box, read_picture, resized_crop
 from dropmix.data.resize import resize_folder
 

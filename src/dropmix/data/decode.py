@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from dropmix.data.records import DataError
+from dropmix.data.records import BadPictures, DataError
 
 # Anything that Image.open takes from memory or disk.
 Encoded = bytes | memoryview | str | os.PathLike
 GRAY = {"1", "L", "LA"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 CHUNK = 64
+PIXELS = 89_478_485
+"""Most pixels of a picture, the number from which Pillow warns of a file made to fill the memory."""
 
 
 def threads() -> int:
@@ -22,24 +24,28 @@ def threads() -> int:
     return min(8, cores)
 
 
-def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
+def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = False) -> np.ndarray:
     """One picture as uint8 (H, W, 3); a gray one has three equal channels.
 
     With `size` the shorter side is resized to it (bilinear with antialiasing) and the centre cut out, equal to
-    torchvision's Resize and CenterCrop. EXIF orientation is not applied, as in torchvision.
+    torchvision's Resize and CenterCrop. With `exif` the picture is turned as its EXIF orientation says. Of several
+    frames the first is taken, and transparency is dropped, as in torchvision.
 
     Raises:
-        DataError: the picture is damaged or holds more than 8 bits a channel; `where` names it.
+        DataError: the picture is damaged, larger than `PIXELS` or holds more than 8 bits per channel; `where` names it.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
             mode = picture.mode
-            if mode in DEEP:
-                raise DataError(
-                    f"{where}: expected a picture with 8 bits a channel, got mode {mode}. Convert it beforehand."
-                )
+            check_pixels(picture.size, where)
+            # Pillow would keep the upper 8 of 16 bits, which turns the white of a 12-bit camera into black.
+            if mode in DEEP or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):
+                got = f"mode {mode}" if mode in DEEP else f"16 bits in mode {mode}"
+                raise DataError(f"{where}: expected a picture with 8 bits a channel, got {got}. Convert it beforehand.")
+            if exif:
+                picture = ImageOps.exif_transpose(picture)
             rgb = picture.convert("L").convert("RGB") if mode in GRAY else picture.convert("RGB")
     except DataError:
         raise
@@ -52,6 +58,15 @@ def decode_one(encoded: Encoded, where: str, size: int | None) -> np.ndarray:
     if size is not None:
         rgb = centre(rgb, size)
     return np.asarray(rgb)
+
+
+def check_pixels(size: tuple[int, int], where: str) -> None:
+    """Raise DataError for a (width, height) that would fill the memory; call it before pixels are decoded."""
+    if size[0] * size[1] > PIXELS:
+        raise DataError(
+            f"{where}: expected a picture of at most {PIXELS} pixels, got {size[0]}x{size[1]} in its header. "
+            "Make it smaller beforehand or remove it."
+        )
 
 
 def centre(picture, size: int):
@@ -73,6 +88,7 @@ def decode_all(
     where: Callable[[int], str],
     size: int | None = None,
     like: tuple[int, ...] | None = None,
+    exif: bool = False,
 ) -> np.ndarray:
     """All pictures as uint8 (N, H, W, 3).
 
@@ -81,22 +97,39 @@ def decode_all(
         where: names picture i in messages.
         size: side of the square that is cut out, or None where all pictures have one size.
         like: (H, W, 3) that every picture must have, or None for that of the first.
+        exif: turn pictures as their EXIF orientation says.
     Raises:
-        DataError: a damaged picture, or pictures of different sizes and no `size`.
+        BadPictures: damaged pictures, or pictures of different sizes and no `size`; all of them are listed.
     """
-    shape = like or decode_one(encoded[0], where(0), size).shape
+    bad: dict[int, str] = {}
+    shape = like
+    for row in range(len(encoded) if like is None else 0):
+        try:
+            shape = decode_one(encoded[row], where(row), size, exif).shape
+            break
+        except DataError as error:
+            bad[row] = str(error)
+    if shape is None:
+        raise BadPictures(list(bad.values()))
     out = np.empty((len(encoded), *shape), np.uint8)
 
     def chunk(start: int) -> None:
         for row in range(start, min(start + CHUNK, len(encoded))):
-            image = decode_one(encoded[row], where(row), size)
+            try:
+                image = decode_one(encoded[row], where(row), size, exif)
+            except DataError as error:
+                bad[row] = str(error)
+                continue
             if image.shape != shape:
-                raise DataError(size_message(where(row), image.shape, shape))
-            out[row] = image
+                bad[row] = size_message(where(row), image.shape, shape)
+            else:
+                out[row] = image
 
     with ThreadPoolExecutor(threads()) as pool:
         for _ in pool.map(chunk, range(0, len(encoded), CHUNK)):
             pass
+    if bad:
+        raise BadPictures([bad[row] for row in sorted(bad)])
     return out
 
 

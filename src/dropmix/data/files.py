@@ -14,7 +14,9 @@ RESIZED = "resized.json"
 """What `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
 
 
-def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None) -> Dataset:
+def in_files(
+    name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None, exif: bool = False
+) -> Dataset:
     """The data set of chosen rows, without their pixels.
 
     Args:
@@ -22,6 +24,7 @@ def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray
         source: gives the classes.
         chosen: for "train", "test" and perhaps "validation" the rows to take.
         size: side of the squares that batches are cut to, pixels.
+        exif: turn pictures as their EXIF orientation says.
     Raises:
         DataError: no size, or the pictures are no files of their own.
     """
@@ -34,7 +37,7 @@ def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray
                 f"load: expected a folder of pictures to crop at random size, got {name}, whose pictures are no files. "
                 "Use --set data.resized_crop=false."
             )
-        splits[key] = Files(rows.root, rows.labels[which], rows.ids[which], size)
+        splits[key] = Files(rows.root, rows.labels[which], rows.ids[which], size, exif)
     return Dataset(
         name=source.name,
         train=splits["train"],
@@ -46,6 +49,7 @@ def in_files(name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray
         superclasses=source.superclasses,
         validation=splits.get("validation"),
         resized=resized_to(splits["train"].root),
+        notes=source.notes,
     )
 
 
@@ -94,9 +98,9 @@ def resized_to(root: str) -> int | None:
         return None
     try:
         with open(note, encoding="utf-8") as stored:
-            known = json.load(stored)
+            known = json.loads(stored.read(2**16))
         side, complete = int(known["shorter_side"]), bool(known["complete"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{note}: expected what dropmix resize wrote, got something else. Resize again.") from error
     if not complete:
         raise DataError(f"{root}: expected all pictures resized, got some. Run the same dropmix resize again.")

@@ -3,14 +3,17 @@
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dropmix.data.catalog import Description, describe, locate
+from dropmix.data.catalog import Description, describe, fetch, locate
 from dropmix.data.files import in_files
 from dropmix.data.records import (
+    BadPictures,
     DataError,
     Dataset,
+    Rows,
     Source,
     Split,
     fingerprint,
@@ -18,7 +21,7 @@ from dropmix.data.records import (
     pooled,
     statistics,
 )
-from dropmix.data.stratify import check_arguments, fold_rows, split_rows
+from dropmix.data.stratify import check_arguments, fold_rows, groups_of, split_rows
 
 
 def load(
@@ -33,6 +36,9 @@ def load(
     resized_crop: bool = False,
     folds: int | None = None,
     fold: int = 0,
+    exif: bool = False,
+    split: str = "seed",
+    group: str | None = None,
 ) -> Dataset:
     """Read a data set into memory, or, for random-resized crops, list its files.
 
@@ -51,6 +57,9 @@ def load(
         resized_crop: leave the pictures in their files, since each crop needs the whole one; `size` is the crops'.
         folds: cut all pictures, train and test, into so many stratified parts, see `fold_rows`.
         fold: the part that becomes the test split.
+        exif: turn pictures as their EXIF orientation says.
+        split: of a folder without a test split, "seed" or "hash", see `dropmix.data.folder.read`.
+        group: what stays on one side of a folder's split, see `dropmix.data.stratify.groups_of`.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
         of the training images kept. Of files: three channels, and ImageNet's mean and deviation.
@@ -63,10 +72,11 @@ def load(
     """
     check_arguments(train_per_class, validation, seed, size)
     known = describe(name)
-    source = open_source(name, known, locate(name, path), download, size)
+    options = {"exif": exif, "split": split, "seed": seed, "group": None if folds else group}
+    source = open_source(name, known, locate(name, path), download, size, options)
     check_source(source, known)
     if folds is not None:
-        return load_fold(name, source, known, size, seed, folds, fold, resized_crop)
+        return load_fold(name, source, known, size, seed, folds, fold, resized_crop, group)
     train, held_out = split_rows(
         source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
     )
@@ -74,8 +84,8 @@ def load(
     if validation:
         chosen["validation"] = (source.train, held_out)
     if resized_crop:
-        return in_files(name, source, chosen, size)
-    splits = drop_gray({key: rows.read(which) for key, (rows, which) in chosen.items()})
+        return in_files(name, source, chosen, size, exif)
+    splits = drop_gray(read_all(chosen))
     check_shapes(name, splits, size)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(
@@ -88,18 +98,28 @@ def load(
         fingerprint=fingerprint(name, source.classes, splits),
         superclasses=source.superclasses,
         validation=splits.get("validation"),
+        notes=source.notes,
     )
 
 
 def load_fold(
-    name: str, source: Source, known: Description, size: int | None, seed: int, folds: int, fold: int, in_files: bool
+    name: str,
+    source: Source,
+    known: Description,
+    size: int | None,
+    seed: int,
+    folds: int,
+    fold: int,
+    in_files: bool,
+    group: str | None = None,
 ) -> Dataset:
     """The data set whose test split is one of the folds of all pictures. Arguments as for `load`."""
     if in_files:
         raise DataError("load: expected folds of pictures in memory, got resized_crop. Set resized_crop=false.")
     rows = pooled(source)
-    train, test = fold_rows(rows.labels, rows.ids, source.classes, folds, fold, seed)
-    splits = drop_gray({"train": rows.read(train), "test": rows.read(test)})
+    groups = None if group is None else groups_of(group, rows.ids)
+    train, test = fold_rows(rows.labels, rows.ids, source.classes, folds, fold, seed, groups)
+    splits = drop_gray(read_all({"train": (rows, train), "test": (rows, test)}))
     check_shapes(name, splits, size)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(
@@ -111,22 +131,39 @@ def load_fold(
         std=std,
         fingerprint=fingerprint_of_folds(name, source.classes, splits),
         superclasses=source.superclasses,
+        notes=source.notes,
     )
 
 
-def open_source(name: str, known: Description, path: Path | None, download: bool, size: int | None) -> Source:
+def read_all(chosen: dict[str, tuple[Rows, np.ndarray]]) -> dict[str, Split]:
+    """The pixels of each split; pictures that cannot be used are listed over all of them."""
+    splits, bad = {}, []
+    for key, (rows, which) in chosen.items():
+        try:
+            splits[key] = rows.read(which)
+        except BadPictures as error:
+            bad += error.lines
+    if bad:
+        raise BadPictures(bad)
+    return splits
+
+
+def open_source(
+    name: str, known: Description, path: Path | None, download: bool, size: int | None, options: dict[str, Any]
+) -> Source:
     """The source of a name, by the layout that its folder has."""
     if path is None:
         return import_module(f"dropmix.data.{known.reader}").read(name, None, size)
     if download:
-        from dropmix.data.download import fetch
-
         fetch(name, path)
     if not path.is_dir():
         raise DataError(f"load: expected a folder with {name}, got {path}, which is not one. Check the path.")
     parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
     reader = known.reader if known.reader and (name == "folder" or not parquet) else "parquet"
-    return import_module(f"dropmix.data.{reader}").read(name, path, size)
+    if options["group"] is not None and reader != "folder":
+        raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
+    taken = options if reader == "folder" else {"exif": options["exif"]} if reader == "parquet" else {}
+    return import_module(f"dropmix.data.{reader}").read(name, path, size, **taken)
 
 
 def check_source(source: Source, known: Description) -> None:

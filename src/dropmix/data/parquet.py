@@ -30,7 +30,7 @@ class Columns:
     coarse: str | None
 
 
-def read(name: str, path: Path, size: int | None = None) -> Source:
+def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> Source:
     """Train and test split of a folder of parquet files.
 
     Files belong to the split that begins their name (`train-00000-of-00002.parquet`) or names their
@@ -42,6 +42,7 @@ def read(name: str, path: Path, size: int | None = None) -> Source:
         name: of the data set.
         path: the folder.
         size: side of the square cut out of each picture, or None where all have one size.
+        exif: turn pictures as their EXIF orientation says.
     Raises:
         DataError: a split or a column is missing, or a file is damaged.
     """
@@ -54,7 +55,10 @@ def read(name: str, path: Path, size: int | None = None) -> Source:
             indexed[split],
             np.arange(len(indexed[split])),
             lambda rows, paths=files[split]: cached(
-                paths, rows, (columns.image, size), lambda: read_pixels(paths, columns.image, rows, size)
+                paths,
+                rows,
+                (columns.image, size, "exif") if exif else (columns.image, size),
+                lambda: read_pixels(paths, columns.image, rows, size, exif),
             ),
         )
         for split in files
@@ -190,7 +194,7 @@ def row_groups(files: list[Path], rows: np.ndarray) -> Iterator[tuple[Path, pq.P
             start += count
 
 
-def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | None) -> np.ndarray:
+def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | None, exif: bool = False) -> np.ndarray:
     """Pictures of the sorted `rows` as uint8 (n, H, W, 3); one row group in memory at a time."""
     parts: list[np.ndarray] = []
     for file, reader, group, start, inside in row_groups(files, rows):
@@ -201,7 +205,7 @@ def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | No
         pictures = [encoded(stored[int(row)]) for row in inside]
         like = parts[0].shape[1:] if parts else None
         names = [f"{file} row {start + row}" for row in inside]
-        parts.append(decode_all(pictures, names.__getitem__, size, like))
+        parts.append(decode_all(pictures, names.__getitem__, size, like, exif))
     return np.concatenate(parts)
 
 

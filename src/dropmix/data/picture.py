@@ -4,14 +4,17 @@ Pictures are NumPy arrays, uint8 (H, W, 3), since torch shares the copy of one p
 or programs keep the cores busy, those wait for each other, and reading took twenty times as long.
 """
 
+import io
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
-from dropmix.data.decode import decode_one
+from dropmix.data.decode import check_pixels, decode_one
 from dropmix.data.records import DataError
 
 try:
@@ -29,32 +32,40 @@ JPEG = b"\xff\xd8"
 Box = tuple[int, int, int, int]
 
 
-def read_picture(file: str) -> np.ndarray:
+def read_picture(file: str, exif: bool = False) -> np.ndarray:
     """A picture's pixels; gray and CMYK ones come out as RGB, equal to Pillow's.
 
     JPEGs are decoded by torchvision, which is faster, the rest by Pillow; the first bytes tell which, not the name:
-    ImageNet has a PNG named JPEG. EXIF orientation is not applied.
+    ImageNet has a PNG named JPEG.
 
     Args:
         file: path of the picture.
+        exif: turn it as its EXIF orientation says.
     Returns:
         uint8 (H, W, 3).
     Raises:
         DataError: the file is missing, damaged or no picture of 8 bits a channel; the message names it.
     """
     try:
+        if not os.path.isfile(file) and os.path.exists(file):  # a device or a pipe would never end
+            raise DataError(f"{file}: expected a picture, got no regular file. Replace or remove it.")
         with open(file, "rb") as stored:
             encoded = stored.read()
     except OSError as error:
         raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
     if encoded.startswith(JPEG) and decode_jpeg and ImageReadMode:
         try:
+            with Image.open(io.BytesIO(encoded)) as header:
+                check_pixels(header.size, file)
             # Torch wants memory that may be written to.
-            (picture,) = decode_jpeg([torch.frombuffer(bytearray(encoded), dtype=torch.uint8)], ImageReadMode.RGB)
+            stored = [torch.frombuffer(bytearray(encoded), dtype=torch.uint8)]
+            (picture,) = decode_jpeg(stored, ImageReadMode.RGB, apply_exif_orientation=exif)
             return picture.permute(1, 2, 0).numpy()
-        except RuntimeError:
+        except DataError:
+            raise
+        except Exception:
             pass  # Pillow says in one line what is wrong, or reads what torchvision cannot
-    return decode_one(encoded, file, None).copy()  # Pillow's may not be written to, of which torch would warn
+    return decode_one(encoded, file, None, exif).copy()  # Pillow's may not be written to, of which torch would warn
 
 
 def random_box(height: int, width: int, draws: Sequence[float]) -> Box:

@@ -15,6 +15,22 @@ class DataError(ValueError):
     """What a user can mend about a data set: one line that names the file and says what to do."""
 
 
+class BadPictures(DataError):
+    """Pictures that cannot be used: how many, and a line for each of the first.
+
+    Args:
+        lines: one message per picture, which names it.
+    """
+
+    SHOWN = 5
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        more = f"; and {len(lines) - self.SHOWN} more" if len(lines) > self.SHOWN else ""
+        shown = "; ".join(line.rstrip(".") for line in lines[: self.SHOWN])
+        super().__init__(lines[0] if len(lines) == 1 else f"{len(lines)} pictures cannot be used: {shown}{more}.")
+
+
 @dataclass(frozen=True)
 class Split:
     """One split, wholly in memory.
@@ -48,12 +64,14 @@ class Files:
         labels: int64 (N,), class index into `Dataset.classes`.
         ids: str (N,), path of each picture relative to `root`, with forward slashes.
         size: side of the squares, pixels.
+        exif: whether pictures are turned as their EXIF orientation says.
     """
 
     root: str
     labels: np.ndarray
     ids: np.ndarray
     size: int
+    exif: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -119,6 +137,7 @@ class Dataset:
     superclasses: list[str] | None = None
     validation: Split | Files | Texts | None = None
     resized: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +171,7 @@ class Source:
     test: Rows
     classes: list[str]
     superclasses: list[str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def superclass_names(

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from dropmix.data.files import RESIZED
-from dropmix.data.folder import images_below
+from dropmix.data.layout import images_below
 from dropmix.data.picture import read_picture, shorter_side
 from dropmix.data.records import DataError
 
@@ -36,7 +36,8 @@ def resize_folder(
     """Copy a folder of pictures; run again, it goes on with what is missing.
 
     A picture whose shorter side is longer than `size` becomes a JPEG of quality 95 (4:2:0) under its own name, whatever
-    its ending, so that rows of predictions keep their names; a smaller one is copied byte for byte. When all are
+    its ending, so that rows of predictions keep their names, turned as its EXIF orientation says, which the copy does
+    not keep; a smaller one is copied byte for byte. When all are
     there, `resized.json` in `out` says so; before, the folder cannot be trained on.
 
     Args:
@@ -83,9 +84,10 @@ def _begin(out: Path, size: int) -> None:
     note = out / RESIZED
     if note.is_file():
         try:
-            known = json.loads(note.read_text())
-        except ValueError:
-            known = {}
+            known = json.loads(note.read_bytes())
+        except (ValueError, RecursionError):
+            known = None
+        known = known if isinstance(known, dict) else {}
         if {key: known.get(key) for key in _note(size)} != _note(size):
             raise DataError(f"{note}: expected {_note(size)}, got {known}. Choose another folder, or delete this one.")
     elif out.is_dir() and any(out.iterdir()):
@@ -102,7 +104,7 @@ def _resize_some(files: list[str], source: Path, out: Path, size: int) -> Counts
             counts.there += 1
             continue
         try:
-            picture = read_picture(file)
+            picture = read_picture(file, exif=True)
         except DataError as error:
             counts.damaged.append(str(error))
             continue

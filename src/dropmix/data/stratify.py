@@ -1,10 +1,17 @@
-"""Stratified choices of rows: so many of each class, a fraction of each class, and folds."""
+"""Which pictures are trained on and which tested on: by a draw, by what files hold, by groups that stay whole."""
 
+import csv
 import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from dropmix.data.records import DataError
+
+SHOWN = 3
+"""Names that a message gives."""
 
 
 def shuffled_by_class(labels: np.ndarray, num_classes: int, seed: int) -> list[np.ndarray]:
@@ -62,7 +69,13 @@ def split_rows(
 
 
 def fold_rows(
-    labels: np.ndarray, ids: np.ndarray, classes: list[str], folds: int, fold: int, seed: int = 0
+    labels: np.ndarray,
+    ids: np.ndarray,
+    classes: list[str],
+    folds: int,
+    fold: int,
+    seed: int = 0,
+    groups: list[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers to train on and to predict, both sorted: each class is cut into equal parts.
 
@@ -76,6 +89,7 @@ def fold_rows(
         folds: K parts, >= 2.
         fold: which one is predicted, in [0, folds).
         seed: of the split; has nothing to do with a run's seed.
+        groups: N names; each group is kept whole, so that classes are cut into nearly equal parts.
     Raises:
         DataError: a class of one picture, which cannot be trained on and predicted.
     Example:
@@ -95,7 +109,24 @@ def fold_rows(
             )
         part[rows[np.argsort(keys[rows])]] = (start + np.arange(len(rows))) % folds
         start += len(rows)
+    if groups is not None:
+        part = deal_groups(labels, np.array(groups), len(classes), folds, seed)
     return np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+
+
+def deal_groups(labels: np.ndarray, groups: np.ndarray, num_classes: int, folds: int, seed: int) -> np.ndarray:
+    """Fold of each row, int64 (N,), groups whole: the larger ones first, each to the fold that lacks it most."""
+    names, inverse = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), num_classes), np.int64)
+    np.add.at(counts, (inverse, labels), 1)
+    keys = [hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in names.tolist()]
+    dealt, fold_of = np.zeros((folds, num_classes), np.int64), np.empty(len(names), np.int64)
+    for group in sorted(range(len(names)), key=lambda g: (-counts[g].sum(), keys[g])):
+        # How much the squares of the folds' class counts would grow, relative to the class's size.
+        growth = ((2 * dealt + counts[group]) * counts[group] / np.maximum(counts.sum(0), 1) ** 2).sum(1)
+        fold_of[group] = np.lexsort((dealt.sum(1), growth))[0]
+        dealt[fold_of[group]] += counts[group]
+    return fold_of[inverse]
 
 
 def check_arguments(
@@ -112,3 +143,128 @@ def check_arguments(
         )
     if not 0 <= validation < 1:
         raise DataError(f"load: expected validation in [0, 1), got {validation}. It is a fraction: 0.1 for 10 %.")
+
+
+def file_digest(file: str) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    try:
+        with open(file, "rb") as stored:
+            return hashlib.file_digest(stored, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+
+
+def split_by_content(
+    files: list[str],
+    labels: np.ndarray,
+    classes: list[str],
+    share: float,
+    seed: int = 0,
+    groups: list[str] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to test on, both sorted: a picture's side depends on its own content.
+
+        test, if SHA-256(seed / SHA-256(file)) < share of the range
+
+    So copies of a picture are on one side, and a picture added later moves no other one. The one exception: of a class
+    with none below the threshold the lowest is tested on, of a class with all below it the highest is trained on.
+
+    Args:
+        files: N paths.
+        labels: int64 (N,), in [0, K).
+        classes: K names, for messages.
+        share: of pictures to test on, in (0, 1); a class's own share scatters around it.
+        seed: of the split.
+        groups: N names; a group's name takes the place of its files' content, so that it stays whole.
+    Raises:
+        DataError: a class of one group, or one whose pictures are all equal.
+    """
+    if groups is None:
+        with ThreadPoolExecutor(8) as pool:
+            names = list(pool.map(file_digest, files))
+    else:
+        names = groups
+    keys = np.array([hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in names])
+    threshold = f"{int(share * 2**64):016x}"
+    test = {key for key in set(keys.tolist()) if key < threshold}
+    own = [sorted(set(keys[labels == label].tolist())) for label in range(len(classes))]
+    for name, found in zip(classes, own, strict=True):
+        if len(found) < 2:
+            what = "different pictures" if groups is None else "groups"
+            raise DataError(
+                f"{name}: expected at least 2 {what}, one to train on and one to test on, got {len(found)}. "
+                "Add pictures or remove the class."
+            )
+        if not test.intersection(found):
+            test.add(found[0])
+    for found in own:
+        if test.issuperset(found):
+            test.discard(found[-1])
+    for name, found in zip(classes, own, strict=True):
+        if not test.intersection(found) or test.issuperset(found):
+            raise DataError(
+                f"{name}: expected groups on both sides of the split, got {len(found)} shared with other classes. "
+                "Set another data.split_seed, or smaller groups."
+            )
+    aside = np.array([key in test for key in keys.tolist()])
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
+
+
+def groups_of(group: str, ids: np.ndarray) -> list[str]:
+    """The group of each picture.
+
+    Args:
+        group: "folder", the folder that a picture lies in; a CSV file with columns name and group; or a regular
+            pattern, whose first bracket (or the whole match) in the path names the group.
+        ids: N paths below the data set's folder.
+    Raises:
+        DataError: pictures that belong to no group, counted and named; a file or pattern that cannot be read.
+    Example:
+        >>> groups_of(r"(cam\\d+)_", np.array(["cat/cam1_7.jpg", "dog/cam2_7.jpg"]))
+        ['cam1', 'cam2']
+    """
+    if group == "folder":
+        return [str(Path(name).parent) for name in ids.tolist()]
+    if group.lower().endswith(".csv"):
+        known = read_groups(Path(group))
+        found = [known.get(name, known.get(Path(name).name)) for name in ids.tolist()]
+    else:
+        try:
+            matches = [re.search(group, name) for name in ids.tolist()]
+        except re.error as error:
+            raise DataError(f"data.group: expected a regular pattern, got {group!r} ({error}). Mend it.") from None
+        found = [m and (m.group(1) if m.re.groups else m.group()) for m in matches]
+    lost = [name for name, one in zip(ids.tolist(), found, strict=True) if not one]
+    if lost:
+        raise DataError(
+            f"data.group: expected a group for each picture, got none for {len(lost)} of {len(ids)}: "
+            f"{', '.join(lost[:SHOWN])}. Add them to the groups."
+        )
+    return [str(one) for one in found]
+
+
+def read_groups(file: Path) -> dict[str, str]:
+    """Group by path or file name, from a CSV file with columns name and group."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stored:
+            rows = list(csv.DictReader(stored))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file}: expected a CSV file with columns name and group, got {error}. Check it.") from None
+    if not rows or not {"name", "group"} <= {*rows[0]}:
+        got = ", ".join(map(str, rows[0])) if rows else "no row"
+        raise DataError(f"{file}: expected columns name and group, got {got}. Rename the columns.")
+    known: dict[str, str] = {}
+    for row in rows:
+        if known.setdefault(row["name"], row["group"]) != row["group"]:
+            raise DataError(f"{file}: expected one group for each name, got two for {row['name']}. Give full paths.")
+    return known
+
+
+def check_groups(train: list[str], test: list[str]) -> None:
+    """Raise DataError where a group stands on both sides."""
+    both = sorted({*train} & {*test})
+    if both:
+        raise DataError(
+            f"data.group: expected each group on one side of the split, got {len(both)} on both: "
+            f"{', '.join(both[:SHOWN])}. Move their pictures, or put all class folders into one folder."
+        )

@@ -99,7 +99,7 @@ class Stream:
     def _read(self, wanted: Wanted, pixels: Tensor, start: int) -> None:
         squares = pixels.numpy()
         for place in range(start, min(start + CHUNK, len(squares))):
-            picture = read_picture(self.files.path(wanted.rows[place]))
+            picture = read_picture(self.files.path(wanted.rows[place]), self.files.exif)
             if wanted.box is None:
                 square = centre_crop(picture, self.files.size)
             else:

@@ -31,4 +31,7 @@ def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Datase
         resized_crop=data.resized_crop,
         folds=data.folds,
         fold=data.fold or 0,
+        exif=data.exif,
+        split=data.split,
+        group=data.group,
     )

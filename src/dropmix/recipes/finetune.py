@@ -20,6 +20,6 @@ def finetune(preset: str = "paper") -> Grid:
         evaluate_every=5,
         evaluate_last=1,
     )
-    data = Data(name="folder", size=64, flip=True, normalize="network")
+    data = Data(name="folder", size=64, flip=True, exif=True, split="hash", normalize="network")
     base = RunSpec(network="efficientnet-lite0", weights="pretrained", preset=preset, data=data, train=train)
     return Grid(base=base, methods=("mixup", "cutmix"), rates=(0.0, 0.4), seeds=3)

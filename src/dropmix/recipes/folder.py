@@ -7,7 +7,7 @@ from dropmix.train.config import Data, RunSpec, Schedule, Train
 def _own(source: str, preset: str) -> Grid:
     loss = "bce-of-softmax" if preset == "released-code" else "cross-entropy"
     train = Train(epochs=100, batch=64, lr=0.1, schedule=Schedule(kind="cosine"), loss=loss)
-    data = Data(name=source, crop_padding=4, flip=True)
+    data = Data(name=source, crop_padding=4, flip=True, exif=True, split="hash" if source == "folder" else "seed")
     return Grid(base=RunSpec(network="resnet18", preset=preset, data=data, train=train), rates=(0.0, 0.4))
 
 

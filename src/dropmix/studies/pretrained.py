@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
-from dropmix.data.folder import ENDINGS, list_images, subfolders
+from dropmix.data.folder import list_images
+from dropmix.data.layout import ENDINGS, subfolders
 from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream

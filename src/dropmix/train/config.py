@@ -62,6 +62,8 @@ class Data(Frozen):
 
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
     then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
+    `exif` turns pictures as their EXIF orientation says. A folder without a test split is split by a seed, or by the
+    "hash" of each file; `group` tells which of its pictures stay together ("folder", a pattern, or a CSV file).
     Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name. `augment` lists
     policies, each image by itself, such as "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes
     mean and deviation from the network's own record. With `folds` all pictures of the set, train and test, are cut into
@@ -69,7 +71,8 @@ class Data(Frozen):
     """
 
     silent: ClassVar = tuple(
-        "resized_crop colour_jitter resized text_column label_column tokens augment normalize folds fold".split()
+        "resized_crop colour_jitter resized exif split group text_column label_column tokens augment normalize folds "
+        "fold".split()
     )
 
     name: str
@@ -83,6 +86,9 @@ class Data(Frozen):
     resized_crop: bool = False
     colour_jitter: bool = False
     resized: int | None = None
+    exif: bool = False
+    split: Literal["seed", "hash"] = "seed"
+    group: str | None = None
     text_column: str | None = None
     label_column: str | None = None
     tokens: int | None = Field(default=None, ge=1)
