@@ -12,6 +12,7 @@ MAY = {
     "nets": set(),
     "data": set(),
     "audit": set(),
+    "integrations": {"msda", "audit"},
     "text": {"data"},
     "train": {"msda", "nets", "data", "text"},
     "grid": {"train", "msda", "nets", "data", "text"},

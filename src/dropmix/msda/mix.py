@@ -1,11 +1,13 @@
 """`Mix`, the record of what to do to a batch, and `apply_mix`, the only code that does it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from dropmix.msda.labels import mix_labels
+from dropmix.msda.loss import mixed_loss
 from dropmix.msda.pixels import blend, gather_images, move_cells, paste_boxes
 
 
@@ -137,6 +139,31 @@ class Mix:
             own_noise=some(self.own_noise),
             partner_noise=some(self.partner_noise),
         )
+
+    def loss(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
+        """Return a loss that wants class ids (focal, margin, class weights) of mixed images.
+
+            lam loss(logits, y) + (1 - lam) loss(logits, y[partner]) for each image
+
+        Class weights count as torch counts them for ids: the mean is divided by the sum of the weights. Given label
+        shares, `torch.nn.functional.cross_entropy` divides by B instead.
+
+        Args:
+            criterion: criterion(logits, ids) -> losses (B,), or their mean or sum. A module with a `reduction` may have
+                any. Another function that returns a scalar needs one share for the whole batch (per="batch").
+            logits: of the mixed images, (B, K).
+            y: labels as they were before mixing, (B,).
+        Returns:
+            What the criterion returns: a scalar or (B,).
+        Raises:
+            ValueError: another batch, or a scalar where shares differ between samples.
+        Example:
+            >>> mix = Mix(torch.tensor([1, 0]), torch.full((2,), 0.25), mask=torch.full((1, 1, 1, 1), 0.25))
+            >>> logits, y = torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1])
+            >>> mix.loss(torch.nn.CrossEntropyLoss(), logits, y)
+            tensor(1.6269)
+        """
+        return mixed_loss(self, criterion, logits, y)
 
 
 def apply_mix(
