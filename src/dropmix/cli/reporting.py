@@ -17,7 +17,7 @@ def write_grid_report(folder: Path, out: Path, figures: bool = False) -> None:
 
 
 def print_audit(found: Any) -> None:
-    """Print the table, what was found of each arm, and the notes."""
+    """Print what was decided of each arm, the paper's table, and the notes."""
     from rich.console import Console
     from rich.text import Text
 
@@ -27,10 +27,10 @@ def print_audit(found: Any) -> None:
 
     fall_back_to_ascii()
     console = Console()
-    console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
-    console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
     for comparison in found.comparisons:
         console.print(Text(visible(verdict(comparison))))
+    console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
+    console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
     for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
         console.print(Text(f"Note: {visible(note)}"))
 
