@@ -129,7 +129,8 @@ def test_front_doors_name_modules_that_exist() -> None:
         assert "Read in this order: " in doc, f"{front}: say in which order to read"
         order = doc.split("Read in this order: ")[1].split("\n\n")[0]
         named = re.findall(r"`([a-z_0-9]+)`", order)
-        assert len(named) >= 2, front
+        modules = [path for path in front.parent.glob("*.py") if path.name != "__init__.py"]
+        assert len(named) >= min(2, len(modules)), front
         missing = [
             name for name in named if not ((front.parent / f"{name}.py").exists() or (front.parent / name).is_dir())
         ]

@@ -1,1 +1,4 @@
-"""Hosts that need more than plain `DropMix`: so far Hugging Face's Trainer. For all others see docs/in-your-loop.md."""
+"""Hosts that need more than plain `DropMix`. For all others see docs/in-your-loop.md.
+
+Read in this order: `transformers` (Hugging Face's Trainer), the only one so far.
+"""

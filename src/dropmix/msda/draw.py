@@ -169,7 +169,7 @@ def check_form(form: str) -> None:
 def check_per(per: str) -> None:
     """Raise a ValueError unless per is "batch" or "sample"."""
     if per not in ("batch", "sample"):
-        raise ValueError(f"per: expected 'batch' or 'sample', got {per!r}. Draw once a batch or once a sample.")
+        raise ValueError(f"per: expected 'batch' or 'sample', got {per!r}. Draw once per batch or once per sample.")
 
 
 def check_images(where: str, x: Tensor) -> None:

@@ -45,7 +45,7 @@ class DropMix(nn.Module):
             sample stays unmixed with its own class's rate. Equal rates draw the same bits as the number.
         num_classes: K; needed when labels come as class ids.
         unit: what is dropped: "batch" | "sample" | "count".
-        per: one lam (and box) a "batch", as published, or one a "sample".
+        per: one lam (and box) per "batch", as published, or one per "sample".
         seed: makes every draw a function of (seed, rank, worker, step), see above.
         generator: CPU generator, the only source of randomness, instead of a seed. Without either, torch's global one.
             Refused in DataLoader workers, which would all draw the same.

@@ -23,7 +23,7 @@ def cutmix(
         x: images, (B, C, H, W), any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
-        per: one lam and box a "batch", as published, or one a "sample".
+        per: one lam and box per "batch", as published, or one per "sample".
         form: "integer" as CutMix's own code, or "continuous" as the code released with the paper: see `draw_box`.
     Returns:
         Mix with box (1, 4) or (B, 4), and the realised share as lam.

@@ -20,7 +20,7 @@ def fmix(
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
         decay: how fast amplitudes fall with frequency, >= 0; larger is smoother. Paper: 3.0.
-        per: one lam and mask a "batch", as published, or one a "sample".
+        per: one lam and mask per "batch", as published, or one per "sample".
     Returns:
         Mix with mask (1, 1, H, W) or (B, 1, H, W), 0 or 1, and its mean as lam.
     Raises:

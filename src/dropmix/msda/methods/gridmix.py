@@ -21,7 +21,7 @@ def gridmix(
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0.
         grid: cells along a side, 1 <= grid <= the shorter side; need not divide the image.
-        per: one lam and choice of cells a "batch", or one a "sample".
+        per: one lam and choice of cells per "batch", or one per "sample".
     Returns:
         Mix with mask (1, 1, H, W) or (B, 1, H, W), 0 or 1, and its mean as lam.
     Raises:

@@ -31,7 +31,7 @@ def manifoldmix(
         alpha: Beta parameter, > 0. Paper: 2.0 on CIFAR.
         layers: number of places to draw from, >= 1: the images, then the hidden states after the first blocks of the
             network. Paper: 3, the images and the first two residual blocks.
-        per: one lam a "batch", as published, or one a "sample". The layer is always one a batch.
+        per: one lam per "batch", as published, or one per "sample". The layer is always one per batch.
     Returns:
         Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1) and the place as layer, for `mix_hidden`.
     Raises:

@@ -16,13 +16,13 @@ def mixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, 
         x: images, (B, C, H, W), any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0; smaller values mix less (the paper's alpha-controlled Mixup).
-        per: one lam a "batch", as published, or one a "sample".
+        per: one lam per "batch", as published, or one per "sample".
     Returns:
         Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1).
     Raises:
         ValueError: x is not 4-D, or alpha <= 0.
     Source:
-        Zhang et al. 2018, Sec. 2; the official code draws one lam and one permutation a batch.
+        Zhang et al. 2018, Sec. 2; the official code draws one lam and one permutation per batch.
     Example:
         >>> import torch
         >>> mixup(torch.zeros(4, 3, 8, 8), per="sample").mask.shape

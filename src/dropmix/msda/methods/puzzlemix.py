@@ -61,7 +61,7 @@ def puzzlemix(
         xi: price of moving a cell, > 0. Paper: 0.8.
         labels: number of mask levels L, >= 2. Paper: 3.
         neighbourhood: pixels that are pooled before images are compared at block edges, >= 1. Paper: 4 (CIFAR).
-        block_counts: grid widths, one drawn a batch; those that do not divide the image's sides are left out.
+        block_counts: grid widths, one drawn per batch; those that do not divide the image's sides are left out.
         transport: whether cells move.
         transport_cell: side of a moved cell in pixels, at most a block; None is a block. Official code: 4 for 32
             pixels, 16 for 224. Grids finer than 16 are made coarser.
@@ -71,7 +71,7 @@ def puzzlemix(
             partners, in [0, 1]. Official code: off, or 0.1.
         epsilon: largest adversarial noise, in levels of 255, > 0. Official code: 10.
         per: lam for the prior once a "batch", as published, or once a "sample".
-        mean, std: how x was normalised, a value a channel; None says that x is in [0, 1] already.
+        mean, std: how x was normalised, one value per channel; None says that x is in [0, 1] already.
     Returns:
         Mix with mask (B, 1, H, W), with cells when they move and with noise when a side is attacked.
     Raises:

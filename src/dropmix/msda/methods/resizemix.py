@@ -26,7 +26,7 @@ def resizemix(
         x: images, (B, C, H, W), float, any scale.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         scale: range of tau, 0 < low <= high <= 1. Paper: 0.1 to 0.8.
-        per: one tau and place a "batch", or one a "sample".
+        per: one tau and place per "batch", or one per "sample".
     Returns:
         Mix with box (1, 4) or (B, 4), and the shrunken partners in `pasted`.
     Raises:

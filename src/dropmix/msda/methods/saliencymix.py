@@ -28,7 +28,7 @@ def saliencymix(
             saliency is cut at its first pixel.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
-        per: one lam a "batch", as published, or one a "sample". Every sample has a box of its own.
+        per: one lam per "batch", as published, or one per "sample". Every sample has a box of its own.
         form: how a box is rounded: see `draw_box`.
     Returns:
         Mix with box (B, 4), and the realised share as lam.

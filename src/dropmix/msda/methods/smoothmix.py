@@ -25,7 +25,7 @@ def smoothmix(
         x: images, (B, C, H, W), float, any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         spread: range of sigma in shorter sides, 0 < low <= high.
-        per: one centre and sigma a "batch", or one a "sample".
+        per: one centre and sigma per "batch", or one per "sample".
     Returns:
         Mix with mask (1, 1, H, W) or (B, 1, H, W) in [0, 1), and its mean as lam.
     Raises:
