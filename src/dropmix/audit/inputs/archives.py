@@ -1,5 +1,6 @@
 """Files before their meaning: npz, npy and JSON, sizes checked before anything is read; pickles are never loaded."""
 
+import errno
 import hashlib
 import json
 import tokenize
@@ -141,7 +142,8 @@ def checked_file(path: Path) -> str:
     try:
         state = path.stat()
     except (OSError, RuntimeError) as error:
-        kind = "a loop of links" if "loop" in str(error).lower() or "Too many levels" in str(error) else "nothing there"
+        looped = isinstance(error, RuntimeError) or error.errno == errno.ELOOP
+        kind = "a loop of links" if looped else "nothing there"
         raise AuditError(f"{where}: expected a file of predictions, got {kind}. Check the path.") from error
     if not path.is_file():
         raise AuditError(f"{where}: expected a file of predictions, got another kind of file. Check the path.")
@@ -172,3 +174,12 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error
+
+
+def for_arrow(path: Path) -> Any:
+    """A path, or the open file where Arrow cannot take a name that is no UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.open("rb")
+    return path

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.inputs.archives import for_arrow
 
 MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"))
 MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
@@ -42,7 +43,7 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
     types |= {f"c{i}": pa.dictionary(pa.int32(), pa.string()) for i in places if wanted[header[i]] in CODED}
     table = _parse(path, coding, delimiter, unique, skip, types)
     if coding in ("utf-8", "utf-8-sig"):
-        again = _count(path, len(table), skip, lambda: _parse(path, coding, delimiter, unique, skip, types, True))
+        again = _count(path, table, skip, lambda: _parse(path, coding, delimiter, unique, skip, types, True))
         table = table if again is None else again
     return table.rename_columns([header[i] for i in places])
 
@@ -52,7 +53,7 @@ def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Ta
 
     try:
         return arrow.read_csv(
-            path,
+            for_arrow(path),
             read_options=arrow.ReadOptions(
                 use_threads=False,
                 column_names=names,
@@ -129,7 +130,7 @@ def _check_encoding(path: Path, coding: str, error: Exception) -> None:
         ) from error
 
 
-def _count(path: Path, rows: int, skip: int, again: Callable[[], pa.Table]) -> pa.Table | None:
+def _count(path: Path, table: pa.Table, skip: int, again: Callable[[], pa.Table]) -> pa.Table | None:
     """Rows read against lines of the file: a quote that is opened and not closed swallows rows without a word.
 
     Returns:
@@ -137,10 +138,12 @@ def _count(path: Path, rows: int, skip: int, again: Callable[[], pa.Table]) -> p
     Raises:
         AuditError: fewer rows than lines, with the line where the quote opens.
     """
-    found = _lines(path)
+    found, rows = _lines(path), len(table)
     with path.open("rb") as file:
         before = sum(1 for _ in range(skip) if file.readline().strip(b"\xef\xbb\xbf\r\n"))
-    if rows == found.lines - before:
+    # A quote that opens in the last field takes only the end of its line.
+    ended = not any("\n" in str(column[-1]) or "\r" in str(column[-1]) for column in table.columns) if rows else True
+    if rows == found.lines - before and ended:
         return None
     if found.opens is not None:
         table = again() if found.longest <= MOST_BREAKS else None
@@ -209,8 +212,3 @@ def _lines(path: Path) -> _Lines:
     found.lines += tail
     found.records += tail and not quotes % 2
     return found
-
-
-def names_of(columns: Sequence[str]) -> str:
-    """Names of columns for an error, those without a name said so."""
-    return first([c if c.strip() else "(no name)" for c in columns], 12) if len(columns) else "no columns"

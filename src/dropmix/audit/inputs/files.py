@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs import columns
-from dropmix.audit.inputs.archives import checked_file, read_arrays, read_json, sha256
+from dropmix.audit.inputs.archives import checked_file, for_arrow, read_arrays, read_json, sha256
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.csv_text import read_csv
 from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
@@ -83,7 +83,7 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
     try:
         if ending in PARQUET:
             # ParquetFile, not read_table: no guessing of partitions from folder names.
-            with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+            with pq.ParquetFile(for_arrow(path), pre_buffer=False, page_checksum_verification=True) as file:
                 _bounded(file, path)
                 wanted = pick(file.schema_arrow.names)
                 return file.read(columns=list(wanted), use_threads=False)

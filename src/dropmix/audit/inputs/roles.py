@@ -81,7 +81,8 @@ def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
 
 def _components(path: Path) -> list[str]:
     name = path.name if path.is_dir() else path.stem
-    return [*(p for p in path.parts[:-1] if p not in (".", "/")), name]
+    parts = [*(p for p in path.parts[:-1] if p not in (".", "/")), name]
+    return [part.encode(errors="backslashreplace").decode() for part in parts]  # names that are no UTF-8
 
 
 def _alone(row: list[str]) -> PathName:
