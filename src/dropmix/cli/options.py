@@ -12,6 +12,8 @@ from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
 from dropmix.text import check_text_network, is_text
 
+MOST_BYTES, MOST_RUNS = 1_000_000, 100_000
+
 
 class Config(BaseModel):
     """What `--config` may hold; the same names as the options of `dropmix run`."""
@@ -33,6 +35,21 @@ class Config(BaseModel):
     set: dict[str, Any] = {}
 
 
+def read_yaml(text: str, where: str) -> Any:
+    """Read YAML without aliases, a few of which can stand for billions of values.
+
+    Raises:
+        ValueError: not YAML, nested too deeply, or with an alias.
+    """
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write the value out.")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{where}: expected YAML, got {reason}.") from None
+
+
 def read_config(path: Path | None) -> dict[str, Any]:
     """Return the content of a YAML file, checked for unknown names; empty without a path.
 
@@ -41,10 +58,11 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: expected YAML, got {' '.join(str(error).split())}.") from None
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a YAML file, got a device, pipe or folder. Save it as a file.")
+    if path.exists() and path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path}: expected a YAML file of at most {MOST_BYTES:,} bytes. Name another file.")
+    content = read_yaml(path.read_text(), str(path))
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
     if content.get("recipe") == "command":
@@ -79,6 +97,9 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     if chosen.rates is not None:
         changes["rates"] = _rates(chosen.rates)
     grid = Grid.model_validate(grid.model_dump() | changes)
+    count = len(grid.arms) * grid.seeds * (grid.base.data.folds or 1)
+    if count > MOST_RUNS:
+        raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {count:,}. Lower --seeds, --rates or --folds.")
     _ = grid.arms  # unknown methods and bad options are refused here, before anything is read
     check = check_text_network if is_text(grid.base.data.name) else check_name
     check(grid.base.network)
@@ -133,7 +154,7 @@ def _setting(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise ValueError(f"set: expected path=value such as train.lr=0.1, got {text!r}.")
-    return path.strip(), yaml.safe_load(value)
+    return path.strip(), read_yaml(value, f"set: {path.strip()}")
 
 
 def _rates(rates: str | list[float] | float) -> tuple[float, ...]:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dropmix.cli.data_summary import data_lines, near_chance
+
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads of one process; more would only wait for each other
 
@@ -42,6 +44,8 @@ def train_runs(
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
     check_same_grid(out, runs[0])
+    for line in data_lines(dataset):
+        print(line, flush=True)
     settings = Settings(
         out=out.absolute(),
         data=data,
@@ -65,6 +69,8 @@ def train_runs(
             from dropmix.grid.ray_cluster import run_on_ray
 
             result = run_on_ray(runs, settings, view, dataset, **ray)
+    if unfit := near_chance(runs, out, dataset):
+        print(unfit)
     return tell_result(result, len(runs), out)
 
 

@@ -1,6 +1,7 @@
 """Networks by name: wide residual, pre-activation residual and residual networks.
 
-Read in this order: `names`, `wide_resnet`, `preact_resnet`, `resnet`.
+Read in this order: `names`, `wide_resnet`, `preact_resnet`, `resnet`, `efficientnet_lite`; then networks that are not
+ours, `foreign`, and trained weights, `weights` and `trained`.
 
 `NETWORKS` and `check_name` need no torch; `build` makes a network. Every network made here takes float
 images (B, C, H, W) of 8 x 8 to 224 x 224 pixels, in either memory format, to logits (B, K), and has

@@ -158,7 +158,7 @@ class Train(Frozen):
         "ema clip micro_batch balance".split()
     )
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     batch: int = Field(default=100, ge=1)
     lr: float = Field(gt=0)
     lr_vanilla: float | None = Field(default=None, gt=0)

@@ -6,15 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import Out, app
+from dropmix.cli.data_summary import data_lines
 from dropmix.cli.launch import launched, train_together
 from dropmix.cli.training import layout, train_runs, warn_of_slow_bf16, with_data
 
 
 @app.command()
 def run(
-    recipe: Annotated[
-        str | None, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2; `dropmix run` lists them.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2; `--list` shows them.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the images.")] = None,
     out: Out = Path("runs"),
     preset: Annotated[str, typer.Option(help="paper or released-code.")] = "paper",
@@ -50,11 +49,15 @@ def run(
     checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
     keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch CIFAR into --data if it is not there.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes with what each needs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms and seeds; resume what is unfinished."""
     from dropmix.recipes import RECIPES
 
+    if list_:
+        list_recipes()
+        return
     if recipe is None and config is None:
         raise ValueError(f"run: expected a recipe, got none. Name one of {', '.join(RECIPES)}, or give --config.")
     wanted = {
@@ -117,6 +120,8 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     keep_freed_memory()
     make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
+    for line in data_lines(dataset):
+        print(line)
     left = []
     for spec in runs:
         state = inspect_run(out / spec.folder_name).state
@@ -129,3 +134,17 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     flops = sum(flops for flops, _ in left)
     cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
+
+
+def list_recipes() -> None:
+    """Print each recipe with its network and what it needs."""
+    from dropmix.data import DATASETS
+    from dropmix.recipes import RECIPES, get_recipe
+
+    for name in RECIPES:
+        grid = get_recipe(name)
+        base, about = grid.base, DATASETS.get(grid.base.data.name)
+        needs = "no data" if about is not None and not about.needs_path else f"--data {base.data.name}"
+        needs += " + weights" if base.weights else ""
+        print(f"{name:<24}{base.network:<18}{base.train.epochs:>4} epochs {needs}")
+    print(f"{'command':<24}{'your program':<29} --config")

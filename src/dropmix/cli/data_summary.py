@@ -1,0 +1,87 @@
+"""What a grid is about to train on, and whether what it trained is fit to be audited; in lines for people."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+FEW_TO_TEST, FEW_TO_TRAIN, SHOWN = 10, 5, 6
+
+
+def data_lines(dataset: Any) -> list[str]:
+    """Classes, images per class in train and test, and what looks wrong.
+
+    Example:
+        >>> from dropmix.data import load
+        >>> data_lines(load("digits", None, train_per_class=5))[0]
+        '10 classes; images per class: 5 to train on, 51 to 57 to predict (50 and 539 in all)'
+    """
+    target = dataset.validation or dataset.test
+    train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
+    names = dataset.classes
+    counts = [[part.get(label, 0) for label in range(len(names))] for part in (train, test)]
+    spans = [_span(part) for part in counts]
+    lines = [
+        f"{len(names)} classes; images per class: {spans[0]} to train on, {spans[1]} to predict "
+        f"({sum(counts[0])} and {sum(counts[1])} in all)"
+    ]
+    if len(names) == 1:
+        lines.append(
+            "warning: there is one class only, so every prediction is right. Name the folder above the classes."
+        )
+    few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
+    if few:
+        lines.append(f"warning: classes with fewer than {FEW_TO_TRAIN} images to train on: {_some(few)}.")
+    few = [f"{name} ({count})" for name, count in zip(names, counts[1]) if count < FEW_TO_TEST]
+    if few:
+        lines.append(
+            f"warning: classes with fewer than {FEW_TO_TEST} images to predict, too few to judge: {_some(few)}."
+            + (" --folds 5 predicts every image once." if dataset.validation is None else "")
+        )
+    twins = _in_both(dataset.train, target)
+    if twins:
+        lines.append(
+            f"warning: {twins} of the images to predict are also trained on, pixel by pixel. "
+            "Remove the copies: the accuracy is too high."
+        )
+    return lines
+
+
+def near_chance(runs: list[Any], out: Path, dataset: Any) -> str:
+    """A line if finished vanilla runs are no better than always naming the largest class, else ""."""
+    labels = (dataset.validation or dataset.test).labels.tolist()
+    accuracies = []
+    for spec in runs:
+        done = out / spec.folder_name / "done"
+        if spec.arm.method == "vanilla" and done.is_file():
+            accuracies.append(float(json.loads(done.read_text())["accuracy_last"]))
+    if not accuracies or not labels:
+        return ""
+    chance = max(Counter(labels).values()) / len(labels)
+    mean = sum(accuracies) / len(accuracies)
+    if mean > chance + 3 * math.sqrt(chance * (1 - chance) / len(labels)):
+        return ""
+    return (
+        f"Not fit to be audited: vanilla has {100 * mean:.1f} % accuracy, and always naming the largest class has "
+        f"{100 * chance:.1f} %. Train longer, with a higher train.lr, or with more images."
+    )
+
+
+def _span(counts: list[int]) -> str:
+    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def _some(names: list[str]) -> str:
+    from dropmix.audit.arm_names import visible
+
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(visible(name) for name in names[:SHOWN]) + more
+
+
+def _in_both(train: Any, test: Any) -> int:
+    """Test images of which train holds an exact copy; 0 where images stay in their files."""
+    if not hasattr(train, "images") or not hasattr(test, "images"):
+        return 0
+    known = {hash(image.tobytes()) for image in train.images}
+    return sum(hash(image.tobytes()) in known for image in test.images)

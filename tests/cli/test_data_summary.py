@@ -1,0 +1,83 @@
+"""What run says of its data and of its outcome; bombs in settings and files are refused at once."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dropmix.cli.data_summary import data_lines, near_chance
+from dropmix.cli.options import grid_of, read_config
+from dropmix.data import Dataset, Split
+from dropmix.recipes import get_recipe
+
+
+def dataset(train: list[int], test: list[int]) -> Dataset:
+    rng = np.random.default_rng(0)
+
+    def split(counts: list[int]) -> Split:
+        labels = np.repeat(np.arange(len(counts)), counts)
+        images = rng.integers(0, 256, (len(labels), 4, 4, 1), dtype=np.uint8)
+        return Split(images, labels, np.arange(len(labels)))
+
+    return Dataset("x", split(train), split(test), list("abcdef")[: len(train)], (0.5,), (0.5,), "f")
+
+
+def test_counts_and_what_looks_wrong() -> None:
+    lines = data_lines(dataset([20, 3], [12, 2]))
+    assert lines[0].startswith("2 classes; images per class: 3 to 20 to train on, 2 to 12 to predict (23 and 14")
+    assert any("fewer than 5 images to train on: b (3)" in line for line in lines)
+    assert any("too few to judge: b (2)" in line and "--folds 5" in line for line in lines)
+    assert len(data_lines(dataset([20, 20], [12, 12]))) == 1
+    assert "one class only" in data_lines(dataset([20], [12]))[1]
+
+
+def test_copies_across_the_split_are_counted() -> None:
+    found = dataset([20, 20], [12, 12])
+    images = found.test.images.copy()
+    images[:3] = found.train.images[5:8]
+    line = data_lines(replace(found, test=replace(found.test, images=images)))[1]
+    assert "3 of the images to predict are also trained on" in line
+
+
+@pytest.mark.parametrize(("accuracy", "unfit"), [(0.5, True), (0.58, True), (0.95, False)])
+def test_a_model_near_chance_is_named(tmp_path: Path, accuracy: float, unfit: bool) -> None:
+    runs = get_recipe("digits").runs[:2]
+    folder = tmp_path / runs[0].folder_name
+    folder.mkdir()
+    (folder / "done").write_text(json.dumps({"accuracy_last": accuracy}))
+    assert bool(near_chance(runs, tmp_path, dataset([20, 20], [50, 50]))) == unfit
+
+
+BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nmethods: [*b, *b]\n"
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bomb.yaml").write_text(BOMB)
+    with pytest.raises(ValueError, match=r"bomb.yaml: expected YAML without aliases"):
+        read_config(tmp_path / "bomb.yaml")
+    (tmp_path / "deep.yaml").write_text("[" * 5000)
+    with pytest.raises(ValueError, match="expected YAML"):
+        read_config(tmp_path / "deep.yaml")
+    (tmp_path / "large.yaml").write_text("a: 1\n" * 300_000)
+    with pytest.raises(ValueError, match="at most 1,000,000 bytes"):
+        read_config(tmp_path / "large.yaml")
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ValueError, match="device, pipe or folder"):
+            read_config(place)
+    with pytest.raises(ValueError, match="at most 100,000 runs"):
+        grid_of({"recipe": "digits", "seeds": 10**9}, [], {})
+    with pytest.raises(ValueError, match="less than or equal to 100000"):
+        grid_of({"recipe": "digits"}, ["train.epochs=1000000000000"], {})
+    with pytest.raises(ValueError, match="without aliases"):
+        grid_of({"recipe": "digits"}, ["train.epochs=[&a 1, *a]"], {})
+
+
+def test_recipes_are_listed(dropmix) -> None:
+    status, out, _ = dropmix("run", "--list")
+    assert status == 0
+    assert any(line.startswith("finetune") and "--data folder" in line for line in out.splitlines())
+    assert max(map(len, out.splitlines())) <= 80
