@@ -196,19 +196,11 @@ class Train(Frozen):
         return plain and self.micro_batch is None and not self.per_step
 
     @model_validator(mode="after")
-    def _shards_are_plain(self) -> "Train":
+    def _settings_fit_each_other(self) -> "Train":
         if self.shards > 1 and (self.micro_batch or self.ema or self.clip is not None or self.balance != "none"):
             raise ValueError("shards cannot be joined with micro_batch, ema, clip or balance; leave these out")
-        return self
-
-    @model_validator(mode="after")
-    def _shards_hold_two_images(self) -> "Train":
         if self.shards > 1 and self.batch < 2 * self.shards:
             raise ValueError(f"{self.shards} shards of two images or more need batch >= {2 * self.shards}")
-        return self
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> "Train":
         if self.optimizer == "sgd" and self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum > 0; set nesterov=false")
         return self
