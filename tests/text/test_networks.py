@@ -13,8 +13,7 @@ def encoder(tmp_path_factory):
     transformers = pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("bert")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "money", "train", "again"]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    transformers.BertTokenizerFast(vocab={word: k for k, word in enumerate(words)}).save_pretrained(folder)
     config = transformers.BertConfig(
         vocab_size=len(words),
         hidden_size=16,
@@ -57,6 +56,7 @@ def test_an_encoder_from_a_folder_gives_what_transformers_gives(encoder):
     texts = ["money again train", "train"]
     net = build_text(f"transformers:{encoder}", 2, 0).eval()
     own = torch.from_numpy(tokenise(texts, encoder, None)).long()
+    assert own.tolist() == [[6, 8, 7], [7, 0, 0]]  # the tokeniser's ids plus one
     found = net.stages[1](net.stages[0](own))
     inputs = AutoTokenizer.from_pretrained(encoder)(texts, padding=True, return_tensors="pt")
     hidden = AutoModel.from_pretrained(encoder).eval()(**inputs).last_hidden_state

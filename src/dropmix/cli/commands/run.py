@@ -112,6 +112,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     from dropmix.grid.estimate import Sizes, estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
+    from dropmix.text import is_text
     from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 
     target = resolve_device(device)
@@ -120,6 +121,11 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     keep_freed_memory()
     make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
+    if is_text(runs[0].data.name):  # what is counted and timed are images
+        for spec in runs:
+            print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
+        print(f"{len(runs)} runs; texts are not estimated: train one with --seeds 1 --methods vanilla and look.")
+        return
     for line in data_lines(dataset):
         print(line)
     left = []
