@@ -61,12 +61,16 @@ def test_python_blocks_run_and_print_what_is_shown(page, code, shown, monkeypatc
     monkeypatch.chdir(tmp_path)
     write_predictions(tmp_path)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(code, page, "exec"), {"__name__": "page"} | (a_loop() if "docs/methods/" in page else {}))
+        exec(compile(code, page, "exec"), {"__name__": "page"} | (a_loop(page) if takes_a_loop(page) else {}))
     if shown is not None:
         assert printed.getvalue() == shown
 
 
-def a_loop() -> dict[str, Any]:
+def takes_a_loop(page: str) -> bool:
+    return "docs/methods/" in page or page in ("docs/text.md", "docs/in-your-loop.md")
+
+
+def a_loop(page: str) -> dict[str, Any]:
     """What a card takes for granted: images and labels, a network, a loader."""
     import torch
 
@@ -74,6 +78,10 @@ def a_loop() -> dict[str, Any]:
 
     x, y, net = torch.rand(4, 3, 32, 32), torch.arange(4), build("wrn10-1", 100)
     known = {"x": x, "y": y, "images": x, "labels": y, "net": net, "model": net, "loader": [(x, y)], "torch": torch}
+    if "text" in page:
+        from dropmix.text.networks import build_text
+
+        known |= {"ids": torch.randint(1, 30, (4, 12)), "net": build_text("textcnn", 77, 30)}
     return known | {"MEAN": (0.5,) * 3, "STD": (0.25,) * 3, "cross_entropy": torch.nn.functional.cross_entropy}
 
 

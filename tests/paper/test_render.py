@@ -134,7 +134,7 @@ def test_small_runs_stand_in_under_a_heading_that_says_so(small_groups):
     found, missing = panels(EXHIBITS["table1"], small_groups)
     heading = found[0].heading
     assert heading == (
-        "ours (small), wrn10-2 on cifar100, 15 training images a class, 5 epochs, 2 seeds; beside the paper's WRN28-2"
+        "ours (small), wrn10-2 on cifar100, 15 training images per class, 5 epochs, 2 seeds; beside the paper's WRN28-2"
     )
     assert any("cutmix r=0.5 (all 5 seeds)" in text and "mixup (has 2 of 5 seeds)" in text for text in missing)
     sheet = render_table(EXHIBITS["table1"], small_groups)

@@ -265,7 +265,7 @@ def halve(found: Sequence[Candidate], rounds: Sequence[tuple[int, int]] = ROUNDS
     on nothing but those, so that it stays the same once more is trained.
 
     Args:
-        found: one candidate a rate, with at least one seed each, accuracies in the order of seeds.
+        found: one candidate per rate, with at least one seed each, accuracies in the order of seeds.
         rounds: (rates kept, seeds of each), seeds rising.
     Example:
         >>> one = [Candidate("a", r / 10, np.array([0.7 + r / 100]), 1.0) for r in range(11)]

@@ -19,7 +19,7 @@ import numpy as np
 WORTH = 0.5
 """Seconds of decoding from which an array is kept; below, a cache would save nothing one notices."""
 LIMIT = 4 * 2**30
-"""Bytes in the folder above which the arrays used longest ago go; an array over half of it is not kept."""
+"""Cache limit in bytes; least recently used arrays are evicted. An array over half of it is not kept."""
 STALE = 86_400
 """Seconds after which a file that was never finished is swept away."""
 

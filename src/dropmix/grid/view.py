@@ -1,4 +1,4 @@
-"""What a person sees while a grid runs: one line a run and an ETA; plain lines when not in a terminal."""
+"""What a person sees while a grid runs: one line per run and an ETA; plain lines when not in a terminal."""
 
 import time
 from collections import deque

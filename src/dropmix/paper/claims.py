@@ -1,6 +1,6 @@
 """What the paper says in words, as quantities with 95 % intervals and a verdict each.
 
-Every quantity is 0 where noise and a gain that is the same for all classes are all there is, whatever that gain is:
+Every quantity is 0 if every class gains equally, up to noise, whatever that gain is:
 
     unevenness      sd of the true recall changes over classes; interval by inverting Cochran's Q (Q profile)
     mean drop       paper's measure with DropMix less without, less the same difference of the arms' floors

@@ -9,7 +9,7 @@ _UNIT = "Sec. 4.1 speaks of dropping samples; Algorithm 1 draws once a minibatch
 _SD = "The sd's convention is not stated; ddof 0 is the released code's, and ours."
 _EXTREMES = (
     "Sec. 3.3's extreme changes, +7.33 (Beetle) and -6.67 (Dolphin), are no multiples of 0.2 points, so they cannot "
-    "come from 5 seeds an arm on 100 test images a class; 3 seeds would fit."
+    "come from 5 seeds per arm on 100 test images per class; 3 seeds would fit."
 )
 _GAIN = "Sec. 3.3 says that Mixup gains 1.39 points on PreActRN50; Table 1 implies 80.38 - 78.89 = 1.49."
 _PUZZLE = (

@@ -93,7 +93,7 @@ class RunGroup:
         data, train = self.spec.get("data", {}), self.spec.get("train", {})
         parts = [f"{self.spec.get('network', 'unknown network')} on {data.get('name', 'unknown data')}"]
         if data.get("train_per_class"):
-            parts.append(f"{data['train_per_class']} training images a class")
+            parts.append(f"{data['train_per_class']} training images per class")
         if data.get("validation"):
             parts.append(f"tested on {100 * data['validation']:g} % held out of train")
         if train.get("epochs"):

@@ -16,8 +16,8 @@ from dropmix.report.tables.paper_layout import Row
 from dropmix.report.tables.render import Cell, escape_latex, escape_markdown, to_latex, to_markdown, to_terminal
 
 RULE = (
-    "Diff.: ours - printed. Range: where the number of a second study like ours, with 5 seeds an arm, falls in 95 % of "
-    "cases, by seed noise alone; a printed number inside it is within seed noise."
+    "Diff.: ours - printed. Range: where the number of a second study like ours, with 5 seeds per arm, falls in 95 % "
+    "of cases, by seed noise alone; a printed number inside it is within seed noise."
 )
 HEAD = ["arm", "what", "printed", "ours", "diff.", "range", "noise"]
 

@@ -1,7 +1,7 @@
 """The paper's printed numbers and ours side by side, each with whether they differ by more than seed noise.
 
 The rule is that of `dropmix.paper.replicate`: a printed number is within seed noise when it lies in the 95 % range of
-what a second study, of five seeds an arm and the same networks as ours, would print.
+what a second study, of five seeds per arm and the same networks as ours, would print.
 """
 
 from collections.abc import Sequence

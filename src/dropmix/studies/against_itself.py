@@ -39,7 +39,7 @@ class Splits:
         floor: expected number, lower and upper end of its band and mean change at gain 0, (P, 4).
         floor_own: the same at the split's own gain, as the audit prints it.
         in_order: share of the sorted changes inside the floor's band for their place.
-        estimate: the audit's estimated number of truly degraded classes.
+        estimate: the audit's estimated number of degraded classes.
         called: classes that the audit names.
         p: of the heterogeneity test.
     """
@@ -140,7 +140,7 @@ def table(s: Splits) -> str:
             "",
             f"- Gain: {_spread(100 * s.gain, 2)} points.",
             f"- Sorted changes inside the 95 % band of their place: {100 * s.in_order.mean():.0f} %.",
-            f"- Estimated number of truly degraded classes (none is): {_spread(s.estimate)}.",
+            f"- Estimated number of degraded classes (none is): {_spread(s.estimate)}.",
             f"- Splits in which a class is named: {100 * (s.called > 0).mean():.0f} %; "
             f"{s.called.mean():.2f} classes a split.",
             f"- Splits with a significant heterogeneity test (5 % expected): {100 * (s.p < 0.05).mean():.0f} %.",

@@ -38,7 +38,7 @@ def show(
     saliency: Callable[[Tensor, Tensor], Tensor] | None = None,
     **options: Any,
 ) -> Path:
-    """Draw a method once and save a picture: a row an image, with its partner, the mask and the mixed image.
+    """Draw a method once and save a picture: one row per image, with its partner, the mask and the mixed image.
 
     Args:
         method: a key of `METHODS`.

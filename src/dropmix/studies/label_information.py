@@ -53,7 +53,7 @@ class LabelInformation:
             return self.area() / curves[:, 0]
 
     def save(self, path: Path) -> None:
-        """Write one row a class, partner class and strength: means over their pairs, as CSV."""
+        """Write one row per class, partner class and strength: means over their pairs, as CSV."""
         pairs, which = np.unique(np.stack([self.own, self.partner]), axis=1, return_inverse=True)
         count = np.bincount(which.reshape(-1))
         total = np.zeros((len(count), len(self.strengths)))
@@ -87,7 +87,7 @@ def label_information(
         classes: K names.
         strengths: s, rising from 0 to 1; None takes 11 evenly spaced.
         partners: images of other classes for each image, drawn evenly among all of them.
-        per_class: use so many images of each class, drawn; None uses all.
+        per_class: images per class, drawn at random; None uses all.
         seed: of the draws.
         progress: called as progress(pairs done, pairs in all).
     Returns:

@@ -98,7 +98,9 @@ def of_pictures(
         files = sorted(p for p in images.glob("*") if p.suffix.lower() in ENDINGS)
         classes, labels = [file.stem for file in files], np.arange(len(files))
     if not files:
-        raise ValueError(f"{images}: expected pictures, in a folder a class or one a class, got none. Check the path.")
+        raise ValueError(
+            f"{images}: expected pictures, in one folder per class or one picture per class, got none. Check the path."
+        )
     pixels = _square(decode_all(files, lambda row: str(files[row]), round(size / 0.875)), size)
     predict = _predict(model, device)
     shift, scale = (torch.tensor(v, device=device)[:, None, None] for v in (mean, std))

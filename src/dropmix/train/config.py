@@ -139,7 +139,7 @@ class Schedule(Frozen):
 class Train(Frozen):
     """Optimisation. SGD with momentum, as in the paper, unless `optimizer` says otherwise.
 
-    `lr_vanilla` is the learning rate of the vanilla arm where it is not the other arms' (the released code's 0.1).
+    `lr_vanilla` overrides `lr` for the vanilla arm (the released code has 0.1).
     Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
     whole batch's mean. Partners come from the whole batch or, `mix_within` "shard", from the own shard, which then is
     mixed as a batch of its own.

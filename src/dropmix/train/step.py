@@ -154,7 +154,7 @@ class Stepper:
     def draw(self, x: Tensor, y: Tensor, epoch: int, step: int, saliency: Callable[..., Tensor] | None = None) -> Mix:
         """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`.
 
-        Gradients have to be none before, since that pass adds those of a clean loss.
+        Call zero_grad first: the saliency pass accumulates gradients of a clean loss.
 
         Args:
             saliency: takes the place of `self.saliency`.

@@ -10,14 +10,14 @@ from dropmix.cli.app import app
 
 @app.command(name="label-info")
 def label_info(
-    images: Annotated[Path | None, typer.Argument(help="A data set's folder, or one with a folder a class.")] = None,
+    images: Annotated[Path | None, typer.Argument(help="A data set's folder, or one with a folder per class.")] = None,
     network: Annotated[
         str, typer.Option(help="A run's folder, torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")
     ] = "torchvision:resnet50",
     audit: Annotated[Path | None, typer.Option(help="audit.json, for the recall change of each class.")] = None,
     arm: Annotated[str, typer.Option(help="Arm of the audit.")] = "mixup",
     partners: Annotated[int, typer.Option(min=1, help="Images of other classes that each image is mixed with.")] = 4,
-    per_class: Annotated[int | None, typer.Option(min=1, help="Use so many images of each class.")] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Images per class; default all.")] = None,
     steps: Annotated[int, typer.Option(min=2, help="Mixing strengths, evenly spaced from 0 to 1.")] = 11,
     out: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("label-information"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",

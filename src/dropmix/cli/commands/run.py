@@ -24,8 +24,10 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
     first_seed: Annotated[int | None, typer.Option(help="Seeds are counted from here.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Length; milestones of a step schedule move along.")] = None,
-    train_per_class: Annotated[int | None, typer.Option(help="Train on so many images of each class.")] = None,
-    validation: Annotated[float | None, typer.Option(help="Share of train that is predicted instead of test.")] = None,
+    train_per_class: Annotated[int | None, typer.Option(help="Training images per class; default all.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Fraction of train held out and evaluated instead of test.")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cut all images into K parts, predict each by a run of its own.")
     ] = None,

@@ -22,7 +22,7 @@ def curves(lines: "Mapping[str, Mapping[float, Comparison]]", heading: str, xlab
         xlabel: of all panels.
     Returns:
         Three panels. Shaded: sd over seeds in (a), over degraded classes in (c). Dotted in (b): classes that would look
-        degraded if all changed alike. Vanilla is a dashed line in (a): rate 1 of any method is the same training.
+        degraded if every class changed equally. Vanilla is a dashed line in (a), as rate 1 of any method.
     Source:
         Figs. 3, 7, 12 to 14 of arXiv 2307.09136. Differs: the floor; colours are the same in every figure.
     """
