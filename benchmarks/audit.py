@@ -1,258 +1,219 @@
 """Calibration and cost of the audit, on simulated predictions with a known truth.
 
-    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each repetition is a line, with its seed
+    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each study is a line, with its seed
     python benchmarks/audit.py cost --state state.jsonl
     python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
 
-Compared with: the paper's sign rule (mean recall lower by any amount), Welch's t test with Benjamini-Hochberg, and a
-bootstrap over seeds. Truths and noise as in `dropmix.studies.simulate`.
+Studies as in `audit_worlds`; compared with `audit_first_try` and with Welch's t test and Benjamini-Hochberg.
 """
 
 import argparse
-import hashlib
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
+from audit_first_try import benjamini_hochberg, first_try
 from audit_table import table
+from audit_worlds import Study, World, draw
 from scipy.special import stdtr
 
-import dropmix.audit
-from dropmix.audit.inference.infer import infer
-from dropmix.audit.inference.variance import variances
-from dropmix.audit.settings import Settings
-from dropmix.studies.simulate import CIFAR, IMAGENET, Simulated, World, simulate
-
-MARGIN = 0.005
-TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray | float]] = {
-    "equal 0": lambda rng, m: 0.0,
-    "equal 0.25": lambda rng, m: 0.0025,
-    "equal 0.84": lambda rng, m: 0.0084,
-    "equal 1.49": lambda rng, m: 0.0149,
-    "spike": lambda rng, m: np.where(rng.random(m) < 0.15, -0.04, 0.025),
-    "normal": lambda rng, m: rng.normal(0.015, 0.025, m),
-    "heavy tails": lambda rng, m: 0.015 + 0.015 * rng.standard_t(3, m),
-}
-SOME = ("equal 0", "equal 0.84", "spike", "normal")
-# name -> world, truths, repetitions, of which with intervals
-CELLS: dict[str, tuple[World, tuple[str, ...], int, int]] = {
-    "CIFAR": (CIFAR, tuple(TRUTHS), 200, 200),
-    "ImageNet": (IMAGENET, tuple(TRUTHS), 30, 30),
-    "CIFAR, arms disagree 2 % more": (replace(CIFAR, arm_disagreement=0.02), SOME, 60, 30),
-    "CIFAR, no seed x class effect": (replace(CIFAR, seed_ratio=1.0), SOME, 60, 0),
-    "CIFAR, strong seed x class effect": (replace(CIFAR, seed_ratio=1.8), SOME, 60, 0),
-    "CIFAR, shared seeds correlate 0.5": (replace(CIFAR, pairing=0.5), SOME, 60, 0),
-    "CIFAR, 3 v 3 seeds": (replace(CIFAR, seeds=(3, 3)), SOME, 60, 30),
-    "CIFAR, 10 v 10 seeds": (replace(CIFAR, seeds=(10, 10)), SOME, 60, 30),
-}
-# In a process of its own: the peak of a process never falls again.
-MEMORY = """
-import sys
-import scipy.sparse, scipy.special
 from dropmix.audit import audit_predictions
-peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000
-before = peak()
-audit_predictions(sys.argv[1], sys.argv[2])
-print(peak() - before)
-"""
+
+TOLERANCE = 0.01
+TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "nothing changed": lambda rng, m: np.zeros(m),
+    "all -3": lambda rng, m: np.full(m, -0.03),
+    "one at -6, rest +1": lambda rng, m: np.where(np.arange(m) == m // 2, -0.06, 0.01),
+    "10 % -10, 20 % +10, rest 0": lambda rng, m: rng.permutation(
+        np.repeat([-0.1, 0.1, 0.0], [m // 10, m // 5, m - m // 10 - m // 5])
+    ),
+    "mean +1, sd 3": lambda rng, m: rng.normal(0.01, 0.03, m),
+}
+NULL = ("nothing changed",)
+BASE = World()
+WORLDS: dict[str, tuple[World, tuple[str, ...]]] = {
+    "5 v 5 seeds": (BASE, tuple(TRUTHS)),
+    "3 v 3 seeds": (replace(BASE, seeds=(3, 3)), tuple(TRUTHS)),
+    "10 v 10 seeds": (replace(BASE, seeds=(10, 10)), ("nothing changed", "mean +1, sd 3")),
+    "1 v 5 seeds": (replace(BASE, seeds=(1, 5)), ("nothing changed", "mean +1, sd 3")),
+    "5 v 1 seeds": (replace(BASE, seeds=(5, 1)), ("nothing changed", "mean +1, sd 3")),
+    "seeds scatter by 1.2 points": (replace(BASE, global_seed=0.09), ("nothing changed", "one at -6, rest +1")),
+    "long tail": (replace(BASE, sizes="tail"), ("nothing changed", "one at -6, rest +1", "mean +1, sd 3")),
+    "ceilings": (replace(BASE, recall=0.98), ("nothing changed", "one at -6, rest +1")),
+    "ten frames a clip": (replace(BASE, cluster=10), ("nothing changed", "mean +1, sd 3")),
+}
+CLASSES = (20, 100, 1000)
+STUDIES = {20: 60, 100: 40, 1000: 4}
 
 
-def called_by_others(s: Simulated, change: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Classes that the other procedures call degraded, each (M,) bool."""
-    recalls = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
-    mean = [r.mean(axis=0) for r in recalls]
-    var = [r.var(axis=0, ddof=1) / len(r) for r in recalls]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        free = (var[0] + var[1]) ** 2 / sum(v**2 / (len(r) - 1) for v, r in zip(var, recalls))
-        p = stdtr(free, (mean[1] - mean[0]) / np.sqrt(var[0] + var[1]))
-    p = np.nan_to_num(p, nan=1.0)
-    order = np.argsort(p)
-    below = p[order] <= 0.1 * (np.arange(len(p)) + 1) / len(p)
-    welch = np.zeros(len(p), dtype=bool)
-    welch[order[: below.nonzero()[0].max() + 1 if below.any() else 0]] = True
-    draws = [rng.multinomial(len(r), np.full(len(r), 1 / len(r)), size=400) / len(r) @ r for r in recalls]
-    boot = (draws[1] - draws[0] < 0).mean(axis=0) >= 0.95
-    return {"sign rule": change < -1e-9, "Welch + BH": welch, "seed bootstrap": boot}
-
-
-def one_repetition(name: str, truth: str, rep: int) -> dict:
-    """Simulate one audit and score every procedure; numbers, fractions."""
-    world, _, _, with_intervals = CELLS[name]
-    rng = np.random.default_rng([list(CELLS).index(name), list(TRUTHS).index(truth), rep])
-    s = simulate(world, np.asarray(TRUTHS[truth](rng, world.classes)), rng)
-    m, n = world.classes, world.per_class
-    change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
-    share = [c.mean(axis=0).reshape(-1) for c in (s.correct0, s.correct1)]
-    recall = [c.mean(axis=2) for c in (s.correct0, s.correct1)]
-    both = np.arange(min(world.seeds))
-    shared = (both, both) if world.pairing else None
-    v = variances(np.repeat(np.arange(m), n), *share, *recall, shared=shared)
-    bounded = rep < with_intervals and (world.arm_disagreement or not truth.startswith("equal"))
-    settings = Settings(margin=MARGIN, refits=200 if bounded else 0, seed=rep)
-    sizes = np.full(m, n)
-    out: dict = {"cell": name, "truth": truth, "rep": rep, "code": code()}
-    for kind, variance, true in (("fixed", v.fixed, s.change_fixed), ("population", v.population, s.change_population)):
-        if kind == "population" and not world.arm_disagreement:
-            continue
-        found = infer(change, variance, sizes, world.seeds, v.dof, settings)
-        out[kind] = {"audit": score(found.called, true, found.number, found.mean_change)}
-        worse = true < -MARGIN
-        out[kind]["true"] = int(worse.sum())
-        out[kind]["true_change"] = float(true[worse].mean()) if worse.any() else None
-        out[kind]["true_below_0"] = int((true < 0).sum())
-        if settings.refits:
-            b = found.bounds
-            out[kind]["bounds"] = [b.number_low, b.number_high, b.change_low, b.change_high]
-        for method, called in called_by_others(s, change, rng).items():
-            mean = float(change[called].mean()) if called.any() else float("nan")
-            out[kind][method] = score(called, true, float(called.sum()), mean)
-    return out
-
-
-def score(called: np.ndarray, true: np.ndarray, number: float, mean: float) -> dict:
-    """False discovery proportion against the margin and against 0, power, and the two estimates."""
-    worse = true < -MARGIN
-    count = max(int(called.sum()), 1)
-    return {
-        "fdp": float((called & ~worse).sum() / count),
-        "fdp0": float((called & (true >= 0)).sum() / count),
-        "power": float((called & worse).sum() / max(int(worse.sum()), 1)),
-        "number": number,
-        "change": None if np.isnan(mean) else mean,
-    }
-
-
-def calibrate(state: Path, only: str, truth: str, most: int, workers: int) -> None:
-    """Run every repetition that the state file lacks, in rounds over the cells, and append each as a line."""
-    done = {(r["cell"], r["truth"], r["rep"]) for r in read(state) if "rep" in r}
+def calibrate(state: Path, only: str, most: int) -> None:
+    """Run every study that the state file lacks, and append each as a line."""
+    done = {(r["world"], r["classes"], r["truth"], r["rep"]) for r in read(state) if "rep" in r}
     todo = [
-        (rep / reps, name, which, rep)
-        for name, (_, truths, reps, _) in CELLS.items()
+        (rep / STUDIES[m], name, m, truth, rep)
+        for name, (_, truths) in WORLDS.items()
         if only in name
-        for which in truths
-        if truth in which
-        for rep in range(min(reps, most))
-        if (name, which, rep) not in done
+        for m in CLASSES
+        for truth in truths
+        for rep in range(min(STUDIES[m], most))
+        if (name, m, truth, rep) not in done
     ]
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one process a core, each with one thread
-    context = multiprocessing.get_context("spawn")
-    with state.open("a") as file, ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for made in as_completed([pool.submit(one_repetition, *job[1:]) for job in sorted(todo)]):
-            file.write(json.dumps(made.result()) + "\n")
+    with state.open("a") as file:
+        for _, name, m, truth, rep in sorted(todo):
+            file.write(json.dumps(one_study(name, m, truth, rep)) + "\n")
             file.flush()
 
 
+def one_study(name: str, m: int, truth: str, rep: int) -> dict:
+    """Draw one study and score every procedure on it."""
+    rng = np.random.default_rng([list(WORLDS).index(name), m, list(TRUTHS).index(truth), rep])
+    world = replace(WORLDS[name][0], classes=m)
+    study = draw(world, TRUTHS[truth](rng, m), rng)
+    named = [m // 2, 0, m - 1]  # named beforehand; the first is the one that falls in "one at -6"
+    arms = []
+    for right in (study.right0, study.right1):
+        pred = np.where(right, study.labels, (study.labels + 1) % m)
+        arm = {"labels": study.labels, "pred": pred, "classes": [str(i) for i in range(m)]}
+        arms.append(arm if study.groups is None else arm | {"group": study.groups})
+    protect = [str(i) for i in named]
+    c = audit_predictions(*arms, refits=0, tolerance=TOLERANCE, protect=protect, seed=rep).only
+    # Rows of a clip are not told apart by seeds alone: the question is then of new clips.
+    new = study.groups is not None
+    twin, true = ("_population", study.population) if new else ("", study.fixed)
+    words = np.array(c.classes[f"decision{twin}"])
+    ends = np.array([c.classes[f"recall_change_{end}{twin}"] for end in ("low", "high")])
+    hurt = true < -TOLERANCE
+    judged = words != "too few examples"
+    of_named = [(words[i], bool(hurt[i])) for i in named]
+    row = {
+        "world": name,
+        "classes": m,
+        "truth": truth,
+        "rep": rep,
+        "judged": int(judged.sum()),
+        "wrong_named": sum((w == "safe" and h) or (w == "hurt" and not h) for w, h in of_named) / len(named),
+        "ship": c.summary[f"decision{twin}"],
+        "number": int(hurt.sum()),
+        "bounds": [c.summary[f"n_hurt_low{twin}"], c.summary[f"n_hurt_high{twin}"]],
+        "floor": [c.summary["floor_n_degraded"], c.summary["n_degraded"]],
+        "audit": score(words == "hurt", words == "safe", hurt, judged, ends, true, c.summary[f"heterogeneity_p{twin}"]),
+    }
+    found = first_try(study.labels, study.right0, study.right1, TOLERANCE)
+    ends = np.array([found["low"], found["high"]])
+    row["first try"] = score(found["hurt"], found["safe"], hurt, judged, ends, true, found["uneven"])
+    if min(world.seeds) > 1:
+        p = welch(study)
+        row["Welch + BH"] = score(benjamini_hochberg(p), benjamini_hochberg(1 - p), hurt, judged, None, true, None)
+    return row
+
+
+def welch(study: Study) -> np.ndarray:
+    """One-sided p-values of "the change is at least -tolerance", from recalls of seeds alone, (M,)."""
+    n = np.bincount(study.labels)
+    recall = [
+        np.stack([np.bincount(study.labels[r], minlength=len(n)) for r in x]) / n for x in (study.right0, study.right1)
+    ]
+    var = [r.var(axis=0, ddof=1) / len(r) for r in recall]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        free = (var[0] + var[1]) ** 2 / sum(v**2 / (len(r) - 1) for v, r in zip(var, recall))
+        z = (recall[1].mean(axis=0) - recall[0].mean(axis=0) + TOLERANCE) / np.sqrt(var[0] + var[1])
+        return np.nan_to_num(stdtr(free, z), nan=0.5)
+
+
+def score(hurt, safe, true_hurt, judged, ends, true, p) -> dict:
+    """Calls, false ones, share of the interval ends that hold the truth, and p of unevenness."""
+    inside = None if ends is None else float(((ends[0] <= true) & (true <= ends[1]))[judged].mean())
+    return {
+        "hurt": int(hurt.sum()),
+        "false_hurt": int((hurt & ~true_hurt).sum()),
+        "safe": int(safe.sum()),
+        "false_safe": int((safe & true_hurt).sum()),
+        "inside": inside,
+        "p": None if p is None else float(p),
+    }
+
+
 def read(state: Path) -> list[dict]:
-    """Lines of the state file; one cut short by a kill, or made by other code, is dropped."""
-    rows, dropped = [], 0
+    """Lines of the state file; one cut short by a kill is dropped."""
+    rows = []
     for line in state.read_text().splitlines() if state.exists() else []:
         try:
-            row = json.loads(line)
+            rows.append(json.loads(line))
         except json.JSONDecodeError:
-            row = {}
-        known = "cost" in row or row.get("code") == code()
-        rows += [row] if known else []
-        dropped += not known
-    if dropped:
-        print(f"{state}: {dropped} lines are damaged or of other code, and count for nothing.", file=sys.stderr)
+            print(f"{state}: a damaged line counts for nothing.", file=sys.stderr)
     return rows
 
 
-@cache
-def code() -> str:
-    """Short hash of the modules that decide a repetition's outcome."""
-    held = hashlib.sha256()
-    for name in ("simulate", "variance", "inference", "shrinkage", "bootstrap"):
-        held.update((Path(dropmix.audit.__file__).parent / f"{name}.py").read_bytes())
-    return held.hexdigest()[:12]
-
-
 def cost(state: Path) -> None:
-    """Time and memory at 1000 classes x 50,000 images x 20 runs, from parquet to result."""
+    """Time and memory at 1000 classes x 50,000 images x 20 runs, from parquet files on."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from dropmix.audit import audit_predictions
-    from dropmix.audit.inference.bootstrap import intervals
-    from dropmix.audit.inference.shrinkage import fit, posterior
-
-    world = replace(IMAGENET, seeds=(10, 10))
     rng = np.random.default_rng(0)
-    s = simulate(world, np.asarray(TRUTHS["normal"](rng, 1000)), rng)
-    labels = np.repeat(np.arange(1000, dtype=np.int32), 50)
-    right = [c.reshape(10, -1) for c in (s.correct0, s.correct1)]
-    change = s.correct1.mean(axis=(0, 2)) - s.correct0.mean(axis=(0, 2))
-    times = {}
-
-    def clock(key: str, what: Callable):
-        what()
-        start = time.process_time(), time.perf_counter()
-        result = what()
-        times[key] = [time.process_time() - start[0], time.perf_counter() - start[1]]
-        return result
-
-    def recall_and_variance():
-        from dropmix.audit.measures.recall import correct_counts, recalls
-
-        counts = [recalls(correct_counts(labels, r, 1000), np.full(1000, 50)) for r in right]
-        return variances(labels, *[r.mean(axis=0) for r in right], *counts)
-
-    v = clock("recalls and variances", recall_and_variance)
-    priors = clock("empirical Bayes", lambda: fit(change, v.fixed))
-    found = posterior(priors, change, v.fixed, MARGIN)
-    draw = lambda: intervals(priors, found, change, v.fixed, MARGIN, 0.9, 200, np.random.default_rng(0))  # noqa: E731
-    clock("200 refits", draw)
+    study = draw(World(classes=1000, seeds=(10, 10), class_seed=0.1), TRUTHS["mean +1, sd 3"](rng, 1000), rng)
+    keep = np.flatnonzero(np.arange(len(study.labels)) % 100 < 50)  # 50 images a class
+    labels = study.labels[keep].astype(np.int32)
     with tempfile.TemporaryDirectory() as folder:
-        for arm, correct in zip(("vanilla", "mixup"), right):
-            wrong = (labels + rng.integers(1, 1000, correct.shape, dtype=np.int32)) % 1000
-            rows = correct.size
-            table = {
+        files = []
+        for arm, right in (("vanilla", study.right0[:, keep]), ("mixup", study.right1[:, keep])):
+            rows = right.size
+            wrong = (labels + rng.integers(1, 1000, right.shape, dtype=np.int32)) % 1000
+            columns = {
                 "arm": pa.array([arm] * rows).dictionary_encode(),
                 "seed": np.repeat(np.arange(10), len(labels)),
                 "example_id": np.tile(np.arange(len(labels)), 10),
                 "label": np.tile(labels, 10),
-                "pred": np.where(correct, labels, wrong).astype(np.int32).reshape(-1),
+                "pred": np.where(right, labels, wrong).astype(np.int32).reshape(-1),
                 "p_true": rng.random(rows, dtype=np.float32),
                 "p_max": rng.random(rows, dtype=np.float32),
             }
-            pq.write_table(pa.table(table), f"{folder}/{arm}.parquet")
-        files = [f"{folder}/{arm}.parquet" for arm in ("vanilla", "mixup")]
-        start = time.process_time(), time.perf_counter()
-        audit_predictions(*files)
-        times["files to result"] = [time.process_time() - start[0], time.perf_counter() - start[1]]
-        run = subprocess.run([sys.executable, "-c", MEMORY, *files], capture_output=True, text=True, check=True)
-    rows_bytes = 2 * 10 * len(labels) * (4 + 8 + 8 + 4 + 4 + 4 + 4)
-    memory = {"input_mb": rows_bytes / 1e6, "peak_rise_mb": float(run.stdout)}
+            files.append(f"{folder}/{arm}.parquet")
+            pq.write_table(pa.table(columns), files[-1])
+        commands = {
+            "files to JSON (dropmix audit --json)": ["--json"],
+            "files to page (dropmix audit --out)": ["--out", f"{folder}/out"],
+        }
+        times = {name: _timed([*files, *more]) for name, more in commands.items()}
     with state.open("a") as file:
-        file.write(json.dumps({"cost": times, "memory": memory}) + "\n")
+        file.write(json.dumps({"cost": times}) + "\n")
+
+
+def _timed(arguments: list[str]) -> dict[str, float]:
+    """The better of two runs of the command: seconds on the clock, CPU seconds, and peak memory in MB."""
+    best: dict[str, float] = {}
+    for _ in range(2):
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "dropmix", "audit", *arguments], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        if status:
+            raise SystemExit("the command failed")
+        if not best or wall < best["seconds"]:
+            best = {"seconds": wall, "cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1000}
+    return best
 
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("calibrate", "cost", "table"))
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--only", default="", help="cells whose name holds this text")
-    parser.add_argument("--truth", default="", help="truths whose name holds this text")
-    parser.add_argument("--most", type=int, default=10**6, help="repetitions of each truth at most")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--only", default="", help="worlds whose name holds this text")
+    parser.add_argument("--most", type=int, default=10**6, help="studies of each cell at most")
     args = parser.parse_args()
     if args.what == "table":
-        print(table(read(args.state), list(CELLS), list(TRUTHS)))
+        print(table(read(args.state), list(WORLDS), list(TRUTHS)))
     elif args.what == "cost":
         cost(args.state)
     else:
-        calibrate(args.state, args.only, args.truth, args.most, args.workers)
+        calibrate(args.state, args.only, args.most)
 
 
 if __name__ == "__main__":

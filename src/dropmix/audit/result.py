@@ -16,7 +16,7 @@ from dropmix.audit.inference.guaranteed import Guarantee
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """One treated arm against a baseline, on the same examples. Fractions, not points.
 
@@ -77,6 +77,11 @@ class Comparison:
 
         return verdict(self)
 
+    def __repr__(self) -> str:
+        from dropmix.audit.show import line
+
+        return f"<Comparison {line(self)}>"
+
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a class, plain Python values, NaN as None."""
         columns = {key: plain(values) for key, values in self.classes.items()}
@@ -99,7 +104,7 @@ class Comparison:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """All comparisons of one audit.
 
@@ -141,6 +146,50 @@ class Audit:
     def classes(self) -> dict[str, Any]:
         """Class columns of the only comparison."""
         return self.only.classes
+
+    @property
+    def by_class(self) -> dict[str, dict[str, Any]]:
+        """The row of each class of the only comparison, by its name."""
+        return self.only.by_class
+
+    def verdict(self) -> str:
+        """The finding in words, a paragraph per comparison."""
+        return "\n\n".join(c.verdict() for c in self.comparisons)
+
+    def report(self, folder: str | Path) -> Path:
+        """Write audit.json, classes.csv, and the page with its tables.
+
+        Args:
+            folder: made if missing.
+        Returns:
+            path of the page.
+        """
+        from dropmix.report import write_report
+
+        folder = Path(folder)
+        self.to_json(folder / "audit.json")
+        self.to_csv(folder / "classes.csv")
+        return write_report(self, folder)
+
+    def to_pandas(self) -> Any:
+        """One row per class and comparison, as a data frame.
+
+        Raises:
+            AuditError: pandas is not installed.
+        """
+        from dropmix.audit.show import frame
+
+        return frame(self)
+
+    def __repr__(self) -> str:
+        from dropmix.audit.show import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from dropmix.audit.show import html
+
+        return html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The audit as plain values, as in docs/audit.schema.json."""

@@ -124,3 +124,9 @@ def test_chosen_for_luck_regress_on_other_seeds():
 
 def test_split_needs_two_seeds():
     assert split_check(np.ones((1, 3), int), np.ones((5, 3), int), np.full(3, 9), np.random.default_rng(0)) is None
+
+
+def test_groups_that_flip_as_one_keep_their_variance():
+    variance, sizes, r = np.full(100, 0.05**2), np.full(100, 100), np.full(100, 0.75)
+    floor = equal_change_floor(r, r, variance, np.full(100, 0.6), sizes, (5, 5), np.random.default_rng(0))
+    assert floor.changes.std() == pytest.approx(0.05, rel=0.03)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
+GROUPED = 1.2  # flip / (recall (1 - recall)) from which examples cannot be independent
+
 
 @dataclass(frozen=True)
 class Floor:
@@ -76,7 +78,9 @@ def equal_change_floor(
     rho = np.minimum(flip / possible, 1.0)
     shift = _shift(middle, rho, recall1 - recall0, variance)
     rates = expit(logit(middle) - shift / 2), expit(logit(middle) + shift / 2)
-    excess = np.maximum(variance - flip * (1 / seeds[0] + 1 / seeds[1]) / sizes, 0)
+    # Groups that flip as one vary far more than independent examples can, and the counts below show only the latter.
+    shown = np.where(flip > GROUPED * possible, possible, flip)
+    excess = np.maximum(variance - shown * (1 / seeds[0] + 1 / seeds[1]) / sizes, 0)
     total = [_counts(r, middle, rho, sizes, s, rng, draws) for r, s in zip(rates, seeds)]
     net = total[1] * seeds[0] - total[0] * seeds[1]
     steps = sizes * seeds[0] * seeds[1]

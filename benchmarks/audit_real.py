@@ -1,0 +1,86 @@
+"""The audit on real seeds of one and the same arm, where nothing differs, and with falls planted in some classes.
+
+    python benchmarks/audit_real.py FOLDER [--most 60]
+
+FOLDER holds runs of one arm (results/cifar100-wrn10-1-vanilla). Half of its seeds play the treated arm. A fall is
+planted by turning right predictions of a class into wrong ones, each with the chance that makes its recall fall by the
+wished points.
+"""
+
+import argparse
+from itertools import combinations
+from math import comb
+from pathlib import Path
+
+import numpy as np
+
+from dropmix.audit import audit_predictions
+from dropmix.audit.inputs.run_folders import find_runs, read_arms
+
+PLANTED = 15
+
+
+def study(folder: Path, arm: str, most: int, fall: float) -> str:
+    """One line of the table: splits of an arm's seeds, with a fall in 15 classes (none where it is 0)."""
+    members = [run for run in find_runs(folder)[0] if run.arm == arm]
+    held = read_arms(members, folder, None, False, 1)[0][arm]
+    seeds = len(held.seeds)
+    splits = [s for s in combinations(range(seeds), seeds // 2) if 0 in s or seeds % 2]
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(splits))[:most]
+    k = int(held.labels.max()) + 1
+    rows = []
+    for at in chosen:
+        half = np.isin(np.arange(seeds), splits[at])
+        pred = held.pred.copy()
+        hit = rng.permutation(k)[: PLANTED if fall else 0]
+        truth = np.zeros(k)
+        for c in hit:
+            rows_of_class = held.labels == c
+            recall = (pred[~half][:, rows_of_class] == c).mean()
+            truth[c] = -min(fall, recall)
+            lose = rng.random((int((~half).sum()), int(rows_of_class.sum()))) < fall / max(recall, fall)
+            block = pred[np.ix_(~half, rows_of_class)]
+            pred[np.ix_(~half, rows_of_class)] = np.where(lose & (block == c), (c + 1) % k, block)
+        base = {"labels": held.labels, "pred": pred[half]}
+        c = audit_predictions(base, {"labels": held.labels, "pred": pred[~half]}, refits=0).only
+        words = np.array(c.classes["decision"])
+        hurt = np.isin(np.array(c.classes["class"], dtype=int), hit)
+        low, high = c.summary["n_hurt_low"], c.summary["n_hurt_high"]
+        number = int((truth < -0.01).sum())
+        rows.append(
+            (
+                (c.summary["heterogeneity_p"] or 1.0) < 0.05,
+                (words == "hurt")[hurt].sum(),
+                (words == "hurt")[~hurt].sum(),
+                (words == "safe")[hurt].sum(),
+                low,
+                high,
+                not low <= number <= high,
+                ((words == "hurt") & ~hurt).any(),
+            )
+        )
+    mean = np.mean(np.array(rows, dtype=float), axis=0)
+    planted = f"{PLANTED} classes at {-100 * fall:g}" if fall else "nothing"
+    return (
+        f"| {planted} | {len(rows)} of {comb(seeds, seeds // 2) // 2} | {mean[0]:.2f} | {mean[1]:.1f} | {mean[2]:.2f} "
+        f"| {mean[7]:.2f} | {mean[3]:.2f} | {mean[4]:.1f} - {mean[5]:.1f} | {mean[6]:.3f} |"
+    )
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--arm", default="vanilla")
+    parser.add_argument("--most", type=int, default=60, help="splits of each row")
+    args = parser.parse_args()
+    head = ("planted", "splits", "p < 0.05", "hurt, planted", "hurt, others", "any other hurt", "safe, planted")
+    print(f"| {' | '.join(head)} | bounds | wrong |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for fall in (0.0, 0.04, 0.08):
+        print(study(args.folder, args.arm, args.most, fall), flush=True)
+
+
+if __name__ == "__main__":
+    main()

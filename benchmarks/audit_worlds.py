@@ -1,0 +1,102 @@
+"""Studies with a known truth for the audit's calibration, by a model that the audit knows nothing of.
+
+An example's pass rate is a beta-distributed number. On the logit scale it is moved by what the treated arm does to the
+class (set so that its recall changes by the wished amount over all examples that there could be), by what a seed does
+to the class, and by what a seed does to every class. Rows of a cluster share one pass rate, and most of them one fate
+under each seed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+QUANTILES = (np.arange(120) + 0.5) / 120
+
+
+@dataclass(frozen=True)
+class World:
+    """How a study is drawn.
+
+    Args:
+        classes: M.
+        seeds: (S0, S1).
+        sizes: "equal" (100 examples a class) or "tail" (5 to 500).
+        recall: mean recall of a class.
+        hardness: sum of the beta's parameters; small: examples are nearly always or nearly never right.
+        class_seed, global_seed: sd over seeds, logits.
+        cluster: rows that share a pass rate.
+    """
+
+    classes: int = 100
+    seeds: tuple[int, int] = (5, 5)
+    sizes: str = "equal"
+    recall: float = 0.77
+    hardness: float = 0.6
+    class_seed: float = 0.12
+    global_seed: float = 0.0
+    cluster: int = 1
+
+
+@dataclass(frozen=True)
+class Study:
+    """Predictions, right or wrong, and true changes for these examples (`fixed`) and for all (`population`), (M,)."""
+
+    labels: np.ndarray
+    right0: np.ndarray
+    right1: np.ndarray
+    fixed: np.ndarray
+    population: np.ndarray
+    groups: np.ndarray | None
+
+
+def draw(world: World, wished: np.ndarray, rng: np.random.Generator) -> Study:
+    """Draw a study whose classes change by about `wished` (as far as recalls allow), (M,)."""
+    m = world.classes
+    n = np.full(m, 100) if world.sizes == "equal" else np.geomspace(5, 500, m).round().astype(int)
+    n = -(-n // world.cluster) * world.cluster
+    labels = np.repeat(np.arange(m), n)
+    mean = rng.beta(world.recall * 15, (1 - world.recall) * 15, m).clip(0.03, 0.995)
+    a, b = world.hardness * mean + 0.05, world.hardness * (1 - mean) + 0.05
+    wide = np.sqrt(world.class_seed**2 + world.global_seed**2)
+    grid = _logit(np.sort(rng.beta(a, b, (2000, m)), axis=0)[(QUANTILES * 2000).astype(int)].T)  # (M, Q)
+    shift = _shift(grid, wide, wished)
+    clusters = np.arange(len(labels)) // world.cluster
+    each = _logit(rng.beta(a[labels], b[labels])[clusters * world.cluster])
+    moved = shift[labels]
+    fixed = np.bincount(labels, _expected(each + moved, wide) - _expected(each, wide)) / n
+    population = (_expected(grid + shift[:, None], wide) - _expected(grid, wide)).mean(axis=1)
+    right = []
+    for count, move in zip(world.seeds, (np.zeros_like(moved), moved)):
+        by_class = world.class_seed * rng.standard_normal((count, m)) + world.global_seed * rng.standard_normal(
+            (count, 1)
+        )
+        p = 1 / (1 + np.exp(-(each + move + by_class[:, labels])))
+        together = rng.random((count, clusters[-1] + 1))[:, clusters]
+        alone = rng.random(p.shape)
+        fate = np.where(rng.random(p.shape) < 0.8, together, alone) if world.cluster > 1 else alone
+        right.append(fate < p)
+    return Study(labels, right[0], right[1], fixed, population, clusters if world.cluster > 1 else None)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    p = p.clip(1e-5, 1 - 1e-5)
+    return np.log(p / (1 - p))
+
+
+def _expected(logit: np.ndarray, wide: float) -> np.ndarray:
+    """Mean pass rate over seeds."""
+    if wide == 0:
+        return 1 / (1 + np.exp(-logit))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+    return sum(w / (1 + np.exp(-(logit + wide * x))) for x, w in zip(nodes, weights / weights.sum()))  # type: ignore
+
+
+def _shift(grid: np.ndarray, wide: float, wished: np.ndarray) -> np.ndarray:
+    start = _expected(grid, wide).mean(axis=1)
+    target = (start + wished).clip(0.005, 0.998)
+    low, high = np.full(len(grid), -8.0), np.full(len(grid), 8.0)
+    for _ in range(22):
+        middle = (low + high) / 2
+        below = _expected(grid + middle[:, None], wide).mean(axis=1) < target
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where(wished == 0, 0.0, (low + high) / 2)
