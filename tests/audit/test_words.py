@@ -127,3 +127,14 @@ def test_many_hurt_classes_are_listed_and_counted():
     assert re.search(r"and \d+ more\.", verdict(audit.only))
     assert audit.only.hurt_among([str(i) for i in range(12)])[0] >= 8
     assert audit.only.hurt_among([str(i) for i in range(12, 40)])[0] == 0
+
+
+def test_an_open_protected_class_is_told_what_would_decide_it(rng, draw):
+    labels = np.repeat(np.arange(4), 40)
+    arms = [{"labels": labels, "pred": draw(rng, labels, 3, right, 4)} for right in (0.8, 0.76)]
+    c = audit_predictions(*arms, refits=0, protect=["0", "1", "2", "3"]).only
+    text = verdict(c)
+    open_ = [name for name, word in zip(c.classes["class"], c.classes["decision"]) if word == "undecided"]
+    assert open_
+    assert "would decide" in text
+    assert "more" in text.split("would decide")[1]

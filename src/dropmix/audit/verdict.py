@@ -8,6 +8,7 @@ import math
 
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
+from dropmix.audit.inference.planner import to_decide
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05
@@ -29,10 +30,10 @@ def verdict(comparison: Comparison) -> str:
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
         Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. That classes changed unequally is not shown (p = 1). 1 of 2
-        classes has a lower mean recall; about 1 would if every class changed equally. Both arms have one seed only:
+        classes has a lower mean recall; about 2 would if every class changed equally. Both arms have one seed only:
         noise is judged from examples alone, so train more seeds before you act on this.
     """
-    sentences = [_decision(comparison), _accuracy(comparison), _guaranteed(comparison)]
+    sentences = [_decision(comparison), _would_decide(comparison), _accuracy(comparison), _guaranteed(comparison)]
     sentences += [_evenness(comparison), _count(comparison), _caution(comparison)]
     return " ".join(s for s in sentences if s)
 
@@ -74,6 +75,16 @@ def _open(c: Comparison) -> str:
         return "every class has too few examples to be judged"
     text = f"no class was found to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} are shown to be safe"
     return f"{text}; name the classes that must not be lost (protect) to have them judged on their own"
+
+
+def _would_decide(c: Comparison) -> str:
+    """What would decide the protected classes that are neither safe nor hurt, if what was seen is true."""
+    rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
+    left = [str(name) for name, word, named in rows if named == "yes" and word not in (HURT, SAFE)]
+    if not left or _nothing_changed(c):
+        return ""
+    said = [f"{row.name} by {row.text}" for row in to_decide(c.summary, c.classes, left[:NAMED]) if row.way]
+    return f"If the changes seen are true, this would decide: {'; '.join(said)}." if said else ""
 
 
 def _accuracy(c: Comparison) -> str:

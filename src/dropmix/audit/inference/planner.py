@@ -176,6 +176,11 @@ class ToDecide:
     images: float
     text: str
 
+    @property
+    def way(self) -> bool:
+        """Whether there is a way to decide it, and need to."""
+        return bool(self.text) and min(self.seeds, self.images) < np.inf
+
 
 def to_decide(
     summary: Mapping[str, Any],
