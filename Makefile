@@ -32,7 +32,7 @@ docs: setup
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-# Renews the tables of benchmarks/results: three quarters of an hour on two cores; training needs DROPMIX_DATA. What is measured of the audit resumes.
+# Renews the tables of benchmarks/results: half an hour on two cores; training needs DROPMIX_DATA. What is measured of the audit resumes.
 bench: setup
 	$(BIN)/python benchmarks/msda.py
 	test -z "$$DROPMIX_DATA" || $(BIN)/python benchmarks/training.py
