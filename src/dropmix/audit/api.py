@@ -10,10 +10,12 @@ import numpy as np
 from dropmix.audit.analysis import Analysis, analyse
 from dropmix.audit.comparison import compose
 from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
+from dropmix.audit.measures.accept import with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
@@ -91,12 +93,29 @@ def audit_predictions(
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
     (base, *others), notes = _sound([base, *others], drop_seed)
+    if any(arm.accept is not None for arm in (base, *others)):
+        (base, *others), more = _acceptable([base, *others], settings, paired)
+        notes += more
     pairs = [pair(base, arm, None, settings) for arm in others]
     comparisons = compose([analyse(p, settings, paired) for p in pairs], settings)
     notes += _outlying(pairs)
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
     return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
+
+
+def _acceptable(arms: list[Predictions], settings: Settings, paired: bool) -> tuple[list[Predictions], list[str]]:
+    """The same arms with every acceptable label right, and what the labels alone would have said."""
+    if settings.topk > 1:
+        raise AuditError(f"accept: expected topk=1 beside it, got {settings.topk}. Leave one of the two out.")
+    arms = join(arms, settings.intersect)
+    accept = next(arm.accept for arm in arms if arm.accept is not None)
+    quick = replace(settings, refits=0)
+    plain = compose([analyse(pair(arms[0], arm, None, quick), quick, paired) for arm in arms[1:]], quick)
+    told = [f"{c.arm} {sum(d == 'hurt' for d in c.classes['decision'])}" for c in plain]
+    read = [with_acceptable_labels(replace(arm, accept=accept)) for arm in arms]
+    label = f"Every acceptable label counts as right. By the labels alone, classes called hurt: {', '.join(told)}."
+    return [r.predictions for r in read], list(dict.fromkeys([label, *(r.note for r in read if r.note)]))
 
 
 def audit_grid(
