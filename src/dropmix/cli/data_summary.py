@@ -17,6 +17,10 @@ def data_lines(dataset: Any) -> list[str]:
         >>> data_lines(load("digits", None, train_per_class=5))[0]
         '10 classes; images per class: 5 to train on, 51 to 57 to predict (50 and 539 in all)'
     """
+    from dropmix.audit.arm_names import visible
+    from dropmix.data import Split
+    from dropmix.data.load import alike_across
+
     target = dataset.validation or dataset.test
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
     names = dataset.classes
@@ -26,6 +30,7 @@ def data_lines(dataset: Any) -> list[str]:
         f"{len(names)} classes; images per class: {spans[0]} to train on, {spans[1]} to predict "
         f"({sum(counts[0])} and {sum(counts[1])} in all)"
     ]
+    lines += [visible(note) for note in dataset.notes]
     if len(names) == 1:
         lines.append(
             "warning: there is one class only, so every prediction is right. Name the folder above the classes."
@@ -44,6 +49,15 @@ def data_lines(dataset: Any) -> list[str]:
         lines.append(
             f"warning: {twins} of the images to predict are also trained on, pixel by pixel. "
             "Remove the copies: the accuracy is too high."
+        )
+    elif (
+        isinstance(dataset.train, Split)
+        and isinstance(target, Split)
+        and (pairs := alike_across(dataset.train, target))
+    ):
+        lines.append(
+            f"warning: {len(pairs)} of the images to predict look almost like one that is trained on, "
+            f"e.g. {visible(' and '.join(pairs[0]))}. Keep such images on one side, e.g. with data.group."
         )
     return lines
 

@@ -1,11 +1,13 @@
 """Errors as one line for the user, and an exit status."""
 
+import errno
 import sys
 import traceback
 from typing import Any
 
 import typer
 
+from dropmix.audit.arm_names import visible
 from dropmix.cli.app import DEBUG
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -40,10 +42,26 @@ def _message(error: BaseException) -> str:
         what = "no such setting" if first["type"] == "extra_forbidden" else what
         got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
         return _one_line(f"{path}: {what}{got}.")
+    if full := _full_disk(error):
+        return full
+    if isinstance(error, PermissionError):
+        return _one_line(f"{error.filename}: expected the right to read or write it, got none. Check its permissions.")
     return _one_line(str(error)) or type(error).__name__
 
 
-def _one_line(text: str) -> str:
-    from dropmix.audit.arm_names import visible
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+
+def _full_disk(error: BaseException | None) -> str:
+    """The message for a disk without room, which torch reports as a writer that failed; empty for other errors."""
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in FULL) or "enforce fail at inline_container" in str(error):
+            where = getattr(error, "filename", None)
+            place = f"{visible(where)}: " if where else ""
+            return f"{place}expected room on the disk, got none. Free some or choose another --out; then run again."
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _one_line(text: str) -> str:
     return visible(" ".join(text.split()))

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from dropmix.data.picture import read_picture
 from dropmix.msda import get_method
 from dropmix.msda.mix import Mix, apply_mix, mix_images
 
@@ -156,15 +157,10 @@ def _open_images(paths: Sequence[Path]) -> tuple[list[str], Tensor]:
 
 
 def _open_image(path: Path) -> Tensor:
-    try:
-        with Image.open(path) as picture:
-            square = min(picture.size)
-            left, top = (picture.width - square) // 2, (picture.height - square) // 2
-            return _as_tensor(picture.convert("RGB").crop((left, top, left + square, top + square)))
-    except (OSError, UnidentifiedImageError) as error:
-        raise ValueError(
-            f"show: expected a picture in {path}, got an unreadable file ({error}). Leave it out."
-        ) from error
+    picture = Image.fromarray(read_picture(str(path), exif=True))
+    square = min(picture.size)
+    left, top = (picture.width - square) // 2, (picture.height - square) // 2
+    return _as_tensor(picture.crop((left, top, left + square, top + square)))
 
 
 def _as_tensor(square: Image.Image) -> Tensor:

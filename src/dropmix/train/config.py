@@ -62,17 +62,16 @@ class Data(Frozen):
 
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
     then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
-    `exif` turns pictures as their EXIF orientation says. A folder without a test split is split by a seed, or by the
-    "hash" of each file; `group` tells which of its pictures stay together ("folder", a pattern, or a CSV file).
+    `exif` turns pictures. A folder without a test split is split by a seed or by the "hash" of each file, with a
+    `group` whole; see `dropmix.data.folder.read`.
     Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name. `augment` lists
     policies, each image by itself, such as "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes
-    mean and deviation from the network's own record. With `folds` all pictures of the set, train and test, are cut into
-    so many stratified parts, and part `fold` is predicted.
+    mean and deviation from the network's own record. Of `folds` stratified parts, part `fold` is predicted.
     """
 
-    silent: ClassVar = tuple(
-        "resized_crop colour_jitter resized exif split group text_column label_column tokens augment normalize folds "
-        "fold".split()
+    silent: ClassVar = (
+        *"resized_crop colour_jitter resized exif split group text_column".split(),
+        *"label_column tokens augment normalize folds fold".split(),
     )
 
     name: str
@@ -143,7 +142,6 @@ class Train(Frozen):
     Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
     whole batch's mean. Partners come from the whole batch or, `mix_within` "shard", from the own shard, which then is
     mixed as a batch of its own.
-
     `optimizer` is sgd, adamw, or a name of timm's; `optimizer_options` are arguments of it. `layer_decay`
     multiplies the learning rate from each layer to the one before it, `head_lr_factor` that of the head. `freeze`
     keeps weights as they are: "backbone" all but the head's, else those whose names match one of the comma-
