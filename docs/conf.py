@@ -9,7 +9,6 @@ version = release = dropmix.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "LOG.md"]  # the log is for maintainers
 

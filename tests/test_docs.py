@@ -165,3 +165,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)", text) if not link.startswith(("http", "#"))]
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_public_names_are_in_the_reference() -> None:
+    import dropmix
+    import dropmix.audit
+
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r":: dropmix\.(?:\w+\.)?(\w+)$", text, re.MULTILINE))
+    assert {*dropmix.__all__, *dropmix.audit.__all__} - documented == {"METHODS", "AuditError"}
