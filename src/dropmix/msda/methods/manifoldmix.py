@@ -54,7 +54,7 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
     """Within the context, the input of module number `mix.layer` is mixed. Nothing happens for a record without layer.
 
     Args:
-        modules: the places, e.g. `[net, *net.stages[1:]]`; the network itself means its images. Each takes hidden states
+        modules: the places, e.g. `[net, *net.stages[1:]]`; the network means its images. Each takes hidden states
             with the batch first as its first argument, by position or by name. Compiled modules run uncompiled within
             the context.
         mix: a record for the batch that will pass. Only the first call of the module within the context is mixed.
