@@ -67,6 +67,11 @@ def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
     Raises:
         AuditError: not a number, or some values missing.
     """
+    if pa.types.is_string(column.type):
+        try:
+            return column.cast(pa.float32()).to_numpy()  # the usual case, without Python per row
+        except pa.ArrowException:
+            pass  # gaps, decimal commas, or no numbers
     if is_text(column.type):
         codes, texts = coded(column, name, where, gaps=True)
         if not any(t.strip() for t in texts):
@@ -93,6 +98,8 @@ def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) ->
     Args:
         guess: the column is text because the file has no types: whole numbers are numbers.
     """
+    if guess and pa.types.is_string(column.type) and (numbers := _whole(column)) is not None:
+        return numbers
     if is_text(column.type):
         # Equal ids of many seeds share one string object.
         codes, texts = coded(column, name, where)
@@ -102,6 +109,16 @@ def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) ->
             none_missing(codes == texts.index(""), name, where, "empty")
         return np.array([*texts, None], dtype=object)[codes]
     return integers(column, name, where)
+
+
+def _whole(column: pa.ChunkedArray) -> np.ndarray | None:
+    """Text as int64 where each is a whole number as numbers are written (no "007"), else None; no Python per row."""
+    try:
+        numbers = column.cast(pa.int64())
+    except pa.ArrowException:
+        return None
+    same = pc.call_function("equal", [numbers.cast(pa.string()), column])
+    return numbers.to_numpy() if pc.call_function("all", [same]).as_py() else None
 
 
 def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) -> tuple[np.ndarray, list[str]]:
