@@ -154,8 +154,8 @@ def test_unequal_classes_count_alike():
     labels = np.repeat([0, 1], [180, 20])
 
     def seeds(common, rare):
-        hit = np.r_[np.arange(180) < common, np.arange(20) < rare]
-        return {"labels": labels, "pred": np.stack([np.where(hit, labels, 1 - labels)] * 2)}
+        hits = [np.r_[np.arange(180)[::turn] < common, np.arange(20)[::turn] < rare] for turn in (1, -1)]
+        return {"labels": labels, "pred": np.stack([np.where(hit, labels, 1 - labels) for hit in hits])}
 
     audit = audit_predictions(seeds(150, 18), {"mixup": seeds(170, 4)}, refits=0)
     mixup, vanilla = candidates(audit_as_grid(audit), {0.0: "mixup"})
