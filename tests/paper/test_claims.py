@@ -26,7 +26,12 @@ def arm(rng, base, recall, name: str, vanilla) -> Seen:
         "floor_mean_degraded_change": float(np.mean([f[f < 0].mean() for f in floor if (f < 0).any()])),
     }
     status = np.where(down, "degraded", "improved")
-    classes = {"recall_change": change, "se_fixed_test": np.sqrt(noise), "status": status}
+    classes = {
+        "n": np.full(M, N),
+        "recall_change": change,
+        "se_fixed_test": np.sqrt(noise),
+        "status": status,
+    }
     made: Any = SimpleNamespace(
         arm=name,
         summary=summary,

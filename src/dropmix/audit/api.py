@@ -59,7 +59,7 @@ def audit_predictions(
         classes: names of the classes, K: a sequence, an array, or a file with one name per line.
         fdr: accepted share of false calls, in (0, 1).
         topk: an example counts as right when its class is among the first `topk`.
-        margin: a class is truly degraded when its recall falls by more than this; a fraction, 0.005 = half a point.
+        margin: the model counts a class when its recall falls by more than this; a fraction, 0.005 = half a point.
         seed: of the audit's own random numbers; the same inputs and seed give the same result.
         paired: whether equal seed numbers mean shared initial weights and order.
         intersect: keep the examples that all sources hold, instead of refusing differing sets.

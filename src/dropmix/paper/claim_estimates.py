@@ -10,7 +10,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtri, stdtrit
 
+from dropmix.audit.inference.halves import half
+from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.confidence import welch_half_width
+from dropmix.audit.measures.degraded import signs
 from dropmix.audit.result import Comparison
 
 LEVEL = 0.95
@@ -116,7 +119,7 @@ def drop_difference(a: Seen, b: Seen) -> ClaimEstimate:
 def rescued(plain: Comparison, mended: Comparison, seed: int) -> ClaimEstimate:
     """What DropMix adds to the recall of classes hurt on other seeds, less what it adds to those that were not."""
     base, hurt, after = plain.recalls_baseline, plain.recalls_treated, mended.recalls_treated.mean(axis=0)
-    return _contrast(base, hurt, seed, lambda rest: after - hurt[rest[1]].mean(axis=0))
+    return _contrast(base, hurt, plain.classes["n"], seed, lambda rest: after - hurt[rest[1]].mean(axis=0))
 
 
 def confidence_gap(a: Seen, seed: int) -> ClaimEstimate:
@@ -128,12 +131,13 @@ def confidence_gap(a: Seen, seed: int) -> ClaimEstimate:
     return _contrast(
         c.recalls_baseline,
         c.recalls_treated,
+        c.classes["n"],
         seed,
         lambda rest: after[rest[1]].mean(axis=0) - before[rest[0]].mean(axis=0),
     )
 
 
-def _contrast(base: np.ndarray, treated: np.ndarray, seed: int, value) -> ClaimEstimate:
+def _contrast(base: np.ndarray, treated: np.ndarray, sizes: np.ndarray, seed: int, value) -> ClaimEstimate:
     """Mean value of classes that look degraded less that of those that look improved, chosen and measured on halves.
 
     With weights w_m = share of the halves that chose class m, and y_m the mean of w times value, each side is the ratio
@@ -141,14 +145,16 @@ def _contrast(base: np.ndarray, treated: np.ndarray, seed: int, value) -> ClaimE
     """
     if min(len(base), len(treated)) < 2:
         return NOTHING
-    rng = np.random.default_rng([seed, 6])
+    rng = stream(seed, "claims")
+    counts = [np.rint(x * sizes).astype(np.int64) for x in (base, treated)]
     m = base.shape[1]
     weight, total = np.zeros((2, m)), np.zeros((2, m))
     for _ in range(SPLITS):
-        half = [rng.permutation(len(x)) < len(x) // 2 for x in (base, treated)]
-        change = treated[half[1]].mean(axis=0) - base[half[0]].mean(axis=0)
-        measured = value([~h for h in half])
-        for side, chosen in enumerate((change < -1e-12, change > 1e-12)):
+        picks = [half(len(x), rng) for x in (base, treated)]
+        total0, total1 = (c[h].sum(axis=0) for c, h in zip(counts, picks))
+        sign = signs(total0, int(picks[0].sum()), total1, int(picks[1].sum()))
+        measured = value([~h for h in picks])
+        for side, chosen in enumerate((sign < 0, sign > 0)):
             weight[side] += chosen
             total[side] += chosen * measured
     if weight.sum(axis=1).min() < 2 * SPLITS:

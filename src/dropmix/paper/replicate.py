@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.confidence import welch_half_width
 from dropmix.audit.measures.degraded import signs
 from dropmix.audit.result import Comparison
@@ -90,7 +91,7 @@ def degraded_ranges(
         known = (half / ndtri((1 + level) / 2)) ** 2
     else:
         known = noise
-    rng = np.random.default_rng([seed, 5])
+    rng = stream(seed, "second study")
     true = centre + np.sqrt(known) * rng.standard_normal((draws, len(centre)))
     sizes = np.asarray(classes["n"])
     second = noise * (2 / their_seeds) / (1 / own[0] + 1 / own[1])

@@ -18,6 +18,7 @@ import numpy as np
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inference.floor import equal_change_floor
 from dropmix.audit.inference.infer import Observed, infer
+from dropmix.audit.inference.streams import stream
 from dropmix.audit.inference.variance import variances
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, read_arms
@@ -75,7 +76,7 @@ def against_itself(arm: Predictions, most: int = 252, seed: int = 0) -> Splits:
     right = arm.correct()
     counts = correct_counts(arm.labels, right, len(sizes))[:, held]
     position = np.searchsorted(held, arm.labels)
-    rng = np.random.default_rng([seed, 5])
+    rng = stream(seed, "splits")
     rows = [_audited(position, right, counts, sizes[held], half, rng) for half in _halves(count, most, rng)]
     columns = [np.array(column) for column in zip(*rows)]
     return Splits((count // 2, count - count // 2), len(held), *columns)
@@ -169,8 +170,9 @@ def study(folder: str | Path, arm: str = BASELINE, most: int = 252, seed: int = 
     """
     parts = ["# Vanilla against vanilla" if arm == BASELINE else f"# {arm} against itself"]
     for group, runs in group_runs(find_runs(folder)[0]).items():
-        arms, _ = read_arms([r for r in runs if r.arm == arm], Path(folder), None, False, 1)
-        if arm in arms:
+        mine = [r for r in runs if r.arm == arm]
+        if mine:
+            arms, _ = read_arms(mine, Path(folder), None, False, 1)
             parts += [*([f"## {group}"] if group else []), table(against_itself(arms[arm], most, seed))]
     if len(parts) == 1:
         raise AuditError(f"{folder}: expected runs of the arm {arm!r}, got none. Train it, or name another arm.")

@@ -12,6 +12,8 @@ import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from dropmix.audit.inference.streams import stream
+
 RELIABLE = 0.1
 """Below this reliability a correction would multiply noise: none is given."""
 
@@ -96,7 +98,7 @@ def explain(
             f"explain: expected two seeds or more per arm and ten classes or more, got {count0} and {count1} seeds, "
             f"{m} classes. Train more seeds."
         )
-    rng = np.random.default_rng([seed, 77])
+    rng = stream(seed, "explain")
     halves = [(half(count0, rng), half(count1, rng)) for _ in range(splits)]
     change = recall1.mean(0) - recall0.mean(0)
 

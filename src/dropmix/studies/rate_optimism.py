@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropmix.audit.errors import AuditError
+from dropmix.audit.inference.streams import stream
 from dropmix.audit.rate_choice import Candidate
 
 
@@ -52,7 +53,7 @@ def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed:
     own = np.sqrt(np.vstack([variance * (1 - share), np.zeros_like(truth[:1])]))
     truth = np.vstack([truth, np.zeros_like(truth[:1])])
     base = np.sqrt((variance * share).mean(axis=0))
-    rng = np.random.default_rng([seed, 3])
+    rng = stream(seed, "rate optimism")
     gains = np.empty((repetitions, 2))
     for rep in range(repetitions):
         seen, again = (_study(truth, own, base, rng) for _ in range(2))

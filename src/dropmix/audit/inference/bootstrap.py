@@ -1,4 +1,4 @@
-"""Intervals for the estimated number of truly degraded classes and for their mean change.
+"""Intervals for the estimated number of degraded classes and for their mean change.
 
 Parametric bootstrap: draw true changes from the fitted prior, observed ones from N(theta, V), fit again from a warm
 start, and see how far the new estimates are from the new truths. With e = estimate - truth over the refits, an
@@ -18,7 +18,7 @@ from dropmix.audit.inference.shrinkage import Posterior, Prior, draw, fit, poste
 
 @dataclass(frozen=True)
 class Intervals:
-    """Bounds of the number of truly degraded classes, and of their mean change (NaN where it has none)."""
+    """Bounds of the number of degraded classes, and of their mean change (NaN where there are none)."""
 
     number_low: float
     number_high: float

@@ -25,7 +25,7 @@ class Few:
         p_degraded: probability of a change below -margin under a flat prior, (M,): one minus the one-sided p value.
         p_improved: of a change above +margin, (M,).
         called, called_improved: (M,), bool.
-        number_low, number_high: bounds of the number of truly degraded classes.
+        number_low, number_high: bounds of the number of degraded classes.
         half_width: of an interval of each class's change, (M,).
     """
 
@@ -54,7 +54,7 @@ def few_classes(change: np.ndarray, variance: np.ndarray, dof: int, margin: floa
         ([True, False], (1, 1))
     """
     se = np.sqrt(variance)
-    not_degraded = stdtr(dof, (change + margin) / se)  # small: surely below -margin
+    not_degraded = stdtr(dof, (change + margin) / se)  # small where the change is below -margin
     not_improved = stdtr(dof, (margin - change) / se)
     half = (1 - level) / 2
     return Few(

@@ -1,4 +1,4 @@
-"""Empirical Bayes: what the classes' changes truly are, given how noisy the observed ones are.
+"""Empirical Bayes: the classes' changes without their noise, by a model of all classes.
 
     d_m ~ N(theta_m, V_m)                           observed and true change of class m
     theta_m ~ sum_k pi_k N(mu + c_mk, sigma_mk^2)   prior, one of three shapes
@@ -67,12 +67,12 @@ class Posterior:
 
     @property
     def number(self) -> np.ndarray:
-        """Estimated number of truly degraded classes, (B,)."""
+        """Estimated number of degraded classes, (B,)."""
         return self.below.sum(axis=1)
 
     @property
     def mean_change(self) -> np.ndarray:
-        """Estimated mean true change of the truly degraded classes, (B,)."""
+        """Estimated mean true change of the degraded classes, (B,)."""
         return self.change_below.sum(axis=1) / np.maximum(self.number, 1e-12)
 
 

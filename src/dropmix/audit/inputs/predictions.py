@@ -94,18 +94,6 @@ class Predictions:
             accept=None if self.accept is None else self.accept[rows],
         )
 
-    def of_seeds(self, which: np.ndarray) -> "Predictions":
-        """The same arm with some of its seeds only (indices or mask over the seed axis)."""
-        pick = lambda a: None if a is None else a[which]  # noqa: E731
-        return replace(
-            self,
-            pred=self.pred[which],
-            seeds=self.seeds[which],
-            p_true=pick(self.p_true),
-            p_max=pick(self.p_max),
-            topk=pick(self.topk),
-        )
-
 
 def checked(predictions: Predictions, where: str) -> Predictions:
     """The predictions with narrow types, after every check that needs no second source.
