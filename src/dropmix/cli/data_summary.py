@@ -15,7 +15,7 @@ def data_lines(dataset: Any) -> list[str]:
     Example:
         >>> from dropmix.data import load
         >>> data_lines(load("digits", None, train_per_class=5))[0]
-        '10 classes; images per class: 5 to train on, 51 to 57 to predict (50 and 539 in all)'
+        '10 classes; images per class: 5 to train on, 52 to 55 to predict (50 and 539 in all)'
     """
     from dropmix.audit.arm_names import visible
     from dropmix.data import Split

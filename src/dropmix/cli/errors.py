@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from dropmix.audit.arm_names import visible
 from dropmix.cli.app import DEBUG
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -57,11 +56,13 @@ def _full_disk(error: BaseException | None) -> str:
     while error is not None:
         if (isinstance(error, OSError) and error.errno in FULL) or "enforce fail at inline_container" in str(error):
             where = getattr(error, "filename", None)
-            place = f"{visible(where)}: " if where else ""
+            place = f"{_one_line(where)}: " if where else ""
             return f"{place}expected room on the disk, got none. Free some or choose another --out; then run again."
         error = error.__cause__ or error.__context__
     return ""
 
 
 def _one_line(text: str) -> str:
+    from dropmix.audit.arm_names import visible  # brings numpy and more, which --help does without
+
     return visible(" ".join(text.split()))
