@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 ALONE = 0.05  # level of a protected class's own tests
-FEW_EXAMPLES, WEAK, FALL = 10, 0.2, 0.1
+FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
 
@@ -62,7 +62,8 @@ def class_tests(
     error = np.sqrt(variance)
     z = (change + tolerance) / error
     half = ndtri((1 + level) / 2) * error
-    weak = power(FALL, variance, tolerance) < WEAK
+    # A class whose tolerance is large is not hard to judge for that: the fall counts from the usual tolerance.
+    weak = power(np.maximum(FALL, tolerance + FALL - USUAL), variance, tolerance) < WEAK
     return ClassTests(
         ndtr(z), ndtr(-z), np.maximum(change - half, -1), np.minimum(change + half, 1), weak | (counts < FEW_EXAMPLES)
     )

@@ -1,0 +1,54 @@
+"""Decisions on classes: the words, their corrections, and what is set apart."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from dropmix.audit.inference.decide import class_tests, decide, overall, power, rejected
+
+
+def test_rejections_equal_statsmodels():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p = rng.beta(0.4, 1, 30)
+        np.testing.assert_array_equal(rejected(p, 0.1), multipletests(p, 0.1, "fdr_bh")[0])
+
+
+def test_power_is_the_share_of_studies_that_find_it():
+    rng = np.random.default_rng(0)
+    change = -0.06 + 0.03 * rng.standard_normal(20_000)
+    found = stats.norm.cdf((change + 0.01) / 0.03) <= 0.05
+    assert power(0.06, np.array([0.03**2]), 0.01)[0] == pytest.approx(found.mean(), abs=0.01)
+
+
+def test_a_large_tolerance_does_not_set_a_class_apart():
+    for tolerance in (0.0, 0.01, 0.05, 0.15, 0.5):
+        assert not class_tests(np.zeros(1), np.array([0.02**2]), tolerance, np.array([100])).too_few[0]
+    assert class_tests(np.zeros(1), np.array([0.12**2]), 0.01, np.array([100])).too_few[0]
+    assert class_tests(np.zeros(1), np.array([0.02**2]), 0.01, np.array([9])).too_few[0]
+
+
+def test_protected_classes_stand_alone_and_the_others_are_corrected_over_arms():
+    change = np.array([-0.045, -0.045, *[0.0] * 98])
+    tests = [class_tests(change, np.full(100, 0.02**2), 0.01, np.full(100, 100)) for _ in range(3)]
+    named = np.arange(100) == 0
+    words = decide(tests, [named] * 3)
+    assert words[0][0] == "hurt"  # p = 0.04, a question of its own
+    assert words[0][1] == "undecided"  # the same p among 297
+
+
+@pytest.mark.parametrize(
+    ("words", "protected", "whole"),
+    [
+        (["safe", "hurt"], [True, False], "do not ship"),
+        (["safe", "undecided"], [True, False], "ship"),
+        (["undecided", "safe"], [True, False], "undecided"),
+        (["too few examples", "safe"], [True, False], "undecided"),
+        (["safe", "too few examples"], [False, False], "ship"),
+        (["safe", "undecided"], [False, False], "undecided"),
+        (["too few examples", "too few examples"], [False, False], "undecided"),
+    ],
+)
+def test_the_whole_follows_from_the_classes(words, protected, whole):
+    assert overall(np.array(words, dtype=object), np.array(protected)) == whole
