@@ -58,7 +58,7 @@ def start_processes():
     """A process on every machine that has imported what a run needs: else one machine trains all runs meanwhile."""
 
     def place():
-        import dropmix.grid.worker  # noqa: F401
+        import dropmix.grid.worker
         import dropmix.train.device  # noqa: F401
 
         return ray.get_runtime_context().get_node_id()
