@@ -138,3 +138,36 @@ def test_an_open_protected_class_is_told_what_would_decide_it(rng, draw):
     assert open_
     assert "would decide" in text
     assert "more" in text.split("would decide")[1]
+
+
+def _three_classes(crack: int, fox: int) -> tuple[list[str], list[str], list[str]]:
+    """Labels and the predictions of two arms: of 200 cracks and 8 foxes so many are lost, 2,000 sound ones none."""
+    labels = ["crack"] * 200 + ["fox"] * 8 + ["sound"] * 2000
+    treated = ["sound"] * crack + ["crack"] * (200 - crack) + ["sound"] * fox + ["fox"] * (8 - fox) + ["sound"] * 2000
+    return labels, list(labels), treated
+
+
+@pytest.mark.parametrize(
+    ("protect", "said"),
+    [
+        ("fox", "Of the protected classes, fox is not shown to be safe (too few examples)."),
+        ("sound", "The protected class is safe: sound."),
+        ("fox,sound", "Of the protected classes, fox is not shown to be safe (too few examples)."),
+        ("crack", "crack (-30.0). treated: accuracy"),
+    ],
+)
+def test_where_another_class_is_hurt_the_protected_ones_are_still_answered(protect, said):
+    labels, base, treated = _three_classes(60, 0)
+    found = audit_predictions((labels, base), (labels, treated), protect=protect.split(",")).only
+    words = verdict(found)
+    assert words.startswith("Do not ship: 1 class lost more than 1 point: crack (-30.0).")
+    assert said in words
+
+
+def test_a_protected_class_that_nothing_would_decide_is_said_to_be_one():
+    labels = ["crack"] * 40 + ["sound"] * 200
+    seeds = [[("sound" if i % 10 == s else name) for i, name in enumerate(labels)] for s in range(6)]
+    found = audit_predictions(
+        [(labels, p) for p in seeds[:3]], [(labels, p) for p in seeds[3:]], protect=["crack"], tolerance=0.0
+    ).only
+    assert "Neither 50 seeds nor 100 times the images would decide crack" in verdict(found)

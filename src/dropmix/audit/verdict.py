@@ -49,7 +49,7 @@ def _decision(c: Comparison) -> str:
     if s["decision"] == "do not ship":
         hurt = _listed(c, HURT)
         verb = "class lost" if s["n_hurt"] == 1 else "classes lost"
-        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}."
+        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}.{_protected(c)}"
     if s["decision"] == "ship":
         if s["n_protected"]:
             who = "the protected class" if s["n_protected"] == 1 else f"all {s['n_protected']} protected classes"
@@ -66,15 +66,32 @@ def _open(c: Comparison) -> str:
         return "nothing changed, both arms predict the same"
     rows = list(zip(c.classes["class"], c.classes["decision"], c.classes["protected"]))
     if s["n_protected"]:
-        left = [str(name) for name, word, named in rows if named == "yes" and word != SAFE]
-        few = [str(name) for name, word, named in rows if named == "yes" and word == TOO_FEW]
-        text = f"{_names(left)} {'is' if len(left) == 1 else 'are'} not shown to be safe"
-        return f"{text} ({_names(few)}: too few examples)" if few else text
+        return _not_shown([(str(name), word) for name, word, named in rows if named == "yes" and word != SAFE])
     judged = s["n_classes"] - s["n_too_few"]
     if not judged:
         return "every class has too few examples to be judged"
     text = f"no class was found to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} are shown to be safe"
     return f"{text}; name the classes that must not be lost (protect) to have them judged on their own"
+
+
+def _not_shown(left: list[tuple[str, str]]) -> str:
+    few = [name for name, word in left if word == TOO_FEW]
+    text = f"{_names([name for name, _ in left])} {'is' if len(left) == 1 else 'are'} not shown to be safe"
+    if not few:
+        return text
+    return f"{text} (too few examples)" if len(left) == len(few) else f"{text} ({_names(few)}: too few examples)"
+
+
+def _protected(c: Comparison) -> str:
+    """How the protected classes stand that are not hurt themselves, where others are: they were asked about."""
+    rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
+    asked = [(str(name), word) for name, word, named in rows if named == "yes" and word != HURT]
+    left = [(name, word) for name, word in asked if word != SAFE]
+    if not asked or _nothing_changed(c):
+        return ""
+    if left:
+        return f" Of the protected classes, {_not_shown(left)}."
+    return f" The protected {'class is' if len(asked) == 1 else 'classes are'} safe: {_names([n for n, _ in asked])}."
 
 
 def _would_decide(c: Comparison) -> str:
@@ -83,8 +100,13 @@ def _would_decide(c: Comparison) -> str:
     left = [str(name) for name, word, named in rows if named == "yes" and word not in (HURT, SAFE)]
     if not left or _nothing_changed(c):
         return ""
-    said = [f"{row.name} by {row.text}" for row in to_decide(c.summary, c.classes, left[:NAMED]) if row.way]
-    return f"If the changes seen are true, this would decide: {'; '.join(said)}." if said else ""
+    rows = to_decide(c.summary, c.classes, left[:NAMED])
+    said = [f"{row.name} by {row.text}" for row in rows if row.way]
+    shut = [row.name for row in rows if not row.way]
+    text = f"If the changes seen are true, this would decide: {'; '.join(said)}." if said else ""
+    if shut:
+        text += f" Neither 50 seeds nor 100 times the images would decide {_names(shut)}: too close to the tolerance."
+    return text.strip()
 
 
 def _accuracy(c: Comparison) -> str:
@@ -151,8 +173,9 @@ def _listed(c: Comparison, word: str) -> str:
 
 
 def _names(names: list[str]) -> str:
-    text = ", ".join(names[:NAMED])
-    return f"{text} and {len(names) - NAMED} more" if len(names) > NAMED else text
+    if len(names) > NAMED:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:
