@@ -83,6 +83,14 @@ def test_cifar100_equals_torchvision(tmp_path, rng):
     assert dataset.superclasses == [f"c{k // 5}" for k in range(100)]
 
 
+def test_someones_folder_may_hold_cifar(tmp_path, rng):
+    write_cifar100(tmp_path, rng)
+    named, found = load("cifar100", tmp_path, size=48), load("folder", tmp_path, size=48, split="hash")
+    assert found.train.images.shape == (200, 48, 48, 3)
+    assert (found.train.images == named.train.images).all()
+    assert found.classes == named.classes
+
+
 def test_subset_keeps_row_numbers(tmp_path, rng):
     write_cifar100(tmp_path, rng)
     whole, chosen = load("cifar100", tmp_path), load("cifar100", tmp_path, train_per_class=1)

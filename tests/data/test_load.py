@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from dropmix.data import DATASETS, DataError, load
@@ -125,11 +126,39 @@ def test_paths(tmp_path, monkeypatch, fashion, write_fashion):
     assert len(load("digits", tmp_path / "missing").classes) == 10
 
 
-@pytest.mark.parametrize("size", [0, 9])
-def test_size_of_arrays_cannot_be_changed(size):
-    with pytest.raises(DataError, match=f"size.* got {size}"):
-        load("digits", None, size=size)
-    assert load("digits", None, size=8).train.images.shape[1:] == (8, 8, 1)
+def test_arrays_are_resized_as_pictures_are_and_once(tmp_path, monkeypatch):
+    plain, large = load("digits", None), load("digits", None, size=20)
+    assert large.train.images.shape == (1258, 20, 20, 1)
+    v2 = pytest.importorskip("torchvision.transforms.v2.functional")
+    picture = Image.fromarray(plain.test.images[7, :, :, 0])
+    expected = np.asarray(v2.resize(picture, [20, 20], antialias=True))
+    assert (large.test.images[7, :, :, 0] == expected).all()
+    assert (large.test.labels == plain.test.labels).all()
+    assert load("digits", None, size=8).fingerprint == plain.fingerprint != large.fingerprint
+    monkeypatch.setenv("DROPMIX_CACHE", "on")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("dropmix.data.cache.WORTH", 0)
+    assert load("digits", None, size=20).fingerprint == large.fingerprint
+    monkeypatch.setattr(sys.modules["dropmix.data.load"], "resize_all", None)
+    assert load("digits", None, size=20).fingerprint == large.fingerprint
+    with pytest.raises(DataError, match=r"size.* got 0"):
+        load("digits", None, size=0)
+
+
+def test_a_folder_may_hold_parquet_files(tmp_path, rng, write_parquet):
+    for split in ("train", "test"):
+        images = list(rng.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8))
+        write_parquet(tmp_path / f"{split}.parquet", images, [0, 1, 2, 0, 1, 2])
+    (tmp_path / "notes").mkdir()
+    found = load("folder", tmp_path, size=12, split="hash", exif=True)
+    assert found.train.images.shape == (6, 12, 12, 3)
+    assert found.test.ids.tolist() == [*range(6)]
+
+
+def test_a_folder_of_pictures_beside_a_table_is_a_folder(tmp_path, rng, write_folder, write_parquet):
+    pictures = {f"{c}/{n}.png": rng.integers(0, 256, (4, 4, 3), dtype=np.uint8) for c in "ab" for n in range(5)}
+    write_parquet(write_folder(tmp_path, pictures) / "train.parquet", [pictures["a/0.png"]], [0])
+    assert load("folder", tmp_path).classes == ["a", "b"]
 
 
 def test_loading_imports_no_torch():

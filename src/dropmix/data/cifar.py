@@ -48,17 +48,15 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[module_name, global_name]
 
 
-def read(name: str, path: Path, size: int | None = None) -> Source:
+def read(name: str, path: Path) -> Source:
     """Train and test split of CIFAR-10 or CIFAR-100; ids are row numbers of each split.
 
     Args:
         name: "cifar10" or "cifar100".
         path: folder that holds `cifar-10-batches-py` or `cifar-100-python`, or that folder itself.
-        size: not used; the images have one size.
     Raises:
         DataError: a file is missing, damaged, or holds anything but arrays, lists and strings.
     """
-    del size
     inner, train, test, meta = FILES[name]
     root = path / inner if (path / inner).is_dir() else path
     missing = [file for file in (*train, test, meta) if not (root / file).is_file()]

@@ -10,7 +10,7 @@ from dropmix.data.records import DataError, Rows, Source
 from dropmix.data.stratify import split_rows
 
 
-def read(name: str, path: Path | None, size: int | None = None) -> Source:
+def read(name: str, path: Path | None) -> Source:
     """The digits with a fixed stratified split of 1,258 training and 539 test images.
 
     The source has no split of its own. Values 0 - 16 are scaled to 0 - 255; ids are row numbers in
@@ -19,7 +19,7 @@ def read(name: str, path: Path | None, size: int | None = None) -> Source:
     Source:
         Alpaydin and Kaynak 1998, test part of the UCI set "Optical recognition of handwritten digits".
     """
-    del path, size
+    del path
     packed = cached([], np.arange(0), (name, version()), from_package)
     images, labels = packed[:, :64].reshape(-1, 8, 8, 1), packed[:, 64].astype(np.int64)
     classes = [str(digit) for digit in range(10)]

@@ -15,17 +15,15 @@ PLACES = (".", "FashionMNIST/raw", "raw")
 """Below the given folder; the second is where torchvision puts them."""
 
 
-def read(name: str, path: Path, size: int | None = None) -> Source:
+def read(name: str, path: Path) -> Source:
     """Train and test split of Fashion-MNIST; ids are row numbers of each split.
 
     Args:
         name: of the data set.
         path: folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-...`, or with `.gz`.
-        size: not used; the images have one size.
     Raises:
         DataError: a file is missing, cut short, of another kind, or counts differ.
     """
-    del size
     splits = {}
     for split, prefix in PREFIX.items():
         images, labels = (find(path, f"{prefix}-{what}") for what in ("images", "labels"))

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.data.cache import cached, digest
 from dropmix.data.catalog import Description, describe, fetch, locate
+from dropmix.data.cifar import FILES
+from dropmix.data.decode import resize_all
 from dropmix.data.files import in_files
+from dropmix.data.layout import has_classes, subfolders
 from dropmix.data.records import (
     BadPictures,
     DataError,
@@ -52,8 +56,8 @@ def load(
         train_per_class: images of each class to train on, or None for all.
         validation: share of each class of the source's whole train split that is set aside, in [0, 1).
         seed: of the choice of training and validation images; not a run's seed.
-        size: pictures are resized (shorter side) and cut (centre) to a square of so many pixels; None where
-            all have one size.
+        size: pictures are resized (shorter side, bilinear) and cut (centre) to a square of so many pixels; None
+            where all have one size.
         resized_crop: leave the pictures in their files, since each crop needs the whole one; `size` is the crops'.
         folds: cut all pictures, train and test, into so many stratified parts, see `fold_rows`.
         fold: the part that becomes the test split.
@@ -86,7 +90,7 @@ def load(
     if resized_crop:
         return in_files(name, source, chosen, size, exif)
     splits = drop_gray(read_all(chosen))
-    check_shapes(name, splits, size)
+    check_shapes(name, splits)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(
         name=source.name,
@@ -120,7 +124,7 @@ def load_fold(
     groups = None if group is None else groups_of(group, rows.ids)
     train, test = fold_rows(rows.labels, rows.ids, source.classes, folds, fold, seed, groups)
     splits = drop_gray(read_all({"train": (rows, train), "test": (rows, test)}))
-    check_shapes(name, splits, size)
+    check_shapes(name, splits)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(
         name=f"{name} (test: part {fold + 1} of {folds} of all pictures)",
@@ -153,17 +157,46 @@ def open_source(
 ) -> Source:
     """The source of a name, by the layout that its folder has."""
     if path is None:
-        return import_module(f"dropmix.data.{known.reader}").read(name, None, size)
+        return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
     if download:
         fetch(name, path)
     if not path.is_dir():
         raise DataError(f"load: expected a folder with {name}, got {path}, which is not one. Check the path.")
-    parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
-    reader = known.reader if known.reader and (name == "folder" or not parquet) else "parquet"
+    reader, of = reader_of(name, known, path)
     if options["group"] is not None and reader != "folder":
         raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
-    taken = options if reader == "folder" else {"exif": options["exif"]} if reader == "parquet" else {}
-    return import_module(f"dropmix.data.{reader}").read(name, path, size, **taken)
+    read = import_module(f"dropmix.data.{reader}").read
+    if reader == "folder":
+        return read(of, path, size, **options)
+    if reader == "parquet":
+        return read(of, path, size, exif=options["exif"])
+    return resized_source(read(of, path), size)
+
+
+def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
+    """The module that reads a folder, and the name that it takes: a "folder" may hold parquet files or CIFAR."""
+    parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
+    if name == "folder":
+        for cifar, (inner, *_) in FILES.items():
+            if (path / inner).is_dir():
+                return "cifar", cifar
+        parquet = parquet and not any(has_classes(part) for part in (path, *subfolders(path)))
+    return (known.reader, name) if known.reader and not parquet else ("parquet", name)
+
+
+def resized_source(source: Source, size: int | None) -> Source:
+    """A source of arrays of one size, cut to squares as pictures are where a size is asked for."""
+    if size is None:
+        return source
+
+    def resized(rows: Rows) -> Rows:
+        def pixels(chosen: np.ndarray) -> np.ndarray:
+            images = rows.pixels(chosen)
+            return cached([], chosen, (digest(images), size), lambda: resize_all(images, size))
+
+        return replace(rows, pixels=pixels)
+
+    return replace(source, train=resized(source.train), test=resized(source.test))
 
 
 def check_source(source: Source, known: Description) -> None:
@@ -208,8 +241,8 @@ def drop_gray(splits: dict[str, Split]) -> dict[str, Split]:
     return {key: replace(split, images=split.images[..., :1].copy()) for key, split in splits.items()}
 
 
-def check_shapes(name: str, splits: dict[str, Split], size: int | None) -> None:
-    """Raise DataError where splits differ in the shape of images, or `size` does not hold."""
+def check_shapes(name: str, splits: dict[str, Split]) -> None:
+    """Raise DataError where splits differ in the shape of images."""
     height, width, _ = shape = splits["train"].images.shape[1:]
     for key, split in splits.items():
         if split.images.shape[1:] != shape:
@@ -218,10 +251,6 @@ def check_shapes(name: str, splits: dict[str, Split], size: int | None) -> None:
                 f"load: expected {key} images of {name} of {width}x{height} pixels like those of train, "
                 f"got {got_width}x{got_height}. Give a size to cut all to, e.g. --set data.size={min(height, width)}."
             )
-    if size is not None and (height, width) != (size, size):
-        raise DataError(
-            f"load: expected no size other than {width} for {name}, whose images are arrays, got {size}. Leave it out."
-        )
 
 
 GRID = 16
