@@ -4,6 +4,7 @@ Decisions on classes are corrected over arms, so `dropmix.audit.comparison.compo
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,9 @@ class Analysis:
         protected: classes that were named beforehand, (M,), bool.
         tolerance: (M,), fractions.
         same: whether both arms predict the same throughout.
-        rescue: what the arm gives back of another one's losses, by key of the summary; or nothing.
+        more: further numbers of the summary, by key: what the arm gives back of another one's losses, and what the
+            labels alone would have said.
+        more_classes: further columns of the classes, by key.
     """
 
     pair: Pair
@@ -37,7 +40,8 @@ class Analysis:
     protected: np.ndarray
     tolerance: np.ndarray
     same: bool
-    rescue: dict[str, float] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    more_classes: dict[str, Any] = field(default_factory=dict)
 
 
 def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:

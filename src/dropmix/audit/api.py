@@ -15,7 +15,7 @@ from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
-from dropmix.audit.measures.accept import with_acceptable_labels
+from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
@@ -93,29 +93,42 @@ def audit_predictions(
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
     (base, *others), notes = _sound([base, *others], drop_seed)
+    labelled: list[AsLabelled] = []
     if any(arm.accept is not None for arm in (base, *others)):
-        (base, *others), more = _acceptable([base, *others], settings, paired)
+        (base, *others), labelled, more = _acceptable([base, *others], settings, paired)
         notes += more
     pairs = [pair(base, arm, None, settings) for arm in others]
-    comparisons = compose([analyse(p, settings, paired) for p in pairs], settings)
+    analyses = [analyse(p, settings, paired) for p in pairs]
+    if labelled:
+        analyses = [_beside(a, other) for a, other in zip(analyses, labelled)]
+    comparisons = compose(analyses, settings)
     notes += _outlying(pairs)
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
     return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
 
 
-def _acceptable(arms: list[Predictions], settings: Settings, paired: bool) -> tuple[list[Predictions], list[str]]:
-    """The same arms with every acceptable label right, and what the labels alone would have said."""
+def _acceptable(
+    arms: list[Predictions], settings: Settings, paired: bool
+) -> tuple[list[Predictions], list[AsLabelled], list[str]]:
+    """The same arms with every acceptable label right, what the labels alone say of each treated one, and notes."""
     if settings.topk > 1:
         raise AuditError(f"accept: expected topk=1 beside it, got {settings.topk}. Leave one of the two out.")
     arms = join(arms, settings.intersect)
     accept = next(arm.accept for arm in arms if arm.accept is not None)
-    quick = replace(settings, refits=0)
-    plain = compose([analyse(pair(arms[0], arm, None, quick), quick, paired) for arm in arms[1:]], quick)
-    told = [f"{c.arm} {sum(d == 'hurt' for d in c.classes['decision'])}" for c in plain]
+    pairs = [pair(arms[0], arm, None, settings) for arm in arms[1:]]
+    quick = replace(settings, refits=0).among([pairs[0].names[i] for i in pairs[0].audited])
+    plain = compose([analyse(p, quick, paired) for p in pairs], quick)
+    lost = kinds_of_loss(arms, accept, len(pairs[0].names))
     read = [with_acceptable_labels(replace(arm, accept=accept)) for arm in arms]
-    label = f"Every acceptable label counts as right. By the labels alone, classes called hurt: {', '.join(told)}."
-    return [r.predictions for r in read], list(dict.fromkeys([label, *(r.note for r in read if r.note)]))
+    labelled = [AsLabelled(p.names, c.summary, c.classes, kinds) for p, c, kinds in zip(pairs, plain, lost)]
+    return [r.predictions for r in read], labelled, list(dict.fromkeys(r.note for r in read if r.note))
+
+
+def _beside(a: Analysis, labelled: AsLabelled) -> Analysis:
+    """An analysis with acceptable labels, and what the labels alone say."""
+    columns = labelled.columns([a.pair.names[i] for i in a.pair.audited])
+    return replace(a, more=a.more | labelled.numbers, more_classes=a.more_classes | columns)
 
 
 def audit_grid(
@@ -217,7 +230,7 @@ def _between(
         held = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
     keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
     numbers = (np.nan,) * 4 if held is None else (held.number, held.lost, held.given_back, held.others)
-    return replace(analyse(p, settings, paired), rescue=dict(zip(keys, numbers)))
+    return replace(analyse(p, settings, paired), more=dict(zip(keys, numbers)))
 
 
 def _audit(

@@ -63,7 +63,8 @@ def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Set
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
     classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
     classes |= _diagnosed(p, diagnosis)
-    summary |= _split(p, settings) | a.rescue
+    summary |= _split(p, settings) | a.more
+    classes |= a.more_classes
     tidied, reasons = tidy(summary, SUMMARY)
     columns, gaps = tidy(classes, CLASSES)
     at = p.audited

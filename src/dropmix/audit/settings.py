@@ -1,7 +1,7 @@
 """What an audit is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -87,6 +87,14 @@ class Settings:
         """
         _known(self.protect, names, "protect")
         return np.isin(np.array(names, dtype=object).astype(str), list(self.protect))
+
+    def among(self, names: Sequence[str]) -> "Settings":
+        """The same settings without the classes that are not among `names`."""
+        known = {*names}
+        held = self.tolerance
+        if isinstance(held, Mapping):
+            held = {name: value for name, value in held.items() if name in known}
+        return replace(self, tolerance=held, protect=tuple(name for name in self.protect if name in known))
 
     def to_dict(self) -> dict:
         """The settings as plain values."""

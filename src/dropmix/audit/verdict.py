@@ -34,7 +34,7 @@ def verdict(comparison: Comparison) -> str:
         noise is judged from examples alone, so train more seeds before you act on this.
     """
     sentences = [_decision(comparison), _would_decide(comparison), _accuracy(comparison), _guaranteed(comparison)]
-    sentences += [_evenness(comparison), _count(comparison), _caution(comparison)]
+    sentences += [_as_labelled(comparison), _evenness(comparison), _count(comparison), _caution(comparison)]
     return " ".join(s for s in sentences if s)
 
 
@@ -126,6 +126,17 @@ def _guaranteed(c: Comparison) -> str:
     verb = "is" if m == 1 else "are"
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
     return f"Guaranteed at 95 %: {span} of {_classes(m)} {verb} hurt."
+
+
+def _as_labelled(c: Comparison) -> str:
+    """Both readings side by side, where examples have several right labels."""
+    s = c.summary
+    if "n_hurt_as_labelled" not in s:
+        return ""
+    return (
+        f"Hurt with acceptable labels: {_classes(s['n_hurt'])}; as labelled: {s['n_hurt_as_labelled']}, with accuracy "
+        f"{_percent(s['accuracy_baseline_as_labelled'])} to {_percent(s['accuracy_treated_as_labelled'])} %."
+    )
 
 
 def _evenness(c: Comparison) -> str:

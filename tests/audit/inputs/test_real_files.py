@@ -68,6 +68,17 @@ def test_most_falls_of_a_class_are_other_acceptable_labels():
     files = {"labels": where / "filename_label.csv", "accept": where / "real.json"}
     found = audit_predictions(where / "ResNet50.csv", where / "ViT.csv", **files, refits=0)
     assert 0.8296 < found.summary["accuracy_baseline"] < 0.85  # examples whose class is not clear are left out
-    (note,) = [n for n in found.notes if "By the labels alone, classes called hurt: ViT" in n]
-    alone = int(note.split("ViT ")[1].split(".")[0])
-    assert sum(d == "hurt" for d in found.classes["decision"]) < alone
+    s, c = found.summary, found.classes
+    assert s["accuracy_baseline_as_labelled"] == pytest.approx(0.7613)
+    assert (c["decision"].count("hurt"), s["n_hurt_as_labelled"]) == (
+        s["n_hurt"],
+        c["decision_as_labelled"].count("hurt"),
+    )
+    assert s["n_hurt"] < s["n_hurt_as_labelled"]
+    assert (
+        f"Hurt with acceptable labels: {s['n_hurt']} classes; as labelled: {s['n_hurt_as_labelled']},"
+        in found.verdict()
+    )
+    kinds = [c[f"lost_to_{kind}"] for kind in ("acceptable", "shared", "unrelated")]
+    assert np.isnan(c["lost_to_superclass"]).all()  # none were given
+    np.testing.assert_allclose(sum(kinds), -c["recall_change_as_labelled"], atol=1e-6)

@@ -81,7 +81,7 @@ def test_kinds_are_those_of_a_loop(seed):
         for b in range(k):
             together = sum(b in members for members in with_a)
             shared[a, b] = a != b and together > 0 and together >= 0.05 * len(with_a)
-    assert np.array_equal(shares_pictures(accept, k), shared)
+    assert shares_pictures(accept, k).tolist() == np.flatnonzero(shared).tolist()
     expected = np.zeros((k, 4))
     for p in pred:
         for i, taken in enumerate(p):

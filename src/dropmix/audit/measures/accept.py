@@ -6,14 +6,17 @@ Many pictures show more than one class. With the set of acceptable labels of eac
     class      the example's own label, where it is in the set; else the only other acceptable label; an example with an
                empty set, or with several acceptable labels that leave out its own, is left out and counted
 
-Predictions that are right are rewritten to the example's class, so that every later step counts them as right.
+Predictions that are right are rewritten to the example's class, so that every later step counts them as right. What the
+labels alone say stands beside it (`AsLabelled`), with the kinds of class that each class's lost predictions went to.
 
 Source:
     Beyer et al. 2020, arXiv 2006.07159 (label sets of ImageNet); Kirichenko et al. 2023, arXiv 2401.01764, for kinds of
     confusion under augmentation.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,7 @@ from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.predictions import Predictions
 
 KINDS = ("another acceptable label", "same superclass", "label that shares pictures", "unrelated")
+COLUMNS = ("lost_to_acceptable", "lost_to_superclass", "lost_to_shared", "lost_to_unrelated")
 SHARES = 0.05  # of a class's label sets that hold another class, for the two to share pictures
 
 
@@ -111,25 +115,25 @@ def _distinct(accept: np.ndarray) -> np.ndarray:
 
 
 def shares_pictures(accept: np.ndarray, k: int) -> np.ndarray:
-    """Whether a class's label sets often hold another class, (K, K), bool, rows = class, False on the diagonal.
+    """Pairs of classes of which the first's label sets often hold the second, as codes first * k + second, ascending.
 
     Args:
         accept: (N, A), filled up with -1.
         k: number of classes.
 
     Example:
-        >>> shares_pictures(np.array([[0, 1], [0, -1]]), 3).astype(int).tolist()
-        [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+        >>> shares_pictures(np.array([[0, 1], [0, -1]]), 3).tolist()
+        [1, 3]
     """
     from scipy import sparse
 
     rows, columns = np.nonzero(accept >= 0)
     ones = np.ones(len(rows))
     held = sparse.csr_matrix((ones, (rows, accept[rows, columns])), shape=(len(accept), k)).minimum(1)
-    together = (held.T @ held).toarray()
-    sets = np.maximum(np.diag(together), 1)
-    often = together >= SHARES * sets[:, None]
-    return often & (together > 0) & ~np.eye(k, dtype=bool)
+    together = (held.T @ held).tocoo()  # only pairs that occur: (K, K) may not fit
+    often = together.data >= SHARES * np.asarray(held.sum(axis=0)).reshape(-1)[together.row]
+    apart = together.row != together.col
+    return np.unique((together.row.astype(np.int64) * k + together.col)[often & apart])
 
 
 def kinds_of_confusion(
@@ -157,9 +161,65 @@ def kinds_of_confusion(
     wrong = pred != labels
     other = wrong & acceptable(pred, accept)
     sibling = np.zeros_like(wrong) if superclasses is None else superclasses[pred] == superclasses[labels]
-    shared = shares_pictures(accept, k)[labels, pred]
+    shared = np.isin(labels.astype(np.int64) * k + pred, shares_pictures(accept, k))
     kind = np.select([other, sibling, shared], [0, 1, 2], default=3)
     code = np.broadcast_to(labels, pred.shape)[wrong] * 4 + kind[wrong]
     counts = np.bincount(code, minlength=4 * k).reshape(k, 4) / seeds
     with np.errstate(invalid="ignore", divide="ignore"):
         return counts / np.bincount(labels, minlength=k)[:, None]
+
+
+def kinds_of_loss(arms: Sequence[Predictions], accept: np.ndarray, k: int) -> list[np.ndarray]:
+    """What each treated arm's lost predictions became: shares of each class's examples, (K, 4), one array per arm.
+
+    The columns are `KINDS`, treated minus baseline; rows add up to minus the change of recall as labelled. NaN in the
+    second column without superclasses.
+
+    Args:
+        arms: aligned, the baseline first.
+        accept: (N, A), filled up with -1.
+        k: number of classes.
+    """
+    groups = next((arm.superclasses for arm in arms if arm.superclasses is not None), None)
+    numbers = None if groups is None else np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
+    before, *after = (kinds_of_confusion(arms[0].labels, arm.pred, accept, numbers, k) for arm in arms)
+    lost = [kinds - before for kinds in after]
+    if groups is None:
+        for kinds in lost:
+            kinds[:, 1] = np.nan
+    return lost
+
+
+@dataclass(frozen=True)
+class AsLabelled:
+    """What the labels alone say of one arm, to stand beside the reading with acceptable labels.
+
+    Args:
+        names: of all classes, K.
+        summary, classes: of the comparison by the labels alone.
+        lost: what lost predictions became, (K, 4), as `kinds_of_loss` gives it.
+    """
+
+    names: Sequence[str]
+    summary: Mapping[str, Any]
+    classes: Mapping[str, Any]
+    lost: np.ndarray
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """For the summary."""
+        keys = ("decision", "n_hurt", "n_safe", "accuracy_baseline", "accuracy_treated", "gain")
+        return {f"{key}_as_labelled": self.summary[key] for key in keys}
+
+    def columns(self, names: Sequence[str]) -> dict[str, Any]:
+        """For the classes `names`; empty or NaN for one that has no examples of its own label."""
+        place = {name: i for i, name in enumerate(self.classes["class"])}
+        at = [place.get(name, -1) for name in names]
+        change = np.append(np.asarray(self.classes["recall_change"], dtype=float), np.nan)[at]
+        home = {name: i for i, name in enumerate(self.names)}
+        lost = self.lost[[home[name] for name in names]]
+        return {
+            "decision_as_labelled": [self.classes["decision"][i] if i >= 0 else "" for i in at],
+            "recall_change_as_labelled": change,
+            **dict(zip(COLUMNS, lost.T)),
+        }

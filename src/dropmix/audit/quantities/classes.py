@@ -2,6 +2,7 @@
 
 from dropmix.audit.quantities.table import Quantity, count, number, text
 
+NO_EXAMPLE_OF_ITS_OWN = "the class has no example of its own label"
 NO_OTHER_CLASS_GAINED = "no other class gained examples of this one"
 NO_PROBABILITIES_IN_THE = "no probabilities in the predictions"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
@@ -78,4 +79,26 @@ CLASSES: tuple[Quantity, ...] = (
         source="McNemar 1947",
         optional=True,
     ),
+    text("decision_as_labelled", "the decision by the labels alone, beside acceptable labels", optional=True),
+    number("recall_change_as_labelled", "by the labels alone", null=NO_EXAMPLE_OF_ITS_OWN, optional=True),
+    number(
+        "lost_to_acceptable",
+        "of the fall as labelled, what went to another acceptable label; the four add up to minus the change",
+        null=NO_EXAMPLE_OF_ITS_OWN,
+        source="Kirichenko et al. 2023",
+        optional=True,
+    ),
+    number(
+        "lost_to_superclass",
+        "what went to another class of the superclass",
+        null="no superclasses were given, or the class has no example of its own label",
+        optional=True,
+    ),
+    number(
+        "lost_to_shared",
+        "what went to a class that shares pictures with it: in at least a twentieth of its label sets",
+        null=NO_EXAMPLE_OF_ITS_OWN,
+        optional=True,
+    ),
+    number("lost_to_unrelated", "what went elsewhere", null=NO_EXAMPLE_OF_ITS_OWN, optional=True),
 )

@@ -192,4 +192,10 @@ SUMMARY: tuple[Quantity, ...] = (
         optional=True,
     ),
     number("rescue_others", "the same for the other classes", null=IT_TAKES_TWO_SEEDS, optional=True),
+    text("decision_as_labelled", "the decision by the labels alone, beside acceptable labels", optional=True),
+    count("n_hurt_as_labelled", "classes that are hurt by the labels alone", optional=True),
+    count("n_safe_as_labelled", "classes that are safe by the labels alone", optional=True),
+    number("accuracy_baseline_as_labelled", "mean over seeds, by the labels alone", optional=True),
+    number("accuracy_treated_as_labelled", "mean over seeds, by the labels alone", optional=True),
+    number("gain_as_labelled", "their difference", optional=True),
 )

@@ -1,0 +1,87 @@
+"""Reads a verdict's sentences back and holds them against each other and against the numbers."""
+
+import re
+from typing import Any
+
+OPENINGS = {"Do not ship:": "do not ship", "Ship:": "ship", "Undecided:": "undecided"}
+NEVER = re.compile(r"truly|surely|\bnan\b|None|  |\.\.|\s,|\(\)|\b1 (classes|seeds|images)\b|class are|classes is")
+
+
+def contradictions(text: str, c: Any) -> list[str]:
+    """What in a verdict speaks against another sentence of it, or against the comparison that it is about.
+
+    Args:
+        text: the verdict, one paragraph.
+        c: the comparison: `summary`, and `classes` with class, decision, protected and recall_change.
+    """
+    s, wrong = c.summary, [f"holds {m[0]!r}" for m in NEVER.finditer(text)]
+    openings = [word for opening, word in OPENINGS.items() if text.startswith(opening)]
+    if openings != [s["decision"]]:
+        wrong.append(f"opens with {openings}, decided {s['decision']}")
+    words = dict(zip(map(str, c.classes["class"]), c.classes["decision"]))
+    changes = dict(zip(words, (100 * float(x) for x in c.classes["recall_change"])))
+    protected = [name for name, named in zip(words, c.classes["protected"]) if named == "yes"]
+    hurt = [name for name, word in words.items() if word == "hurt"]
+    first = text.split(". ")[0]
+    wrong += _opening(first, words, changes, protected, hurt)
+    wrong += _bounds(text, s, len(words), hurt, words)
+    if gain := re.search(r"accuracy ([\d.]+) to ([\d.]+) % \(([-+\d.]+) points", text):
+        before, after, moved = map(float, gain.groups())
+        if abs(after - before - moved) > 0.11:
+            wrong.append(f"accuracy {before} to {after} is no {moved}")
+    else:
+        wrong.append("no accuracy")
+    even, uneven = "unequally is not shown" in text, "Classes changed unequally" in text
+    if even and uneven:
+        wrong.append("even and uneven")
+    if "nothing changed" in text and (uneven or hurt or any(abs(v) > 1e-9 for v in changes.values())):
+        wrong.append("nothing changed, and something did")
+    if lower := re.search(r"(\d+) of (\d+) class(?:es)? ha(?:s|ve) a lower mean recall", text):
+        count = sum(v < -1e-9 for v in changes.values())
+        if (int(lower[1]), int(lower[2])) != (count, len(words)):
+            wrong.append(f"{lower[0]}: counted {count} of {len(words)}")
+    for name in re.findall(r"(?:decide: |; )([^;]+?) by about", text):
+        if words.get(name) in ("hurt", "safe"):
+            wrong.append(f"{name} is {words[name]}, and something would decide it")
+    return wrong
+
+
+def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt: list[str]) -> list[str]:
+    wrong = []
+    if first.startswith("Do not ship"):
+        stated = int(re.search(r": (\d+) class", first)[1])  # type: ignore[index]
+        if stated != len(hurt):
+            wrong.append(f"states {stated} hurt, holds {len(hurt)}")
+        for name, change in re.findall(r"(?:: |, )([^:,()]+) \(([-+\d.]+)\)", first):
+            if words.get(name) != "hurt" or abs(changes[name] - float(change)) > 0.051:
+                wrong.append(f"lists {name} ({change}), which is {words.get(name)} at {changes.get(name)}")
+    elif hurt:
+        wrong.append("classes are hurt, and the opening is no decision against shipping")
+    if first.startswith("Ship") and any(words[name] != "safe" for name in protected or ()):
+        wrong.append("ships, and a protected class is not safe")
+    if left := re.search(r"Undecided: (.+?) (?:is|are) not shown to be safe", first):
+        for name in re.split(r", | and \d+ more", left[1]):
+            if name and (words.get(name) == "safe" or name not in protected):
+                wrong.append(f"{name} is not shown to be safe, and is {words.get(name)}")
+    if some := re.search(r"and (\d+) of (\d+) are shown to be safe", first):
+        judged = [word for word in words.values() if word != "too few examples"]
+        if (int(some[1]), int(some[2])) != (judged.count("safe"), len(judged)):
+            wrong.append(f"{some[0]}: holds {judged.count('safe')} of {len(judged)}")
+    return wrong
+
+
+def _bounds(text: str, s: dict, m: int, hurt: list[str], words: dict) -> list[str]:
+    found = re.search(r"Guaranteed at 95 %: (exactly |at most )?(\d+)(?: to (\d+))? of (\d+)", text)
+    if not found:
+        return []
+    low = 0 if found[1] == "at most " else int(found[2])
+    high = int(found[3] or found[2])
+    wrong = [] if (low, high, int(found[4])) == (s["n_hurt_low"], s["n_hurt_high"], m) else ["other bounds"]
+    if not 0 <= low <= high <= m:
+        wrong.append(f"bounds {low} to {high} of {m}")
+    safe = sum(word == "safe" for word in words.values())
+    if len(hurt) > high:
+        wrong.append(f"{len(hurt)} classes are hurt, and at most {high} are")
+    if low > m - safe:
+        wrong.append(f"{safe} of {m} classes are safe, and at least {low} are hurt")
+    return wrong
