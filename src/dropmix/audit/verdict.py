@@ -30,8 +30,8 @@ def verdict(comparison: Comparison) -> str:
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
         Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. That classes changed unequally is not shown (p = 1). 1 of 2
-        classes has a lower mean recall; about 2 would if every class changed equally. Both arms have one seed only:
-        noise is judged from examples alone, so train more seeds before you act on this.
+        classes has a lower mean recall; about 2 would if every class changed equally. Both arms have one seed only, so
+        this compares these two trained models; what it says of the way they were trained needs more seeds.
     """
     sentences = [_decision(comparison), _would_decide(comparison), _accuracy(comparison), _guaranteed(comparison)]
     sentences += [_as_labelled(comparison), _evenness(comparison), _count(comparison), _caution(comparison)]
@@ -165,8 +165,8 @@ def _caution(c: Comparison) -> str:
     s = c.summary
     if max(s["seeds_baseline"], s["seeds_treated"]) == 1:
         return (
-            "Both arms have one seed only: noise is judged from examples alone, so train more seeds before you act on "
-            "this."
+            "Both arms have one seed only, so this compares these two trained models; what it says of the way they "
+            "were trained needs more seeds."
         )
     return ""
 
