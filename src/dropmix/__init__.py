@@ -1,4 +1,4 @@
-"""Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.
+"""Find the classes that a data augmentation hurts, and tell real harm from seed noise.
 
 Importing `dropmix`, `dropmix.audit` or `dropmix.report` imports no torch: every public name is
 looked up on first use.

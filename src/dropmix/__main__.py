@@ -1,4 +1,4 @@
-"""`python -m dropmix` is the command line, as `dropmix` is."""
+"""`python -m dropmix` runs the command line, as `dropmix` does."""
 
 from dropmix.cli import main
 

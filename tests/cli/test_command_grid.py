@@ -134,7 +134,7 @@ def test_what_only_the_program_knows_is_refused(dropmix, tmp_path):
     for extra in (["--epochs", 3], ["--set", "train.lr=1"], ["--methods", "mixup"]):
         status, _, err = dropmix("run", "--config", config, "--out", tmp_path / "o", *extra)
         assert status == 2
-        assert "expected it in the command itself" in err
+        assert "expected this setting in the command itself" in err
     assert dropmix("run", "command", "--out", tmp_path / "o")[0] == 2
     status, out, _ = dropmix("run", "--config", config, "--out", tmp_path / "o", "--seeds", 2, "--dry-run")
     assert (status, "4 runs, 4 to do" in out) == (0, True)

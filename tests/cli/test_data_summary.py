@@ -31,7 +31,7 @@ def test_counts_and_what_looks_wrong() -> None:
     assert any("fewer than 5 images to train on: b (3)" in line for line in lines)
     assert any("too few to judge: b (2)" in line and "--folds 5" in line for line in lines)
     assert len(data_lines(dataset([20, 20], [12, 12]))) == 1
-    assert "one class only" in data_lines(dataset([20], [12]))[1]
+    assert "only one class" in data_lines(dataset([20], [12]))[1]
 
 
 def test_copies_across_the_split_are_counted() -> None:
@@ -39,7 +39,7 @@ def test_copies_across_the_split_are_counted() -> None:
     images = found.test.images.copy()
     images[:3] = found.train.images[5:8]
     line = data_lines(replace(found, test=replace(found.test, images=images)))[1]
-    assert "3 of the images to predict are also trained on" in line
+    assert "3 of the images to predict are also in train" in line
 
 
 @pytest.mark.parametrize(("accuracy", "unfit"), [(0.5, True), (0.58, True), (0.95, False)])

@@ -260,7 +260,7 @@ def test_two_gpus_make_what_one_makes(tmp_path):
     [
         (["--workers", "2"], "expected one run at a time"),
         (["--executor", "ray"], "expected one run at a time"),
-        (["--set", "train.shards=1"], "expected train.shards=2, a shard of every batch for each process, got 1"),
+        (["--set", "train.shards=1"], "expected train.shards=2, one shard of each batch per process, got 1"),
     ],
 )
 def test_what_does_not_fit_is_one_line(monkeypatch, capsys, options, message):

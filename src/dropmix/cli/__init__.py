@@ -1,4 +1,4 @@
-"""The command line: the only package that sees all others. Heavy imports stay inside commands.
+"""The command line: the only package that imports all others. Heavy imports stay inside commands.
 
 Read in this order: `app` (the application), `commands` (one per file), `options` (options to a grid), `training` and
 `reporting` (what commands share), `launch`, `errors` (one line and an exit status).
@@ -32,7 +32,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Entry point: what the user can mend is one line and exit status 2, the rest one line and 1."""
+    """Entry point: one line per error; exit status 2 if the user can fix it, else 1."""
     hush_followers()
     try:
         status = app(standalone_mode=False)

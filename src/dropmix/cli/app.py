@@ -21,14 +21,14 @@ class InOrder(TyperGroup):
 app = typer.Typer(
     cls=InOrder,
     name="dropmix",
-    help="Find the classes that a data augmentation hurts, tell it from seed noise, and mend it.",
+    help="Find the classes that a data augmentation hurts, and tell real harm from seed noise.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 DEBUG = {"on": False}
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for what the command makes.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the output.")]
 
 
 def _version(value: bool) -> None:
@@ -42,6 +42,6 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     DEBUG["on"] = debug

@@ -1,4 +1,4 @@
-"""A grid of commands as `dropmix run --config` runs it: what `recipe: command` stands for."""
+"""A grid whose runs are commands of yours: `recipe: command` in the file of `dropmix run --config`."""
 
 import contextlib
 import time
@@ -9,19 +9,25 @@ from dropmix.grid.command import CommandGrid, CommandSpec
 
 
 def command_grid(content: dict[str, Any], given: dict[str, Any], settings: list[str], executor: str) -> CommandGrid:
-    """The grid that a configuration file describes, with the number of seeds from the command line if it is given.
+    """The grid that a configuration file describes, with the number of seeds from the command line if one is given.
 
     Raises:
-        ValueError: no file, or options that a program would have to know.
+        ValueError: no file, or an option that only the program itself could obey.
     """
     if not content:
-        raise ValueError("run: expected --config with command, arms and predictions for the recipe command, got none.")
+        raise ValueError(
+            "run: expected --config FILE with command, arms and predictions for the recipe command, got no file."
+        )
     foreign = [f"--{key.replace('_', '-')}" for key in given if key not in ("recipe", "seeds", "first_seed")]
     foreign += ["--set"] if settings else []
     if foreign:
-        raise ValueError(f"{foreign[0]}: expected it in the command itself, since only the program knows it.")
+        raise ValueError(
+            f"{foreign[0]}: expected this setting in the command itself, since only your program can obey it."
+        )
     if executor != "local":
-        raise ValueError(f"--executor {executor}: expected local for the recipe command. Start it once per machine.")
+        raise ValueError(
+            f"--executor {executor}: expected local for the recipe command. Start dropmix run once per machine."
+        )
     return CommandGrid.model_validate(content | given)
 
 
@@ -39,9 +45,9 @@ def train_commands(
     Args:
         grid: from the configuration file.
         place: the file's folder, which the commands run in.
-        out, workers, device, time_limit: as for `dropmix run`; by default one command at a time on a CPU, since nobody
-            knows how many cores a program takes, and one per GPU.
-        dry_run: list the commands and what is to do.
+        out, workers, device, time_limit: as for `dropmix run`; by default one command at a time on a CPU, since a
+            program may use any number of cores, and one per GPU.
+        dry_run: list the commands and whether each is done.
     """
     from dropmix.cli.training import plain_view, tell_result
     from dropmix.grid.program import run_commands
@@ -73,7 +79,7 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     """Turn what a program left into `predictions.parquet`; returns its SHA-256 and the accuracy.
 
     Raises:
-        ValueError: nothing there, or not the predictions of this one run.
+        ValueError: no file, or predictions of other runs than this one.
     """
     from dropmix.audit.inputs.files import read_path
     from dropmix.audit.inputs.given import Reading
@@ -84,20 +90,22 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     if len(parts) != 1 or len(parts[0].seeds) != 1:
         raise ValueError(
             f"{path}: expected the predictions of one run, got {sum(len(p.seeds) for p in parts)} runs. "
-            "Let each call write its own."
+            "Let each call of the program write its own file."
         )
     (found,) = parts
     if found.seeds_given and int(found.seeds[0]) != spec.seed:
-        raise ValueError(f"{path}: expected seed {spec.seed}, got {found.seeds[0]}. Write the seed that was given.")
+        raise ValueError(
+            f"{path}: expected seed {spec.seed}, got {found.seeds[0]}. Write the seed that the command was given."
+        )
     stated = {source.get("arm") for source in found.sources} - {None, path.stem}
     if stated - {spec.arm.name}:
-        raise ValueError(f"{path}: expected arm {spec.arm.name!r}, got {stated.pop()!r}. Leave the column arm out.")
+        raise ValueError(f"{path}: expected arm {spec.arm.name!r}, got {stated.pop()!r}. Leave out the column arm.")
     digest = write_run(found, spec.arm.name, spec.seed, folder / "predictions.parquet")
     return {"predictions_sha256": digest, "accuracy_last": float(found.correct().mean())}
 
 
 def _devices(name: str) -> tuple[str, ...]:
-    """Devices that commands take in turn; "any" leaves it to the program."""
+    """Devices that commands take in turn; "any" leaves the choice to the program."""
     try:
         from dropmix.train.device import all_devices, resolve_device
     except ImportError:  # a plain install has no torch to ask

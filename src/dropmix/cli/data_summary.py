@@ -1,4 +1,4 @@
-"""What a grid is about to train on, and whether what it trained is fit to be audited; in lines for people."""
+"""Lines for people: what a grid will train on, and whether its runs are fit to be audited."""
 
 import json
 import math
@@ -33,7 +33,7 @@ def data_lines(dataset: Any) -> list[str]:
     lines += [visible(note) for note in dataset.notes]
     if len(names) == 1:
         lines.append(
-            "warning: there is one class only, so every prediction is right. Name the folder above the classes."
+            "warning: there is only one class, so every prediction is right. Give the folder above the class folders."
         )
     few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
     if few:
@@ -47,8 +47,8 @@ def data_lines(dataset: Any) -> list[str]:
     twins = _in_both(dataset.train, target)
     if twins:
         lines.append(
-            f"warning: {twins} of the images to predict are also trained on, pixel by pixel. "
-            "Remove the copies: the accuracy is too high."
+            f"warning: {twins} of the images to predict are also in train, pixel for pixel. "
+            "Remove the copies, which inflate the accuracy."
         )
     elif (
         isinstance(dataset.train, Split)
@@ -56,14 +56,14 @@ def data_lines(dataset: Any) -> list[str]:
         and (pairs := alike_across(dataset.train, target))
     ):
         lines.append(
-            f"warning: {len(pairs)} of the images to predict look almost like one that is trained on, "
-            f"e.g. {visible(' and '.join(pairs[0]))}. Keep such images on one side, e.g. with data.group."
+            f"warning: {len(pairs)} of the images to predict look almost the same as one in train, "
+            f"e.g. {visible(' and '.join(pairs[0]))}. Keep such images on one side of the split, e.g. with data.group."
         )
     return lines
 
 
 def near_chance(runs: list[Any], out: Path, dataset: Any) -> str:
-    """A line if finished vanilla runs are no better than always naming the largest class, else ""."""
+    """A line if the finished vanilla runs are no better than always predicting the largest class, else ""."""
     labels = (dataset.validation or dataset.test).labels.tolist()
     accuracies = []
     for spec in runs:
@@ -77,8 +77,8 @@ def near_chance(runs: list[Any], out: Path, dataset: Any) -> str:
     if mean > chance + 3 * math.sqrt(chance * (1 - chance) / len(labels)):
         return ""
     return (
-        f"Not fit to be audited: vanilla has {100 * mean:.1f} % accuracy, and always naming the largest class has "
-        f"{100 * chance:.1f} %. Train longer, with a higher train.lr, or with more images."
+        f"Not fit to be audited: vanilla reaches {100 * mean:.1f} % accuracy, and always predicting the largest class "
+        f"would reach {100 * chance:.1f} %. Train longer, with a higher train.lr, or with more images."
     )
 
 
@@ -94,7 +94,7 @@ def _some(names: list[str]) -> str:
 
 
 def _in_both(train: Any, test: Any) -> int:
-    """Test images of which train holds an exact copy; 0 where images stay in their files."""
+    """Number of test images with an exact copy in train; 0 if images stay in their files."""
     if not hasattr(train, "images") or not hasattr(test, "images"):
         return 0
     known = {hash(image.tobytes()) for image in train.images}

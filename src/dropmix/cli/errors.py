@@ -21,7 +21,7 @@ def explain(error: BaseException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # `dropmix` alone: the help, as it is
         print(error.format_message(), file=sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
         return 2
-    if hasattr(error, "format_message"):  # click's own, also where typer carries a click of its own
+    if hasattr(error, "format_message"):  # click's own errors; typer may bundle a click of its own
         print(f"dropmix: {_one_line(error.format_message())}", file=sys.stderr)  # pyright: ignore
         return 2
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
@@ -44,7 +44,9 @@ def _message(error: BaseException) -> str:
     if full := _full_disk(error):
         return full
     if isinstance(error, PermissionError):
-        return _one_line(f"{error.filename}: expected the right to read or write it, got none. Check its permissions.")
+        return _one_line(
+            f"{error.filename}: expected permission to read or write it, got none. Change its permissions."
+        )
     return _one_line(str(error)) or type(error).__name__
 
 
@@ -52,17 +54,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _full_disk(error: BaseException | None) -> str:
-    """The message for a disk without room, which torch reports as a writer that failed; empty for other errors."""
+    """The message for a full disk, which torch reports as a failed writer; empty for other errors."""
     while error is not None:
         if (isinstance(error, OSError) and error.errno in FULL) or "enforce fail at inline_container" in str(error):
             where = getattr(error, "filename", None)
             place = f"{_one_line(where)}: " if where else ""
-            return f"{place}expected room on the disk, got none. Free some or choose another --out; then run again."
+            return f"{place}expected free disk space, got none. Free some or choose another --out, then run again."
         error = error.__cause__ or error.__context__
     return ""
 
 
 def _one_line(text: str) -> str:
-    from dropmix.audit.arm_names import visible  # brings numpy and more, which --help does without
+    from dropmix.audit.arm_names import visible  # imports numpy and more, which --help must not
 
     return visible(" ".join(text.split()))

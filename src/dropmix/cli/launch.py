@@ -1,4 +1,4 @@
-"""The command line in processes that torchrun started, which train one run after the other together."""
+"""The command line under torchrun: all processes train the same run, one run after the other."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def launched() -> bool:
-    """Whether torchrun, or what sets the same variables, started this process as one of several."""
+    """Whether torchrun, or a launcher that sets the same variables, started several processes."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= {*os.environ}
 
 
 def hush_followers() -> None:
-    """Of processes that were started together only the first speaks."""
+    """Silence every process but the first of those that were started together."""
     if launched() and os.environ["RANK"] != "0":
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  to the end of the process
 
@@ -46,13 +46,13 @@ def train_together(
     started, processes, shards = time.time(), int(os.environ["WORLD_SIZE"]), runs[0].train.shards
     if ray is not None or pack > 1 or (workers or 1) > 1:
         raise ValueError(
-            f"run: expected one run at a time, which the {processes} processes that were started together train, got "
+            f"run: expected one run at a time, trained by the {processes} processes that were started together, got "
             "several. Leave out --executor, --executor-step and --workers."
         )
     if shards != processes:
         raise ValueError(
-            f"run: expected train.shards={processes}, a shard of every batch for each process, got {shards}. "
-            f"Add --set train.shards={processes}, or start {shards}."
+            f"run: expected train.shards={processes}, one shard of each batch per process, got {shards}. "
+            f"Add --set train.shards={processes}, or start {shards} processes."
         )
     target = _own_device(device)
     loaders = loaders or loaders_of(target, int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
@@ -76,7 +76,7 @@ def train_together(
 
 
 def _load(runs: list[Any], data: str | None, download: bool, group: Any) -> tuple[list[Any], Any]:
-    """As `with_data`; the leader comes first, since it may have to fetch the images or to unpack them."""
+    """As `with_data`; the leader goes first, since it may have to download or unpack the images."""
     from dropmix.cli.training import with_data
 
     found: Any = None
@@ -88,7 +88,7 @@ def _load(runs: list[Any], data: str | None, download: bool, group: Any) -> tupl
         own, first = found[1].fingerprint, group.share(found[1].fingerprint)
         if own != first:
             raise ValueError(
-                f"data: expected the same images for all processes, got fingerprints {first} and {own}. "
+                f"data: expected the same images in all processes, got fingerprints {first} and {own}. "
                 "Copy them to every machine."
             )
     return found
@@ -101,7 +101,7 @@ def _own_device(name: str) -> Any:
     if device.type == "cpu":
         return device
     if device.index is not None:
-        raise ValueError(f"--device: expected auto, cpu or cuda, of which each process takes its own, got {name}.")
+        raise ValueError(f"--device: expected auto, cpu or cuda (each process takes its own GPU), got {name}.")
     devices = all_devices(device)
-    # A launcher may show each process a GPU of its own, or all of them to all.
+    # A launcher may show each process only its own GPU, or all of them.
     return resolve_device(devices[int(os.environ.get("LOCAL_RANK", os.environ["RANK"])) % len(devices)])

@@ -36,14 +36,14 @@ class Config(BaseModel):
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """Read YAML without aliases, a few of which can stand for billions of values.
+    """Read YAML without aliases, since a few of them can expand to billions of values.
 
     Raises:
         ValueError: not YAML, nested too deeply, or with an alias.
     """
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write the value out.")
+            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write out the value.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
@@ -51,7 +51,7 @@ def read_yaml(text: str, where: str) -> Any:
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """Return the content of a YAML file, checked for unknown names; empty without a path.
+    """Return the content of a YAML file, checked for unknown names; empty if there is no path.
 
     Raises:
         ValueError: not a mapping, or not YAML; pydantic.ValidationError names a field that does not exist.
@@ -61,7 +61,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a YAML file, got a device, pipe or folder. Save it as a file.")
     if path.exists() and path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path}: expected a YAML file of at most {MOST_BYTES:,} bytes. Name another file.")
+        raise ValueError(f"{path}: expected a YAML file of at most {MOST_BYTES:,} bytes, got more. Name another file.")
     content = read_yaml(path.read_text(), str(path))
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
@@ -82,7 +82,7 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     """
     chosen = Config.model_validate(config | options)
     if chosen.recipe is None:
-        raise ValueError("run: expected a recipe, got none. Name one, or write recipe: in the file.")
+        raise ValueError("run: expected a recipe, got none. Name one, or add recipe: NAME to the file.")
     grid = get_recipe(chosen.recipe, chosen.preset)
     if chosen.epochs is not None:
         grid = grid.with_settings(_epochs(grid, chosen.epochs))
@@ -100,7 +100,7 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     count = len(grid.arms) * grid.seeds * (grid.base.data.folds or 1)
     if count > MOST_RUNS:
         raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {count:,}. Lower --seeds, --rates or --folds.")
-    _ = grid.arms  # unknown methods and bad options are refused here, before anything is read
+    _ = grid.arms  # refuses unknown methods and bad options before any data is read
     check = check_text_network if is_text(grid.base.data.name) else check_name
     check(grid.base.network)
     return grid
@@ -135,7 +135,7 @@ def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
         if executor != "local":
             raise ValueError(
                 f"--executor-step {text}: expected --executor local, got {executor}. "
-                "With Ray, runs share a GPU by --gpus-per-run, e.g. 0.25."
+                "With Ray, --gpus-per-run 0.25 lets four runs share a GPU."
             )
         return {"graph": True, "pack": int(count)}
     if kind in ("auto", "eager", "graph") and not colon:
@@ -144,7 +144,7 @@ def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
 
 
 def _epochs(grid: Grid, epochs: int) -> dict[str, Any]:
-    """Another length; a step schedule keeps its shape."""
+    """Change the number of epochs; a step schedule keeps its shape."""
     train = grid.base.train
     milestones = [round(m * epochs / train.epochs) for m in train.schedule.milestones]
     return {"train.epochs": epochs, "train.schedule.milestones": milestones}

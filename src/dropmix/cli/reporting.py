@@ -1,4 +1,4 @@
-"""An audit as the commands audit, report, demo and select write and print it: files first."""
+"""How the commands audit, report, demo and select write and print an audit: files first."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ def print_audit(found: Any) -> None:
     for comparison in found.comparisons:
         console.print(Text(visible(verdict(comparison))))
     console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
-    console.print("Acc in %, the rest in points of recall; N_DC: degraded classes; in parentheses the sd.", style="dim")
+    console.print("Acc in %, changes in points of recall; N_DC: degraded classes; sd in parentheses.", style="dim")
     for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
         console.print(Text(f"Note: {visible(note)}"))
 
@@ -46,7 +46,7 @@ def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = Fal
 
 
 def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:
-    """Write the decision as Markdown and as JUnit's XML, where they are asked for; each file whole or not at all."""
+    """Write the decision as Markdown and as JUnit XML if asked to; each file is written whole or not at all."""
     from dropmix.audit.result import write_whole
 
     if summary is not None:
@@ -62,7 +62,7 @@ def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:
 
 
 def fall_back_to_ascii() -> None:
-    """Let a terminal that lacks a letter print its escape, instead of failing."""
+    """Print an escape for a letter that the terminal lacks, instead of failing."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

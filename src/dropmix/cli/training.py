@@ -1,4 +1,4 @@
-"""Training as the commands run, demo and select do it: a grid, its workers, and what a person sees of it."""
+"""How the commands run, demo and select train a grid: its workers, and the progress that a person sees."""
 
 import contextlib
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 from dropmix.cli.data_summary import data_lines, near_chance
 
 TRY_LATER = 75
-MAX_LOADERS = 16  # threads of one process; more would only wait for each other
+MAX_LOADERS = 16  # threads per process; more would only wait for each other
 
 
 def train_runs(
@@ -40,7 +40,7 @@ def train_runs(
         target = resolve_device(device)
         devices, (count, threads) = all_devices(target), layout(target, len(runs))
         warn_of_slow_bf16(runs, target)
-    else:  # the machines that will train say what they have
+    else:  # the machines that train decide what they have
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
     check_same_grid(out, runs[0])
@@ -75,20 +75,20 @@ def train_runs(
 
 
 def tell_result(result: Any, runs: int, out: Path) -> int:
-    """Print how a grid of so many runs ended; returns the exit status."""
+    """Print how a grid ended; returns the exit status."""
     from dropmix.audit.arm_names import visible
 
     for name, cause in result.failed.items():
         print(f"failed: {visible(name)}: {visible(cause)}", file=sys.stderr)
     if result.left:
-        print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to go on.")
+        print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to resume.")
         return TRY_LATER
     print(f"{len(result.done)} of {runs} runs done in {out}")
     return 1 if result.failed else 0
 
 
 def plain_view() -> Any:
-    """What is shown where there is no terminal."""
+    """Progress without a terminal: plain lines."""
     from dropmix.audit.arm_names import visible
     from dropmix.grid.view import PlainView
 
@@ -96,7 +96,7 @@ def plain_view() -> Any:
 
 
 def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
-    """The runs with SHA-256 of their data, network and weights filled in, and the data (of the first run's fold)."""
+    """The runs with the hashes of their data, network and weights filled in, and the data of the first run's fold."""
     from dropmix.grid.data import load_data
     from dropmix.nets.trained import digests
 
@@ -109,8 +109,8 @@ def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[A
 
 
 def layout(target: Any, runs: int) -> tuple[int, int]:
-    """Worker processes, and threads of each, for so many runs: by the number of all runs, and not of those left or of
-    workers, since the number of threads shows in the last bits of a run."""
+    """Number of worker processes and threads per process. Threads depend on the number of all runs, so that a resumed
+    grid keeps its thread count, which shows in the last bits of a run."""
     from dropmix.train.device import all_devices, cores
 
     if target.type == "cuda":
@@ -122,12 +122,12 @@ def warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
     from dropmix.train.device import is_slow_in_bf16
 
     if runs[0].train.precision == "bf16" and is_slow_in_bf16(target):
-        line = "warning: bf16 is slower than fp32 on {}, whose hardware lacks it: say --set train.precision=fp32."
+        line = "warning: bf16 is slower than fp32 on {}, which has no bf16 hardware. Give --set train.precision=fp32."
         print(line.format("this CPU" if target.type == "cpu" else target), file=sys.stderr)
 
 
 def loaders_of(target: Any, runs: int) -> int:
-    """Threads that read pictures for each of so many runs side by side: only a GPU trains faster than one reads."""
+    """Threads per run that read pictures: only a GPU trains faster than one thread reads."""
     from dropmix.train.device import cores
 
     on_gpu = getattr(target, "type", "") == "cuda"

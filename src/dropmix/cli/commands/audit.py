@@ -1,4 +1,4 @@
-"""The command audit: predictions of any framework, or a grid's folder, to a verdict."""
+"""The command audit: from predictions of any framework, or a grid's folder, to a decision."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,45 +14,51 @@ def audit(
     baseline: Annotated[Path, typer.Argument(help="Predictions of the reference arm, or a grid's folder.")],
     treated: Annotated[list[Path] | None, typer.Argument(help="Predictions of the treated arms.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write audit.json, classes.csv and report.html here.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the JSON alone.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only the JSON.")] = False,
     figures: Annotated[
         bool, typer.Option("--figures", help="With --out: also write every figure as png, pdf and svg.")
     ] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the decision as Markdown, for a pull request.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML: a case per protected class.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the decision as JUnit XML, a case per protected class.")
+    ] = None,
     protect: Annotated[
-        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx: exit status 3 unless shown safe.")
+        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
     ] = None,
     tolerance: Annotated[
         str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
     ] = None,
     fail_if: Annotated[
-        str | None, typer.Option(help='E.g. "decision == do not ship": exit status 3 when it holds; numbers in points.')
+        str | None, typer.Option(help='Exit status 3 if this holds, e.g. "decision == do not ship"; in points.')
     ] = None,
     rates: Annotated[
-        bool, typer.Option("--rates", help="Of a grid: also compare each method with and without DropMix.")
+        bool, typer.Option("--rates", help="For a grid: also compare each method with and without DropMix.")
     ] = False,
     drop_seed: Annotated[
-        list[str] | None, typer.Option("--drop-seed", help="A seed to leave out, e.g. mixup:3; may be repeated.")
+        list[str] | None, typer.Option("--drop-seed", help="Seed to leave out, e.g. mixup:3; may be repeated.")
     ] = None,
     paired: Annotated[
         bool | None,
-        typer.Option("--paired/--unpaired", help="Equal seed numbers share initial weights (default: in a grid)."),
+        typer.Option("--paired/--unpaired", help="Whether equal seeds share initial weights; default yes in a grid."),
     ] = None,
-    level: Annotated[float, typer.Option(help="Coverage of the intervals, percent.")] = 90.0,
-    margin: Annotated[float, typer.Option(help="Points of recall below which the model counts a class.")] = 0.5,
-    fdr: Annotated[float, typer.Option(help="Accepted share of false calls.")] = 0.1,
-    topk: Annotated[int, typer.Option(help="Right when the class is among the first k.")] = 1,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals in percent.")] = 90.0,
+    margin: Annotated[float, typer.Option(help="Smallest drop, in points, that the estimated number counts.")] = 0.5,
+    fdr: Annotated[float, typer.Option(help="Accepted fraction of classes called hurt that are not.")] = 0.1,
+    topk: Annotated[int, typer.Option(help="Count a prediction as right if the class is among the top k.")] = 1,
     intersect: Annotated[
-        bool, typer.Option("--intersect", help="Compare on the examples that all sources hold.")
+        bool, typer.Option("--intersect", help="Keep only the examples that all sources hold.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the audit's own random numbers.")] = 0,
-    columns: Annotated[str | None, typer.Option(help="Names of columns: label=y_true,pred=y_pred.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="True classes, where the predictions lack them.")] = None,
-    classes: Annotated[Path | None, typer.Option(help="Class list: one name per line, or JSON.")] = None,
-    group: Annotated[str | None, typer.Option(help="Column of patients, clips or cameras.")] = None,
-    accept: Annotated[Path | None, typer.Option(help="Acceptable classes per example: JSON lists.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not UTF-8: cp1252.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the audit's own random numbers.")] = 0,
+    columns: Annotated[
+        str | None, typer.Option(help="Column names in your files, e.g. label=y_true,pred=y_pred.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="File of true classes, if the predictions lack them.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="File of class names: one per line, or JSON.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column that groups dependent examples, e.g. by patient or clip.")
+    ] = None,
+    accept: Annotated[Path | None, typer.Option(help="JSON file of acceptable classes per example.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of CSV files that are not UTF-8, e.g. cp1252.")] = None,
 ) -> None:
     """Find the classes that an augmentation hurts.
 
@@ -114,7 +120,7 @@ def _is_grid(path: Path) -> bool:
 def _refuse_given(options: dict[str, object]) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise ValueError(f"--{given[0]}: expected files of predictions, got a grid's folder. Leave the option out.")
+        raise ValueError(f"--{given[0]}: expected files of predictions, got a grid's folder. Leave out --{given[0]}.")
 
 
 def _pairs(text: str | None) -> dict[str, str] | None:
@@ -123,5 +129,7 @@ def _pairs(text: str | None) -> dict[str, str] | None:
         return None
     pairs = [item.partition("=") for item in text.split(",") if item.strip()]
     if not pairs or not all(equals and key.strip() and name.strip() for key, equals, name in pairs):
-        raise ValueError(f"--columns: expected label=NAME,pred=NAME, got {text!r}. Write one name for each.")
+        raise ValueError(
+            f"--columns: expected label=NAME,pred=NAME, got {text!r}. Give KEY=NAME pairs, separated by commas."
+        )
     return {key.strip(): name.strip() for key, _, name in pairs}

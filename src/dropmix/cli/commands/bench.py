@@ -1,4 +1,4 @@
-"""The command bench: how fast this machine trains, beside what it could do at best."""
+"""The command bench: how fast this machine trains, compared with its measured limits."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -7,19 +7,21 @@ import typer
 
 from dropmix.cli.app import app
 
-MOST_FLOPS = 2e11  # of a step that is timed on a CPU: some seconds
+MOST_FLOPS = 2e11  # largest step that is timed on a CPU: some seconds
 
 
 @app.command()
 def bench(
     recipe: Annotated[str, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2.")] = "cifar100-wrn28-2",
-    method: Annotated[str, typer.Option(help="Timed beside vanilla, e.g. puzzlemix or cutmix(alpha=0.2).")] = "mixup",
-    rate: Annotated[float, typer.Option(min=0, max=1, help="Its DropMix rate.")] = 0.4,
-    batch: Annotated[int | None, typer.Option(min=2, help="Images of a step.")] = None,
+    method: Annotated[
+        str, typer.Option(help="Method to time beside vanilla, e.g. puzzlemix or cutmix(alpha=0.2).")
+    ] = "mixup",
+    rate: Annotated[float, typer.Option(min=0, max=1, help="DropMix rate of the method.")] = 0.4,
+    batch: Annotated[int | None, typer.Option(min=2, help="Images per step.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, e.g. network=wrn10-1; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Setting, e.g. network=wrn10-1; may be repeated.")
     ] = None,
 ) -> None:
     """Measure training speed beside this machine's limits."""
@@ -51,7 +53,7 @@ def _lines(grid: Any, rate: float, sizes: Any, device: Any) -> Iterator[str]:
     timed = [timed_spec(grid.base.model_copy(update={"arm": arm}), sizes, device, MOST_FLOPS) for arm in grid.arms]
     batch, precision = timed[0].train.batch, grid.base.train.precision
     if batch < grid.base.train.batch:
-        yield f"Timed on batches of {batch}, as the network is large for a CPU."
+        yield f"Timed on batches of {batch}, since the network is large for a CPU."
     plain, *mixed = (seconds / batch for seconds in step_seconds(timed, sizes, device))
     look, (trained, looked) = look_seconds(timed[0], sizes, device), images_of(grid.base, sizes)
     steps = {"vanilla": plain}
@@ -63,13 +65,13 @@ def _lines(grid: Any, rate: float, sizes: Any, device: Any) -> Iterator[str]:
     limits = measure_limits(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     work, moved = 3 * forward_flops(grid.base.network, sizes), traffic(grid.base.network, sizes, batch, precision)
     bounds = {
-        f"arithmetic, {work / 1e9:.3g} GFLOP an image": limits.flops / work,
+        f"arithmetic, {work / 1e9:.3g} GFLOP per image": limits.flops / work,
         f"memory, fused, {moved.fused / 1e6:.3g} MB": limits.bytes / moved.fused,
         f"memory, eager, {moved.eager / 1e6:.3g} MB": limits.bytes / moved.eager,
     }
     both = "arithmetic, then memory, eager"
     bounds[both] = 1 / (work / limits.flops + moved.eager / limits.bytes)
-    yield f"Limits at {limits.flops / 1e9:,.0f} GFLOP/s and {limits.bytes / 1e9:,.1f} GB/s, as measured here:"
+    yield f"Limits, from {limits.flops / 1e9:,.0f} GFLOP/s and {limits.bytes / 1e9:,.1f} GB/s measured on this machine:"
     for name, bound in bounds.items():
         yield f"{name:<34}{_number(bound):>10}{'vanilla at ' + format(1 / plain / bound, '.0%'):>18}"
 

@@ -1,4 +1,4 @@
-"""The command demo: the whole story on digits."""
+"""The command demo: train, audit and report on small digits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from dropmix.cli.training import train_runs
 
 @app.command()
 def demo(
-    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Processes side by side.")] = None
+    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None
 ) -> None:
     """Train, audit and report on the digits of scikit-learn.
 

@@ -11,15 +11,13 @@ from dropmix.cli.app import app
 @app.command(name="explain")
 def explain_command(
     folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the texts, for a grid on texts: adds predictors.")
-    ] = None,
-    baseline: Annotated[str, typer.Option(help="The arm that others are compared with.")] = "vanilla",
-    out: Annotated[Path | None, typer.Option(help="Folder for the page; default the grid's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the texts of a grid on texts; adds predictors.")] = None,
+    baseline: Annotated[str, typer.Option(help="Arm to compare the others with.")] = "vanilla",
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; default the grid's folder.")] = None,
 ) -> None:
-    """Ask what predicts which classes are hurt.
+    """Test what predicts which classes are hurt.
 
-    Correlates candidate predictors of each class with its recall change, corrected for seed noise.
+    Correlates candidate predictors with the recall change of each class, corrected for seed noise.
     """
     from dropmix.studies.explain_page import explain_grid, in_words, write_explained
     from dropmix.studies.predictors import of_texts

@@ -10,22 +10,24 @@ from dropmix.cli.app import app
 
 @app.command(name="label-info")
 def label_info(
-    images: Annotated[Path | None, typer.Argument(help="A data set's folder, or one with a folder per class.")] = None,
+    images: Annotated[
+        Path | None, typer.Argument(help="Folder of a data set, or folder with one folder per class.")
+    ] = None,
     network: Annotated[
-        str, typer.Option(help="A run's folder, torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")
+        str, typer.Option(help="Run folder, torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")
     ] = "torchvision:resnet50",
-    audit: Annotated[Path | None, typer.Option(help="audit.json, for the recall change of each class.")] = None,
-    arm: Annotated[str, typer.Option(help="Arm of the audit.")] = "mixup",
-    partners: Annotated[int, typer.Option(min=1, help="Images of other classes that each image is mixed with.")] = 4,
+    audit: Annotated[Path | None, typer.Option(help="audit.json with the recall change of each class.")] = None,
+    arm: Annotated[str, typer.Option(help="Arm of the audit to take it from.")] = "mixup",
+    partners: Annotated[int, typer.Option(min=1, help="Images of other classes to mix each image with.")] = 4,
     per_class: Annotated[int | None, typer.Option(min=1, help="Images per class; default all.")] = None,
     steps: Annotated[int, typer.Option(min=2, help="Mixing strengths, evenly spaced from 0 to 1.")] = 11,
     out: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("label-information"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
 ) -> None:
     """Measure how fast mixing takes a class's label away.
 
-    Shows the confidence in the own class against the mixing strength.
+    Shows the confidence in an image's own class against the mixing strength.
     """
     import numpy as np
 
@@ -40,7 +42,9 @@ def label_info(
         asked = of_run(Path(network), images, target)
     else:
         if images is None:
-            raise ValueError("label-info: expected a folder of images, got none. Name one.")
+            raise ValueError(
+                "label-info: expected a folder of images, got none. Name one, e.g. dropmix label-info photographs."
+            )
         asked = of_pictures(*by_name(network), images, target)
     change = None if audit is None else read_changes(audit, arm, asked.classes)
     found = label_information(

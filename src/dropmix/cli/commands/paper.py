@@ -26,13 +26,13 @@ Preset = Annotated[str, typer.Option(help="paper or released-code.")]
 def plan(
     names: Names,
     preset: Preset = "paper",
-    data: Annotated[Path | None, typer.Option(help="Folder of the images, for the names of the runs' folders.")] = None,
-    device: Annotated[str, typer.Option(help="Where to time steps: auto, cpu, cuda or cuda:N.")] = "auto",
-    quick: Annotated[bool, typer.Option("--quick", help="Count FLOPs only, time nothing.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Folder of the images, to name the run folders exactly.")] = None,
+    device: Annotated[str, typer.Option(help="Device to time steps on: auto, cpu, cuda or cuda:N.")] = "auto",
+    quick: Annotated[bool, typer.Option("--quick", help="Only count FLOPs; time nothing.")] = False,
 ) -> None:
     """List the runs behind tables and figures.
 
-    Each run once, with FLOPs, an estimate of time, and the commands that train them.
+    Lists each run once, with its FLOPs, an estimate of time, and the commands that train them all.
     """
     from dropmix.grid.view import duration
     from dropmix.paper.exhibits import plan as planned
@@ -53,13 +53,13 @@ def plan(
     arms = len({(run.spec.group, run.spec.arm.name) for run in runs})
     print(f"{len(runs)} runs ({arms} arms), preset {preset}: {total}")
     if data is None and runs:
-        print("The hashes in the names change with the images: give --data for those of your folder.")
+        print("The hashes in the folder names depend on the images: give --data to see those of your folder.")
     for line in commands(names, preset):
         print(line)
 
 
 def _fingerprints(names: list[str], preset: str, data: Path) -> dict[str, str]:
-    """Of the sets that the exhibits need and that lie in a folder."""
+    """Fingerprints of the data sets that the exhibits need and that a folder holds."""
     from dropmix.grid.data import load_data
     from dropmix.paper.exhibits import plan as planned
 
@@ -77,7 +77,7 @@ def render(
 ) -> None:
     """Render tables and figures from finished runs.
 
-    Shows our numbers beside the printed ones, and names what is missing.
+    Shows our numbers beside the printed ones and lists what is missing.
     """
     from rich.console import Console
 
@@ -116,11 +116,11 @@ def render(
 def claims(
     runs: Runs,
     out: Annotated[Path | None, typer.Option(help="Write claims.md and claims.csv here.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the random halves of seeds.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random halves of seeds.")] = 0,
 ) -> None:
-    """Test what the paper claims in words.
+    """Test the claims that the paper makes in words.
 
-    Unevenness, DropMix's rescue, confidence, and the hypotheses of Sec. 5.3.
+    Uneven change, what DropMix gives back, confidence, and the hypotheses of Sec. 5.3.
     """
     from dropmix.paper.claim_tables import claims_lines, write_claims
     from dropmix.paper.claims_of_runs import group_claims

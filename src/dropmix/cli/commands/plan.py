@@ -1,4 +1,4 @@
-"""The command plan: how many seeds and test images it takes to decide."""
+"""The command plan: how many seeds or test images it takes to decide."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,19 +10,26 @@ from dropmix.cli.app import app
 
 @app.command()
 def plan(
-    audited: Annotated[Path | None, typer.Argument(metavar="[AUDIT]", help="audit.json, or the folder of one.")] = None,
-    protect: Annotated[str | None, typer.Option(help="Classes to decide, such as fox,lynx; all if left out.")] = None,
-    arm: Annotated[str | None, typer.Option(help="Treated arm to look at; all if left out.")] = None,
-    new_images: Annotated[bool, typer.Option("--new-images", help="Ask about new images too.")] = False,
-    power: Annotated[float, typer.Option(help="Wished chance of a decision, percent.")] = 80.0,
-    change: Annotated[float, typer.Option(help="Without AUDIT: true change of the class, points.")] = -5.0,
+    audited: Annotated[
+        Path | None,
+        typer.Argument(metavar="[AUDIT]", help="audit.json, or its folder; without it, plan from assumptions."),
+    ] = None,
+    protect: Annotated[str | None, typer.Option(help="Classes to decide, e.g. fox,lynx; default all.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Treated arm; default all.")] = None,
+    new_images: Annotated[
+        bool, typer.Option("--new-images", help="Plan for new images, not these very test images.")
+    ] = False,
+    power: Annotated[float, typer.Option(help="Chance of a decision to aim for, in percent.")] = 80.0,
+    change: Annotated[float, typer.Option(help="Without AUDIT: true change of the class in points.")] = -5.0,
     images: Annotated[int, typer.Option(help="Without AUDIT: test images of the class.")] = 50,
-    tolerance: Annotated[float, typer.Option(help="Without AUDIT: points that may be lost.")] = 1.0,
-    disagreement: Annotated[float, typer.Option(help="Without AUDIT: percent of images where seeds differ.")] = 8.0,
+    tolerance: Annotated[float, typer.Option(help="Without AUDIT: tolerated loss in points.")] = 1.0,
+    disagreement: Annotated[
+        float, typer.Option(help="Without AUDIT: percentage of images on which two seeds disagree.")
+    ] = 8.0,
 ) -> None:
     """Say how many seeds or images would decide a class.
 
-    From an audit it uses the noise that was measured, and takes the changes that were seen for the true ones.
+    From an audit, it uses the measured noise and assumes that the changes seen are the true ones.
     """
     if not 0 < power < 100:
         raise ValueError(f"--power: expected percent between 0 and 100, got {power:g}. 80 is usual.")
@@ -49,9 +56,11 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
         comparisons = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
         missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
     except (ValueError, KeyError, IndexError, TypeError):
-        raise ValueError(f"{path}: expected the JSON of an audit, got something else. Give audit.json.") from None
+        raise ValueError(
+            f"{path}: expected the JSON of an audit, got something else. Give the audit.json that dropmix audit wrote."
+        ) from None
     if missing:
-        raise ValueError(f"{path}: expected decisions on classes, got an older audit. Audit the predictions again.")
+        raise ValueError(f"{path}: expected an audit with decisions, got an older one. Run dropmix audit again.")
     return comparisons
 
 
@@ -74,7 +83,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     print(f"  {len(rows) - len(still)} of {len(rows)} classes are decided.")
     most = max((row.seeds for row in still), default=0.0)
     if still and most < float("inf"):
-        print(f"  {most:.0f} seeds per arm would decide each of the rest with a chance of {100 * power:.0f} %.")
+        print(f"  {most:.0f} seeds per arm would decide each of the others with a chance of {100 * power:.0f} %.")
 
 
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:

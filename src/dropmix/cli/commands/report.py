@@ -12,7 +12,7 @@ from dropmix.cli.reporting import write_grid_report
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; default FOLDER/report.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; default FOLDER/report.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as png, pdf and svg.")] = False,
 ) -> None:
     """Write a grid's HTML page, figures and tables."""

@@ -1,4 +1,4 @@
-"""The command that makes smaller copies of a folder of pictures."""
+"""The command resize: smaller copies of a folder of pictures."""
 
 import sys
 import time
@@ -15,13 +15,13 @@ SHOWN = 20  # damaged pictures that are named
 
 @app.command()
 def resize(
-    source: Annotated[Path, typer.Argument(help="A folder of pictures, e.g. ImageNet's with train and val.")],
-    out: Annotated[Path, typer.Argument(help="Where the copies go.")],
-    size: Annotated[int, typer.Option(min=1, help="Shorter side, pixels.")] = 256,
+    source: Annotated[Path, typer.Argument(help="Folder of pictures, e.g. ImageNet's with train and val.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the copies.")],
+    size: Annotated[int, typer.Option(min=1, help="Shorter side in pixels.")] = 256,
 ) -> None:
     """Copy a folder of pictures at a smaller size.
 
-    Resizes the shorter side and writes JPEG of quality 95. The same command resumes.
+    Scales the shorter side and writes JPEG of quality 95. Run it again to resume.
     """
     from dropmix.data.resize import resize_folder
     from dropmix.train.device import cores
@@ -32,12 +32,15 @@ def resize(
         nonlocal told
         if time.monotonic() - told >= EVERY:
             told = time.monotonic()
-            print(f"{done} of {total} pictures, {done / (told - started):.0f} a second", flush=True)
+            print(f"{done} of {total} pictures, {done / (told - started):.0f} per second", flush=True)
 
     counts = resize_folder(source, out, size, cores(), tell)
-    print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} there already, in {out}")
+    print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} already there, in {out}")
     for line in counts.damaged[:SHOWN]:
         print(f"failed: {line}", file=sys.stderr)
     if counts.damaged:
-        print(f"{len(counts.damaged)} pictures cannot be read; replace them and run the same command.", file=sys.stderr)
+        print(
+            f"{len(counts.damaged)} pictures cannot be read; replace them and run the same command again.",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)

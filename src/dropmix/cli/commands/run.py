@@ -13,48 +13,52 @@ from dropmix.cli.training import layout, train_runs, warn_of_slow_bf16, with_dat
 
 @app.command()
 def run(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe, e.g. cifar100-wrn28-2; `--list` shows them.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="Recipe, e.g. cifar100-wrn28-2; --list shows all.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the images.")] = None,
     out: Out = Path("runs"),
     preset: Annotated[str, typer.Option(help="paper or released-code.")] = "paper",
-    methods: Annotated[str | None, typer.Option(help="E.g. mixup,cutmix(alpha=0.2).")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, e.g. mixup,cutmix(alpha=0.2).")] = None,
     rates: Annotated[str | None, typer.Option(help="DropMix rates, e.g. 0,0.4; 0 is the plain method.")] = None,
-    unit: Annotated[str | None, typer.Option(help="What is dropped: batch, sample or count.")] = None,
-    per: Annotated[str | None, typer.Option(help="One lam and box a batch, or a sample.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
-    first_seed: Annotated[int | None, typer.Option(help="Seeds are counted from here.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Length; milestones of a step schedule move along.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit that stays unmixed: batch, sample or count.")] = None,
+    per: Annotated[str | None, typer.Option(help="One lam and box per batch or per sample.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds per arm.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="First seed.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; a step schedule's milestones scale with them.")] = None,
     train_per_class: Annotated[int | None, typer.Option(help="Training images per class; default all.")] = None,
     validation: Annotated[
-        float | None, typer.Option(help="Fraction of train held out and evaluated instead of test.")
+        float | None, typer.Option(help="Fraction of train to hold out and evaluate instead of test.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Cut all images into K parts, predict each by a run of its own.")
+        int | None, typer.Option(min=2, help="Split all images into K parts and predict each by its own run.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, e.g. train.lr=0.1; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Setting, e.g. train.lr=0.1; may be repeated.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with recipe, these options and set.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes side by side; default one a core, one a GPU.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the recipe, these options, and set.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; default one per core, or one per GPU.")] = None,
     loaders: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of a run that read image files; default 1, on a GPU its share of cores."),
+        typer.Option(min=1, help="Threads per run that read image files; default 1, or its share of cores on a GPU."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
     executor_step: Annotated[
-        str, typer.Option(help="auto, eager, graph, or packed:K for K runs a process; the outcome is the same.")
+        str, typer.Option(help="auto, eager, graph, or packed:K for K runs per process; results are the same.")
     ] = "auto",
-    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster; default this machine's.")] = None,
-    gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU that a run takes.")] = 1.0,
-    time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
-    checkpoint_every: Annotated[str, typer.Option(help="Least time between two checkpoints of a run.")] = "60s",
+    ray_address: Annotated[
+        str | None, typer.Option(help="Address of a running Ray cluster; default this machine's.")
+    ] = None,
+    gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU per run.")] = 1.0,
+    time_limit: Annotated[
+        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
+    ] = None,
+    checkpoint_every: Annotated[str, typer.Option(help="Shortest time between two checkpoints of a run.")] = "60s",
     keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
-    download: Annotated[bool, typer.Option("--download", help="Fetch CIFAR into --data if it is not there.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the recipes with what each needs.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Download CIFAR into --data if it is missing.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes and what each needs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
-    """Train a grid of arms and seeds; resume what is unfinished."""
+    """Train a grid of arms and seeds, or resume one."""
     from dropmix.recipes import RECIPES
 
     if list_:
@@ -110,7 +114,7 @@ def run(
 
 
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
-    """List runs, FLOPs and an estimate of time; trains a few steps on random images, vanilla and with saliency."""
+    """List runs, FLOPs and an estimate of time, from a few timed steps on random images."""
     from dropmix.grid.estimate import Sizes, estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
@@ -126,7 +130,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     if is_text(runs[0].data.name):  # what is counted and timed are images
         for spec in runs:
             print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
-        print(f"{len(runs)} runs; texts are not estimated: train one with --seeds 1 --methods vanilla and look.")
+        print(f"{len(runs)} runs; no estimate of time for texts: train one run with --seeds 1 --methods vanilla.")
         return
     for line in data_lines(dataset):
         print(line)

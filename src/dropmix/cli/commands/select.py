@@ -17,22 +17,29 @@ if TYPE_CHECKING:
 @app.command()
 def select(
     folder: Annotated[Path, typer.Argument(help="A grid run with --validation, at several rates.")],
-    method: Annotated[str | None, typer.Option(help="Choose for this method only, e.g. mixup.")] = None,
-    select_on: Annotated[str, typer.Option(help="validation, or test as the paper did it.")] = "validation",
+    method: Annotated[str | None, typer.Option(help="Choose only for this method, e.g. mixup.")] = None,
+    select_on: Annotated[
+        str, typer.Option(help="Images to choose on: validation, or test as in the paper.")
+    ] = "validation",
     halving: Annotated[
-        bool, typer.Option("--halving", help="After one seed of every rate, more seeds for the best only.")
+        bool, typer.Option("--halving", help="After one seed per rate, train more seeds of the best rates only.")
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds of the final runs.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="Folder of the final runs; default FOLDER-final.")] = None,
-    run: Annotated[bool, typer.Option("--run", help="Train the final runs and report them on test.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the final runs; default FOLDER-final.")] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Train what is still needed and report the choice on test.")
+    ] = False,
     data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes side by side, with --run.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes, with --run.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
-    time_limit: Annotated[str | None, typer.Option(help="E.g. 9m: checkpoint, leave, exit status 75.")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
+    ] = None,
 ) -> None:
     """Choose a DropMix rate without flattering it.
 
-    Keeps the accuracy and degrades the fewest classes: on a validation split, then once on test.
+    Takes the rate with the fewest degraded classes among the most accurate ones, on a validation split,
+    and looks at test once.
     """
     if select_on not in ("validation", "test"):
         raise ValueError(f"--select-on: expected validation or test, got {select_on!r}. Choose one.")
@@ -78,7 +85,7 @@ def _seconds(text: str | None) -> float | None:
 def _candidates(
     folder: Path, method: str | None, select_on: str
 ) -> "tuple[list[Run], dict[str, tuple[Candidate, ...]]]":
-    """The finished runs, and the candidates of every method that was run at two rates or more."""
+    """The finished runs, and the candidates of each method that was run at two or more rates."""
     from dropmix.audit import audit_grid
     from dropmix.audit.inputs.run_folders import find_runs
     from dropmix.audit.rate_choice import candidates, sweeps
@@ -91,7 +98,7 @@ def _candidates(
     wanted = {name: sweep for name, sweep in found.items() if len(sweep) > 1 and method in (None, name)}
     if not wanted:
         raise ValueError(
-            f"{folder}: expected a method at two rates or more, got none. Run more, e.g. --rates 0,0.2,0.4."
+            f"{folder}: expected a method at two or more rates, got none. Run more rates, e.g. --rates 0,0.2,0.4."
         )
     audit = audit_grid(folder)
     return runs, {name: candidates(audit, sweep) for name, sweep in wanted.items()}
@@ -121,19 +128,21 @@ def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: 
 
 
 def _check(folder: Path, runs: "list[Run]", select_on: str) -> None:
-    """One setting, and predictions of the images that the choice is to be made on."""
+    """Check that there is one setting, and predictions of the images to choose on."""
     settings = {run.setting for run in runs}
     if len(settings) > 1:
-        raise ValueError(f"{folder}: expected one network and data set, got {len(settings)}. Choose in each apart.")
+        raise ValueError(
+            f"{folder}: expected one network and data set, got {len(settings)}. Keep each in a folder of its own."
+        )
     held_out = bool(runs[0].spec.get("data", {}).get("validation"))
     if select_on == "validation" and not held_out:
         raise ValueError(
             f"{folder}: expected runs on a validation split, got predictions of the test set. "
-            "Run the grid with --validation 0.1, or say --select-on test."
+            "Run the grid with --validation 0.1, or give --select-on test."
         )
     if select_on == "test" and held_out:
         raise ValueError(
-            f"{folder}: expected predictions of the test set, got a validation split. Leave --select-on out."
+            f"{folder}: expected predictions of the test set, got those of a validation split. Leave out --select-on."
         )
 
 
@@ -198,4 +207,4 @@ def _plan(final: list[Any], where: Path, seeds: int, run: bool) -> None:
     first = min(spec.seed for spec in final)
     print(f"Final runs, in {where}: {', '.join(arms)}, seeds {first} to {first + seeds - 1}: {len(final)} runs.")
     if not run:
-        print("They train on all of train and look at test once; add --run (and --data) to train them.")
+        print("They train on the whole training set and look at test once; add --run (and --data) to train them.")

@@ -10,14 +10,14 @@ from dropmix.cli.app import app
 
 @app.command()
 def show(
-    method: Annotated[str, typer.Argument(help="A method, e.g. puzzlemix or cutmix(alpha=0.2).")],
-    images: Annotated[list[Path] | None, typer.Argument(help="2 to 6 pictures; default: scikit-learn's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to save the PNG; default METHOD.png.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    method: Annotated[str, typer.Argument(help="Method, e.g. puzzlemix or cutmix(alpha=0.2).")],
+    images: Annotated[list[Path] | None, typer.Argument(help="2 to 6 pictures; default scikit-learn's two.")] = None,
+    out: Annotated[Path | None, typer.Option(help="PNG file to write; default METHOD.png.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
 ) -> None:
     """Draw what a method does to a few images.
 
-    Images, partners, masks, mixed images, and the shares of their labels.
+    Shows images, partners, masks, mixed images, and label shares.
     """
     from dropmix.grid.arm import parse_methods
     from dropmix.studies.gallery import show as draw

@@ -1,4 +1,4 @@
-"""The command status: what is done, broken and left."""
+"""The command status: which runs are done, broken or left."""
 
 from pathlib import Path
 from typing import Annotated
