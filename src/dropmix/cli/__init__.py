@@ -18,6 +18,7 @@ COMMANDS = (
     "report",
     "audit",
     "select",
+    "export",
     "plan",
     "paper",
     "explain",

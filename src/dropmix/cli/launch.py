@@ -37,7 +37,7 @@ def train_together(
 
     from dropmix.cli.training import loaders_of, plain_view, tell_result
     from dropmix.grid.local import Settings
-    from dropmix.grid.store import check_same_grid
+    from dropmix.grid.store import check_same_grid, remember_data
     from dropmix.grid.torchrun import follow, run_together
     from dropmix.grid.view import LiveView
     from dropmix.train.device import keep_freed_memory, make_deterministic
@@ -65,6 +65,7 @@ def train_together(
         if not group.leads:
             follow(dataset, group, target, loaders)
             return 1 if group.broken else group.share()
+        remember_data(out, data)
         deadline = None if time_limit is None else started + time_limit
         options = Settings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
         print(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}", flush=True)

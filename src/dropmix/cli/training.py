@@ -31,7 +31,7 @@ def train_runs(
     from rich.console import Console
 
     from dropmix.grid.local import Settings, run_grid
-    from dropmix.grid.store import check_same_grid
+    from dropmix.grid.store import check_same_grid, remember_data
     from dropmix.grid.view import LiveView
     from dropmix.train.device import all_devices, cores, resolve_device
 
@@ -44,6 +44,7 @@ def train_runs(
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
     check_same_grid(out, runs[0])
+    remember_data(out, data)
     for line in data_lines(dataset):
         print(line, flush=True)
     settings = Settings(

@@ -17,6 +17,8 @@ from dropmix.train.files import write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
+DATA = "data-path.txt"
+"""Beside the runs: where the images lay on the machine that trained last. No part of any run."""
 
 
 class StoreError(ValueError):
@@ -172,6 +174,21 @@ def check_same_grid(out: Path, spec: Spec) -> None:
             keys = [k for k in sorted(here | there) if here.get(k) != there.get(k) and k != "data.fold"]
             shown = ", ".join(f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:3])
             raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
+
+
+def remember_data(out: Path, data: str | None) -> None:
+    """Note beside the runs where their images lie, for commands that show or predict them."""
+    if data is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / DATA, f"{Path(data).expanduser().absolute()}\n".encode(errors="surrogateescape"))
+
+
+def data_folder(out: Path) -> str | None:
+    """Where the images of a grid lay when it was trained, or None where that is not known."""
+    try:
+        return os.fsdecode((out / DATA).read_bytes()).strip() or None
+    except OSError:
+        return None
 
 
 def _flat(spec: Spec) -> dict[str, object]:

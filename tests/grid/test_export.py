@@ -1,0 +1,124 @@
+"""Exported files predict what the run predicted, from pictures and what stands in the file alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from dropmix.grid.data import load_data
+from dropmix.grid.export import FORMATS, export_run, read_about
+from dropmix.grid.store import StoreError, create_run
+from dropmix.nets import build
+from dropmix.train.config import Data, RunSpec, Schedule, Train
+from dropmix.train.loop import train_run
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for label, tint in enumerate(((200, 60, 60), (60, 200, 60), (60, 60, 200))):
+        for split, count in (("train", 10), ("test", 8)):
+            (folder / split / f"class{label}").mkdir(parents=True)
+            for i in range(count):
+                pixels = np.clip(rng.normal(tint, 50, (20, 26, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / split / f"class{label}" / f"{i}.png")
+    return folder
+
+
+def trained(pictures: Path, out: Path, network: str = "wrn10-1", **data) -> Path:
+    settings = Data(name="folder", size=16, **data)
+    train = Train(epochs=2, batch=6, lr=0.05, ema=0.5, schedule=Schedule(kind="cosine"))
+    spec = RunSpec(network=network, data=settings, train=train)
+    dataset = load_data(spec, str(pictures))
+    spec = spec.model_copy(update={"data": settings.model_copy(update={"fingerprint": dataset.fingerprint})})
+    folder = create_run(out, spec)
+    assert train_run(spec, folder, dataset, torch.device("cpu")) == "done"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(pictures, tmp_path_factory) -> Path:
+    return trained(pictures, tmp_path_factory.mktemp("runs"), normalize="network")
+
+
+def predictor(path: Path):
+    """What a stranger does with each kind of file."""
+    if path.suffix == ".onnx":
+        ort = pytest.importorskip("onnxruntime")
+        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda x: session.run(None, {"images": x.numpy()})[0]
+    if path.suffix == ".pt2":
+        module = torch.export.load(path).module()
+        return lambda x: module(x).detach().numpy()
+    about = read_about(path)
+    net = build(about["network"], len(about["classes"]), len(about["mean"]), about["size"][0])
+    net.load_state_dict(pytest.importorskip("safetensors.torch").load_file(path))
+    net.eval()
+    return lambda x: net(x).detach().numpy()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_stranger_gets_the_predictions_of_the_run(tmp_path, pictures, run, suffix):
+    if suffix == ".onnx":
+        pytest.importorskip("onnxscript")
+    path = tmp_path / "made" / f"model{suffix}"
+    done = export_run(run, path, str(pictures))
+    assert (done.images, done.difference < 1e-4) == (24, True)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    about, predict = read_about(path), predictor(path)
+    assert about["classes"] == ["class0", "class1", "class2"]
+    assert about["mean"] == [0.485, 0.456, 0.406]
+    rows = pq.read_table(run / "predictions.parquet").to_pylist()
+    assert rows[0]["example_id"] == "test/class0/0.png"
+    xs = []
+    for row in rows:
+        picture = Image.open(pictures / row["example_id"]).resize((20, 16), Image.Resampling.BILINEAR)
+        pixels = np.asarray(picture.crop((2, 0, 18, 16)), np.float32)
+        xs.append((pixels / 255 - about["mean"]) / about["std"])
+    x = torch.tensor(np.stack(xs), dtype=torch.float32).permute(0, 3, 1, 2).contiguous()
+    logits = np.concatenate([predict(x[:1]), predict(x[1:4]), predict(x[4:])])  # any number of images at a time
+    assert logits.argmax(1).tolist() == [row["pred"] for row in rows]
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert shares.max(1) == pytest.approx([row["p_max"] for row in rows], abs=1e-4)
+
+
+def test_pictures_left_in_their_files_and_a_network_of_timm(tmp_path, pictures):
+    pytest.importorskip("timm")
+    folder = trained(pictures, tmp_path / "runs", "timm:test_resnet", resized_crop=True)
+    done = export_run(folder, tmp_path / "m.pt2", str(pictures))
+    assert done.images == 24
+    assert "resized to 18 pixels" in done.about["images"]
+
+
+def test_a_file_that_predicts_otherwise_is_not_written(tmp_path, pictures):
+    folder = trained(pictures, tmp_path / "runs")
+    stored = torch.load(folder / "weights.pt", weights_only=True)
+    stored["model"]["classifier.bias"][1] += 5
+    torch.save(stored, folder / "weights.pt")
+    with pytest.raises(ValueError, match="Nothing was written"):
+        export_run(folder, tmp_path / "m.safetensors", str(pictures))
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path, pictures, run):
+    with pytest.raises(ValueError, match=r"ends in .onnx, .pt2, .safetensors, got m.pth"):
+        export_run(run, tmp_path / "m.pth", str(pictures))
+    with pytest.raises(StoreError, match="got nothing there"):
+        export_run(run / "x", tmp_path / "m.pt2", str(pictures))
+    with pytest.raises(StoreError, match="the folder of one run"):
+        export_run(run.parent, tmp_path / "m.pt2", str(pictures))
+    (tmp_path / "other").symlink_to(pictures)
+    folder = trained(pictures, tmp_path / "runs")
+    (folder / "done").rename(tmp_path / "done")
+    with pytest.raises(StoreError, match="expected a finished run"):
+        export_run(folder, tmp_path / "m.pt2", str(pictures))
+    (tmp_path / "done").rename(folder / "done")
+    content = json.loads((folder / "spec.json").read_text())
+    content["data"]["fingerprint"] = "0"
+    (folder / "spec.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="Name their folder with --data"):
+        export_run(folder, tmp_path / "m.pt2", str(pictures))
