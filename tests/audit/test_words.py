@@ -52,14 +52,18 @@ def test_tolerances_of_classes_are_not_averaged_in_words():
     assert "lost more than" in verdict(audit.only)
 
 
-def test_identical_arms_changed_nothing():
-    labels = np.repeat(np.arange(30), 40)
+@pytest.mark.parametrize("m", [2, 20, 100, 1000])
+def test_identical_arms_changed_nothing(m):
+    labels = np.repeat(np.arange(m), 40)
     rng = np.random.default_rng(0)
-    pred = np.where(rng.random((3, len(labels))) < 0.7, labels, (labels + 1) % 30)
+    pred = np.where(rng.random((3, len(labels))) < 0.7, labels, (labels + 1) % m)
     audit = audit_predictions({"labels": labels, "pred": pred}, {"again": {"labels": labels, "pred": pred}}, refits=0)
     text, s = verdict(audit.only), audit.summary
     assert text.startswith("Undecided: nothing changed, both arms predict the same.")
     assert (s["n_hurt_low"], s["n_hurt"], s["n_called"], s["n_degraded_estimate"]) == (0, 0, 0, None)
+    assert (s["n_called_improved"], s["mean_degraded_change_estimate"]) == (0, None)
+    assert 0 <= s["n_hurt_high"] <= m
+    assert "hurt" not in audit.only.classes["decision"]
     assert "unequally" not in text
 
 

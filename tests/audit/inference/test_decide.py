@@ -29,6 +29,22 @@ def test_a_large_tolerance_does_not_set_a_class_apart():
     assert class_tests(np.zeros(1), np.array([0.02**2]), 0.01, np.array([9])).too_few[0]
 
 
+def test_ends_are_the_changes_that_a_test_just_keeps():
+    """Where the variance depends on the change: an interval without -0.01 is a class decided alone, and no other."""
+    rng = np.random.default_rng(0)
+    change = rng.normal(-0.02, 0.05, 300)
+    supposed = lambda x: 0.02**2 * (1 + 10 * np.abs(x))  # noqa: E731
+    t = class_tests(change, np.full(300, 1.0), 0.01, np.full(300, 100), 0.9, supposed)
+    for end in (t.low, t.high):
+        np.testing.assert_allclose(np.abs(change - end), stats.norm.ppf(0.95) * np.sqrt(supposed(end)), rtol=1e-6)
+    np.testing.assert_array_equal(t.high < -0.01, t.p_hurt < 0.05)
+    np.testing.assert_array_equal(t.low > -0.01, t.p_safe < 0.05)
+    plain = class_tests(change, np.full(300, 0.02**2), 0.01, np.full(300, 100))
+    same = class_tests(change, np.full(300, 1.0), 0.01, np.full(300, 100), 0.9, lambda x: np.full(x.shape, 0.02**2))
+    np.testing.assert_allclose(same.low, plain.low)
+    np.testing.assert_allclose(same.high, plain.high)
+
+
 def test_protected_classes_stand_alone_and_the_others_are_corrected_over_arms():
     change = np.array([-0.045, -0.045, *[0.0] * 98])
     tests = [class_tests(change, np.full(100, 0.02**2), 0.01, np.full(100, 100)) for _ in range(3)]

@@ -114,6 +114,49 @@ def test_a_lone_seed_has_the_other_arms_noise():
     assert np.std(z) == pytest.approx(1, abs=0.06)
 
 
+def test_few_classes_that_move_on_their_own_are_not_overstated():
+    """Centring on the mean of five classes takes a fifth of each class's variance along, once and not twice."""
+    rng = np.random.default_rng(0)
+    ratio = []
+    for _ in range(200):
+        level = 0.7 + 0.05 * rng.standard_normal((2, 5, 5, 1))
+        right = rng.random((2, 5, 5, 200)) < level
+        v, _ = measured(type("S", (), {"correct0": right[0], "correct1": right[1]}))
+        ratio.append(v.fixed.mean() / (2 / 5 * (0.05**2 + 0.7 * 0.3 / 200)))
+    assert np.mean(ratio) == pytest.approx(1, abs=0.04)  # 0.66 is the sd of one study's common part
+
+
+def lone(treated, recalls, seeds=5, n=400):
+    """The lone arm where the other's classes lie at `recalls`, twenty at each."""
+    rng = np.random.default_rng(0)
+    right = rng.random((2, seeds, 20 * len(recalls), n)) < np.repeat(recalls, 20)[:, None]
+    arms = (right[0], right[1, :1]) if treated else (right[1, :1], right[0])
+    return measured(type("S", (), {"correct0": arms[0], "correct1": arms[1]}))[0].lone
+
+
+@pytest.mark.parametrize(("treated", "sign"), [(True, 1), (False, -1)])
+def test_a_lone_arm_flips_as_its_supposed_recall_predicts(treated, sign):
+    recalls, n = np.array([0.95, 0.8, 0.5]), 400
+    arm = lone(treated, recalls, n=n)
+    for change in (-0.41, 0.0, 0.41):
+        # Within a point of the other arm's recall the flips are the other arm's.
+        supposed = np.clip(recalls + sign * np.sign(change) * max(abs(change) - 0.01, 0), 0, 1)
+        wanted = recalls * (1 - recalls) / (5 * n) + supposed * (1 - supposed) / n
+        mean = arm.variance(np.full(60, change)).reshape(3, 20).mean(axis=1)
+        np.testing.assert_allclose(mean, wanted, rtol=0.15)
+
+
+def test_no_arm_is_alone_where_both_have_seeds():
+    right = np.random.default_rng(0).random((2, 3, 4, 50)) < 0.7
+    assert measured(type("S", (), {"correct0": right[0], "correct1": right[1]}))[0].lone is None
+
+
+def test_a_class_that_was_always_right_still_may_flip():
+    arm = lone(True, [1.0, 0.9, 0.8])
+    # Supposed to have fallen by 11 points, it flips nearly as a class at 0.9 does.
+    assert arm.variance(np.full(60, -0.11))[0] > 0.7 * 0.9 * 0.1 / 400
+
+
 def test_one_seed_uses_examples():
     rng = np.random.default_rng(0)
     right = rng.random((2, 1, 3, 50)) < 0.7

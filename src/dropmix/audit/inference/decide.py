@@ -14,12 +14,14 @@ Source:
     Benjamini & Hochberg 1995. Two one-sided tests of one bound: Schuirmann 1987, doi 10.1007/BF01068419.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 ALONE = 0.05  # level of a protected class's own tests
+HALVINGS = 40  # of an interval's end: to less than a billionth
 FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
@@ -43,7 +45,12 @@ class ClassTests:
 
 
 def class_tests(
-    change: np.ndarray, variance: np.ndarray, tolerance: np.ndarray | float, counts: np.ndarray, level: float = 0.9
+    change: np.ndarray,
+    variance: np.ndarray,
+    tolerance: np.ndarray | float,
+    counts: np.ndarray,
+    level: float = 0.9,
+    supposed: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> ClassTests:
     """Test every class of one comparison.
 
@@ -53,20 +60,36 @@ def class_tests(
         tolerance: loss that is tolerated, a fraction >= 0; one, or (M,).
         counts: independent examples (or groups) of each class, (M,).
         level: coverage of the interval, in (0, 1).
+        supposed: variance by the change that is supposed to be true, (M,) -> (M,), where it depends on that.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.02]), np.full(2, 1e-4), 0.01, np.full(2, 100))
         >>> t.p_hurt.round(3).tolist(), t.p_safe.round(3).tolist()
         ([0.0, 0.999], [1.0, 0.001])
     """
+    if supposed is not None:
+        variance = supposed(np.broadcast_to(-np.asarray(tolerance, dtype=float), change.shape))
     error = np.sqrt(variance)
     z = (change + tolerance) / error
-    half = ndtri((1 + level) / 2) * error
+    quantile = ndtri((1 + level) / 2)
+    half = quantile * error
+    low, high = (change - half, change + half) if supposed is None else _ends(change, supposed, quantile)
     # A class whose tolerance is large is not hard to judge for that: the fall counts from the usual tolerance.
     weak = power(np.maximum(FALL, tolerance + FALL - USUAL), variance, tolerance) < WEAK
-    return ClassTests(
-        ndtr(z), ndtr(-z), np.maximum(change - half, -1), np.minimum(change + half, 1), weak | (counts < FEW_EXAMPLES)
-    )
+    return ClassTests(ndtr(z), ndtr(-z), np.maximum(low, -1), np.minimum(high, 1), weak | (counts < FEW_EXAMPLES))
+
+
+def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], quantile: float) -> list[np.ndarray]:
+    """The changes, below and above the observed ones, that a test with their own variance would just not reject."""
+    ends = []
+    for away in (-1, 1):
+        kept, lost = change, change + away * 2.0  # no change is farther away
+        for _ in range(HALVINGS):
+            middle = (kept + lost) / 2
+            stands = np.abs(change - middle) <= quantile * np.sqrt(supposed(middle))
+            kept, lost = np.where(stands, middle, kept), np.where(stands, lost, middle)
+        ends.append(kept)
+    return ends
 
 
 def power(fall: float | np.ndarray, variance: np.ndarray, tolerance: np.ndarray | float, level: float = ALONE):

@@ -103,8 +103,12 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
     v = seen.noise
     variance = v.population if population else v.fixed
     total = variance + v.common_scaled
-    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level)
-    bounds = guarantee(seen.change, variance, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
+    supposed, lone, tested = None, v.lone, variance
+    if lone is not None:
+        supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
+        tested = supposed(-seen.tolerance) - v.common_scaled
+    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed)
+    bounds = guarantee(seen.change, tested, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
     m, judged = len(seen.change), np.flatnonzero(~tests.too_few)
     # One order of classes for every numbering of them, so that random draws do not depend on it.
     at = judged[np.lexsort((seen.sizes[judged], variance[judged], seen.change[judged]))]

@@ -15,7 +15,10 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
 With groups (patient, clip, camera) the unit that flips is the group: sums over a group take the place of examples.
 
 Differs from a pooled mean: c is a weighted mean, with weights that are the inverse variances of what it averages,
-(n / flip)^2 / (1 + 0.003 n)^2; with a long tail the few small classes would else decide it alone.
+(n / flip)^2 / (1 + 0.003 n)^2 for many equal classes; with a long tail the few small classes would else decide it
+alone. Centring takes a share of every class along, q = n_m / N; the expectation allows for it:
+
+    Var_s(r_m - sum_k q_k r_k) = (1 - 2 q_m) u_m + sum_k q_k^2 u_k,    u = flip / n + c flip
 """
 
 from dataclasses import dataclass
@@ -23,9 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from dropmix.audit.inference.lone_arm import LoneArm, lone_arm
+
 PRIOR = 10.0  # units' worth of what the recall predicts of a class's flips
 TYPICAL = 0.003  # c of networks seen so far; only the weights depend on it
 TAIL = 0.95  # one-sided level at which the common part is widened
+TINY = 1e-12  # a lone class centred on itself does not vary
 MOST_WIDENED = 4.0  # of its standard deviation; with fewer seeds than that takes, nothing can be decided anyway
 
 
@@ -48,6 +54,7 @@ class Variances:
         shared: number of shared seeds.
         dof: degrees of freedom behind the pooled class variance, 0 with one seed in each arm.
         one_seed: whether both arms have one seed only: `fixed` is then an upper guess, from examples alone.
+        lone: the arm with one seed where the other has more; None otherwise.
     """
 
     flip: np.ndarray
@@ -64,6 +71,7 @@ class Variances:
     shared: int
     dof: int
     one_seed: bool
+    lone: LoneArm | None = None
 
 
 def variances(
@@ -109,6 +117,11 @@ def variances(
     # An arm of one seed has the other arm's variance.
     v_seed = over_seeds[0] / seeds[0] + over_seeds[-1] / seeds[1]
     common, scaled = _common(recalls, sizes, shared, fixed)
+    lone = None
+    if min(seeds) == 1:
+        known = int(seeds[1] > 1)
+        asked = (flips[known], smooth[known], recalls[known], sizes, units.counts, c, PRIOR)
+        lone = lone_arm(*asked, treated=known == 0)
     return Variances(
         flip=v_flip,
         one_flip=(smooth[0] + smooth[1]) / 2,
@@ -124,6 +137,7 @@ def variances(
         shared=count,
         dof=max(m - 1, 1) * (sum(seeds) - 2 if min(seeds) > 1 else max(seeds) - 1),
         one_seed=False,
+        lone=lone,
     )
 
 
@@ -189,17 +203,20 @@ def _excess(flips, smooth, recalls, sizes: np.ndarray) -> float:
     """Pooled seed x class variance in units of flip variance, from recalls centred on their seed's accuracy."""
     above = below = 0.0
     share = sizes / sizes.sum()
+
+    def centred(own: np.ndarray) -> np.ndarray:
+        """Variances of recalls less the seed's accuracy, from the classes' own."""
+        return (1 - 2 * share) * own + (share**2 * own).sum()
+
     for flip, f, r in zip(flips, smooth, recalls):
         if flip is None:
             continue
-        centred = r - (r @ share)[:, None]
-        # Centring on the mean of all classes takes a little of each class's own variance along.
-        left = np.maximum((1 - share) ** 2, 1e-3)
-        observed = centred.var(axis=0, ddof=1) / left
-        weight = (len(r) - 1) * (sizes / f) ** 2 / (1 + TYPICAL * sizes) ** 2
-        above += float((weight * f * (observed - flip / sizes)).sum())
-        below += float((weight * f**2).sum())
-    return max(above / below, 0.0)
+        observed = (r - (r @ share)[:, None]).var(axis=0, ddof=1)
+        slope = centred(f)
+        weight = (len(r) - 1) / np.maximum(centred(f / sizes * (1 + TYPICAL * sizes)), TINY) ** 2
+        above += float((weight * slope * (observed - centred(flip / sizes))).sum())
+        below += float((weight * slope**2).sum())
+    return max(above / below, 0.0) if below else 0.0
 
 
 def _covariance(recalls0, recalls1, shared, total: np.ndarray) -> tuple[float, float, int]:
