@@ -175,3 +175,12 @@ def test_a_protected_class_that_nothing_would_decide_is_said_to_be_one():
         [(labels, p) for p in seeds[:3]], [(labels, p) for p in seeds[3:]], protect=["crack"], tolerance=0.0
     ).only
     assert "Neither 50 seeds nor 100 times the images would decide crack" in verdict(found)
+
+
+def test_a_class_without_a_name_is_named_by_its_number():
+    labels = np.repeat([0, 1], 40)
+    found = audit_predictions(
+        (labels, labels), (labels, np.zeros(80, int)), refits=0, protect=[0], tolerance={1: 0.02}
+    ).by_class
+    assert (found["0"]["protected"], found["1"]["protected"]) == ("yes", "no")
+    assert (found["0"]["tolerance"], found["1"]["tolerance"]) == (0.01, 0.02)

@@ -48,7 +48,10 @@ class Settings:
     protect: Sequence[str] = field(default=())
 
     def __post_init__(self):
-        object.__setattr__(self, "protect", (self.protect,) if isinstance(self.protect, str) else tuple(self.protect))
+        protect = (self.protect,) if isinstance(self.protect, str) else self.protect
+        object.__setattr__(self, "protect", tuple(str(name) for name in protect))  # class 3 is called "3"
+        if isinstance(self.tolerance, Mapping):
+            object.__setattr__(self, "tolerance", {str(name): value for name, value in self.tolerance.items()})
         given = self.tolerance.values() if isinstance(self.tolerance, Mapping) else [self.tolerance]
         for value in given:
             if not 0 <= value < 1:
