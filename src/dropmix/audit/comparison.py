@@ -13,6 +13,7 @@ from dropmix.audit.inference.halves import split_check
 from dropmix.audit.inference.infer import Inference
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.inference.variance import Variances
+from dropmix.audit.measures.beside_recall import beside_recall
 from dropmix.audit.measures.confidence import class_confidence, confidence_change
 from dropmix.audit.measures.confusion import Diagnosis, diagnose, superclass_changes
 from dropmix.audit.measures.counts import Pair
@@ -53,7 +54,7 @@ def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Set
     sign = signs(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1)
     diagnosis = diagnose(p.labels, p.baseline.pred, p.treated.pred, len(p.names))
     summary, classes = _exact(a, sign, settings)
-    for part in (_confidence(p, sign, settings, notes), _noise(a), _superclasses(p)):
+    for part in (_confidence(p, sign, settings, notes), _noise(a), _superclasses(p), beside_recall(p, settings.level)):
         summary |= part[0]
         classes |= part[1]
     for found, made, suffix in zip(a.found, words, ("", TWIN)):
@@ -256,8 +257,6 @@ def _split(p: Pair, settings: Settings) -> dict[str, float]:
 def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:
     at = p.audited
     return {
-        "precision_baseline": d.precision_baseline[at],
-        "precision_treated": d.precision_treated[at],
         "false_negatives_change": d.false_negatives_change[at],
         "false_positives_change": d.false_positives_change[at],
         "partner": [p.names[i] if i >= 0 else "" for i in d.partner[at]],

@@ -112,10 +112,11 @@ def _would_decide(c: Comparison) -> str:
 def _accuracy(c: Comparison) -> str:
     s = c.summary
     text = f"{arm_title(c.arm)}: accuracy {_percent(s['accuracy_baseline'])} to {_percent(s['accuracy_treated'])} %"
-    text += f" ({_points(s['gain'])} points"
+    text += f" ({_points(s['gain'])} points)"
     if s["gain_macro"] is not None:
-        text += f"; mean over classes {_points(s['gain_macro'])}"
-    return text + ")."
+        before, after = (_percent(s[f"accuracy_{side}_macro"]) for side in ("baseline", "treated"))
+        text += f", mean over classes {before} to {after} % ({_points(s['gain_macro'])})"
+    return text + "."
 
 
 def _guaranteed(c: Comparison) -> str:

@@ -30,7 +30,10 @@ def print_audit(found: Any) -> None:
     for comparison in found.comparisons:
         console.print(Text(visible(verdict(comparison))))
     console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
-    console.print("Acc in %, changes in points of recall; N_DC: degraded classes; sd in parentheses.", style="dim")
+    console.print(
+        "Acc in % (Macro: mean over classes), changes in points of recall; N_DC: degraded classes; sd in parentheses.",
+        style="dim",
+    )
     for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
         console.print(Text(f"Note: {visible(note)}"))
 

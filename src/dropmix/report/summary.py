@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from dropmix.audit.verdict import verdict
 from dropmix.report.decision import Standing, standing
-from dropmix.report.names import clean
+from dropmix.report.names import clean, number
 from dropmix.report.tables.render import Cell, escape_markdown
 
 if TYPE_CHECKING:
@@ -37,13 +37,22 @@ def to_summary(audit: "Audit") -> str:
 
 
 def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
-    lines = ["| arm | decision | accuracy, % | hurt | safe | undecided |", "|:--|:--|--:|--:|--:|--:|"]
+    macros = any(number(c.summary, "gain_macro") is not None for c, _ in pairs)
+    head, rule = ("| mean over classes, % ", "|--:") if macros else ("", "")
+    lines = [f"| arm | decision | accuracy, % {head}| hurt | safe | undecided |", f"|:--|:--|--:{rule}|--:|--:|--:|"]
     for c, s in pairs[:20]:
         accuracy = f"{100 * c.summary['accuracy_treated']:.2f} ({100 * c.summary['gain']:+.2f})"
+        accuracy += f" | {_macro(c)}" if macros else ""
         counts = f"{len(s.hurt)} | {s.n_safe} | {s.n_undecided}"
         lines.append(f"| {_text(s.title)} | {s.mark} {s.decision} | {accuracy} | {counts} |")
     more = [f"\n{len(pairs) - 20} more arms: see the report."] if len(pairs) > 20 else []
     return "\n".join([*lines, *more, ""])
+
+
+def _macro(c: "Comparison") -> str:
+    if number(c.summary, "gain_macro") is None:
+        return "as accuracy"
+    return f"{100 * c.summary['accuracy_treated_macro']:.2f} ({100 * c.summary['gain_macro']:+.2f})"
 
 
 def _arm(c: "Comparison", s: Standing) -> str:
@@ -67,6 +76,10 @@ def _arm(c: "Comparison", s: Standing) -> str:
         f"confidence: {s.low} to {s.high} of {int(c.summary['n_classes'])} classes lose more than is tolerated "
         f"({s.tolerance})."
     )
+    if (broken := number(c.summary, "negative_flips")) is not None:
+        again = number(c.summary, "negative_flips_by_seed")
+        same = "" if again is None else f" (between two seeds of the baseline: {100 * again:.1f} %)"
+        lines += ["", f"Right before and wrong now: {100 * broken:.1f} % of the images{same}."]
     return "\n".join([*lines, ""])
 
 

@@ -1,4 +1,4 @@
-"""Where the lost examples go: precision, partner classes and superclasses."""
+"""Where the lost examples go: partner classes and superclasses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,6 @@ class Diagnosis:
     """What happened to each of K classes; counts are means over the seeds of each arm.
 
     Args:
-        precision_baseline, precision_treated: (K,), NaN for a class that was never predicted.
         false_negatives_change, false_positives_change: examples, treated minus baseline, (K,).
         partner: class that gained most of this class's examples, (K,); -1 where none gained.
         partner_share: its share of all examples that moved to other classes, (K,), in [0, 1]; NaN where none.
@@ -24,8 +23,6 @@ class Diagnosis:
         change: treated minus baseline confusion counts, (K, K), rows = true class; None above 2000 classes.
     """
 
-    precision_baseline: np.ndarray
-    precision_treated: np.ndarray
     false_negatives_change: np.ndarray
     false_positives_change: np.ndarray
     partner: np.ndarray
@@ -67,8 +64,8 @@ def diagnose(labels: np.ndarray, pred0: np.ndarray, pred1: np.ndarray, k: int) -
 
     Example:
         >>> d = diagnose(np.array([0, 0, 1]), np.array([[0, 0, 1]]), np.array([[0, 1, 1]]), 2)
-        >>> d.partner.tolist(), d.false_negatives_change.tolist(), d.precision_treated.tolist()
-        ([1, -1], [1.0, 0.0], [1.0, 0.5])
+        >>> d.partner.tolist(), d.false_negatives_change.tolist()
+        ([1, -1], [1.0, 0.0])
     """
     before, after = confusion(labels, pred0, k), confusion(labels, pred1, k)
     change: Any = (after - before).tocsr()
@@ -83,8 +80,6 @@ def diagnose(labels: np.ndarray, pred0: np.ndarray, pred1: np.ndarray, k: int) -
     with np.errstate(divide="ignore", invalid="ignore"):
         back = np.asarray(off[partner, np.arange(k)]).reshape(-1) / sizes[partner]
         return Diagnosis(
-            precision_baseline=_precision(before),
-            precision_treated=_precision(after),
             false_negatives_change=0 - own,
             false_positives_change=np.asarray(change.sum(axis=0)).reshape(-1) - own,
             partner=np.where(none, -1, partner),
@@ -93,12 +88,6 @@ def diagnose(labels: np.ndarray, pred0: np.ndarray, pred1: np.ndarray, k: int) -
             partner_back=np.where(none, np.nan, back),
             change=change.toarray() if k <= DENSE else None,
         )
-
-
-def _precision(counts: Any) -> np.ndarray:
-    predicted = np.asarray(counts.sum(axis=0)).reshape(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(predicted > 0, counts.diagonal() / predicted, np.nan)
 
 
 def superclass_changes(

@@ -1,32 +1,43 @@
-"""Precision and F1 of each class and how they change, with errors; and flips between two versions of a model.
+"""Precision and F1 of each class and how they change, with intervals; and flips between two versions of a model.
 
-    precision_k = TP_k / P_k        F1_k = 2 TP_k / (n_k + P_k)         TP right, P predicted, n true
+    precision_k = TP_k / P_k        F1_k = 2 TP_k / (n_k + P_k)         TP right, P predicted, n true; sums over seeds
 
-The error of a change is that of new examples and new seeds. Each example i moves a measure by its influence u_i, which
-for seed s is (y = k) - precision, over P_k, where s predicts k; and 2 (right) - F1 (y = k) - F1 (predicted k), over
-n_k + P_k. With the mean of the influences over seeds, in both arms,
+Both change by what each example adds: for seed s, example i moves the measure of class k by
 
-    V = sum over examples of (u_1i - u_0i)^2 + what seeds move beyond single predictions
+    u_isk = a_k [right, k true] + b_k [wrong, k true] - c_k [wrong, k predicted]
+    precision    a = (1 - p) / P        b = 0               c = p / P             P, n per seed
+    F1           a = 2 (1 - f) / (n + P)   b = -f / (n + P)    c = f / (n + P)
 
-Groups (patient, clip, camera) stay whole: influences are added up within each first. What seeds move beyond single
-predictions is one share for all classes, pooled as in `dropmix.audit.inference.variance`, and widened by a t quantile:
-a seed may move all classes alike, and seeds are few.
+so that, with the mean ubar of each arm over its seeds, the variance of the change over new examples and new seeds is
 
-Differs from a bootstrap over examples and seeds: it is the bootstrap's limit, at a thousandth of the cost.
+    V = sum over examples of (ubar_1i - ubar_0i)^2 + what seeds move beyond single predictions
+
+Groups (patient, clip, camera) stay whole: what their examples add is summed first. Classes of few examples are drawn
+towards what their counts predict, as in `dropmix.audit.inference.variance`: none is certain by luck. What seeds move
+beyond single predictions is one share for all classes, widened by a t quantile, since seeds are few.
+
+Differs from a bootstrap over examples and seeds: it is the bootstrap's limit, from counts of the wrong predictions
+alone, at a thousandth of the cost.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.special import ndtri, stdtrit
 
 TAIL = 0.95  # one-sided level at which what seeds move is widened
+TYPICAL = 0.003  # what a seed does to a class of networks seen so far; only weights depend on it
+PRIOR = 10.0  # examples' worth of what the counts predict of a class's variance
+
+# From right, missed and wrongly predicted examples of each class, (K,) each, to the measure, (K,), and what one example
+# of each of the three adds to it, (3, K).
+Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measure of K classes under two arms; means over seeds, fractions; NaN where it is not defined.
+    """One measure of K classes under two arms, pooled over seeds; fractions; NaN where it is not defined.
 
     Args:
         baseline, treated: (K,).
@@ -39,18 +50,49 @@ class Measured:
     change: np.ndarray
     error: np.ndarray
 
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of the two-sided interval of the change, (K,) each, within [-1, 1].
+
+        Args:
+            level: coverage, in (0, 1).
+        """
+        half = ndtri((1 + level) / 2) * self.error
+        return np.maximum(self.change - half, -1), np.minimum(self.change + half, 1)
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """One arm, counted; K classes, C cells: every pair of a unit and a class that something is added to.
+
+    Args:
+        right, missed, wrong: per seed and class, the right, the missed and the wrongly predicted, (S, K) each.
+        cells: the same per cell, means over seeds, (3, C).
+        products: sums over cells of the products of every two of the three, mean over seeds, (3, 3, K).
+    """
+
+    right: np.ndarray
+    missed: np.ndarray
+    wrong: np.ndarray
+    cells: np.ndarray
+    products: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Per class, means over seeds, (3, K)."""
+        return np.stack([x.mean(axis=0) for x in (self.right, self.missed, self.wrong)])
+
 
 def precision_and_f1(
     labels: np.ndarray, pred0: np.ndarray, pred1: np.ndarray, k: int, groups: np.ndarray | None = None
 ) -> tuple[Measured, Measured]:
     """Precision and F1 of every class under two arms.
 
-    A class that some seed never predicts has no precision under that seed; its mean is over the other seeds. F1 is 0
-    there.
+    Seeds are pooled: precision is the share of right ones among all predictions of the class by any seed, as
+    scikit-learn gives it for the predictions of all seeds one after the other.
 
     Args:
-        labels: (N,).
-        pred0, pred1: (S0, N) and (S1, N).
+        labels: (N,), in [0, k).
+        pred0, pred1: (S0, N) and (S1, N), in [0, k).
         k: number of classes.
         groups: number of each example's group, (N,); None where examples are independent.
 
@@ -61,119 +103,133 @@ def precision_and_f1(
         ([1.0, 0.67], [0.33, 0.2])
     """
     home = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    arms = [_arm(labels, pred, k, home) for pred in (pred0, pred1)]
-    units = int(home.max()) + 1
-    precision, f1 = (_changed(a, b, units) for a, b in zip(*arms))
-    return precision, f1
+    mistakes = [np.nonzero(pred != labels) for pred in (pred0, pred1)]
+    taken = [pred[at] for pred, at in zip((pred0, pred1), mistakes)]
+    codes = [home * k + labels, *(home[at[1]] * k + to for at, to in zip(mistakes, taken))]
+    held, inverse = np.unique(np.concatenate(codes), return_inverse=True)
+    own, *other = np.split(inverse, np.cumsum([len(code) for code in codes])[:-1])
+    of_class, units = held % k, int(home.max()) + 1
+    arms = [
+        _arm(labels, pred, k, own, at[0], place, of_class, groups is not None)
+        for pred, at, place in zip((pred0, pred1), mistakes, other)
+    ]
+    return _measured(arms, _precision, of_class, units), _measured(arms, _f1, of_class, units)
+
+
+def _arm(labels, pred, k: int, own, seed, other, of_class, grouped: bool) -> _Arm:
+    """Count one arm.
+
+    Args:
+        own: cell of each example in its own class, (N,).
+        seed, other: seed of each wrong prediction, and its cell.
+        of_class: class of each cell, (C,).
+    """
+    seeds, cells = len(pred), len(of_class)
+    right = np.stack([np.bincount(labels[row == labels], minlength=k) for row in pred])
+    missed = np.bincount(labels, minlength=k) - right
+    wrong = np.bincount(seed * k + of_class[other], minlength=seeds * k).reshape(seeds, k)
+    share = (pred == labels).mean(axis=0)
+    mean = np.stack(
+        [
+            np.bincount(own, weights=share, minlength=cells),
+            np.bincount(own, weights=1 - share, minlength=cells),
+            np.bincount(other, minlength=cells) / seeds,
+        ]
+    )
+    products = np.zeros((3, 3, k))
+    if grouped:
+        for s, row in enumerate(pred):
+            hit = row == labels
+            parts = np.stack([np.bincount(at, minlength=cells) for at in (own[hit], own[~hit], other[seed == s])])
+            for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)):
+                products[i, j] += np.bincount(of_class, weights=parts[i] * parts[j], minlength=k) / seeds
+                products[j, i] = products[i, j]
+    else:  # an example adds one of the three to a class, once
+        for i, counts in enumerate((right, missed, wrong)):
+            products[i, i] = counts.mean(axis=0)
+    return _Arm(right, missed, wrong, mean, products)
+
+
+def _precision(right: np.ndarray, missed: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = right / (right + wrong)
+        return p, np.stack([(1 - p), 0 * p, -p]) / (right + wrong)
+
+
+def _f1(right: np.ndarray, missed: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = 2 * right / (2 * right + missed + wrong)
+        return f, np.stack([2 - 2 * f, -f, -f]) / (2 * right + missed + wrong)
+
+
+def _measured(arms: list[_Arm], measure: Measure, of_class: np.ndarray, units: int) -> Measured:
+    k = arms[0].right.shape[1]
+    values, weights = zip(*(measure(*a.counts) for a in arms))
+    added = [(w[:, of_class] * a.cells).sum(axis=0) for w, a in zip(weights, arms)]
+    examples = np.bincount(of_class, weights=(added[1] - added[0]) ** 2, minlength=k) * units / max(units - 1, 1)
+    parts = [_over_seeds(a, w, mean, of_class) for a, w, mean in zip(arms, weights, added)]
+    variance = _moderated(examples, arms, measure) + _beyond(parts)
+    return Measured(values[0], values[1], values[1] - values[0], np.sqrt(variance))
 
 
 @dataclass(frozen=True)
-class _Arm:
-    """One measure of one arm: by seed (S, K), influences (units, K), and the variances over seeds, (K,)."""
-
-    values: np.ndarray
-    influence: sparse.csr_matrix
-    flips: np.ndarray
-
-
-def _arm(labels: np.ndarray, pred: np.ndarray, k: int, home: np.ndarray) -> list[_Arm]:
-    sizes = np.bincount(labels, minlength=k)
-    made: tuple[list, list] = ([], [])
-    for row in pred:
-        right = row == labels
-        hit = np.bincount(labels[right], minlength=k)
-        taken = np.bincount(row, minlength=k)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            precision = np.where(taken > 0, hit / taken, np.nan)
-            f1 = np.where(sizes + taken > 0, 2 * hit / (sizes + taken), np.nan)
-            of_precision = (right - precision[row]) / taken[row]
-            as_taken = (right - f1[row]) / (sizes + taken)[row]
-            as_true = (right - f1[labels]) / (sizes + taken)[labels]
-        shape = (int(home.max()) + 1, k)
-        one = sparse.csr_matrix((of_precision, (home, row)), shape=shape)
-        other = sparse.csr_matrix((as_taken, (home, row)), shape=shape)
-        other = other + sparse.csr_matrix((as_true, (home, labels)), shape=shape)
-        made[0].append((precision, one))
-        made[1].append((f1, other))
-    return [_gathered(parts) for parts in made]
-
-
-def _gathered(parts: list) -> _Arm:
-    values = np.stack([value for value, _ in parts])
-    seeds = len(parts)
-    total = parts[0][1]
-    squares = parts[0][1].power(2)
-    for _, influence in parts[1:]:
-        total = total + influence
-        squares = squares + influence.power(2)
-    mean = total / seeds
-    flips = np.zeros(values.shape[1])
-    if seeds > 1:
-        within = _columns(squares) / seeds - _columns(mean.power(2))
-        flips = np.maximum(within, 0) / (seeds - 1)
-    return _Arm(values, mean.tocsr(), flips)
-
-
-def _changed(a: _Arm, b: _Arm, units: int) -> Measured:
-    before, after = (_mean(x.values) for x in (a, b))
-    examples = _columns((b.influence - a.influence).power(2)) * units / max(units - 1, 1)
-    over_seeds, flips = np.zeros(len(before)), np.zeros(len(before))
-    for arm in (a, b):
-        known = arm.values[:, ~np.isnan(arm.values).any(axis=0)]
-        if len(arm.values) > 1 and known.size:
-            at = ~np.isnan(arm.values).any(axis=0)
-            over_seeds[at] += known.var(axis=0, ddof=1) / len(arm.values)
-            flips += arm.flips
-    beyond = max(float(over_seeds.sum() / flips.sum()) - 1, 0.0) if flips.sum() > 0 else 0.0
-    free = sum(len(arm.values) - 1 for arm in (a, b))
-    widened = float(stdtrit(free, TAIL) / ndtri(TAIL)) ** 2 if free else 1.0
-    error = np.sqrt(examples + widened * beyond * flips)
-    change = after - before
-    return Measured(before, after, change, np.where(np.isnan(change), np.nan, error))
-
-
-def _columns(matrix) -> np.ndarray:
-    return np.asarray(matrix.sum(axis=0)).reshape(-1)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over seeds that have a value, (K,); NaN where none has."""
-    held = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(held, values, 0).sum(axis=0) / held.sum(axis=0)
-
-
-@dataclass(frozen=True)
-class Flips:
-    """Examples that one model gets right and another wrong, as fractions of each of M classes; means over seed pairs.
+class _Seeds:
+    """What one seed of an arm does to each class, (K,) each; `flip` and `seen` are NaN with one seed.
 
     Args:
-        negative: right under the baseline, wrong under the treated arm, (M,).
-        positive: wrong under the baseline, right under the treated arm, (M,).
-        by_seed: right under one seed of the baseline, wrong under another, (M,): what a retrained baseline would show;
-            NaN with one seed.
+        count: seeds.
+        size: of the class: its examples and its predictions, halves of each.
+        flip: variance over seeds if only single units flip.
+        seen: as observed.
     """
 
-    negative: np.ndarray
-    positive: np.ndarray
-    by_seed: np.ndarray
+    count: int
+    size: np.ndarray
+    flip: np.ndarray
+    seen: np.ndarray
 
 
-def flips(position: np.ndarray, correct0: np.ndarray, correct1: np.ndarray) -> Flips:
-    """Negative and positive flips of each class, over every pair of a baseline's and a treated seed.
+def _over_seeds(a: _Arm, weights: np.ndarray, added: np.ndarray, of_class: np.ndarray) -> _Seeds:
+    right, missed, wrong = a.counts
+    size, seeds = right + (missed + wrong) / 2, len(a.right)
+    if seeds == 1:
+        return _Seeds(1, size, np.full(len(size), np.nan), np.full(len(size), np.nan))
+    squares = np.einsum("ik,jk,ijk->k", weights, weights, a.products)
+    within = squares - np.bincount(of_class, weights=added**2, minlength=len(size))
+    each = weights[0] * a.right + weights[1] * a.missed + weights[2] * a.wrong
+    return _Seeds(seeds, size, np.maximum(within, 0) * seeds / (seeds - 1), each.var(axis=0, ddof=1))
 
-    Args:
-        position: class of each example, (N,), in [0, M).
-        correct0, correct1: (S0, N) and (S1, N), bool.
 
-    Example:
-        >>> f = flips(np.array([0, 0]), np.array([[True, True]]), np.array([[True, False]]))
-        >>> f.negative.tolist(), f.positive.tolist()
-        ([0.5], [0.0])
+def _beyond(arms: list[_Seeds]) -> np.ndarray | float:
+    """Variance of the change from what seeds do to whole classes, (K,).
+
+    In units of one example's flips it is one number c for all classes: a weighted mean, with the inverse variances of
+    what it averages, as in `dropmix.audit.inference.variance`.
     """
-    sizes = np.bincount(position)
-    share0, share1 = correct0.mean(axis=0), correct1.mean(axis=0)
-    seeds = len(correct0)
-    mean = lambda values: np.bincount(position, weights=values) / sizes  # noqa: E731
-    own = np.full(len(sizes), np.nan) if seeds < 2 else mean(share0 * (1 - share0)) * seeds / (seeds - 1)
-    return Flips(mean(share0 * (1 - share1)), mean((1 - share0) * share1), own)
+    known = [a for a in arms if a.count > 1]
+    if not known:
+        return 0.0
+    above = below = 0.0
+    for a in known:
+        at = (a.flip > 0) & ~np.isnan(a.seen)
+        one, n, seen = a.flip[at] * a.size[at], a.size[at], a.seen[at]
+        weight = (a.count - 1) * (n / one / (1 + TYPICAL * n)) ** 2
+        above += float((weight * one * (seen - one / n)).sum())
+        below += float((weight * one**2).sum())
+    c = max(above / below, 0.0) if below else 0.0
+    widened = float(stdtrit(sum(a.count - 1 for a in arms), TAIL) / ndtri(TAIL)) ** 2
+    # An arm of one seed has the other arm's flips.
+    return widened * c * sum((known[0].flip if a.count == 1 else a.flip) * a.size / a.count for a in arms)
+
+
+def _moderated(examples: np.ndarray, arms: list[_Arm], measure: Measure) -> np.ndarray:
+    """Variances from examples, drawn towards what the counts predict; the counts as if a little more was seen."""
+    predicted = np.zeros_like(examples)
+    for a in arms:
+        right, missed, wrong = a.counts
+        counts = right + 0.5, missed + 0.25, wrong + 0.25
+        predicted = predicted + (measure(*counts)[1] ** 2 * np.stack(counts)).sum(axis=0)
+    size = np.minimum(*(a.counts.sum(axis=0) for a in arms))
+    at = ~np.isnan(examples) & (size > 0)
+    ratio = float((size * examples)[at].sum() / (size * predicted)[at].sum()) if at.any() else 1.0
+    return (size * examples + PRIOR * ratio * predicted) / (size + PRIOR)

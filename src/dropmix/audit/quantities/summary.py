@@ -65,6 +65,12 @@ SUMMARY: tuple[Quantity, ...] = (
     number("accuracy_baseline_macro", "mean class recall, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
     number("accuracy_treated_macro", "mean class recall, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
     number("gain_macro", "mean recall change, where classes differ in size", null=CLASSES_ARE_OF_EQUAL),
+    number("negative_flips", "examples right under the baseline and wrong now, mean over pairs of seeds"),
+    number(
+        "negative_flips_by_seed",
+        "the same between two seeds of the baseline: what training again breaks",
+        null="the baseline has one seed",
+    ),
     number("worst_class_baseline", "lowest class recall"),
     number("worst_class_treated", "lowest class recall"),
     number("bottom_tenth_baseline", "mean recall of the lowest tenth of classes"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROWS = 8_000  # of all arms together, about 1 MB
 LEAST_ROWS = 50  # of an arm
+FULL_ROWS = 3_000  # of all arms: with more, what stands behind the fold is left to classes.csv
 
 
 def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[s
         total = len(c.classes["class"])
         rows = _rows(c, room)
         columns = _columns(c, plain, rows, train or {})
+        if len(rows) * len(audit.comparisons) <= FULL_ROWS:
+            columns |= _folded(c, rows)
         columns = {name: values for name, values in columns.items() if any(v not in (None, "") for v in values)}
         each = columns.pop("n")[0] if len(set(columns["n"])) == 1 else None
         arms.append(
@@ -97,6 +100,18 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
         "confidence": after,
         "confidence_change": moved,
         "partner": [clean(partner[i] or "") or None for i in rows],
+    }
+
+
+def _folded(c: "Comparison", rows: np.ndarray) -> dict:
+    """What the page shows of each class beside its recall when it is asked to."""
+    made = {}
+    for key in ("precision", "f1"):
+        made |= {key: _scaled(c, f"{key}_treated", rows), f"{key}_change": _scaled(c, f"{key}_change", rows)}
+        made |= {f"{key}_{end}": _scaled(c, f"{key}_change_{end}", rows) for end in ("low", "high")}
+    return made | {
+        "broken": _scaled(c, "negative_flips", rows),
+        "broken_again": _scaled(c, "negative_flips_by_seed", rows),
     }
 
 

@@ -28,6 +28,7 @@ class Measures:
         mean_change_sd: points, over the degraded classes (ddof 0).
         floor: degraded classes to expect if all classes changed alike; None where not computed.
         floor_low, floor_high: its 95 % band.
+        macro: percent, mean recall over classes; None where classes are of equal size and it is the accuracy.
     """
 
     accuracy: float | None
@@ -38,6 +39,7 @@ class Measures:
     floor: float | None = None
     floor_low: float | None = None
     floor_high: float | None = None
+    macro: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def arm_measures(comparison: "Comparison", side: str) -> Measures:
     # One seed has no spread: a printed 0.00 would pass for a very stable method.
     single = number(summary, f"seeds_{side}") == 1
     spread = None if single else percent(number(summary, f"accuracy_{side}_sd"))
+    macro = percent(number(summary, f"accuracy_{side}_macro"))
     if side == "baseline":
-        return Measures(accuracy, spread)
+        return Measures(accuracy, spread, macro=macro)
     count = number(summary, "n_degraded")
     return Measures(
         accuracy,
@@ -132,6 +135,7 @@ def arm_measures(comparison: "Comparison", side: str) -> Measures:
         number(summary, "floor_n_degraded"),
         number(summary, "floor_n_degraded_low"),
         number(summary, "floor_n_degraded_high"),
+        macro,
     )
 
 

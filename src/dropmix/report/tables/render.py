@@ -17,6 +17,7 @@ _CSV = (
     "network,method,without_acc,without_acc_sd,without_n_dc,without_ddc,without_ddc_sd,"
     "rate,with_acc,with_acc_sd,with_n_dc,with_ddc,with_ddc_sd"
 ).split(",")
+_CSV_MACRO = ["without_macro_acc", "with_macro_acc"]
 _CSV_FLOOR = ["without_n_dc_floor", "with_n_dc_floor"]
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -60,14 +61,15 @@ class Layout:
 def layout(rows: Sequence[Row]) -> Layout:
     """Cells in the paper's order: method, arm without DropMix, rate, arm with DropMix.
 
-    The network's column is left out where no row names one, the floors' where none is known, and
-    the right half where no rate was run. Of all arms of a method the best accuracy and the best
-    mean change are bold, unless they tie as printed.
+    The network's column is left out where no row names one, the floors' where none is known, the mean over classes
+    where it is the accuracy, and the right half where no rate was run. Of all arms of a method the best accuracy and
+    the best mean change are bold, unless they tie as printed.
     """
     grouped = any(row.group for row in rows)
     floors = any(m is not None and m.floor is not None for row in rows for m in (row.without, row.dropmix))
+    macros = _macros(rows)
     rated = any(row.rate is not None for row in rows)
-    arm = ["Acc ↑", "N_DC ↓", *(["floor"] if floors else []), "ΔR_DC ↑"]
+    arm = ["Acc ↑", *(["Macro ↑"] if macros else []), "N_DC ↓", *(["floor"] if floors else []), "ΔR_DC ↑"]
     best = _best(rows)
     lines, starts = [], []
     for i, row in enumerate(rows):
@@ -75,10 +77,10 @@ def layout(rows: Sequence[Row]) -> Layout:
         again = not opens and row.method == rows[i - 1].method
         line = [Cell(clean(row.group) if opens else "")] if grouped else []
         line.append(Cell("" if again else clean(method_title(row.method))))
-        line += _arm_cells(row.without, floors, best, blank="" if again else "-")
+        line += _arm_cells(row.without, floors, macros, best, blank="" if again else "-")
         if rated:
             line.append(Cell("-" if row.rate is None else f"{row.rate:g}"))
-            line += _arm_cells(row.dropmix, floors, best)
+            line += _arm_cells(row.dropmix, floors, macros, best)
         lines.append(line)
         starts.append(opens)
     lead = 2 if grouped else 1
@@ -124,17 +126,24 @@ def _best(rows: Sequence[Row]) -> set[tuple[int, str]]:
     return best
 
 
-def _arm_cells(measures: Measures | None, floors: bool, best: set[tuple[int, str]], blank: str = "-") -> list[Cell]:
+def _macros(rows: Sequence[Row]) -> bool:
+    return any(m is not None and m.macro is not None for row in rows for m in (row.without, row.dropmix))
+
+
+def _arm_cells(
+    measures: Measures | None, floors: bool, macros: bool, best: set[tuple[int, str]], blank: str = "-"
+) -> list[Cell]:
     if measures is None:
-        return [Cell(blank)] * (4 if floors else 3)
+        return [Cell(blank)] * (3 + floors + macros)
     key = id(measures)
     accuracy = _with_spread(measures.accuracy, measures.accuracy_sd, (key, "accuracy") in best)
     change = _with_spread(measures.mean_change, measures.mean_change_sd, (key, "mean_change") in best)
     count = Cell("-" if measures.n_degraded is None else str(measures.n_degraded))
-    return [accuracy, count, *([Cell(_floor(measures))] if floors else []), change]
+    macro = [_with_spread(measures.macro, None)] if macros else []
+    return [accuracy, *macro, count, *([Cell(_floor(measures))] if floors else []), change]
 
 
-def _with_spread(value: float | None, spread: float | None, bold: bool) -> Cell:
+def _with_spread(value: float | None, spread: float | None, bold: bool = False) -> Cell:
     if value is None:
         return Cell("-")
     return Cell(f"{value:.2f}", "" if spread is None else f"({spread:.2f})", bold)
@@ -226,6 +235,7 @@ def to_latex(rows: Sequence[Row]) -> str:
     plan = layout(rows)
     symbols = {
         "Acc ↑": r"Acc $\uparrow$",
+        "Macro ↑": r"Macro $\uparrow$",
         "N_DC ↓": r"$N_{DC} \downarrow$",
         "ΔR_DC ↑": r"$\overline{\Delta R_{DC}} \uparrow$",
         "r": "$r$",
@@ -254,17 +264,20 @@ def escape_latex(cell: Cell) -> str:
 def to_csv(rows: Sequence[Row]) -> str:
     """Percent and points with two decimals, the columns of the paper's tables as stored here.
 
-    Two columns with the floors follow where one is known.
+    Two columns with the means over classes follow where these are not the accuracies, and two with the floors where one
+    is known.
     """
+    macros = _macros(rows)
     floors = any(m is not None and m.floor is not None for row in rows for m in (row.without, row.dropmix))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_CSV + (_CSV_FLOOR if floors else []))
+    writer.writerow(_CSV + (_CSV_MACRO if macros else []) + (_CSV_FLOOR if floors else []))
     for row in rows:
         rate = "" if row.rate is None else f"{row.rate:g}"
         line = [guarded(row.group), guarded(row.method), *_csv_arm(row.without), rate, *_csv_arm(row.dropmix)]
-        extra = [_fixed(m.floor if m else None) for m in (row.without, row.dropmix)]
-        writer.writerow(line + (extra if floors else []))
+        for key, wanted in (("macro", macros), ("floor", floors)):
+            line += [_fixed(getattr(m, key) if m else None) for m in (row.without, row.dropmix)] if wanted else []
+        writer.writerow(line)
     return out.getvalue()
 
 

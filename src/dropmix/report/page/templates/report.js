@@ -8,6 +8,7 @@
   const fixed = (v, d) => v === null || v === undefined ? "\u2013" : v.toFixed(d).replace("-", "\u2212");
   const signed = (v) => v === null || v === undefined ? "\u2013" : (v > 0 ? "+" : "") + fixed(v, 2);
   const short = (v) => v === null || v === undefined ? "\u2013" : (v > 0 ? "+" : "") + fixed(v, 1);
+  const span = (v, low, high) => v === null ? "\u2013" : `${short(v)} (${short(low)} to ${short(high)})`;
   const arms = data.arms.map((arm) => {
     const columns = {};
     for (const [name, place] of Object.entries(arm.columns)) columns[name] = data.pool[place];
@@ -16,7 +17,7 @@
     };
     return { ...arm, columns, evidence };
   });
-  const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false, set: "all", ticked: new Set() };
+  const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false, more: false, set: "all", ticked: new Set() };
   const COLUMNS = [
     ["class", () => "Class", (v) => v],
     ["decision", () => "decision", (v) => WORDS[v] || v],
@@ -28,13 +29,19 @@
     ["change", () => "change", signed],
     ["low", () => "these very images", (v, c, i) => `${short(v)} to ${short(c.high[i])}`],
     ["low_new", () => "new images", (v, c, i) => `${short(v)} to ${short(c.high_new[i])}`],
+    ["precision", () => "precision", (v) => fixed(v, 1), true],
+    ["precision_change", () => "its change", (v, c, i) => span(v, c.precision_low[i], c.precision_high[i]), true],
+    ["f1", () => "F1", (v) => fixed(v, 1), true],
+    ["f1_change", () => "its change", (v, c, i) => span(v, c.f1_low[i], c.f1_high[i]), true],
+    ["broken", () => "right before, wrong now", (v) => fixed(v, 1), true],
+    ["broken_again", (a) => `the same, two seeds of ${a.baseline}`, (v) => fixed(v, 1), true],
     ["partner", () => "lost to", (v) => v || "\u2013"],
   ];
   const order = new Intl.Collator(undefined, { numeric: true });   // "class 9" before "class 10"
   const NAMES = new Set(["class", "partner"]);
   const WORDY = new Set(["decision"]);
   const look = (key) => NAMES.has(key) ? "name" : WORDY.has(key) ? "word" : "";
-  const shown = () => COLUMNS.filter(([key]) => key in arms[state.arm].columns);
+  const shown = () => COLUMNS.filter(([key, , , folded]) => key in arms[state.arm].columns && (state.more || !folded));
 
   function rows() {
     const c = arms[state.arm].columns;
@@ -229,6 +236,13 @@
     $("#kind").replaceChildren(new Option("all", ""), ...found.map((kind) => new Option(kind, kind, false, kind === state.kind)));
   }
 
+  function unfold() {
+    const has = "f1" in arms[state.arm].columns;
+    for (const part of document.querySelectorAll(".more")) part.hidden = !has;
+    $("#fold").hidden = !has || !state.more;
+    if (!shown().some(([key]) => key === state.key)) { state.key = "change"; state.down = false; }
+  }
+
   function sort(key) {
     state.down = key === state.key ? !state.down : false;
     state.key = key;
@@ -251,6 +265,7 @@
     $("#kept").textContent = held === arms[arm].total ? ""
       : `The page holds ${held} of ${arms[arm].total} classes: protected, hurt, and those that fell most; classes.csv holds all.`;
     state.ticked.clear();
+    unfold();
     kinds();
     sets();
     count(chosenSet());
@@ -337,6 +352,7 @@
   $(".classes tbody").addEventListener("pointerleave", () => light(null));
   $("#arm").addEventListener("change", (event) => choose(Number(event.target.value)));
   $("#find").addEventListener("input", (event) => { state.find = event.target.value; state.page = 0; body(); });
+  $("#more").addEventListener("change", (event) => { state.more = event.target.checked; unfold(); head(); body(); });
   $("#kind").addEventListener("change", (event) => { state.kind = event.target.value; state.page = 0; body(); });
   $("#set").addEventListener("change", (event) => { state.set = event.target.value; count(chosenSet()); });
   $("#untick").addEventListener("click", () => {
@@ -357,6 +373,7 @@
   $("#whole").addEventListener("click", () => { state.whole = !state.whole; state.page = 0; body(); });
   $(".needs-script").hidden = false;
   $(".picker").hidden = arms.length < 2;
+  $("#more").checked = false;
   $("#arm").value = "0";   // a browser may restore the choice of an earlier visit
   choose(0);
 })();

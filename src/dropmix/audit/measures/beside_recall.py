@@ -1,0 +1,33 @@
+"""What stands beside the recall of each class: precision, F1 and flips, as the columns of a comparison."""
+
+import numpy as np
+
+from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.flips import flips
+from dropmix.audit.measures.precision import precision_and_f1
+
+
+def beside_recall(p: Pair, level: float) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Numbers of the summary, and columns of the audited classes, (M,) each, fractions.
+
+    Args:
+        p: two arms, counted.
+        level: coverage of the intervals.
+    """
+    columns: dict[str, np.ndarray] = {}
+    measured = precision_and_f1(p.labels, p.baseline.pred, p.treated.pred, len(p.names), p.baseline.group)
+    for key, found in zip(("precision", "f1"), measured):
+        low, high = found.interval(level)
+        columns |= {
+            f"{key}_baseline": found.baseline[p.audited],
+            f"{key}_treated": found.treated[p.audited],
+            f"{key}_change": found.change[p.audited],
+            f"{key}_change_low": low[p.audited],
+            f"{key}_change_high": high[p.audited],
+        }
+    moved = flips(p.position, p.correct0, p.correct1)
+    columns |= {"negative_flips": moved.negative, "negative_flips_by_seed": moved.by_seed}
+    columns |= {"positive_flips": moved.positive}
+    share = p.sizes / p.sizes.sum()
+    summary = {key: float(columns[key] @ share) for key in ("negative_flips", "negative_flips_by_seed")}
+    return summary, columns
