@@ -10,6 +10,8 @@ import numpy as np
 from dropmix.audit.analysis import Analysis, analyse
 from dropmix.audit.comparison import compose
 from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inference.decide import ALONE
+from dropmix.audit.inference.looks import read_looks
 from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
@@ -47,6 +49,7 @@ def audit_predictions(
     tolerance: float | Mapping[str, float] = TOLERANCE,
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
+    alone: float = ALONE,
 ) -> Audit:
     """Compare treated arms with a baseline, class by class.
 
@@ -76,6 +79,8 @@ def audit_predictions(
             class -> number.
         protect: names of classes that must not be lost.
         drop_seed: seeds to leave out, "ARM:SEED", or "SEED" for every arm.
+        alone: level of each protected class's own tests; less where you ask at several looks, as
+            `dropmix.audit.inference.looks.levels` shares it out.
     Returns:
         Audit with one comparison per treated arm.
     Raises:
@@ -87,7 +92,7 @@ def audit_predictions(
         >>> audit_predictions(base, new).classes["status"]
         ['degraded', 'improved']
     """
-    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect)
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect, alone)
     reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding)
     base, others = read_roles(baseline, treated, reading)
     if superclasses is not None:
@@ -148,6 +153,7 @@ def audit_grid(
     tolerance: float | Mapping[str, float] = TOLERANCE,
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
+    alone: float | None = None,
 ) -> Audit:
     """Compare every arm of a folder of runs with its vanilla.
 
@@ -161,12 +167,20 @@ def audit_grid(
             same method without; the first arm is then the comparison's baseline.
         paired: runs of one seed number share initial weights and order, as in our own grids.
         fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed: as in
-            `audit_predictions`.
+            `audit_predictions`. In a folder of `dropmix run --until-decided`, classes and tolerance are those that it
+            was asked about, unless others are given.
+        alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
-    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect)
     runs, notes = find_runs(folder)
+    looks = read_looks(Path(folder)) if alone is None else None
+    if looks is not None:
+        alone, notes = looks.level(looks.done), [*notes, looks.note]
+        protect = protect or looks.protect
+        tolerance = looks.tolerance if tolerance == TOLERANCE else tolerance
+    chosen = (tolerance, protect, ALONE if alone is None else alone)
+    settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, *chosen)
     comparisons, alike, used, first_pair = [], [], [], None
     for group, members in group_runs(runs).items():
         arms, more = read_arms(members, Path(folder), None, intersect, topk)

@@ -44,7 +44,7 @@ def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> li
     protected = [a.protected for a in analyses]
     if not analyses:
         return []
-    words = [decide([a.found[i].tests for a in analyses], protected, settings.fdr) for i in (0, 1)]
+    words = [decide([a.found[i].tests for a in analyses], protected, settings.fdr, settings.alone) for i in (0, 1)]
     return [_comparison(a, (fixed, new), settings, group) for a, fixed, new in zip(analyses, *words)]
 
 
@@ -103,6 +103,7 @@ def _exact(a: Analysis, sign: np.ndarray, settings: Settings) -> tuple[dict[str,
     summary = {
         "tolerance": np.nan if len({*a.tolerance}) > 1 else float(a.tolerance[0]),
         "n_protected": int(a.protected.sum()),
+        "protected_level": settings.alone,
         "n_classes": len(p.audited),
         "n_examples": len(p.labels),
         "seeds_baseline": s0,

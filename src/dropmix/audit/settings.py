@@ -27,6 +27,8 @@ class Settings:
         tolerance: loss of recall that is tolerated in a class, a fraction in [0, 1): one number, or class -> number
             (the others have 0.01).
         protect: names of classes that must not be lost; each is tested on its own.
+        alone: level of each of these tests, in (0, 0.5): less than 0.05 where the question is asked at several looks,
+            as `dropmix.audit.inference.looks` shares it out.
 
     Raises:
         AuditError: a value out of range.
@@ -46,6 +48,7 @@ class Settings:
     refits: int = 200
     tolerance: float | Mapping[str, float] = TOLERANCE
     protect: Sequence[str] = field(default=())
+    alone: float = 0.05
 
     def __post_init__(self):
         protect = (self.protect,) if isinstance(self.protect, str) else self.protect
@@ -56,10 +59,12 @@ class Settings:
         for value in given:
             if not 0 <= value < 1:
                 raise AuditError(f"audit: expected tolerance as a fraction in [0, 1), got {value}. 0.01 is one point.")
-        for name, low, high in (("fdr", 0, 1), ("level", 0, 1)):
+        for name, high in (("fdr", 1), ("level", 1), ("alone", 0.5)):
             value = getattr(self, name)
-            if not low < value < high:
-                raise AuditError(f"audit: expected {name} between 0 and 1, got {value}. Give a fraction, such as 0.1.")
+            if not 0 < value < high:
+                raise AuditError(
+                    f"audit: expected {name} between 0 and {high}, got {value}. Give a fraction, such as 0.1."
+                )
         if not 0 <= self.margin < 1:
             raise AuditError(
                 f"audit: expected margin as a fraction in [0, 1), got {self.margin}. 0.005 is half a point."

@@ -26,8 +26,12 @@ def train_runs(
     graph: bool = True,
     pack: int = 1,
     ray: dict[str, Any] | None = None,
+    asked: Any = None,
 ) -> int:
-    """Train the runs of one grid with a progress view; returns the exit status."""
+    """Train the runs of one grid with a progress view; returns the exit status.
+
+    `asked` are settings of an audit whose classes must be among the data's.
+    """
     from rich.console import Console
 
     from dropmix.grid.local import Settings, run_grid
@@ -44,6 +48,9 @@ def train_runs(
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
     check_same_grid(out, runs[0])
+    if asked is not None:
+        asked.protected(list(dataset.classes))
+        asked.tolerances(list(dataset.classes))
     remember_data(out, data)
     for line in data_lines(dataset):
         print(line, flush=True)

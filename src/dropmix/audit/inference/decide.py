@@ -125,13 +125,16 @@ def rejected(p: np.ndarray, rate: float) -> np.ndarray:
     return found
 
 
-def decide(tests: list[ClassTests], protected: list[np.ndarray], rate: float = 0.1) -> list[np.ndarray]:
+def decide(
+    tests: list[ClassTests], protected: list[np.ndarray], rate: float = 0.1, alone: float = ALONE
+) -> list[np.ndarray]:
     """The decision on every class of every arm, one array of words per arm.
 
     Args:
         tests: one per arm that is compared.
         protected: which classes were named beforehand, per arm, (M,), bool.
         rate: accepted share of false calls among the classes that were not.
+        alone: level of each protected class's own tests.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.03, 0.0]), np.full(3, 1e-4), 0.01, np.full(3, 100))
@@ -145,7 +148,7 @@ def decide(tests: list[ClassTests], protected: list[np.ndarray], rate: float = 0
         found = np.split(rejected(family, rate), np.cumsum([c.sum() for c in corrected])[:-1])
         for made, t, c, named, some in zip(words, tests, corrected, protected, found):
             made[np.flatnonzero(c)[some]] = word
-            made[named & (getattr(t, key) <= ALONE)] = word
+            made[named & (getattr(t, key) <= alone)] = word
     for made, t, named in zip(words, tests, protected):
         made[t.too_few & ~named] = TOO_FEW
         made[t.too_few & named & (made == UNDECIDED)] = TOO_FEW

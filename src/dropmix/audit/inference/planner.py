@@ -112,7 +112,9 @@ def power_of_decision(
     return ndtr(-distance + ndtri(level)), ndtr(distance + ndtri(level))
 
 
-def seeds_needed(change: Any, tolerance: Any, noise: Noise, images: Any, power: float = POWER) -> np.ndarray:
+def seeds_needed(
+    change: Any, tolerance: Any, noise: Noise, images: Any, power: float = POWER, level: float = ALONE
+) -> np.ndarray:
     """Seeds of each arm that decide each class if its true change is the one given, (M,); infinite where none do.
 
     Args:
@@ -121,24 +123,27 @@ def seeds_needed(change: Any, tolerance: Any, noise: Noise, images: Any, power: 
         noise: (M,).
         images: of each class.
         power: wished chance of the decision.
+        level: of each one-sided test.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.0]))
         >>> seeds_needed(np.array([-0.05]), 0.01, noise, 100).tolist()
         [4.0]
     """
-    wished = _largest_variance(change, tolerance, power)
+    wished = _largest_variance(change, tolerance, power, level)
     left = wished - noise.example / images
     with np.errstate(divide="ignore", invalid="ignore"):
         seeds = np.ceil(2 * (noise.flip / images + noise.seed) / left - 1e-9)
     return np.where((left > 0) & (seeds <= MOST_SEEDS), np.maximum(seeds, 1.0), np.inf)
 
 
-def images_needed(change: Any, tolerance: Any, noise: Noise, seeds: float, power: float = POWER) -> np.ndarray:
+def images_needed(
+    change: Any, tolerance: Any, noise: Noise, seeds: float, power: float = POWER, level: float = ALONE
+) -> np.ndarray:
     """Test images of each class that decide it, (M,); infinite where no number does, since seeds limit it.
 
     Args:
-        change, tolerance, noise, power: as in `seeds_needed`.
+        change, tolerance, noise, power, level: as in `seeds_needed`.
         seeds: of each arm.
 
     Example:
@@ -146,16 +151,16 @@ def images_needed(change: Any, tolerance: Any, noise: Noise, seeds: float, power
         >>> images_needed(np.array([-0.05]), 0.01, noise, 5).tolist()
         [155.0]
     """
-    left = _largest_variance(change, tolerance, power) - 2 / seeds * noise.seed
+    left = _largest_variance(change, tolerance, power, level) - 2 / seeds * noise.seed
     with np.errstate(divide="ignore", invalid="ignore"):
         images = np.ceil((2 / seeds * noise.flip + noise.example) / left - 1e-9)
     return np.where(left > 0, images, np.inf)
 
 
-def _largest_variance(change: Any, tolerance: Any, power: float) -> np.ndarray:
+def _largest_variance(change: Any, tolerance: Any, power: float, level: float) -> np.ndarray:
     """The variance at which the likelier of the two decisions has the wished power."""
     distance = np.abs(np.asarray(change, dtype=float) + tolerance)
-    return (distance / (ndtri(power) - ndtri(ALONE))) ** 2
+    return (distance / (ndtri(power) - ndtri(level))) ** 2
 
 
 @dataclass(frozen=True)
@@ -203,8 +208,9 @@ def to_decide(
     n = np.asarray(classes["n"], dtype=float)
     now = min(summary["seeds_baseline"], summary["seeds_treated"])
     change, tolerance = (np.asarray(classes[key], dtype=float) for key in ("recall_change", "tolerance"))
-    seeds = seeds_needed(change, tolerance, noise, n, power)
-    images = images_needed(change, tolerance, noise, now, power)
+    level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
+    seeds = seeds_needed(change, tolerance, noise, n, power, level)
+    images = images_needed(change, tolerance, noise, now, power, level)
     images = np.where(images <= MOST_IMAGES * n, images, np.inf)
     decided = classes["decision_population" if new_images else "decision"]
     wanted = None if names is None else {str(name) for name in names}

@@ -21,6 +21,7 @@ SUMMARY: tuple[Quantity, ...] = (
         "tolerance", "loss that is tolerated in a class", null="classes have tolerances of their own: see the settings"
     ),
     count("n_protected", "classes that were named beforehand"),
+    number("protected_level", "level of each one-sided test of a protected class", "probability"),
     count("n_hurt", "classes that lost more than is tolerated (decision hurt)", twin=True),
     count("n_safe", "classes that did not (decision safe)", twin=True),
     count("n_undecided", "classes of which neither is shown", twin=True),

@@ -65,11 +65,12 @@ def audit(
     Takes predictions of any framework, or a grid's folder.
     """
     from dropmix.audit import audit_grid, audit_predictions
+    from dropmix.cli.options import names_of, tolerances_of
     from dropmix.grid.store import run_card
 
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
-    options |= {"level": level / 100, "protect": _listed(protect), "drop_seed": drop_seed or []}
-    options |= {} if tolerance is None else {"tolerance": _tolerances(tolerance)}
+    options |= {"level": level / 100, "protect": names_of(protect), "drop_seed": drop_seed or []}
+    options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
     options |= {} if paired is None else {"paired": paired}
     reading = {"labels": labels, "classes": classes, "group": group, "accept": accept, "encoding": encoding}
     if not treated and _is_grid(baseline):
@@ -93,21 +94,6 @@ def audit(
 
         failed = rule_holds(found, fail_if, points=True) or failed
     raise typer.Exit(3 if failed else 0)
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _tolerances(text: str) -> float | dict[str, float]:
-    """Fractions from points: "1", or "fox=1,lynx=0.5"."""
-    try:
-        if "=" not in text:
-            return float(text) / 100
-        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
-        return {name.strip(): float(points) / 100 for name, _, points in pairs}
-    except ValueError:
-        raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
 
 
 def _is_grid(path: Path) -> bool:

@@ -56,6 +56,17 @@ def run(
     keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Download CIFAR into --data if it is missing.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and what each needs.")] = False,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add seeds in rounds until each protected class is hurt or safe.")
+    ] = False,
+    protect: Annotated[str | None, typer.Option(help="With --until-decided: the classes, e.g. fox,lynx.")] = None,
+    tolerance: Annotated[
+        str | None, typer.Option(help="With --until-decided: points a class may lose, 1 or fox=1,lynx=0.5.")
+    ] = None,
+    max_seeds: Annotated[int, typer.Option(help="With --until-decided: seeds per arm at most.")] = 12,
+    looks: Annotated[
+        str, typer.Option(help="With --until-decided: how looks share their 5 %, pocock or obrien-fleming.")
+    ] = "pocock",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms and seeds, or resume one."""
@@ -81,7 +92,13 @@ def run(
         "folds": folds,
     }
     from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
+    from dropmix.cli.until_decided import Question, plan_line, train_until_decided
 
+    question = Question(protect, tolerance, max_seeds, looks) if until_decided else None
+    if question is None and (protect or tolerance):
+        raise ValueError("--protect, --tolerance: expected --until-decided beside them; to audit once, use audit.")
+    if question is not None:
+        _ = question.settings
     content, given = read_config(config), {k: v for k, v in wanted.items() if v is not None}
     limit = None if time_limit is None else parse_duration(time_limit)
     if "command" in (content.get("recipe"), recipe):
@@ -89,6 +106,13 @@ def run(
 
         place = Path() if config is None else config.parent
         commands = command_grid(content, given, set_ or [], executor)
+        if question is not None and not dry_run:
+
+            def train_commands_of(seeds: int, seconds: float | None) -> int:
+                more = commands.model_copy(update={"seeds": seeds})
+                return train_commands(more, place, out, workers, device, seconds)
+
+            raise typer.Exit(train_until_decided(train_commands_of, out, question, commands, limit))
         raise typer.Exit(train_commands(commands, place, out, workers, device, limit, dry_run))
     grid = grid_of(given, set_ or [], content)
     settings: dict[str, Any] = {
@@ -107,8 +131,19 @@ def run(
     if executor == "ray":
         settings["ray"] = {"address": ray_address, "gpus": gpus_per_run}
     if dry_run:
+        if question is not None:
+            print(plan_line(question.looks(grid.seeds)))
         _dry_run(grid.runs, out, data, device, workers, download)
         return
+    if question is not None:
+        if launched():
+            raise ValueError("--until-decided: expected one process to look, got several. Leave torchrun out.")
+
+        def train_seeds(seeds: int, seconds: float | None) -> int:
+            more = grid.model_copy(update={"seeds": seeds})
+            return train_runs(more.runs, out, **settings | {"time_limit": seconds, "asked": question.settings})
+
+        raise typer.Exit(train_until_decided(train_seeds, out, question, grid, limit))
     train = train_together if launched() else train_runs
     raise typer.Exit(train(grid.runs, out, **settings))
 

@@ -1,0 +1,143 @@
+"""Seeds in rounds until the protected classes are decided: train, look, and go on only where something is open.
+
+Every look is at the first S_k seeds alone and at a level of its own, so that all looks together keep 5 %. A look is a
+function of finished runs: killed and called again, the command takes the same looks and ends the same.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dropmix.audit import Audit
+    from dropmix.audit.inference.looks import Looks
+    from dropmix.audit.settings import Settings
+
+CLASSES = 6  # open classes of an arm that are named
+Train = Callable[[int, float | None], int]  # from a number of seeds, and seconds left, to an exit status
+
+
+@dataclass(frozen=True)
+class Question:
+    """What `dropmix run --until-decided` is asked.
+
+    Args:
+        protect, tolerance: as typed, "fox,lynx" and "1" or "fox=1"; None is one point.
+        max_seeds: seeds of each arm at the last look.
+        rule: how the level is shared out over looks.
+    """
+
+    protect: str | None
+    tolerance: str | None
+    max_seeds: int
+    rule: str
+
+    @property
+    def settings(self) -> "Settings":
+        """Of the audit; a wrong tolerance is refused before anything is trained.
+
+        Raises:
+            ValueError: no protected class, or a wrong tolerance.
+        """
+        from dropmix.audit.settings import TOLERANCE, Settings
+        from dropmix.cli.options import names_of, tolerances_of
+
+        protect = names_of(self.protect)
+        if not protect:
+            raise ValueError("--until-decided: expected the classes to decide, got none. Add --protect fox,lynx.")
+        tolerance = TOLERANCE if self.tolerance is None else tolerances_of(self.tolerance)
+        return Settings(protect=protect, tolerance=tolerance)
+
+    def looks(self, seeds: int) -> "Looks":
+        """The looks, of which the first is at so many seeds.
+
+        Raises:
+            ValueError: as `settings`; fewer than two seeds, fewer at most, or an unknown rule.
+        """
+        from dropmix.audit.inference.looks import RULES, Looks, rounds
+
+        asked = self.settings
+        if self.rule not in RULES:
+            raise ValueError(f"--looks: expected one of {', '.join(RULES)}, got {self.rule!r}. Choose one.")
+        if seeds < 2 or self.max_seeds < seeds:
+            raise ValueError(
+                f"--until-decided: expected two seeds at first and --max-seeds of at least as many, got {seeds} and "
+                f"{self.max_seeds}. Say e.g. --seeds 3 --max-seeds 12."
+            )
+        return Looks(tuple(asked.protect), asked.tolerance, self.rule, tuple(rounds(seeds, self.max_seeds)))
+
+
+def train_until_decided(train: Train, out: Path, question: Question, grid: Any, limit: float | None = None) -> int:
+    """Train round after round, and look after each; returns the exit status.
+
+    Args:
+        train: trains what is missing of so many seeds per arm, within so many seconds.
+        out: the grid's folder.
+        question: what is asked.
+        grid: of the first round: `seeds` of them, counted from `first_seed`.
+        limit: seconds for all rounds together.
+    """
+    from dropmix.cli.reporting import print_audit, write_audit
+    from dropmix.grid.store import run_card
+
+    started, looks = time.time(), question.looks(grid.seeds)
+    print(plan_line(looks), flush=True)
+    found: Audit | None = None
+    for i, seeds in enumerate(looks.seeds, 1):
+        if status := train(seeds, None if limit is None else max(limit - (time.time() - started), 0.0)):
+            return status
+        looks = replace(looks, done=i)
+        found = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))
+        left = still_open(found)
+        print(f"{looks.note}\n{_told(left)}", flush=True)
+        looks.write(out)
+        if not left:
+            break
+    assert found is not None
+    print_audit(found)
+    print(write_audit(found, out / "report", run_card(out)))
+    return 0
+
+
+def plan_line(looks: "Looks") -> str:
+    """When is looked, and at which levels."""
+    levels = dict.fromkeys(f"{100 * looks.level(i + 1):.2g}" for i in range(len(looks.seeds)))
+    return (
+        f"Looks at {', '.join(map(str, looks.seeds))} seeds per arm until {', '.join(looks.protect)} "
+        f"{'is' if len(looks.protect) == 1 else 'are'} decided, at {', '.join(levels)} % (5 % over all looks)."
+    )
+
+
+def look(out: Path, looks: "Looks", seeds: range) -> "Audit":
+    """The audit of the runs with these seeds, at the level of the look."""
+    from dropmix.audit import audit_grid
+    from dropmix.audit.inputs.run_folders import find_runs
+
+    later = {run.spec["seed"] for run in find_runs(out)[0]} - {*seeds}
+    options: dict[str, Any] = {"protect": looks.protect, "tolerance": looks.tolerance, "alone": looks.level(looks.done)}
+    return audit_grid(out, drop_seed=[str(seed) for seed in sorted(later)], **options)
+
+
+def still_open(found: "Audit") -> dict[str, list[str]]:
+    """Protected classes that are neither hurt nor safe, by arm; arms without one are left out."""
+    left: dict[str, list[str]] = {}
+    for c in found.comparisons:
+        rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
+        names = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
+        if names:
+            left[f"{c.arm} ({c.group})" if c.group else c.arm] = names
+    return left
+
+
+def _told(left: dict[str, list[str]]) -> str:
+    from dropmix.audit.arm_names import visible
+
+    if not left:
+        return "Every protected class is decided."
+    shown = []
+    for arm, names in left.items():
+        more = f" and {len(names) - CLASSES} more" if len(names) > CLASSES else ""
+        shown.append(f"{arm}: {', '.join(names[:CLASSES])}{more}")
+    return visible(f"Still open: {'; '.join(shown)}.")
