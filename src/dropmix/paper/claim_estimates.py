@@ -22,7 +22,7 @@ SPLITS = 50
 
 @dataclass(frozen=True)
 class ClaimEstimate:
-    """A number with its 95 % interval; NaN where it cannot be said."""
+    """A number with its 95 % interval; NaN where it is unknown."""
 
     value: float
     low: float
@@ -30,7 +30,7 @@ class ClaimEstimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the whole interval lies on one side of 0, else 0."""
+        """1 or -1 if the whole interval lies on one side of 0, else 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
 
@@ -39,7 +39,7 @@ NOTHING = ClaimEstimate(float("nan"), float("nan"), float("nan"))
 
 @dataclass(frozen=True)
 class Seen:
-    """What claims need of an arm.
+    """What the claims need about an arm.
 
     Args:
         comparison: of the arm with vanilla.
@@ -61,14 +61,14 @@ class Seen:
 
     @property
     def drop(self) -> float:
-        """Mean change of the degraded classes beyond that of equal gains; NaN where there are none."""
+        """Mean change of the degraded classes beyond what equal gains would show; NaN if there are none."""
         summary = self.comparison.summary
         mean, floor = summary["mean_degraded_change"], summary["floor_mean_degraded_change"]
         return float("nan") if mean is None else mean - (floor or 0.0)
 
 
 def unevenness(change: np.ndarray, variance: np.ndarray) -> ClaimEstimate:
-    """Sd of the true changes, by moments, and its Q-profile interval.
+    """Sd of the true changes by moments, with its Q-profile interval.
 
     Args:
         change, variance: observed changes and their noise, (M,).
@@ -99,13 +99,13 @@ def unevenness(change: np.ndarray, variance: np.ndarray) -> ClaimEstimate:
 
 
 def variance_difference(a: Seen, b: Seen) -> ClaimEstimate:
-    """Variance of the true changes under `a` less that under `b`; noise is taken off, a shared vanilla does no harm."""
+    """Variance of the true changes under `a` minus that under `b`, noise removed; a shared vanilla does no harm."""
     each = [(x.change - x.change.mean()) ** 2 * len(x.change) / (len(x.change) - 1) - x.variance for x in (a, b)]
     return _mean(each[0] - each[1])
 
 
 def drop_difference(a: Seen, b: Seen) -> ClaimEstimate:
-    """Mean drop beyond the floor of `b` less that of `a`: above 0, `b`'s degraded classes fall less."""
+    """Mean drop beyond the floor, `b` minus `a`: above 0 if the degraded classes of `b` fall less."""
     if not np.isfinite(a.drop + b.drop):
         return NOTHING
     influence = np.zeros(len(a.change))
@@ -117,13 +117,13 @@ def drop_difference(a: Seen, b: Seen) -> ClaimEstimate:
 
 
 def rescued(plain: Comparison, mended: Comparison, seed: int) -> ClaimEstimate:
-    """What DropMix adds to the recall of classes hurt on other seeds, less what it adds to those that were not."""
+    """What DropMix adds to the recall of classes hurt on other seeds, minus what it adds to the rest."""
     base, hurt, after = plain.recalls_baseline, plain.recalls_treated, mended.recalls_treated.mean(axis=0)
     return _contrast(base, hurt, plain.classes["n"], seed, lambda rest: after - hurt[rest[1]].mean(axis=0))
 
 
 def confidence_gap(a: Seen, seed: int) -> ClaimEstimate:
-    """Confidence change of classes degraded on other seeds less that of the improved."""
+    """Confidence change of classes degraded on other seeds, minus that of the improved."""
     if a.confidence is None:
         return NOTHING
     before, after = a.confidence
@@ -138,7 +138,7 @@ def confidence_gap(a: Seen, seed: int) -> ClaimEstimate:
 
 
 def _contrast(base: np.ndarray, treated: np.ndarray, sizes: np.ndarray, seed: int, value) -> ClaimEstimate:
-    """Mean value of classes that look degraded less that of those that look improved, chosen and measured on halves.
+    """Mean value of classes that look degraded minus that of classes that look improved, chosen and measured on halves.
 
     With weights w_m = share of the halves that chose class m, and y_m the mean of w times value, each side is the ratio
     sum y / sum w; its error follows from (y - ratio w) over classes.
@@ -177,7 +177,7 @@ def _around(value: float, error: float, free: int) -> ClaimEstimate:
 
 
 def gain_gap(a: Comparison, b: Comparison) -> ClaimEstimate:
-    """Accuracy of `a` less that of `b`, Welch's interval over seeds."""
+    """Accuracy of `a` minus that of `b`, with Welch's interval over seeds."""
     x, y = a.accuracies_treated, b.accuracies_treated
     if min(len(x), len(y)) < 2:
         return NOTHING

@@ -9,8 +9,8 @@ from dropmix.paper.claims import Claim
 
 SCALE = {"points": 100.0, "points squared": 1e4, "fraction": 1.0}
 RULE = (
-    "Intervals are of 95 % for each claim alone; every measure is 0 if all classes changed alike, whatever the gain. "
-    "yes / no, the reverse: the interval lies on one side of 0."
+    "Each interval covers its own claim at 95 %. Every measure is 0 if all classes change equally, whatever the gain. "
+    "Yes, or no, the reverse: the interval lies on one side of 0."
 )
 
 
@@ -30,8 +30,8 @@ def claims_lines(found: Mapping[str, Sequence[Claim]]) -> list[str]:
 
 
 def claims_markdown(found: Mapping[str, Sequence[Claim]]) -> str:
-    """A table a heading."""
-    parts = ["# What the paper says in words\n"]
+    """One table per heading."""
+    parts = ["# The paper's claims in words\n"]
     for heading, claims in found.items():
         rows = [["claim", "arms", "measure", "estimate [95 %]", "verdict"], [":--"] * 5]
         rows += [[c.claim, c.about, c.measure, _interval(c), c.verdict] for c in claims]
@@ -40,7 +40,7 @@ def claims_markdown(found: Mapping[str, Sequence[Claim]]) -> str:
 
 
 def claims_csv(found: Mapping[str, Sequence[Claim]]) -> str:
-    """A line a claim; numbers in the unit that the line names, empty where they cannot be said."""
+    """One line per claim; numbers in the unit that the line names, empty if unknown."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow("runs,claim,arms,measure,unit,estimate,low,high,verdict".split(","))

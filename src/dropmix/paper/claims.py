@@ -1,16 +1,16 @@
-"""What the paper says in words, as quantities with 95 % intervals and a verdict each.
+"""The paper's claims in words, each as a quantity with a 95 % interval and a verdict.
 
 Every quantity is 0 if every class gains equally, up to noise, whatever that gain is:
 
     unevenness      sd of the true recall changes over classes; interval by inverting Cochran's Q (Q profile)
-    mean drop       paper's measure with DropMix less without, less the same difference of the arms' floors
-    rescue          what DropMix gives the classes that the method hurts, less what it gives the others
-    confidence      confidence change of degraded classes less that of improved ones
+    mean drop       the paper's measure with DropMix minus without, minus the same difference of the arms' floors
+    rescue          what DropMix gives the classes that the method hurts, minus what it gives the others
+    confidence      confidence change of degraded classes minus that of improved ones
     two methods     difference of the variances of their true changes, and of their mean drops beyond the floors
 
-Which classes are hurt is decided on half of the seeds and measured on the others (mean over random halves), else bad
-luck of the choosing seeds would count as harm, and its end as rescue. Intervals but the first treat classes as a sample
-of independent units: what moves all classes alike cancels from them.
+Classes are chosen on half of the seeds and measured on the other half (mean over random halves). Otherwise bad luck on
+the choosing seeds would count as harm, and its absence as rescue. All intervals but the first treat the classes as a
+sample of independent units: what moves all classes equally cancels.
 
 Source:
     Claims: Lee, Lee & Kim, arXiv 2307.09136, Secs. 3.3, 4.2, 5.1 and 5.3.
@@ -40,7 +40,7 @@ GLOBAL = ("mixup", "manifoldmix", "samplepairing")
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim on one arm or pair of arms.
+    """One claim about one arm or a pair of arms.
 
     Args:
         claim: what the paper says.
@@ -60,16 +60,18 @@ class Claim:
 
 
 def claims(arms: list[Seen], seed: int = 0) -> list[Claim]:
-    """Every claim of the paper that some arms of one network allow.
+    """Every claim of the paper that the arms of one network can test.
 
     Args:
-        arms: of one group, compared with one vanilla on the same classes.
+        arms: of one group, all compared with the same vanilla on the same classes.
         seed: of the random halves.
     Raises:
         AuditError: arms with different classes.
     """
     if len({len(a.change) for a in arms}) > 1:
-        raise AuditError("claims: expected arms on the same classes, got differing numbers. Audit one data set.")
+        raise AuditError(
+            "claims: expected arms on the same classes, got different numbers of them. Audit one data set."
+        )
     names = [parse_arm(a.comparison.arm) for a in arms]
     plain = {n.method: a for n, a in zip(names, arms) if not n.rate}
     found = [_uneven(a) for a in arms]
@@ -99,7 +101,7 @@ def _mended(plain: Seen, arm: Seen, seed: int) -> list[Claim]:
         Claim(
             "DropMix helps the classes that are hurt",
             about,
-            "given back to classes hurt on other seeds, less to the rest",
+            "given back to classes hurt on other seeds, minus to the rest",
             "points",
             back,
             _verdict(back),
@@ -109,14 +111,14 @@ def _mended(plain: Seen, arm: Seen, seed: int) -> list[Claim]:
 
 def _confidence(a: Seen, seed: int) -> Claim:
     estimate = confidence_gap(a, seed)
-    measure = "confidence change of degraded - of improved classes, told on other seeds"
+    measure = "confidence change of degraded - of improved classes, chosen on other seeds"
     return Claim(
         "degraded classes lose more confidence", a.comparison.arm, measure, "fraction", estimate, _verdict(estimate, -1)
     )
 
 
 def _hypotheses(one: Seen, other: Seen) -> list[Claim]:
-    """Sec. 5.3 on two methods without DropMix, by the variance of true changes and by the drop beyond the floor."""
+    """Sec. 5.3 for two methods without DropMix, by the variance of true changes and the drop beyond the floor."""
     found = []
     gain = [float(a.comparison.summary["gain"]) for a in (one, other)]
     better, worse = (one, other) if gain[0] >= gain[1] else (other, one)

@@ -1,4 +1,4 @@
-"""The paper's claims in words, tested on each network that some folders of runs hold."""
+"""The paper's claims in words, tested on each network in some folders of runs."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ def group_claims(groups: Sequence[RunGroup], seed: int = 0) -> dict[str, list[Cl
     """Claims by network and data.
 
     Args:
-        groups: from `find_groups`; one without vanilla or without another arm says nothing and is left out.
+        groups: from `find_groups`; a group without vanilla, or with nothing else, is left out.
         seed: of the random halves of seeds.
     Returns:
-        words of the group -> its claims.
+        description of the group -> its claims.
     Raises:
         AuditError: no group has vanilla and another arm.
     """
@@ -27,5 +27,5 @@ def group_claims(groups: Sequence[RunGroup], seed: int = 0) -> dict[str, list[Cl
             seen = [Seen(group.comparison(name), confidences(group.pair(name))) for name in arms]
             found[group.words] = claims(seen, seed)
     if not found:
-        raise AuditError("paper claims: expected runs of vanilla and of another arm, got none. Run both.")
+        raise AuditError("paper claims: expected runs of vanilla and of another arm, got no such pair. Run both.")
     return found

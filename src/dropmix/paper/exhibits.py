@@ -1,4 +1,4 @@
-"""What each table and figure of the paper needs: arms x seeds on which recipe. Imports no torch.
+"""What each table and figure of the paper needs: which arms and seeds, on which recipe. Imports no torch.
 
     >>> len(plan(["table1"]))                                   # doctest: +SKIP
     140
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dropmix.train.config import Arm, RunSpec
 
 SEEDS = 5  # the paper: "at least five"
-RATES = tuple(i / 10 for i in range(11))  # the paper sweeps 0 to 1 and is silent on the step; its rates are tenths
+RATES = tuple(i / 10 for i in range(11))  # the paper sweeps 0 to 1 without naming the step; its rates are tenths
 ALPHAS = tuple(i / 10 for i in range(1, 11))  # Fig. 7's x axis is 1 - alpha; alpha = 0 is vanilla
 
 
@@ -42,7 +42,7 @@ CIFAR100 = {
 
 @dataclass(frozen=True)
 class ArmChoice:
-    """An arm in words: method, DropMix rate, and options that differ from the preset's."""
+    """An arm in short: method, DropMix rate, and options that differ from the preset's."""
 
     method: str
     rate: float = 0.0
@@ -55,7 +55,7 @@ class ArmChoice:
 
 @cache
 def _arm(choice: ArmChoice, preset: str) -> "Arm":
-    # An arm is tried on a toy batch when it is made, which is dear for PuzzleMix: once is enough.
+    # Making an arm tries it on a toy batch, which is slow for PuzzleMix: once is enough.
     from dropmix.grid.arm import make_arm
     from dropmix.train.config import Arm
 
@@ -72,7 +72,7 @@ class Need:
     """Arms of one network.
 
     Args:
-        network: as the paper prints it; where it names none, what we take.
+        network: as the paper prints it; if it names none, our choice.
         recipe: a key of `dropmix.recipes.RECIPES`.
         choices: arms, vanilla first.
     """
@@ -89,7 +89,7 @@ class Exhibit:
     Args:
         name: "table1", ..., "figure18".
         title: what it shows.
-        needs: runs behind it; none where it rests on the files of `dropmix label-info`.
+        needs: runs behind it; empty if it is drawn from the files of `dropmix label-info`.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that the paper needs: where it stands in print, its recipe and spec, and what it serves."""
+    """A run that the paper needs: its place in print, its recipe and spec, and the exhibits that use it."""
 
     network: str
     recipe: str
@@ -133,7 +133,7 @@ def _exhibits() -> Iterator[Exhibit]:
     yield Exhibit("table1", "CIFAR-100 without and with DropMix", tuple(cifar.values()))
     yield Exhibit("table2", "ImageNet without and with DropMix", (_table("ResNet50", "imagenet-resnet50"),))
     plain = tuple(_table(network, recipe, dropmix=False) for network, recipe in CIFAR100.items())
-    yield Exhibit("table3", "confidence change of improved and of degraded classes", plain)
+    yield Exhibit("table3", "confidence change of improved and degraded classes", plain)
     yield Exhibit("table4", "CIFAR-10 without and with DropMix", (_table("ResNet18", "cifar10-resnet18"),))
     yield Exhibit("figure1", "two classes under vanilla, Mixup and DropMix", (one("PreActRN50", "mixup"),))
     yield Exhibit("figure2", "recall change of every class, Mixup and DropMix", (one("PreActRN50", "mixup"),))
@@ -158,12 +158,12 @@ EXHIBITS: dict[str, Exhibit] = {exhibit.name: exhibit for exhibit in _exhibits()
 
 
 def find_exhibits(names: Iterable[str]) -> list[Exhibit]:
-    """The tables and figures of some names; "all" is every one.
+    """The tables and figures with these names; "all" means every one.
 
     Args:
         names: keys of `EXHIBITS` in any case, "fig3" and "fig. 3" for "figure3".
     Raises:
-        ValueError: a name of none; lists the known ones and the nearest.
+        ValueError: an unknown name; lists the known ones and the nearest.
     Example:
         >>> [e.name for e in find_exhibits(["Table 1", "fig3"])]
         ['table1', 'figure3']
@@ -184,12 +184,12 @@ def find_exhibits(names: Iterable[str]) -> list[Exhibit]:
 
 
 def plan(names: Iterable[str], preset: str = "paper", fingerprints: dict[str, str] | None = None) -> list[Planned]:
-    """Every run behind some tables and figures, each once, with what it serves.
+    """Every run behind some tables and figures, each once, with the exhibits that use it.
 
     Args:
         names: as `find_exhibits` takes them.
         preset: "paper" or "released-code".
-        fingerprints: name of a data set -> its fingerprint, without which a spec's hash is not yet that of its folder.
+        fingerprints: name of a data set -> its fingerprint; without it, a spec's hash is not yet that of its folder.
     Raises:
         ValueError: unknown name or preset.
     Example:

@@ -25,7 +25,7 @@ VARIANTS = {
 
 
 def paper_rows(table: int, repetitions: int, seed: int = 0) -> list[dict]:
-    """Every row of one of the paper's tables with its floor, under the main assumptions and two variants.
+    """Every row of one of the paper's tables, with its floor under the main assumptions and two variants.
 
     Args:
         table: 1, 2 or 4.
@@ -98,7 +98,7 @@ def page(repetitions: int = 100, seed: int = 0) -> str:
     """The page as Markdown.
 
     Args:
-        repetitions: simulated studies per floor; a fifth of it for ImageNet.
+        repetitions: simulated studies per floor; a fifth of them for ImageNet.
         seed: of the simulation.
     """
     tables = {t: paper_rows(t, max(2, repetitions // 5) if t == 2 else repetitions, seed) for t in STUDIES}

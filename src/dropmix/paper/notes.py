@@ -1,12 +1,12 @@
-"""Where the paper's text, tables and figures contradict each other or stay silent, by table and figure.
+"""Where the paper's text, tables and figures contradict each other or are silent, by table and figure.
 
 Source:
-    Lee, Lee & Kim, arXiv 2307.09136. The tests of this module recompute from the stored tables what is arithmetic.
+    Lee, Lee & Kim, arXiv 2307.09136. The tests recompute the arithmetic from the stored tables.
 """
 
-_RATE = "The rates were chosen by test accuracy, which flatters both accuracy and N_DC; ours take the printed rates."
-_UNIT = "Sec. 4.1 speaks of dropping samples; Algorithm 1 draws once a minibatch, and so do ours."
-_SD = "The sd's convention is not stated; ddof 0 is the released code's, and ours."
+_RATE = "The rates were chosen by test accuracy, which flatters accuracy and N_DC; ours are the printed rates."
+_UNIT = "Sec. 4.1 speaks of dropping samples; Algorithm 1 draws once per minibatch, and so do we."
+_SD = "The convention of the sd is not stated; ddof 0 is the released code's and ours."
 _EXTREMES = (
     "Sec. 3.3's extreme changes, +7.33 (Beetle) and -6.67 (Dolphin), are no multiples of 0.2 points, so they cannot "
     "come from 5 seeds per arm on 100 test images per class; 3 seeds would fit."
@@ -27,12 +27,12 @@ _EXCEPTIONS = (
     "to -1.48)."
 )
 _SHADE = (
-    "The caption of Fig. 3 speaks of shading over degraded classes in (b), the number of classes; it can only mean (c)."
+    "The caption of Fig. 3 describes shading over degraded classes in (b), the number of classes; it can only mean (c)."
 )
-_STEP = "The step of the rates is not printed; tenths, as all printed rates are."
+_STEP = "The step of the rates is not printed; ours are tenths, as all printed rates are."
 _MITIGATED = (
-    "Captions of Figs. 12 to 14 say that low rates raise accuracy for each method; Table 1 prints lower accuracies "
-    "with DropMix for PuzzleMix on PreActRN18 and PreActRN50."
+    "The captions of Figs. 12 to 14 say that low rates raise the accuracy of each method; Table 1 prints lower "
+    "accuracies with DropMix for PuzzleMix on PreActRN18 and PreActRN50."
 )
 _CONFIDENCE = "Confidence is not defined; ours is the mean probability of the true class."
 _SETS = (
@@ -59,18 +59,18 @@ NOTES: dict[str, tuple[str, ...]] = {
     "figure2": (_EXTREMES, _GAIN, _RATE),
     "figure3": (_SHADE, _STEP, _RATE),
     "figure5": (_CONFIDENCE,),
-    "figure6": ("ResNet-18 on CIFAR-100 is not among the networks of Sec. 3.1; the protocol is taken to be theirs.",),
-    "figure7": ("The values of alpha are not printed; tenths, against x = 1 - alpha.",),
+    "figure6": ("ResNet-18 on CIFAR-100 is not among the networks of Sec. 3.1; we assume their protocol.",),
+    "figure7": ("The values of alpha are not printed; ours are tenths, against x = 1 - alpha.",),
     "figure8": (
-        "The caption says CIFAR-100 and ImageNet, Appendix B says ImageNet; the CIFAR-100 network is not named, and is "
-        "taken to be PreActRN50 as in Figs. 1 and 2.",
+        "The caption says CIFAR-100 and ImageNet, Appendix B says ImageNet; the CIFAR-100 network is not named; "
+        "we assume PreActRN50, as in Figs. 1 and 2.",
     ),
     "figure12": (_STEP, _MITIGATED, _BLUE),
     "figure13": (_STEP, _BLUE),
     "figure14": (_STEP, _MITIGATED, _BLUE),
     "figure16": (
         _CONFIDENCE,
-        "The same analysis as Fig. 5, on the same models as far as the text says.",
+        "The same analysis as in Fig. 5, on the same models as far as the text says.",
     ),
     "figure17": (_CONFIDENCE,),
     "figure18": (_CONFIDENCE,),
@@ -78,7 +78,7 @@ NOTES: dict[str, tuple[str, ...]] = {
 
 
 def notes(name: str) -> list[str]:
-    """Footnotes of a table or figure; none for a name without any.
+    """Footnotes of a table or figure; empty if it has none.
 
     Example:
         >>> len(notes("table3"))

@@ -1,4 +1,4 @@
-"""Runs of one network beside one network of the paper: what its tables and figures are rendered from."""
+"""Our runs of one network beside one network of the paper: the source of tables and figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """Ours for one network that the paper prints.
+    """Our runs for one network that the paper prints.
 
     Args:
         network: as the paper prints it.
-        heading: which network, data, epochs and seeds ours are.
+        heading: our network, data, epochs and seeds.
         label: the same in fewer words, for figures.
-        exact: whether the protocol is the paper's; else the runs stand in, and the heading says so.
-        audit: comparisons with vanilla of the arms that are there.
+        exact: whether the protocol is the paper's; if not, the runs stand in for it, and the heading says so.
+        audit: comparisons of our arms with vanilla.
         confidence: arm -> ranges of a second study's confidence change, of improved and of degraded classes.
-        missing: arms and seeds that the plan has and the folder has not, one a line.
+        missing: arms and seeds that the plan has but the folder lacks, one per line.
     """
 
     network: str
@@ -51,7 +51,7 @@ class Panel:
         return self.line(method).get(0.0)
 
     def dropmix(self, method: str, rate: float) -> "Comparison | None":
-        """The method at a printed rate; runs that stand in give the nearest rate that they have."""
+        """The method at a printed rate; runs that stand in give their nearest rate."""
         rates = {r: c for r, c in self.line(method).items() if r > 0}
         if rate in rates or not rates:
             return rates.get(rate)

@@ -1,4 +1,4 @@
-"""What a table or figure of the paper costs, and the commands that make its runs."""
+"""The cost of a table or figure of the paper, and the commands that train its runs."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,13 +14,13 @@ def costs(runs: Sequence[Planned], device: torch.device | None = None) -> list[E
 
     Args:
         runs: from `dropmix.paper.exhibits.plan`; no images are needed.
-        device: where to time a step of every network, vanilla and with saliency; None counts FLOPs only.
+        device: where to time a step of every network, plain and with saliency; None only counts FLOPs.
     """
     return [estimate_run(run.spec, Sizes.known(run.spec.data), device) for run in runs]
 
 
 def commands(names: Sequence[str], preset: str = "paper") -> list[str]:
-    """The `dropmix run` commands that make the runs of some tables and figures, a folder a network.
+    """The `dropmix run` commands that train the runs of some tables and figures, one folder per network.
 
     Example:
         >>> commands(["table4"])[0]

@@ -1,8 +1,8 @@
-"""The numbers that the paper prints in its tables, for setting them beside ours.
+"""The numbers that the paper prints in its tables.
 
 Source:
-    Lee, Lee & Kim, arXiv 2307.09136, Tables 1 to 4, in percent and percentage points. Of Table 2,
-    the rate of Mixup is our reading: it runs together with the vanilla row in print.
+    Lee, Lee & Kim, arXiv 2307.09136, Tables 1 to 4, in percent and percentage points. In Table 2,
+    the rate of Mixup is our reading: in print it runs together with the vanilla row.
 """
 
 import csv
@@ -14,7 +14,7 @@ PRINTED = {1: "table1_cifar100", 2: "table2_imagenet", 3: "table3_confidence", 4
 
 
 def printed_records(table: int) -> list[dict[str, str]]:
-    """The rows of one of the paper's tables as text, column name -> cell, "" where it prints none.
+    """The rows of one of the paper's tables as text, column name -> cell, "" if it prints none.
 
     Args:
         table: 1 (CIFAR-100), 2 (ImageNet), 3 (confidence changes) or 4 (CIFAR-10).

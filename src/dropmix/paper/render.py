@@ -1,4 +1,4 @@
-"""A table or figure of the paper from folders of runs: ours beside print, and what is missing."""
+"""A table or figure of the paper from folders of runs: our numbers beside the printed ones, and what is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dropmix.paper.side_by_side import accuracy_sides, confidence_sides, our_row
 from dropmix.report.figures.catalog import save
 
 FORMATS = ("png", "pdf", "svg")
-SMALL = "Where ours are small, another protocol than the paper's was trained: numbers outside seed noise are expected."
+SMALL = "Runs called small follow another protocol than the paper's; expect numbers outside seed noise."
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Rendered:
 
     Args:
         name, title: of the exhibit.
-        drawings: none where nothing could be drawn.
-        missing: what the runs do not hold.
+        drawings: empty if nothing could be drawn.
+        missing: what the runs lack.
         notes: the paper's inconsistencies.
     """
 
@@ -46,7 +46,7 @@ class Rendered:
 
 
 def render_table(exhibit: Exhibit, groups: Sequence[RunGroup]) -> Sheet:
-    """Table 1, 2, 3 or 4, printed beside ours.
+    """Table 1, 2, 3 or 4, our numbers beside the printed ones.
 
     Args:
         exhibit: a table.
@@ -64,12 +64,12 @@ def render_table(exhibit: Exhibit, groups: Sequence[RunGroup]) -> Sheet:
 
 
 def render_figure(exhibit: Exhibit, groups: Sequence[RunGroup], folders: Sequence[Path]) -> Rendered:
-    """A figure from what is there.
+    """A figure of the paper, as far as the runs allow.
 
     Args:
         exhibit: a figure.
         groups: from `find_groups`.
-        folders: that were asked for; figures that need no runs read their files there.
+        folders: as given; figures that need no runs read their files there.
     """
     found, missing = panels(exhibit, groups)
     drawings = FIGURES[exhibit.name](found, folders)

@@ -1,13 +1,13 @@
-"""What a second study of the same truth would print: the yardstick for a printed number beside ours.
+"""What a second study of the same truth would print: the yardstick for a printed number.
 
 Two studies of S seeds that measure the same networks differ by seed noise in both. A printed value lies within it
 when it falls into the 95 % range of a second study with the printed number of seeds:
 
     accuracy     ours +- t sqrt(s1^2 / S1 + s2^2 / S2),  Welch's degrees of freedom; printed sds have ddof 0
-    N_DC, mean   ours + what a second study differs by; both are simulated, true changes from the audit's posterior
+    N_DC, mean   ours + the difference of a second study; both are simulated, true changes from the audit's posterior
     confidence   ours +- t times the jackknife error over seeds, of both studies
 
-Seed noise is all that the range holds: other data order, hardware or library versions are in neither.
+The range covers seed noise only, not another data order, hardware or library version.
 """
 
 import math
@@ -26,7 +26,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Range:
-    """Where a second study's number falls in 95 % of cases; NaN where that cannot be said."""
+    """Where a second study's number falls in 95 % of cases; NaN if unknown."""
 
     low: float
     high: float
@@ -46,9 +46,9 @@ def accuracy_range(mean: float, sd: float | None, seeds: int, their_sd: float | 
 
     Args:
         mean: ours, any unit.
-        sd: ours over seeds (ddof 0); None or one seed: theirs stands for both.
+        sd: ours over seeds (ddof 0); if None, or with one seed, theirs is used for both.
         seeds: ours.
-        their_sd: printed (ddof 0); None: ours stands for both.
+        their_sd: printed (ddof 0); if None, ours is used for both.
         their_seeds: of the printed study.
     Example:
         >>> r = accuracy_range(75.0, 0.2, 5, 0.2, 5)
@@ -80,7 +80,7 @@ def degraded_ranges(
         draws: simulated second studies.
         seed: of the simulation.
     Returns:
-        Ranges of the number and of the mean change (a fraction; unknown where no class is ever degraded).
+        Ranges of the number and of the mean change (a fraction; unknown if no class is ever degraded).
     """
     classes, summary = comparison.classes, comparison.summary
     centre = np.asarray(classes["recall_change_estimate"], dtype=float)
@@ -103,7 +103,7 @@ def degraded_ranges(
 
 
 def _drawn(true: np.ndarray, noise: np.ndarray, common: float, steps: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Number of degraded classes and their mean change in simulated studies, (draws,); NaN where there is none."""
+    """Number of degraded classes and their mean change in simulated studies, (draws,); NaN if there is none."""
     draws = len(true)
     change = (
         true + math.sqrt(common) * rng.standard_normal((draws, 1)) + np.sqrt(noise) * rng.standard_normal(true.shape)
@@ -123,7 +123,7 @@ def _shifted(value: float | None, differences: np.ndarray) -> Range:
 
 
 def _common(c: Comparison, seeds: tuple[int, int], noise: np.ndarray) -> float:
-    """Variance of what moves all classes of a study alike: of its gain, less what the classes' own noise explains."""
+    """Variance of what moves all classes of a study together: that of its gain beyond the classes' own noise."""
     total = 0.0
     for values, count in zip((c.accuracies_baseline, c.accuracies_treated), seeds):
         if len(values) > 1:
@@ -141,7 +141,7 @@ def confidence_ranges(
         confidence: mean confidence of each seed and class, likewise.
         their_seeds: seeds of both arms of the second study.
     Returns:
-        Ranges for improved and for degraded classes; unknown with one seed, or where either kind is missing.
+        Ranges for improved and for degraded classes; unknown with one seed, or if either kind is missing.
     """
     if min(len(c) for c in counts) < 2:
         return UNKNOWN, UNKNOWN

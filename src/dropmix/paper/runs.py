@@ -1,4 +1,4 @@
-"""Find in folders of runs what the paper's tables and figures need: its protocol's runs, or smaller ones instead."""
+"""Find the runs that the paper's tables and figures need: those of its protocol, or smaller ones in their place."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from dropmix.recipes import get_recipe
 from dropmix.report.names import parse_arm
 
 PRESETS = ("paper", "released-code")
-# What does not change which protocol a run follows; the fingerprint is the data's own name.
+# What does not change the protocol that a run follows; the fingerprint only identifies the data.
 LOOSE = (("data", "fingerprint"), ("train", "precision"), ("train", "evaluate_every"), ("train", "evaluate_last"))
 FAST = Settings(refits=0)
 
@@ -34,7 +34,7 @@ class RunGroup:
     Args:
         spec: what they share.
         runs: of all arms.
-        root: folder that was asked for, for names in messages.
+        root: the folder as given, for messages.
     """
 
     def __init__(self, spec: dict[str, Any], runs: list[Run], root: Path) -> None:
@@ -45,7 +45,7 @@ class RunGroup:
 
     @cached_property
     def seeds(self) -> dict[str, list[int]]:
-        """Arm -> seeds that are there."""
+        """Arm -> its finished seeds."""
         found: dict[str, set[int]] = {}
         for run in self.runs:
             found.setdefault(run.arm, set()).add(run.spec["seed"])
@@ -69,13 +69,13 @@ class RunGroup:
         return self._comparisons[name]
 
     def audit(self, names: Sequence[str]) -> Audit:
-        """Several arms compared with vanilla; no comparison where there is no vanilla."""
+        """Several arms compared with vanilla; empty without vanilla."""
         kept = [n for n in names if n != BASELINE] if BASELINE in self.seeds else []
         comparisons = [self.comparison(name) for name in kept]
         return Audit(comparisons, comparisons[0].classes["class"] if comparisons else [], [], {})
 
     def confidence(self, name: str) -> tuple[Range, Range] | None:
-        """Ranges of a second study's confidence changes, where the predictions hold probabilities."""
+        """Ranges of a second study's confidence changes, if the predictions hold probabilities."""
         found = confidences(self.pair(name))
         if found is None:
             return None
@@ -89,7 +89,7 @@ class RunGroup:
 
     @property
     def words(self) -> str:
-        """Which network, data, length and seeds, for a heading."""
+        """Network, data, length and seeds, for a heading."""
         data, train = self.spec.get("data", {}), self.spec.get("train", {})
         parts = [f"{self.spec.get('network', 'unknown network')} on {data.get('name', 'unknown data')}"]
         if data.get("train_per_class"):
@@ -128,7 +128,7 @@ def protocols() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def loose(spec: dict[str, Any]) -> dict[str, Any]:
-    """A spec without arm, seed and what does not change the protocol."""
+    """A spec without its arm, its seed, and what does not change the protocol."""
     copy = json.loads(json.dumps({k: v for k, v in spec.items() if k not in ("arm", "seed")}))
     for part, key in LOOSE:
         if isinstance(copy.get(part), dict):
@@ -142,7 +142,7 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
     Returns:
         groups, and notes on what was left out.
     Raises:
-        AuditError: no such folder, or no finished run in any.
+        AuditError: no such folder, or no finished run in any folder.
     """
     runs: dict[str, list[Run]] = {}
     specs: dict[str, dict[str, Any]] = {}
@@ -164,15 +164,17 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
                 specs[key] = shared
                 runs.setdefault(key, []).append(run)
     if not runs:
-        raise AuditError(f"{first([str(f) for f in folders])}: expected finished runs, got none. Run a plan first.")
+        raise AuditError(
+            f"{first([str(f) for f in folders])}: expected finished runs, got none. Train those of dropmix paper plan."
+        )
     return [RunGroup(specs[key], members, Path(folders[0])) for key, members in runs.items()], notes
 
 
 def panels(exhibit: Exhibit, groups: Sequence[RunGroup]) -> tuple[list[Panel], list[str]]:
-    """What there is of a table or figure, and what is missing altogether.
+    """The panels of a table or figure that runs allow, and what is missing altogether.
 
-    Runs of the paper's protocol come first; a network of the paper that has none may be stood in for by runs that
-    follow no protocol of the paper at all, the most alike first.
+    Runs of the paper's protocol come first. For a network without any, runs that follow no protocol of the paper may
+    stand in, the most similar first.
     """
     made: list[Panel] = []
     open_needs: list[Need] = []
@@ -217,7 +219,7 @@ def _panel(need: Need, group: RunGroup, preset: str | None) -> Panel:
 
 
 def _missing(planned: dict[ArmChoice, str], group: RunGroup, exact: bool) -> list[str]:
-    """Arms and seeds that are not there, one a line; of runs that stand in, seeds count and have no numbers."""
+    """Missing arms and seeds, one per line; for runs that stand in, only the number of seeds counts."""
     lines = []
     for name in planned.values():
         held = group.seeds.get(name, [])
@@ -229,5 +231,5 @@ def _missing(planned: dict[ArmChoice, str], group: RunGroup, exact: bool) -> lis
         elif len(held) < SEEDS and not exact:
             lines.append(f"{name} (has {len(held)} of {SEEDS} seeds)")
     if BASELINE not in group.seeds:
-        lines.insert(0, "without vanilla nothing can be compared")
+        lines.insert(0, "vanilla, without which nothing can be compared")
     return lines

@@ -1,4 +1,4 @@
-"""A table of the paper, printed and ours: for the terminal, as Markdown, LaTeX and CSV."""
+"""A table of the paper, printed and ours, for the terminal and as Markdown, LaTeX and CSV."""
 
 import csv
 import io
@@ -16,8 +16,8 @@ from dropmix.report.tables.paper_layout import Row
 from dropmix.report.tables.render import Cell, escape_latex, escape_markdown, to_latex, to_markdown, to_terminal
 
 RULE = (
-    "Diff.: ours - printed. Range: where the number of a second study like ours, with 5 seeds per arm, falls in 95 % "
-    "of cases, by seed noise alone; a printed number inside it is within seed noise."
+    "Diff.: ours - printed. Range: where the number of a second study like ours, with 5 seeds per arm, would fall in "
+    "95 % of cases by seed noise alone; a printed number inside it is within seed noise."
 )
 HEAD = ["arm", "what", "printed", "ours", "diff.", "range", "noise"]
 
@@ -32,8 +32,8 @@ class Sheet:
         printed: the paper's rows; empty for Table 3, which has another layout.
         ours: (heading, rows) of each panel.
         sides: printed beside ours.
-        missing: what the runs do not hold.
-        notes: the paper's inconsistencies, and what else has to be said.
+        missing: what the runs lack.
+        notes: the paper's inconsistencies, and other remarks.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
     def by_panel(self) -> dict[str, list[Side]]:
-        """Sides under the heading of their panel."""
+        """Sides by the heading of their panel."""
         found: dict[str, list[Side]] = {}
         for side in self.sides:
             found.setdefault(side.panel, []).append(side)
         return found
 
     def terminal(self, width: int) -> RenderableType:
-        """Tables and notes for a terminal of so many characters."""
+        """Tables and notes for a terminal of `width` characters."""
         parts: list[RenderableType] = [Text(f"{self.name}: {self.title}", "bold")]
         for heading, rows in self.ours:
             parts.append(to_terminal(rows, f"Ours: {heading}", width))
@@ -90,7 +90,7 @@ class Sheet:
         return "\n".join(parts)
 
     def latex(self) -> str:
-        """`tabular`s with booktabs' rules; headings, what is missing and notes as comments and text below."""
+        """`tabular`s with the rules of booktabs; headings as comments, missing runs and notes as text below."""
         parts = []
         for heading, rows in [("Printed", self.printed), *((f"Ours: {h}", rows) for h, rows in self.ours)]:
             parts += [f"% {heading}\n{to_latex(rows)}"] if rows else []
@@ -103,7 +103,7 @@ class Sheet:
         return "\n".join([*parts, *(rf"\par {_latex(line)}" for line in below), ""])
 
     def csv(self) -> str:
-        """A line a number; what is missing has a line without one."""
+        """One line per number; what is missing has a line without a number."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(
@@ -128,7 +128,7 @@ class Sheet:
 
 
 def side_cells(sides: Sequence[Side]) -> list[list[str]]:
-    """A line a number, as `HEAD` names its cells; an arm is named once."""
+    """One line per number, with the cells of `HEAD`; each arm is named once."""
     lines, before = [], ""
     for s in sides:
         around = "-" if s.range.low != s.range.low else f"{s.range.low:.{s.digits}f} … {s.range.high:.{s.digits}f}"

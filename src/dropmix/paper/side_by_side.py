@@ -1,4 +1,4 @@
-"""The paper's printed numbers and ours side by side, each with whether they differ by more than seed noise.
+"""The paper's printed numbers and ours side by side, and whether they differ by more than seed noise.
 
 The rule is that of `dropmix.paper.replicate`: a printed number is within seed noise when it lies in the 95 % range of
 what a second study, of five seeds per arm and the same networks as ours, would print.
@@ -24,8 +24,8 @@ class Side:
     Args:
         panel: heading of ours.
         network, arm, measure: what is compared.
-        printed, printed_sd: of the paper; None where it prints none.
-        ours, ours_sd: None where there is no degraded class, or one seed.
+        printed, printed_sd: of the paper; None if it prints none.
+        ours, ours_sd: None without a degraded class, or with one seed.
         range: where a second study's number would fall.
         digits: after the point.
     """
@@ -54,7 +54,7 @@ class Side:
 
 
 def accuracy_sides(panels: Sequence[Panel], table: int) -> list[Side]:
-    """Every number of Table 1, 2 or 4 that ours has a counterpart for.
+    """Every number of Table 1, 2 or 4 for which we have a counterpart.
 
     Args:
         panels: ours.
@@ -112,7 +112,7 @@ def _accuracy(
 
 
 def confidence_sides(panels: Sequence[Panel]) -> list[Side]:
-    """Table 3: confidence change of improved (IC) and of degraded (DC) classes, fractions."""
+    """Table 3: confidence changes of improved (IC) and degraded (DC) classes, fractions."""
     sides: list[Side] = []
     for panel in panels:
         for record in printed_records(3):
@@ -129,7 +129,7 @@ def confidence_sides(panels: Sequence[Panel]) -> list[Side]:
 
 
 def our_rows(panel: Panel, table: int) -> list[Row]:
-    """Ours in the layout of Table 1, 2 or 4; only what is there, and a network only where it is the paper's.
+    """Ours in the layout of Table 1, 2 or 4; only what exists, and a network's name only if it is the paper's.
 
     Args:
         panel: ours.

@@ -1,4 +1,4 @@
-"""What an audit says one should do, as the page, the summary for a pull request and the JUnit file show it."""
+"""The decision of an audit, as the page, the Markdown summary and the JUnit file show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Standing:
 
     Attributes:
         title: of the arm, with its group.
-        decision: "ship", "do not ship" or "undecided"; "" where the comparison holds none.
-        protected, hurt: positions of the classes, hurt ones by change, largest loss first.
+        decision: "ship", "do not ship" or "undecided"; "" if the comparison holds none.
+        protected, hurt: positions of the classes; hurt ones sorted by change, largest loss first.
         n_safe, n_undecided, n_too_few: numbers of classes.
         low, high: at least and at most so many classes are hurt.
-        tolerance: "1 point", or "0.5 to 2 points" where classes differ.
+        tolerance: "1 point", or "0.5 to 2 points" if classes differ.
     """
 
     title: str
@@ -40,14 +40,14 @@ class Standing:
 
     @property
     def mark(self) -> str:
-        """A sign that says the decision without its colour."""
+        """A sign that shows the decision without colour."""
         return MARKS[self.decision]
 
 
 def standing(comparison: "Comparison") -> Standing:
     """Arrange a comparison's decision."""
     classes, summary = comparison.classes, comparison.summary
-    if "decision" not in summary:  # made without tests of its classes, as the studies of simulated counts do
+    if "decision" not in summary:  # made without tests of its classes, as in studies of simulated counts
         return Standing(comparison_title(comparison), "", [], [], 0, 0, 0, 0, len(classes["class"]), "")
     change = np.asarray(classes["recall_change"], dtype=float)
     hurt = [i for i, word in enumerate(classes["decision"]) if word == "hurt"]
@@ -84,6 +84,6 @@ def tolerance_words(tolerances: Any) -> str:
 
 
 def train_counts(card: Mapping[str, Any] | None) -> dict[str, int]:
-    """Training images by class, where the run card holds them."""
+    """Training images by class, if the run card holds them."""
     counts = (card or {}).get("train_counts")
     return {str(name): int(count) for name, count in counts.items()} if isinstance(counts, Mapping) else {}

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flow:
-    """Examples of one class that the arm calls another class.
+    """Examples of one class that the arm predicts as another class.
 
     Attributes:
         true, predicted: class names.
-        change: examples a seed, treated minus baseline; positive means a mistake made more often.
+        change: examples per seed, treated minus baseline; positive for a mistake made more often.
         share: `change` as a fraction of the true class's examples.
     """
 

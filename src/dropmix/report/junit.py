@@ -1,4 +1,4 @@
-"""The decision as a JUnit file, which every continuous integration server can show."""
+"""The decision as a JUnit file, which continuous integration servers can show."""
 
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET

@@ -1,4 +1,4 @@
-"""Names of arms and classes, made fit for people and for files."""
+"""Names of arms and classes, fit for people and for files."""
 
 import re
 import unicodedata
@@ -29,18 +29,18 @@ __all__ = [
 
 
 def comparison_title(comparison: "Comparison") -> str:
-    """The arm's heading, with its group (network or dataset) in front where it has one."""
+    """The arm's heading, preceded by its group (network or data set) if it has one."""
     title = arm_title(comparison.arm)
     return f"{clean(comparison.group)}: {title}" if comparison.group else title
 
 
 def plain_arms(audit: "Audit") -> "list[Comparison | None]":
-    """For each comparison the same method without DropMix, from the same group and against the same baseline.
+    """For each comparison, the same method without DropMix, from the same group and against the same baseline.
 
     Args:
         audit: all comparisons.
     Returns:
-        In the audit's order; None for an arm that has no rate, or whose plain method was not run.
+        In the audit's order; None for an arm without a rate, or whose plain method was not run.
     """
     names = [parse_arm(c.arm) for c in audit.comparisons]
     plain = {(c.group, c.baseline, name): c for c, name in zip(audit.comparisons, names)}
@@ -67,7 +67,7 @@ def shorten(text: object, width: int = 24) -> str:
 
 
 def short_names(names: Sequence[object], width: int = 24) -> list[str]:
-    """`shorten` for the names of one audit, numbered in order where two would read the same.
+    """`shorten` for the names of one audit, numbered in order if two would read the same.
 
     Example:
         >>> short_names(["skin lesion, benign, of the left arm", "skin lesion, benign on the left arm"], 16)
@@ -91,17 +91,17 @@ def short_names(names: Sequence[object], width: int = 24) -> list[str]:
 
 
 def class_labels(comparison: "Comparison", width: int = 24) -> list[str]:
-    """Short and distinct names of a comparison's classes, in their order, the same in every figure."""
+    """Short and distinct names of a comparison's classes, in order; the same in every figure."""
     return short_names(comparison.classes["class"], width)
 
 
 def _columns(text: str) -> int:
-    """Columns that text takes where East Asian letters take two."""
+    """Columns that a text takes, two per East Asian letter."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _start(text: str, width: int) -> str:
-    """The longest beginning within `width` columns that tears no combined letter apart."""
+    """The longest beginning within `width` columns that splits no combined letter."""
     taken = 0
     for i, c in enumerate(text):
         taken += _columns(c)
@@ -113,7 +113,7 @@ def _start(text: str, width: int) -> str:
 
 
 def file_stems(names: Iterable[str]) -> list[str]:
-    """One distinct file stem a name: lower-case letters, digits, dots and hyphens.
+    """One distinct file stem per name: lower-case letters, digits, dots and hyphens.
 
     Example:
         >>> file_stems(["mixup r=0.4", "mixup/r=0.4", "混合"])
@@ -131,7 +131,7 @@ def file_stems(names: Iterable[str]) -> list[str]:
 
 
 def number(summary: Mapping[str, object], key: str) -> float | None:
-    """A summary's number, or None where it is missing, null or NaN.
+    """A number of a summary, or None if it is missing, null or NaN.
 
     Example:
         >>> number({"gain": 0.01, "floor_n_degraded": None}, "floor_n_degraded") is None

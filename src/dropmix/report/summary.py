@@ -1,4 +1,4 @@
-"""The decision in about twenty lines of Markdown, to fit under a pull request."""
+"""The decision in about twenty lines of Markdown, for a pull request."""
 
 from typing import TYPE_CHECKING
 
@@ -10,15 +10,15 @@ from dropmix.report.tables.render import Cell, escape_markdown
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison
 
-CLASSES = 8  # named per list
-ARMS = 3  # described; more are lines of a table
+CLASSES = 8  # named in each list
+ARMS = 3  # described in full; others are rows of a table
 
 
 def to_summary(audit: "Audit") -> str:
     """Decision, protected classes, hurt classes, and what would decide the rest, as Markdown.
 
     Args:
-        audit: one comparison or more; of many, the first that should not be shipped are described.
+        audit: one or more comparisons; of many, those that should not ship are described first.
     Example:
         >>> from dropmix.audit import audit_predictions
         >>> labels = [0] * 50 + [1] * 50
@@ -72,7 +72,7 @@ def _arm(c: "Comparison", s: Standing) -> str:
         lines += [f"**Hurt** (change in points, with its interval on these images): {named}{more}.", ""]
     few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
     lines.append(
-        f"Shown by tests: {len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided{few}. Guaranteed with 95 % "
+        f"By tests: {len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided{few}. Guaranteed with 95 % "
         f"confidence: {s.low} to {s.high} of {int(c.summary['n_classes'])} classes lose more than is tolerated "
         f"({s.tolerance})."
     )
@@ -93,6 +93,6 @@ def _change(c: "Comparison", i: int) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that Markdown shows as it is, and in which nobody is mentioned."""
+    """Text that Markdown shows as it is, without mentions of people."""
     shown = escape_markdown(Cell(clean(text))).replace("#", "\\#")
     return shown.replace("@", "@\u200b")

@@ -1,4 +1,4 @@
-"""Write a whole report into a folder: page and tables, and figures where they are asked for."""
+"""Write a whole report into a folder: the page, the tables, and on request the figures."""
 
 import os
 import shutil
@@ -25,24 +25,24 @@ def write_report(
     formats: tuple[str, ...] = ("png", "pdf", "svg"),
     downloads: Sequence[str] | None = None,
 ) -> Path:
-    """Write `report.html`, `table.md`, `table.tex` and `table.csv`, and `figures/` where they are asked for.
+    """Write `report.html`, `table.md`, `table.tex` and `table.csv`, and on request `figures/`.
 
     Everything is made in a temporary folder first and renamed into place, the page last, so that an
-    interrupted or failing call leaves an earlier report as it was or complete figures beside it.
+    interrupted or failing call leaves an earlier report as it was, or complete figures beside it.
 
     Args:
-        audit: one comparison or more.
-        out: folder; made if missing, other files in it are kept.
-        card: how the runs came about (environment, spec, seeds, hashes): nested dicts of text. Its
-            "title" heads the page.
+        audit: one or more comparisons.
+        out: folder; created if missing, other files in it are kept.
+        card: how the runs were made (environment, spec, seeds, hashes): nested dicts of text. Its "title" heads
+            the page.
         figures: write every figure of every arm as files too; the page itself holds the first arms' figures.
         formats: of the figures' files.
-        downloads: files in `out` to link to; `classes.csv` and `audit.json` if None and present.
+        downloads: files in `out` to link to; if None, `classes.csv` and `audit.json` if they are there.
     Returns:
         The path of `report.html`.
     Raises:
         ValueError: the audit is empty.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written to.
     """
     if not audit.comparisons:
         raise ValueError("write_report: expected an audit with comparisons, got none. Audit a treated arm.")

@@ -1,4 +1,4 @@
-"""The paper's figures from our runs.
+"""The paper's figures, drawn from our runs.
 
 Read in this order: `catalog` (every figure by number), then `overview`, `curves`, `confidence` and `label`.
 """

@@ -1,7 +1,7 @@
-"""The paper's figures from ours: one function a figure, by name in `FIGURES`.
+"""The paper's figures, drawn from our runs: one function per figure, by name in `FIGURES`.
 
-A function takes the panels (one a network that is there) and the folders that were asked for, and returns drawings;
-a figure that cannot be drawn from what is there returns none. To add a figure, write its function and a line in
+A function takes the panels (one per network with runs) and the folders that were given, and returns drawings; it
+returns none if nothing can be drawn. To add a figure, write its function and a line in
 `FIGURES`.
 """
 
@@ -26,7 +26,7 @@ from dropmix.report.names import method_title
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
 
-# The rate at which DropMix is shown where the paper prints one: Table 1 and 2, by network and method.
+# The rate that Tables 1 and 2 print for a network and method; DropMix is shown at this rate.
 RATES = {
     ("PreActRN50", "mixup"): 0.4,
     ("WRN28-2", "mixup"): 0.4,
@@ -43,7 +43,7 @@ class Drawing:
 
     Args:
         part: added to the file's name, "" or "a", "b".
-        caption: what it shows, and whose runs.
+        caption: what it shows, and for which runs.
         figure: from a function of this package.
     """
 
@@ -56,7 +56,7 @@ Draw = Callable[[Sequence[Panel], Sequence[Path]], list[Drawing]]
 
 
 def parts(panels: Sequence[Panel]) -> list[tuple[str, Panel]]:
-    """Each panel with what distinguishes its file: nothing, or its number."""
+    """Each panel with the suffix of its file: nothing, or its number."""
     return [("" if len(panels) == 1 else f"-{i}", panel) for i, panel in enumerate(panels, 1)]
 
 
@@ -67,13 +67,13 @@ def each(panels: Sequence[Panel], caption: str, draw: Callable[[Panel], Figure |
 
 
 def two_classes(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
-    """Fig. 1: average accuracy and the paper's two classes under vanilla, Mixup and DropMix."""
+    """Fig. 1: mean accuracy and the paper's two classes under vanilla, Mixup and DropMix."""
 
     def draw(panel: Panel) -> Figure | None:
         plain = panel.plain("mixup")
         return plain and overview(plain, _mended(panel, "mixup"), panel.label, ("lamp", "dolphin"))
 
-    caption = "accuracy and two classes; a class that is not there is replaced by the most changed one"
+    caption = "accuracy and two classes (the most changed ones if the data lack the paper's)"
     return each(panels, caption, draw)
 
 
@@ -101,7 +101,7 @@ def sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
 
 
 def alpha_sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
-    """Fig. 7: DropMix's rate, and 1 - alpha of plain Mixup, on one axis."""
+    """Fig. 7: DropMix's rate and 1 - alpha of plain Mixup on one axis."""
 
     def draw(panel: Panel) -> Figure | None:
         alphas = {0.0: panel.plain("mixup")}

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @figure_function
 def confidence_and_change(plain: "Comparison", mended: "Comparison | None", heading: str) -> Figure:
-    """(a) Confidence and recall under vanilla, a method, and it with DropMix; (b) the method's changes.
+    """(a) Confidence and recall under vanilla, a method, and the method with DropMix; (b) the method's changes.
 
     Args:
         plain: the method without DropMix; its classes hold confidences.
-        mended: with DropMix, or None where it was not run.
+        mended: with DropMix, or None if it was not run.
         heading: above both panels.
     Source:
         Figs. 5, 16 to 18 of arXiv 2307.09136. Differs: arrows from vanilla to the last arm in (a).

@@ -17,7 +17,7 @@ def curves(lines: "Mapping[str, Mapping[float, Comparison]]", heading: str, xlab
     """Accuracy, number of degraded classes and their mean change against a rate.
 
     Args:
-        lines: label -> rate in [0, 1] -> comparison with vanilla; one rate is a mark without a line.
+        lines: label -> rate in [0, 1] -> comparison with vanilla; a single rate is a mark without a line.
         heading: above all panels.
         xlabel: of all panels.
     Returns:

@@ -12,12 +12,12 @@ from dropmix.studies.label_files import CLASSES, CURVES
 
 
 def label_figures(folders: Sequence[Path]) -> list[tuple[str, Figure]]:
-    """A figure for every folder with label information: one that was named, or one right inside it.
+    """A figure for every folder with label information: a given folder, or one directly inside it.
 
     Returns:
         (folder's name, figure).
     Raises:
-        ValueError: files that cannot be read so.
+        ValueError: files that are not those of `dropmix label-info`.
     """
     places = [p for folder in folders for p in (folder, *sorted(q for q in folder.iterdir() if q.is_dir()))]
     return [(p.name, _figure(p)) for p in dict.fromkeys(places) if (p / CURVES).is_file()]

@@ -1,4 +1,4 @@
-"""Accuracy and the recall of a gaining and a losing class, arm beside arm (the paper's Fig. 1)."""
+"""Accuracy and the recalls of a gaining and a losing class under each arm (the paper's Fig. 1)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def overview(plain: "Comparison", mended: "Comparison | None", heading: str, cla
         plain: the method without DropMix.
         mended: with DropMix; without it there is no right panel.
         heading: above both panels.
-        classes: a class that gains and one that loses; where the data lack them, the most improved and most degraded.
+        classes: a class that gains and one that loses; if the data lack them, the most improved and most degraded.
     Source:
         Fig. 1 of arXiv 2307.09136. Differs: marks with the range over seeds instead of bars.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
 
 _Z95 = 1.959964  # two-sided 95 % of a normal
-_WINDOW = 21  # classes whose seed ranges are averaged where there are hundreds
+_WINDOW = 21  # neighbouring classes whose seed ranges are averaged, if there are hundreds
 
 
 def order_by_change(comparison: "Comparison") -> np.ndarray:
@@ -47,8 +47,8 @@ def recall_changes(
         comparison: one arm against the baseline.
         plain: the same method without DropMix; its sorted changes are drawn as a line.
     Returns:
-        A figure; 95 % intervals appear where `se_fixed_test` is known, and where the sorted changes would lie if all
-        classes changed alike where `floor_change_low` and `floor_change_high` are.
+        A figure. If `se_fixed_test` is known, bars have 95 % intervals; if `floor_change_low` and `floor_change_high`
+        are, a band shows where the sorted changes would lie if every class changed equally.
     Source:
         Fig. 2 of arXiv 2307.09136. Differs: orange-red and hatched instead of red; intervals, floor.
     """
@@ -66,7 +66,7 @@ def recall_changes(
     axes.axhline(gain, color=VANILLA, lw=0.9, ls=(0, (4, 2)), zorder=4)
     handles.append(Line2D([], [], color=VANILLA, lw=0.9, ls=(0, (4, 2)), label=f"change of accuracy {gain:+.2f}"))
     _finish(axes, comparison, order)
-    columns = len(handles) if len(handles) < 7 else -(-len(handles) // 2)  # seven are wider than the figure
+    columns = len(handles) if len(handles) < 7 else -(-len(handles) // 2)  # seven in a row are wider than the figure
     figure.legend(handles=handles, loc="outside upper right", ncols=columns, columnspacing=1.2)
     return figure
 
@@ -105,25 +105,25 @@ def _intervals(axes: Axes, comparison: "Comparison", order: np.ndarray, change: 
 
 
 def has_floor_band(comparison: "Comparison") -> bool:
-    """Whether the audit says where the sorted changes would lie if all classes changed alike."""
+    """Whether the audit says where the sorted changes would lie if every class changed equally."""
     return {"floor_change_low", "floor_change_high"} <= set(comparison.classes)
 
 
 def _floor_band(axes: Axes, comparison: "Comparison") -> list:
     if not has_floor_band(comparison):
         return []
-    # Sorted, since classes of equal change may hold each other's places.
+    # Sorted, since classes with equal changes may have swapped places.
     low, high = (np.sort(points(comparison.classes[f"floor_change_{end}"]))[::-1] for end in ("low", "high"))
     look = {"facecolor": FLOOR, "edgecolor": "black", "lw": 0.6}
     band = axes.stairs(high, _edges(len(low)), baseline=low, fill=True, zorder=2.5, alpha=0.85, **look)
     band.set_rasterized(len(low) >= RASTER_FROM)
-    return [Patch(label="if all classes changed alike (95 %)", **look)]
+    return [Patch(label="if every class changed equally (95 %)", **look)]
 
 
 def _plain_line(axes: Axes, plain: "Comparison") -> Line2D:
     change = points(plain.classes["recall_change"])[order_by_change(plain)]
     axes.stairs(change, _edges(len(change)), baseline=None, color="black", lw=0.9, zorder=3)
-    return Line2D([], [], color="black", lw=0.9, label="without DropMix, in its own order")
+    return Line2D([], [], color="black", lw=0.9, label="without DropMix, sorted on its own")
 
 
 def _edges(m: int) -> np.ndarray:
@@ -132,7 +132,7 @@ def _edges(m: int) -> np.ndarray:
 
 
 def _finish(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
-    """The zero line, margins, names and what the page needs; after everything is drawn."""
+    """Add the zero line, margins, names and what the page needs, after everything else is drawn."""
     axes.axhline(0, color="black", lw=0.8, zorder=4)
     pad = 0.05 * axes.dataLim.height or 1.0
     axes.set_ylim(axes.dataLim.y0 - pad, axes.dataLim.y1 + pad)
@@ -143,10 +143,10 @@ def _finish(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
 
 
 def class_axis(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
-    """Names along x where they fit; else the number of classes, and the outermost three by name.
+    """Names along x if they fit; else the number of classes, and the names of three at each end.
 
     Args:
-        axes: one place a class along x.
+        axes: one place per class along x.
         comparison: the arm.
         order: positions of the classes from left to right, (M,).
     """
@@ -181,10 +181,10 @@ def _name_extremes(axes: Axes, comparison: "Comparison", order: np.ndarray, coun
 
 @figure_function
 def seed_spread(comparison: "Comparison") -> Figure:
-    """The sorted mean change and how far single seeds of the arm lie from it, in points.
+    """The sorted mean changes, and how far single seeds of the arm lie from them, in points.
 
     Each treated seed's recall is compared with the mean recall of the baseline's seeds, as in the
-    paper; the baseline's own seeds around their mean show what training again changes by itself.
+    paper. The baseline's own seeds around their mean show what training again changes on its own.
 
     Returns:
         A figure with the range over seeds (lowest to highest) of both arms.
@@ -211,7 +211,7 @@ def seed_spread(comparison: "Comparison") -> Figure:
 
 
 def _seed_range(axes: Axes, values: np.ndarray, colour: str, alpha: float, label: str) -> None:
-    """Shade from the lowest to the highest seed, (S, M); among many classes a running mean of both."""
+    """Shade from the lowest to the highest seed, (S, M); with many classes, a running mean of both."""
     low, high = values.min(axis=0), values.max(axis=0)
     m = values.shape[1]
     if m >= RASTER_FROM:

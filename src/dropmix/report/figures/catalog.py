@@ -43,11 +43,11 @@ class Plate:
 
     Attributes:
         kind: name of the function that draws it, with hyphens.
-        arm: position of its comparison in the audit; None where it shows several.
-        stem: file name without ending, distinct in the report.
+        arm: position of its comparison in the audit; None if it shows several.
+        stem: file name without ending, unique in the report.
         title: what it shows, in a few words.
         caption: how to read it.
-        draw: makes the figure anew; figures of many arms would not fit the memory together.
+        draw: draws the figure; the figures of many arms would not fit in memory together.
     """
 
     kind: str
@@ -61,33 +61,33 @@ class Plate:
 _CAPTIONS = {
     "recall-changes": (
         "Recall change of every class",
-        "One bar a class, largest gain first. Above zero the class is recognised more often than under {base}, "
-        "below zero (hatched) less often.",
+        "One bar per class, largest gain first. Above zero, the class is recognised more often than under {base}; "
+        "below zero (hatched), less often.",
     ),
     "best-and-worst": (
         "The classes that change most",
-        "Recall of the classes that gain and lose most; vertical lines are average accuracies. "
-        "Extremes chosen from the same data look larger than they are.",
+        "Recall of the classes that gain and lose most; vertical lines are mean accuracies. "
+        "Extremes look larger than they are when they are chosen on the data that is shown.",
     ),
     "baseline-against-treated": (
         "Recall before and after",
-        "One mark a class. Left: below the diagonal the class is worse off. Right: the change itself, which shows "
+        "One mark per class. Left: below the diagonal, recall fell. Right: the change itself, which shows "
         "whether strong or weak classes lose.",
     ),
     "confidence-against-recall": (
         "Confidence and recall",
-        "Left: an arrow from {base} to the arm for every class that moves (orange: recall falls). "
-        "Right: the changes; bottom left are classes that lose both.",
+        "Left: an arrow from {base} to the arm for each class that moves (orange: recall falls). "
+        "Right: the changes; classes at the bottom left lose both.",
     ),
     "seed-spread": (
-        "How far single seeds lie apart",
-        "Shaded: lowest to highest seed. Where the arm's range covers the range of {base} around zero, "
-        "training again may turn the sign.",
+        "How much single seeds differ",
+        "Shaded: lowest to highest seed. Where the arm's range overlaps the range of {base} around zero, "
+        "training again may reverse the sign.",
     ),
     "confusion-flow": (
         "Which mistakes grow",
-        "Rows: true class. Columns: what the model calls it. Orange mistakes became more frequent, blue ones rarer; "
-        "numbers are test examples a seed. The diagonal, the recall itself, is left out.",
+        "Rows: true class. Columns: predicted class. Orange mistakes became more frequent, blue ones rarer; "
+        "numbers are test examples per seed. The diagonal, which is the recall, is left out.",
     ),
     "rate-curves": (
         "Measures against the DropMix rate",
@@ -98,13 +98,13 @@ _CAPTIONS = {
 
 
 _FLOOR_CAPTION = (
-    " Yellow: where the sorted bars would end if all classes changed alike and seeds alone told them apart. Bars that "
-    "keep to it say nothing of single classes; bars beyond it, at either end, are more than noise."
+    " Yellow: where the sorted bars would end if every class changed equally and only seeds differed. Bars within it "
+    "say nothing about single classes; bars beyond it, at either end, are more than noise."
 )
 
 
 def plates(audit: "Audit") -> list[Plate]:
-    """Every figure that the audit's content allows; none is drawn yet.
+    """Every figure that the audit allows; none is drawn yet.
 
     Returns:
         First the rate curves of each group, then the figures of each comparison.

@@ -1,4 +1,4 @@
-"""Where the lost examples go: change of the confusion matrix between baseline and arm."""
+"""Where the lost examples go: how the confusion matrix changes from the baseline to the arm."""
 
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 _SCALE = LinearSegmentedColormap.from_list("fewer-more", [IMPROVED, "#FFFFFF", DEGRADED])
 _COLOURS = _SCALE.with_extremes(bad="#E0E0E0")  # the diagonal
-_WHOLE_UP_TO = 40  # classes; above it the heatmap shows those with the largest flows
+_WHOLE_UP_TO = 40  # classes; with more, the heatmap shows those with the largest flows
 
 
 @figure_function
 def confusion_flow(comparison: "Comparison", top: int = 30) -> Figure:
-    """Heatmap of how often each class is called each other class, arm minus baseline.
+    """Heatmap of how often each class is predicted as each other class, arm minus baseline.
 
     Args:
         comparison: with `confusion_change`, (M, M).
-        top: classes to show where there are more than 40: those with the largest flows in or out.
+        top: how many classes to show if there are more than 40: those with the largest flows in or out.
     Returns:
-        A figure; rows are true classes, most degraded at the top; in examples a seed.
+        A figure in examples per seed; rows are true classes, most degraded at the top.
     Raises:
         ValueError: the audit holds no confusion matrix.
     """
@@ -55,17 +55,17 @@ def confusion_flow(comparison: "Comparison", top: int = 30) -> Figure:
     axes.set_yticks(np.arange(len(chosen)), names, fontsize=6.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="called", ylabel="true class, most degraded first")
+    axes.set(xlabel="predicted class", ylabel="true class, most degraded first")
     extent = "" if len(chosen) == m else f", {len(chosen)} of {m} classes"
     axes.set_title(comparison_title(comparison) + extent, loc="left")
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
-    bar.set_label("mistakes a seed: fewer (−), more (+)")
+    bar.set_label("mistakes per seed: fewer (−), more (+)")
     bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 
 
 def _numbers(axes, part: np.ndarray, limit: float) -> None:
-    """The sign and size inside the strongest cells, so that nothing hangs on the colour alone."""
+    """Write sign and size into the strongest cells, so that nothing depends on colour alone."""
     size = 6.5 if len(part) <= 12 else 5.5
     for i, j in zip(*np.nonzero(np.abs(part) >= 0.35 * limit)):
         colour = "white" if abs(part[i, j]) > 0.55 * limit else "black"

@@ -19,17 +19,17 @@ TITLES = ("accuracy, %", "degraded classes", "mean change of the degraded, point
 
 
 def rate_groups(audit: "Audit") -> list[str]:
-    """Groups in which some method was run at three rates or more; 0, without DropMix, counts."""
+    """Groups in which some method was run at three or more rates, rate 0 included."""
     groups = dict.fromkeys(c.group for c in audit.comparisons)
     return [g for g in groups if any(len(arms) >= 3 for arms in _methods(audit, g).values())]
 
 
 @figure_function
 def rate_curves(audit: "Audit", group: str = "") -> Figure:
-    """Accuracy, number of degraded classes and their mean change against the rate, a line a method.
+    """Accuracy, number of degraded classes and their mean change against the rate, one line per method.
 
     Args:
-        audit: with some method at three rates or more.
+        audit: with some method at three or more rates.
         group: whose arms to draw.
     Returns:
         Three panels. Shaded: sd over seeds, and over degraded classes in the third. Dotted in the
@@ -42,7 +42,7 @@ def rate_curves(audit: "Audit", group: str = "") -> Figure:
     methods = {m: arms for m, arms in _methods(audit, group).items() if len(arms) >= 3}
     if not methods:
         raise ValueError(
-            f"rate_curves: expected a method at 3 rates or more in group {group!r}, got none. Run more rates."
+            f"rate_curves: expected a method at 3 or more rates in group {group!r}, got none. Run more rates."
         )
     rates = sorted({rate for arms in methods.values() for rate in arms})
     figure = new_figure(10, 3.2)
@@ -68,14 +68,14 @@ def _methods(audit: "Audit", group: str) -> dict[str, dict[float, "Comparison"]]
 def draw_measures(
     panels: Sequence[Axes], lines: "Mapping[str, Mapping[float, Comparison]]", titles: Sequence[str]
 ) -> list[Any]:
-    """Accuracy, number of degraded classes and their mean change against a rate, a line each.
+    """Accuracy, number of degraded classes and their mean change against a rate, one line per label.
 
     Args:
         panels: three.
-        lines: label -> rate -> comparison with one baseline; one rate is a mark without a line.
+        lines: label -> rate -> comparison with one baseline; a single rate is a mark without a line.
         titles: of the panels.
     Returns:
-        Handles of the legend: the baseline's accuracy, the lines, and the floor where it is known.
+        Handles of the legend: the baseline's accuracy, the lines, and the floor if it is known.
     """
     comparisons = [c for arms in lines.values() for c in arms.values()]
     level = 100 * (number(comparisons[0].summary, "accuracy_baseline") or np.nan)
@@ -94,7 +94,7 @@ def draw_measures(
     panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
     handles: list[Any] = panels[0].get_legend_handles_labels()[0]
     if any(number(c.summary, "floor_n_degraded") is not None for c in comparisons):
-        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if all classes changed alike"))
+        handles.append(Line2D([], [], color="black", ls=":", lw=1, label="degraded if every class changed equally"))
     return handles
 
 

@@ -20,15 +20,15 @@ def best_and_worst(
     """Recalls of the classes that an arm improves and degrades most, beside the baseline's.
 
     Args:
-        comparison: the arm that chooses the classes.
+        comparison: the arm by which the classes are chosen.
         dropmix: the same method with DropMix, drawn as a third mark.
-        top: classes a side.
+        top: classes per side.
         heading: above both panels.
     Returns:
-        Two panels, improved left and degraded right; vertical lines are the average accuracies.
+        Two panels, improved left and degraded right; vertical lines are the mean accuracies.
     Source:
-        Figs. 1 and 8 of arXiv 2307.09136. Differs: joined marks instead of bars, so that the axis
-        need not begin at 0.
+        Figs. 1 and 8 of arXiv 2307.09136. Differs: joined marks instead of bars, so that the axis need
+        not begin at 0.
     """
     change = np.asarray(comparison.classes["recall_change"], dtype=float)
     order = np.argsort(-change, kind="stable")

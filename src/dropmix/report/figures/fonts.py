@@ -1,7 +1,7 @@
-"""Letters that the figures' own font lacks: another font of the system, or escapes that say so.
+"""Letters that the figures' own font lacks: drawn with another installed font, or written as escapes.
 
 An SVG keeps names as text, which the reader's browser draws with its own fonts. PNG and PDF hold the letters
-themselves: what no font of this system has would be an empty box there, and is written as an escape instead.
+themselves; a letter that no installed font has would be an empty box there, so it is written as an escape.
 """
 
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 OWN = "DejaVu Sans"
-SAID = "Letters that no font here can draw are written as their code numbers, such as \\u6df7."
+SAID = "Letters that no installed font can draw are written as their code numbers, such as \\u6df7."
 
 
 def use_fonts(figure: Figure) -> None:
-    """Give every text with letters beyond our own font the fonts of this system that have them."""
+    """Give every text with letters beyond our own font the installed fonts that have them."""
     for text in _texts(figure):
         if rare := frozenset(_lacking(text.get_text())):
             text.set_fontfamily([OWN, *_fonts_for(rare)])
 
 
 def without_boxes(figure: Figure) -> bool:
-    """Write escapes in place of the letters that no font has; returns whether there were any.
+    """Write escapes for the letters that no font has; returns whether there were any.
 
-    The figure is changed: draw it anew where the letters themselves are needed.
+    This changes the figure: draw it again to get the letters themselves.
     """
     changed = False
     for axis in _axes_of(figure):
@@ -58,12 +58,12 @@ def _axes_of(figure: Figure) -> Iterator[Axis]:
 
 
 def _lacking(text: str) -> set[str]:
-    """Letters of a text that our own font has not."""
+    """Letters of a text that our own font lacks."""
     return set() if text.isascii() else {c for c in text if c != "\n" and ord(c) not in _own()}
 
 
 def _unknown(text: str) -> set[str]:
-    """Letters of a text that no font of this system has."""
+    """Letters of a text that no installed font has."""
     return {c for c in _lacking(text) if not _font_of(c)}
 
 
@@ -84,7 +84,7 @@ def _fonts_for(letters: frozenset[str]) -> tuple[str, ...]:
 
 @cache
 def _font_of(letter: str) -> str:
-    """A font of this system that draws a letter; "" where there is none."""
+    """An installed font that draws a letter; "" if there is none."""
     for name, known in _others():
         if ord(letter) in known:
             return name
@@ -93,7 +93,7 @@ def _font_of(letter: str) -> str:
 
 @cache
 def _others() -> tuple[tuple[str, frozenset[int]], ...]:
-    """Every further font that matplotlib can draw with, and the letters that it has; read once, where needed."""
+    """Every other font that matplotlib can draw with, and its letters; read once, when needed."""
     fonts: dict[str, frozenset[int]] = {}
     for entry in font_manager.fontManager.ttflist:
         regular = entry.style == "normal" and entry.weight in (400, "normal", "regular", "book")
@@ -101,7 +101,7 @@ def _others() -> tuple[tuple[str, frozenset[int]], ...]:
             continue
         try:
             font = FT2Font(entry.fname)
-            font.set_size(8, 72)  # fonts of coloured pictures have no outlines, and refuse
+            font.set_size(8, 72)  # fonts of coloured pictures have no outlines and raise here
             known = font.get_charmap()
             font.load_char(next(iter(known)))
         except (OSError, RuntimeError, StopIteration):

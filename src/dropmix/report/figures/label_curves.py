@@ -11,20 +11,20 @@ from dropmix.report.figures.style import DEGRADED, IMPROVED, RASTER_FROM, VANILL
 from dropmix.report.names import short_names
 
 LABELLED = 5  # classes named on each side
-MANY = 200  # more lines than this are a thicket
+MANY = 200  # with more classes, lines would hide each other
 
 
 @figure_function
 def label_curves(
     strengths: np.ndarray, curves: np.ndarray, classes: Sequence[str], change: np.ndarray | None = None
 ) -> Figure:
-    """A line a class, coloured by what an augmentation did to the class's recall; bands where classes are many.
+    """One line per class, coloured by how an augmentation changed its recall; bands if there are many classes.
 
     Args:
         strengths: share of the other image, (L,), from 0 to 1.
         curves: confidence in the own class, (K, L), NaN rows for classes without images.
         classes: K names.
-        change: recall change of each class, (K,), fractions, NaN where not known; None draws all alike.
+        change: recall change of each class, (K,), fractions, NaN if unknown; with None, all lines look the same.
     Returns:
         One panel with the mean; with `change`, means of degraded and improved classes, and a second panel with the
         most degraded and most improved classes by name.
@@ -58,7 +58,7 @@ def label_curves(
 
 
 def _lines(axes, strengths: np.ndarray, curves: np.ndarray, color: str) -> list[Patch]:
-    """A line a class; of many classes, bands of half and of 90 % of them. Returns what the legend says of bands."""
+    """One line per class, or bands of half and of 90 % of many classes. Returns the legend's entries for the bands."""
     if len(curves) <= MANY:
         axes.plot(strengths, curves.T, color=color, lw=0.6, alpha=0.25, rasterized=len(curves) >= RASTER_FROM)
         return []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def efficient(candidates: "tuple[Candidate, ...]") -> list[int]:
-    """Indices of the front: no other rate is at least as accurate with fewer degraded classes, or the reverse.
+    """Indices of the front: rates that no other rate equals in both measures and beats in one.
 
     Example:
         >>> from dropmix.audit.rate_choice import Candidate
@@ -31,7 +31,7 @@ def efficient(candidates: "tuple[Candidate, ...]") -> list[int]:
 
 @figure_function
 def rate_front(choice: "RateChoice", method: str) -> Figure:
-    """Accuracy against the estimated number of degraded classes, a mark a rate.
+    """Accuracy against the estimated number of degraded classes, one mark per rate.
 
     Args:
         choice: from `dropmix.audit.rate_choice.choose`.
@@ -45,7 +45,7 @@ def rate_front(choice: "RateChoice", method: str) -> Figure:
     known = tuple(c for c in choice.candidates if np.isfinite(c.n_degraded))
     if not known:
         raise ValueError(
-            "rate_front: expected estimated numbers of degraded classes, got none. Train two seeds an arm."
+            "rate_front: expected estimated numbers of degraded classes, got none. Train two seeds per arm."
         )
     figure = new_figure(6, 4)
     axes = figure.subplots()
@@ -72,7 +72,7 @@ def rate_front(choice: "RateChoice", method: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid(axes, "both")
     handles = [
-        Line2D([], [], color=DROPMIX, lw=1.4, label="front: no rate is better in both"),
+        Line2D([], [], color=DROPMIX, lw=1.4, label="front: no rate beats these in both"),
         Patch(color=DROPMIX, alpha=0.12, lw=0, label="within one standard error of the best"),
         Line2D([], [], ls="", marker="o", ms=9, mfc="none", mec=DEGRADED, mew=1.6, label="chosen"),
     ]

@@ -1,4 +1,4 @@
-"""One dot a class: recall before and after, confidence and recall (the paper's Fig. 5)."""
+"""One dot per class: recall before and after, confidence and recall (the paper's Fig. 5)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def _limits(*values: np.ndarray) -> tuple[float, float]:
 
 
 def draw_by_status(axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarray) -> None:
-    """Dots with a colour and a shape a status, most crowded figures with smaller ones."""
+    """Dots with one colour and shape per status; smaller ones in crowded figures."""
     status = np.asarray(comparison.classes["status"])
     size = 34 if len(x) <= 30 else 18 if len(x) < RASTER_FROM else 7
     for name, (colour, marker) in _STATUS.items():
@@ -91,14 +91,14 @@ def draw_by_status(axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.nd
 def name_largest(
     axes: Axes, comparison: "Comparison", x: np.ndarray, y: np.ndarray, inches: float, count: int = 5
 ) -> None:
-    """Names beside the marks of the largest changes, where they do not hide each other.
+    """Names beside the marks with the largest changes, if they do not hide each other.
 
     Args:
         axes: with final limits.
         comparison: the arm.
         x, y: places of the classes, (M,).
-        inches: about the width and height of the axes.
-        count: classes a direction; all of them up to 12 classes.
+        inches: approximate width and height of the axes.
+        count: classes per direction; all classes if there are at most 12.
     """
     change = np.asarray(comparison.classes["recall_change"], dtype=float)
     order = np.argsort(change, kind="stable")
@@ -111,7 +111,7 @@ def name_largest(
             continue
         name = names[i]
         across, up = 72 * inches * (x[i] - x0) / (x1 - x0), 72 * inches * (y[i] - y0) / (y1 - y0)
-        width = 3.7 * len(name) + 6  # of the mean letter at this size
+        width = 3.7 * len(name) + 6  # mean width of a letter at this size
         right = (change[i] < 0 and across + width < 72 * inches) or across < width
         left = across if right else across - width
         if any(left < r and left + width > l and abs(up - h) < 9 for l, r, h in taken):

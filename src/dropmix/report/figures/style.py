@@ -1,4 +1,4 @@
-"""One look for every figure, and saving them so that equal data give equal bytes."""
+"""The common look of all figures, and saving them so that equal data give equal bytes."""
 
 import functools
 import io
@@ -16,8 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from dropmix.report.figures.fonts import use_fonts, without_boxes
 
-# Okabe & Ito's palette: told apart under the common colour deficiencies. Shape, position or hatch
-# always says the same as the colour.
+# Okabe & Ito's palette, distinct for people with the common colour deficiencies. Shape, position or hatch
+# always repeats what the colour says.
 IMPROVED, DEGRADED, TIED = "#0072B2", "#D55E00", "#8C8C8C"
 FLOOR = "#F0E442"
 VANILLA, METHOD, DROPMIX = "#4D4D4D", "#CC79A7", "#009E73"
@@ -25,8 +25,8 @@ CYCLE = ["#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#0072B2", "#D55E00", "#4D4
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 
 _DPI = 150  # of the PNG, and of rasterised marks inside PDF and SVG
-RASTER_FROM = 300  # marks; above it a figure's marks are stored as pixels
-NAMES_UP_TO = 120  # classes; above it an axis cannot hold every name
+RASTER_FROM = 300  # with more marks than this, a figure stores them as pixels
+NAMES_UP_TO = 120  # with more classes than this, an axis cannot hold every name
 
 _RC: dict[Any, Any] = {
     "font.size": 8,
@@ -75,7 +75,7 @@ class settings:
     def __enter__(self) -> None:
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()
-        # Raised while widths are measured. No box is ever shown: SVG keeps the text, `rendered` escapes the rest.
+        # Warned of while widths are measured. No box is ever shown: SVG keeps the text, `rendered` escapes the rest.
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         self._rc = matplotlib.rc_context(_RC)
         self._rc.__enter__()
@@ -90,7 +90,7 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(w_pad=0.08, h_pad=0.06)  # inches; letters are a little wider at other resolutions
+        engine.set(w_pad=0.08, h_pad=0.06)  # inches; letters are slightly wider at other resolutions
     FigureCanvasAgg(figure)
     return figure
 
@@ -113,18 +113,18 @@ def save(figure: Figure, stem: str | Path, formats: tuple[str, ...] = ("png", "p
 
 
 def rendered(figure: Figure, ending: str) -> bytes:
-    """The bytes of a figure in one format; take SVG first: PNG and PDF may need letters replaced."""
+    """The bytes of a figure in one format; render SVG first, since PNG and PDF may need letters replaced."""
     empty = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     out = io.BytesIO()
     with settings():
-        # Escapes are longer than the letters: the frame grows around them.
+        # Escapes are longer than the letters, so the frame must grow.
         frame = "tight" if ending != "svg" and without_boxes(figure) else None
         figure.savefig(out, format=ending, dpi=_DPI, metadata=empty.get(ending), bbox_inches=frame)
     return out.getvalue()
 
 
 def grid(axes: Axes, axis: str = "y") -> None:
-    """Light lines behind the marks along one axis or "both"."""
+    """Light grid lines behind the marks, along one axis or "both"."""
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
     axes.tick_params(length=2.5)
 

@@ -1,4 +1,4 @@
-"""The class table, and the evidence behind its guaranteed counts, as the page's script reads them."""
+"""The class table and the evidence behind the guaranteed counts, as the page's script reads them."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from dropmix.report.names import clean, comparison_title, plain_arms
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison
 
-ROWS = 8_000  # of all arms together, about 1 MB
-LEAST_ROWS = 50  # of an arm
-FULL_ROWS = 3_000  # of all arms: with more, what stands behind the fold is left to classes.csv
+ROWS = 8_000  # over all arms, about 1 MB
+LEAST_ROWS = 50  # per arm
+FULL_ROWS = 3_000  # over all arms: with more, the folded columns are left to classes.csv
 
 
 def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -22,13 +22,13 @@ def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[s
 
     Args:
         audit: all comparisons.
-        train: training images by class name, where they are known.
+        train: training images by class name, as far as known.
     Returns:
-        `pool`: distinct columns; `arms`: title and, a column name each, its place in the pool; `total`, the number
-        of classes, of which the columns hold the protected, the hurt and those that fell most where there are too
-        many; `evidence`, places of what `hurt_among` computes from, where all classes are held.
-        Recalls, changes and confidences in percent and points, rounded; NaN is null. A column that
-        holds nothing is left out, and so is `n` where all classes have `each` examples.
+        `pool`: distinct columns. `arms`: the title, and for each column name its place in the pool; `total`, the
+        number of classes, of which the columns hold only the protected, the hurt and those with the largest losses
+        if there are too many; `evidence`, the places of what `hurt_among` needs, if all classes are held.
+        Recalls, changes and confidences are in percent and points, rounded; NaN is null. An empty column is left
+        out, and so is `n` if all classes have `each` examples.
     """
     pool: list[list] = []
     places: dict[str, int] = {}
@@ -65,7 +65,7 @@ def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[s
 
 
 def _rows(c: "Comparison", room: int) -> np.ndarray:
-    """Positions of the classes on the page, ascending: all, or those that matter most."""
+    """Positions of the classes on the page, ascending: all of them, or those that matter most."""
     change = np.asarray(c.classes["recall_change"], dtype=float)
     if len(change) <= room:
         return np.arange(len(change))
@@ -125,7 +125,7 @@ def _scaled(c: "Comparison", key: str, rows: np.ndarray) -> list[float | None]:
 
 
 def _evidence(c: "Comparison", place: Any) -> dict[str, Any] | None:
-    """What bounds the number of hurt classes: p-values of both sides and both tests, and Fisher's limits."""
+    """The evidence on the number of hurt classes: p-values of both sides and both tests, and Fisher's limits."""
     from scipy.special import chdtri
 
     guarantee = getattr(c, "guarantee", None)

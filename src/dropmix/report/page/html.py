@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else, not even a network."""
+"""The report as one HTML page that needs no other file and no network."""
 
 import base64
 import hashlib
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
     from dropmix.report.figures.catalog import Plate
 
-PAGE_BYTES = 1_900_000  # figures beyond it are left out
-FIGURES = 12  # of all arms together: drawing one takes a fifth of a second
-FIGURES_OF_MANY = 6  # where there are more than four arms, or more than 300 classes
-ROWS_WITHOUT_SCRIPT = 600  # rows of the plain class tables, all arms together
-HURT_NAMED = 12  # hurt classes of an arm above its class table
-_ORDER = (  # which figures enter first when the page gets large
+PAGE_BYTES = 1_900_000  # figures that would exceed it are left out
+FIGURES = 12  # over all arms: drawing one takes a fifth of a second
+FIGURES_OF_MANY = 6  # with more than four arms, or more than 300 classes
+ROWS_WITHOUT_SCRIPT = 600  # rows of the class tables without script, over all arms
+HURT_NAMED = 12  # hurt classes per arm that are listed above the class table
+_ORDER = (  # which figures come first if the page gets large
     "rate-curves",
     "recall-changes",
     "baseline-against-treated",
@@ -43,7 +43,7 @@ _ORDER = (  # which figures enter first when the page gets large
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure on the page: its markup, or None where the figure is left out."""
+    """A figure on the page: its markup, or None if the figure is left out."""
 
     plate: "Plate"
     svg: Markup | None
@@ -61,11 +61,11 @@ def page(
     Args:
         audit: what was found.
         plates: figures, from `dropmix.report.figures.catalog.plates`; at most `FIGURES` of them are drawn.
-        card: how the runs came about: nested dicts of text, shown as they are.
+        card: how the runs were made: nested dicts of text, shown as they are.
         downloads: names of files beside the page.
-        figures: whether `figures/<stem>.svg` will lie beside the page, to be linked to where a figure is left out.
+        figures: whether `figures/<stem>.svg` will lie beside the page, for links to figures that are left out.
     Returns:
-        HTML of about 2 MB at most.
+        HTML of at most about 2 MB.
     """
     template = _environment().get_template("report.html")
     script = _resource("report.js")
@@ -125,22 +125,22 @@ def _points(fraction: float | None) -> str:
 
 
 def _signed(fraction: float | None) -> str:
-    """A change as points with sign and true minus."""
+    """A change in points, with a sign and a true minus."""
     return "–" if fraction is None or fraction != fraction else _minus(f"{100 * fraction:+.2f}")
 
 
 def _minus(text: str) -> str:
-    """A hyphen in front of a number as a minus, one alone as a dash."""
+    """Turn a hyphen before a number into a minus, and a lone hyphen into a dash."""
     return "–" if text == "-" else "−" + text[1:] if re.fullmatch(r"-[\d.]+", text) else text
 
 
 def _kind(decision: str) -> str:
-    """The style of a decision, on a class or an arm."""
+    """The style class of a decision on a class or an arm."""
     return {"ship": "good", "safe": "good", "do not ship": "bad", "hurt": "bad"}.get(decision, "open")
 
 
 def _subscript(heading: str) -> Markup:
-    """The paper's symbols: what follows an underscore, set lower."""
+    """The paper's symbols: what follows an underscore becomes a subscript."""
     return Markup(re.sub(r"_(\w+)", r"<sub>\1</sub>", str(escape(heading))))
 
 
@@ -155,7 +155,7 @@ def _title(card: Mapping[str, Any] | None) -> str:
 
 
 def _facts(audit: "Audit") -> list[str]:
-    """What was compared, in a few words each."""
+    """What was compared, in a few short facts."""
     c = audit.comparisons
     seeds = {number(x.summary, f"seeds_{side}") or 0 for x in c for side in ("baseline", "treated")}
     bases = " or ".join(dict.fromkeys(clean(x.baseline) for x in c))
@@ -173,7 +173,7 @@ def _counted(values: set[int], one: str, many: str) -> str:
 
 
 def _notes(audit: "Audit") -> list[str]:
-    """The comparisons' notes, with the arm in front where not all share them."""
+    """The comparisons' notes, each preceded by its arm unless all share it."""
     every = [set(c.notes) for c in audit.comparisons]
     common = set.intersection(*every) if every else set()
     notes = []
@@ -196,7 +196,7 @@ def _most(audit: "Audit") -> int:
 
 
 def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Markup]:
-    """The SVG of the `most` telling figures that fit into `room` bytes, by stem; only these are drawn."""
+    """The SVG of up to `most` figures that fit into `room` bytes, by stem; only these are drawn."""
     if not plates:
         return {}
     from dropmix.report.figures.style import rendered
@@ -204,7 +204,7 @@ def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Ma
 
     svgs: dict[str, Markup] = {}
     rank = {kind: i for i, kind in enumerate(_ORDER)}
-    # All figures of the first arms, rather than one of each: an arm is judged by its figures together.
+    # All figures of the first arms, rather than one figure of each: an arm is judged by all of its figures.
     order = sorted(range(len(plates)), key=lambda i: (plates[i].arm or 0, rank.get(plates[i].kind, len(rank))))
     for i in order[:most]:
         plate = plates[i]
@@ -218,7 +218,7 @@ def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Ma
 
 
 def _arms(audit: "Audit") -> list[dict[str, Any]]:
-    """What the page says of each arm in words and numbers."""
+    """What the page says about each arm, in words and numbers."""
     room = ROWS_WITHOUT_SCRIPT // max(len(audit.comparisons), 1)
     named = max(min(HURT_NAMED, 300 // max(len(audit.comparisons), 1)), 1)
     found = []
@@ -245,7 +245,7 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
 
 
 def _given_back(comparison: "Comparison", plain: "Comparison") -> list[dict[str, Any]]:
-    """The classes that the method without DropMix hurts, largest loss first, with their recalls under all three."""
+    """The classes that the method hurts without DropMix, largest loss first, with their recalls under all arms."""
     place = {name: i for i, name in enumerate(comparison.classes["class"])}
     rows = []
     for j in standing(plain).hurt:
@@ -264,7 +264,7 @@ def _given_back(comparison: "Comparison", plain: "Comparison") -> list[dict[str,
 
 
 def _line(comparison: "Comparison", i: int) -> dict[str, Any]:
-    """A class as the short tables show it."""
+    """A class as a row of the short tables."""
     classes = comparison.classes
     ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
     return {
@@ -277,14 +277,14 @@ def _line(comparison: "Comparison", i: int) -> dict[str, Any]:
 
 
 def _plain_rows(comparison: "Comparison", room: int) -> list[int]:
-    """Classes of the table without script, worst first: all, or the ends where they are too many."""
+    """Classes of the table without script, worst first: all, or both ends if there are too many."""
     order = np.argsort(np.asarray(comparison.classes["recall_change"], dtype=float), kind="stable").tolist()
     ends = max(min(room // 2, 20), 5)
     return order if len(order) <= room else order[:ends] + order[-ends:]
 
 
 def _json(data: Any) -> str:
-    """JSON that cannot end the script element which holds it."""
+    """JSON that cannot close the script element around it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

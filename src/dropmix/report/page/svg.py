@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG to put inside an HTML page."""
+"""A matplotlib figure as SVG inside an HTML page."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def inline_svg(figure: Figure, svg: bytes, prefix: str, label: str) -> str:
 
 
 def _plain_names(node: ET.Element) -> None:
-    """HTML's parser knows svg without namespaces, and `href` without xlink."""
+    """Remove namespaces: HTML's parser knows svg without them, and `href` without xlink."""
     node.tag = node.tag.rpartition("}")[2]
     for key in [k for k in node.attrib if "}" in k]:
         node.attrib[key.rpartition("}")[2]] = node.attrib.pop(key)
@@ -56,7 +56,7 @@ def _own_references(node: ET.Element, prefix: str) -> None:
 
 
 def _shorter_numbers(node: ET.Element) -> None:
-    """Two decimals of a point are finer than any screen or printer."""
+    """Round to two decimals of a point, finer than any screen or printer."""
     for key in _ROUNDED:
         if key in node.attrib:
             node.attrib[key] = _LONG.sub(lambda found: f"{float(found[0]):.2f}", node.attrib[key])
@@ -69,7 +69,7 @@ def _set_root(root: ET.Element, figure: Figure, label: str) -> None:
         "viewBox": f"0 0 {width:g} {height:g}",
         "role": "img",
         "aria-label": label,
-        # What matplotlib's own style sheet says of everything; in a page it would reach all of it.
+        # The rules of matplotlib's own style sheet, which would apply to the whole page.
         "style": f"max-width:{width * 1.45:.0f}px;stroke-linejoin:round;stroke-linecap:butt",
     }
     marks = [_marks(axes, height) for axes in figure.axes if (axes.get_gid() or "").startswith("marks:")]

@@ -1,9 +1,9 @@
-"""The paper's Table 1 as data: one row a method, without and with DropMix side by side.
+"""The paper's Table 1 as data: one row per method, without and with DropMix side by side.
 
 Source:
     Lee, Lee & Kim, "The Effects of Mixed Sample Data Augmentation are Class Dependent"
-    (arXiv 2307.09136), Tables 1, 2 and 4. Differs: a row for every rate that was run, where the
-    paper prints the one with the best test accuracy, and each count's noise floor beside it.
+    (arXiv 2307.09136), Tables 1, 2 and 4. Differs: one row per rate that was run, where the
+    paper prints only the rate with the best test accuracy; and each count has its noise floor.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measures:
-    """What the paper prints of one arm.
+    """What the paper prints about one arm.
 
     Attributes:
         accuracy: percent, mean over seeds.
         accuracy_sd: points, over seeds (ddof 0); None for one seed.
         n_degraded: classes whose recall fell; None for the baseline.
-        mean_change: points, mean recall change of the degraded classes; None where there are none.
+        mean_change: points, mean recall change of the degraded classes; None if there are none.
         mean_change_sd: points, over the degraded classes (ddof 0).
-        floor: degraded classes to expect if all classes changed alike; None where not computed.
+        floor: degraded classes to expect if every class changed equally; None if not computed.
         floor_low, floor_high: its 95 % band.
         macro: percent, mean recall over classes; None where classes are of equal size and it is the accuracy.
     """
@@ -47,10 +47,10 @@ class Row:
     """One line of the table.
 
     Attributes:
-        group: network or dataset, "" where there is one only.
+        group: network or data set, "" if there is only one.
         method: name as in the arms, without a rate; the baseline's name in its own row.
-        without: the method without DropMix; None where it was not run.
-        rate: DropMix rate of `dropmix`, in (0, 1]; None where no rate was run.
+        without: the method without DropMix; None if it was not run.
+        rate: DropMix rate of `dropmix`, in (0, 1]; None if no rate was run.
         dropmix: the method with DropMix.
     """
 
@@ -119,7 +119,7 @@ def arm_measures(comparison: "Comparison", side: str) -> Measures:
     """
     summary = comparison.summary
     accuracy = percent(number(summary, f"accuracy_{side}"))
-    # One seed has no spread: a printed 0.00 would pass for a very stable method.
+    # One seed has no spread: a printed 0.00 would look like a very stable method.
     single = number(summary, f"seeds_{side}") == 1
     spread = None if single else percent(number(summary, f"accuracy_{side}_sd"))
     macro = percent(number(summary, f"accuracy_{side}_macro"))

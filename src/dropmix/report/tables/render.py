@@ -48,7 +48,7 @@ class Layout:
     Attributes:
         head: column headings; the columns of one arm come twice.
         spans: (heading, number of columns) of the line above `head`.
-        lines: cells, one list a row.
+        lines: cells, one list per row.
         starts: True where a row opens a new group (network).
     """
 
@@ -61,9 +61,9 @@ class Layout:
 def layout(rows: Sequence[Row]) -> Layout:
     """Cells in the paper's order: method, arm without DropMix, rate, arm with DropMix.
 
-    The network's column is left out where no row names one, the floors' where none is known, the mean over classes
-    where it is the accuracy, and the right half where no rate was run. Of all arms of a method the best accuracy and
-    the best mean change are bold, unless they tie as printed.
+    The network's column is left out if no row names one, the floors' if none is known, the mean over
+    classes if it equals the accuracy, and the right half if no rate was run. The best accuracy and the
+    best mean change among a method's arms are bold, unless they tie as printed.
     """
     grouped = any(row.group for row in rows)
     floors = any(m is not None and m.floor is not None for row in rows for m in (row.without, row.dropmix))
@@ -91,7 +91,7 @@ def layout(rows: Sequence[Row]) -> Layout:
 
 
 def stacked(rows: Sequence[Row]) -> Layout:
-    """The same cells with the arms of a method below each other, for narrow terminals."""
+    """The same cells with the arms of a method one below the other, for narrow terminals."""
     wide = layout(rows)
     lead = wide.spans[0][1]
     arm = wide.spans[1][1]
@@ -165,9 +165,9 @@ def to_terminal(
     Args:
         rows: as `paper_table` gives them.
         title: a line above.
-        width: characters that there are; where the paper's layout needs more, the arms are stacked, and where these
-            do too, each arm is a few lines of text.
-        ascii_only: no arrows, Greek letters or lines of a box.
+        width: characters per line; if the paper's layout needs more, the arms are stacked, and if that does not fit
+            either, each arm becomes a few lines of text.
+        ascii_only: no arrows, Greek letters or box-drawing lines.
     """
     plan = layout(rows)
     if width is not None and _width(plan) > width:
@@ -191,7 +191,7 @@ def to_terminal(
 
 
 def _listed(plan: Layout, ascii_only: bool) -> Table:
-    """One arm after the other, name first, for terminals of a few columns."""
+    """One arm after the other, name first, for very narrow terminals."""
     table = Table.grid()
     table.add_column(overflow="fold")
     names = plan.head.index("r")
@@ -247,7 +247,7 @@ def to_latex(rows: Sequence[Row]) -> str:
     for starts, line in zip(plan.starts, plan.lines, strict=True):
         lines += [r"\midrule"] if starts else []
         first, *rest = map(escape_latex, line)
-        # After a row's end LaTeX takes what stands in brackets for a length.
+        # After a row's end, LaTeX reads text in brackets as a length.
         lines.append(" & ".join([f"{{}}{first}" if first.startswith("[") else first, *rest]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -264,8 +264,8 @@ def escape_latex(cell: Cell) -> str:
 def to_csv(rows: Sequence[Row]) -> str:
     """Percent and points with two decimals, the columns of the paper's tables as stored here.
 
-    Two columns with the means over classes follow where these are not the accuracies, and two with the floors where one
-    is known.
+    Columns with the means over classes follow if these are not the accuracies, then columns with the floors if
+    one is known.
     """
     macros = _macros(rows)
     floors = any(m is not None and m.floor is not None for row in rows for m in (row.without, row.dropmix))

@@ -200,14 +200,14 @@
     const arm = arms[state.arm], n = chosen.length;
     $(".guarantee").hidden = !arm.evidence && arm.columns.class.length === arm.total;
     if (!arm.evidence) {
-      $("#bound").textContent = "The page holds a part of the classes; Comparison.hurt_among in Python counts any set of them.";
+      $("#bound").textContent = "This page holds only some of the classes; in Python, Comparison.hurt_among counts any set of them.";
       return;
     }
     if (!n) { $("#bound").textContent = "No class is chosen."; return; }
     const [low, high] = hurtAmong(arm.evidence, chosen);
     const range = low === high ? `Exactly ${low}` : low === 0 ? `At most ${high}` : high === n ? `At least ${low}` : `At least ${low} and at most ${high}`;
     $("#bound").textContent = `${range} of ${n === arm.total ? "all" : "these"} ${n} class${n === 1 ? "" : "es"} lost more than is tolerated.`
-      + (low === 0 && high === n ? " Nothing is shown about their number." : "");
+      + (low === 0 && high === n ? " So nothing is shown about how many." : "");
     $("#bound").dataset.range = `${low} ${high}`;
   }
 
@@ -215,7 +215,7 @@
     const c = arms[state.arm].columns;
     const options = [["all", "all classes"]];
     if (c.protected) options.push(["protected", "the protected classes"]);
-    options.push(["shown", "the classes that the table below finds"], ["ticked", `the ${state.ticked.size} ticked classes`]);
+    options.push(["shown", "the classes listed below"], ["ticked", `the ${state.ticked.size} ticked classes`]);
     if (!options.some(([value]) => value === state.set)) state.set = "all";
     $("#set").replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === state.set)));
     $("#untick").hidden = state.ticked.size === 0;
