@@ -1,6 +1,6 @@
 """Which classes an augmentation hurts, by how much, and whether that is more than noise.
 
-Read in this order: `api` (two functions), `inputs` (predictions of any program), `measures` (what is counted),
+Read in this order: `api` (the two entry points), `inputs` (reading predictions), `measures` (what is counted),
 `inference` (what can be concluded), `comparison` (one arm against its baseline), `result` (what an audit holds),
 `verdict` (the answer in words), `fail_rule` (the answer for a script), `rate_choice`.
 
@@ -9,7 +9,7 @@ Read in this order: `api` (two functions), `inputs` (predictions of any program)
     >>> audit.summary["n_degraded"], audit.summary["n_improved"], audit.summary["gain"]
     (1, 1, 0.0)
 
-The package imports no torch. Fractions inside: 0.01 is one percentage point.
+The package imports no torch. Rates and changes are fractions: 0.01 is one percentage point.
 """
 
 from dropmix.audit.api import audit_grid, audit_predictions

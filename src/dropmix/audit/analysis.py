@@ -1,6 +1,6 @@
-"""Measure one treated arm against a baseline, and infer: what one arm shows on its own.
+"""What one treated arm shows on its own against a baseline: measures and inference.
 
-Decisions on classes are corrected over arms, so `dropmix.audit.comparison.compose` comes after all arms were analysed.
+Decisions on classes are corrected over arms, so `dropmix.audit.comparison.compose` runs after all arms are analysed.
 """
 
 from dataclasses import dataclass, field
@@ -45,14 +45,14 @@ class Analysis:
 
 
 def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
-    """Measure one arm against its baseline, and infer.
+    """Measure one arm against its baseline, and draw conclusions.
 
     Args:
         p: two aligned arms.
         settings: of the audit.
         paired: whether equal seed numbers mean shared initial weights and order.
     Raises:
-        AuditError: a class with a tolerance, or a protected one, that is not among those with examples.
+        AuditError: a protected class, or one with a tolerance, that has no examples or does not exist.
     """
     names = [p.names[i] for i in p.audited]
     tolerance, protected = settings.tolerances(names), settings.protected(names)

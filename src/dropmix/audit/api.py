@@ -59,22 +59,22 @@ def audit_predictions(
             With `treated` left out: a source of several arms, one of them named "vanilla".
         treated: the same for the treated arm or arms; a list may hold several arms; a mapping
             name -> source (or list of sources, one per seed) names them.
-        classes: names of the classes, K: a sequence, an array, or a file with one name per line.
+        classes: names of the K classes: a sequence, an array, or a file with one name per line.
         fdr: accepted share of false calls, in (0, 1).
         topk: an example counts as right when its class is among the first `topk`.
-        margin: the model counts a class when its recall falls by more than this; a fraction, 0.005 = half a point.
-        seed: of the audit's own random numbers; the same inputs and seed give the same result.
+        margin: the model counts a class if its recall falls by more than this; a fraction, 0.005 is half a point.
+        seed: seed of the audit's own random numbers; equal inputs and seeds give equal results.
         paired: whether equal seed numbers mean shared initial weights and order.
-        intersect: keep the examples that all sources hold, instead of refusing differing sets.
+        intersect: keep only the examples that all sources hold, instead of refusing different sets.
         confidence: "p_true" or "p_max".
-        superclasses: name of the superclass of each class, K.
-        level: coverage of the intervals.
+        superclasses: name of each class's superclass, K.
+        level: coverage of the intervals, in (0, 1).
         refits: bootstrap refits behind the intervals; 0 gives none and is fast.
-        columns: names of the source's columns or arrays by what they hold: {"label": "y_true", "pred": "y_pred"}.
+        columns: names of the source's columns or arrays, by content: {"label": "y_true", "pred": "y_pred"}.
         labels: true classes for sources without them: a file (id and label, or one label per line) or an array.
-        group: name of the column (or array) of patients, clips or cameras, whose examples are not independent.
+        group: name of the column (or array) that groups dependent examples, such as patients or clips.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
-        encoding: of CSV files that are not UTF-8, such as "cp1252".
+        encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
         tolerance: loss of recall that is tolerated in a class, a fraction (0.01 is one point): one number, or
             class -> number.
         protect: names of classes that must not be lost.
@@ -155,17 +155,17 @@ def audit_grid(
     drop_seed: Sequence[str] = (),
     alone: float | None = None,
 ) -> Audit:
-    """Compare every arm of a folder of runs with its vanilla.
+    """Compare every arm in a folder of runs with vanilla.
 
     Runs are grouped by everything in spec.json except arm and seed, and each group has its own vanilla.
-    Folders that are no runs, and runs that are not finished, are left out and named in the notes.
+    Other folders and unfinished runs are left out and named in the notes.
 
     Args:
-        folder: holds one folder a run, as the grid writes them.
+        folder: holds one folder per run, as `dropmix run` writes them.
         baseline: name of the arm to compare with.
         between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
             same method without; the first arm is then the comparison's baseline.
-        paired: runs of one seed number share initial weights and order, as in our own grids.
+        paired: runs with the same seed share initial weights and order, as in our own grids.
         fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed: as in
             `audit_predictions`. In a folder of `dropmix run --until-decided`, classes and tolerance are those that it
             was asked about, unless others are given.
@@ -217,7 +217,7 @@ def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Mapping
 
 
 def _sound(arms: list[Predictions], dropped: Sequence[str]) -> tuple[list[Predictions], list[str]]:
-    """Arms without the seeds to drop, none with a run given twice; and notes."""
+    """Arms without the dropped seeds, checked for runs given twice; and notes."""
     dropped = [dropped] if isinstance(dropped, str) else [str(d) for d in dropped]
     check_dropped(arms, dropped)
     arms = [without(arm, dropped) for arm in arms]
@@ -225,7 +225,7 @@ def _sound(arms: list[Predictions], dropped: Sequence[str]) -> tuple[list[Predic
 
 
 def _outlying(pairs: Sequence[Pair]) -> list[str]:
-    """Notes on seeds of the baseline and of all arms whose accuracy is far off."""
+    """Notes on seeds of any arm whose accuracy is far from the others'."""
     if not pairs:
         return []
     lead = pairs[0]
@@ -237,7 +237,7 @@ def _outlying(pairs: Sequence[Pair]) -> list[str]:
 def _between(
     plain: Predictions, second: Predictions, against: Pair | None, settings: Settings, paired: bool
 ) -> Analysis:
-    """A second arm against a first one, with what it gives back of the first one's losses."""
+    """A second arm against a first one, with how much of the first one's losses it gives back."""
     p = pair(plain, second, None, settings)
     held = None
     if against is not None and np.array_equal(against.sizes, p.sizes):

@@ -1,4 +1,4 @@
-"""Names of arms as people write them: one spelling for the verdict, the tables and the figures."""
+"""Names of arms for people: one spelling in the verdict, the tables and the figures."""
 
 import re
 import unicodedata
@@ -22,10 +22,10 @@ _RATE = re.compile(r"(?:^|\s)r=(\d+(?:\.\d*)?|\.\d+)(?=\s|$)")
 
 @dataclass(frozen=True)
 class ArmName:
-    """An arm's name, taken apart.
+    """The parts of an arm's name.
 
     Attributes:
-        method: the name without its rate, options included ("mixup", "mixup alpha=0.2").
+        method: the name without its rate, with options ("mixup", "mixup alpha=0.2").
         rate: the DropMix rate, in [0, 1]; 0 for a name without one.
     """
 
@@ -34,15 +34,15 @@ class ArmName:
 
     @property
     def plain(self) -> str:
-        """The same method without DropMix: the unit of dropping means nothing there."""
+        """The same method without DropMix, where the unit of dropping has no meaning."""
         return " ".join(word for word in self.method.split() if not word.startswith("unit="))
 
 
 def parse_arm(name: str) -> ArmName:
     """Split an arm's name into method and DropMix rate.
 
-    The rate is the word `r=<number>`; every other word belongs to the method, so that arms which
-    differ in an option are never shown as one method.
+    The rate is the word `r=<number>`; every other word belongs to the method, so that arms
+    with different options are never shown as one method.
 
     Example:
         >>> parse_arm("mixup r=0.4")
@@ -57,7 +57,7 @@ def parse_arm(name: str) -> ArmName:
 
 
 def method_title(method: str) -> str:
-    """A method's name as papers print it; an unknown one is left as it is.
+    """A method's name as papers print it; an unknown name stays as it is.
 
     Example:
         >>> method_title("cutmix"), method_title("mixup alpha=0.2"), method_title("in-house")
@@ -80,14 +80,14 @@ def arm_title(name: str) -> str:
 
 
 _SHOWN_BY_NAME = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_JOINERS = "\u200c\u200d"  # scripts and emoji are spelt with them
+_JOINERS = "\u200c\u200d"  # needed to spell some scripts and emoji
 
 
 def visible(text: object) -> str:
-    """Text that we did not write, on one line, with everything invisible shown as an escape.
+    """Foreign text on one line, with everything invisible shown as an escape.
 
-    Control characters can forge lines of a terminal, bidirectional ones turn the text around them, and SVG forbids
-    the first kind. An escape keeps names apart that would otherwise look alike.
+    Control characters can forge lines of a terminal and are forbidden in SVG; bidirectional ones reverse the text
+    around them. Escapes also keep apart names that would otherwise look the same.
 
     Example:
         >>> print(visible("a\\x1b[2J\\n\\u202eb"))
@@ -110,7 +110,7 @@ def _escaped(c: str) -> str:
 
 
 def clean(text: object) -> str:
-    """`visible` text without runs of blanks or blanks at its ends.
+    """`visible` text without repeated blanks, or blanks at its ends.
 
     Example:
         >>> print(clean("a\\x00b   c "))

@@ -1,4 +1,4 @@
-"""The record that users see of each arm, made once: decisions over all arms together, then every quantity."""
+"""The record that users see of each arm: decisions over all arms together, then every quantity."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ LONE = "One arm has one seed only: its seed noise is taken from the other arm's 
 
 
 def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> list[Comparison]:
-    """The comparisons of arms that were analysed together, decisions included.
+    """The comparisons of arms that were analysed together, with decisions.
 
     Args:
         analyses: one per arm.

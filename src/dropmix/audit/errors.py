@@ -1,8 +1,8 @@
-"""The one error that a user of the audit can mend."""
+"""The one error of the audit, which its user can fix."""
 
 
 class AuditError(ValueError):
-    """Input or setting that cannot be audited; the message is one line and says what to do.
+    """An input or setting that cannot be audited; the message is one line and says what to do.
 
     Example:
         >>> raise AuditError("a.csv: expected a column 'label', got none. Add it.")
@@ -15,11 +15,11 @@ class AuditError(ValueError):
 
 
 def first(values, limit: int = 3) -> str:
-    """The first few of many values, short, for an error message.
+    """The first few of many values, shortened, for an error message.
 
     Args:
         values: a sized sequence or array.
-        limit: how many to name.
+        limit: how many to show.
 
     Example:
         >>> first([4, 5, 6, 7])

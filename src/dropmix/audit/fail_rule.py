@@ -1,4 +1,4 @@
-"""Rules for continuous integration: `decision == do not ship`, `class[fox].recall_change_high < -0.01`.
+"""Rules that fail a build: `decision == do not ship`, `class[fox].recall_change_high < -0.01`.
 
     rule       = both {"or" both}
     both       = comparison {"and" comparison}
@@ -6,8 +6,8 @@
     name       = key of the summary | "class[" name of a class "]." column
     operator   = < | <= | > | >= | == | !=
 
-Numbers are fractions, as in audit.json; in the shell, those that are fractions are percentage points. Texts are
-compared by == and !=, and may be quoted.
+Changes and rates are fractions, as in audit.json, but percentage points in the shell. Texts are compared with == and
+!=, and may be quoted.
 """
 
 import operator
@@ -34,8 +34,8 @@ TOKEN = re.compile(
     r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|(class\[(?:[^\]]|\](?!\.))*\]\.[a-z_]+|[A-Za-z_][A-Za-z_0-9]*)"
     r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))"
 )
-WORDS = ("do not ship", "too few examples")  # values of more than one word, which need no quotes
-DEEPEST = 50  # parentheses; far beyond need, well below Python's limit
+WORDS = ("do not ship", "too few examples")  # values of several words, which need no quotes
+DEEPEST = 50  # nested parentheses; more than anyone needs, and well below Python's limit
 
 
 def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
@@ -69,7 +69,7 @@ def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
 
 
 class _Values:
-    """Numbers and texts of one comparison, by the names of a rule, in the rule's unit."""
+    """Numbers and texts of one comparison by their names in a rule, in the rule's unit."""
 
     def __init__(self, comparison: Comparison, points: bool) -> None:
         self.comparison, self.points = comparison, points
@@ -91,7 +91,7 @@ class _Values:
 def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
     if name not in among:
         near = get_close_matches(name, among, 1)
-        hint = f"Did you mean {clip(near[0])}?" if near else "See audit.json for what there is."
+        hint = f"Did you mean {clip(near[0])}?" if near else "See audit.json for all names."
         raise AuditError(f"rule: expected a {what}, got {clip(name)!r}. {hint}")
     return among[name]
 
@@ -159,5 +159,5 @@ def _comparison(tokens: list[str], values: _Values, expression: str, depth: int)
 def _unreadable(expression: str, what: str) -> AuditError:
     return AuditError(
         f"rule: expected comparisons such as 'decision == do not ship or n_hurt_low > 0', got {what} in "
-        f"{clip(expression)!r}. Join comparisons with and, or, parentheses."
+        f"{clip(expression)!r}. Join comparisons with and, or, and parentheses."
     )

@@ -5,7 +5,7 @@ start, and see how far the new estimates are from the new truths. With e = estim
 interval is [estimate - q_high(e), estimate - q_low(e)], widened to the quantiles of the refitted estimates where
 those reach further, and to the estimate that each shape of prior alone would give. Approximate: the refits take the
 fitted prior for the true one, which loses coverage; the quantiles therefore leave half the stated error on each side,
-which by simulation about makes up for it.
+which in simulations roughly makes up for it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from dropmix.audit.inference.shrinkage import Posterior, Prior, draw, fit, poste
 
 @dataclass(frozen=True)
 class Intervals:
-    """Bounds of the number of degraded classes, and of their mean change (NaN where there are none)."""
+    """Bounds of the number of degraded classes and of their mean change (NaN if there are none)."""
 
     number_low: float
     number_high: float
@@ -45,13 +45,13 @@ def intervals(
         change: that data set, (M,).
         variance: (M,).
         margin: as in `posterior`.
-        level: wished coverage, in (0, 1).
+        level: intended coverage, in (0, 1).
         refits: number of refits, >= 2.
         rng: the only source of randomness.
-        common: variance of what moves all observed changes alike.
+        common: variance of what moves all observed changes together.
     """
     alone = [posterior([p], change, variance, margin, common) for p in priors]
-    # A shape that the data give no weight would get none from data drawn from the others either.
+    # A shape without weight in the data would get none in data drawn from the other shapes either.
     priors = [p for p, share in zip(priors, shape_weights(priors)[0]) if share > 0.02]
     truth = draw(priors, refits, rng)
     alike = np.sqrt(common) * rng.standard_normal((refits, 1))

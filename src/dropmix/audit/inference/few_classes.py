@@ -1,9 +1,9 @@
-"""Few classes: a test for each, corrected for their number.
+"""Few classes: one test per class, corrected for their number.
 
     z_m = (d_m + margin) / sqrt(V_m),  Student t with the pooled degrees of freedom, one-sided
 
-Classes are called degraded by Holm's procedure. The number lies, at the stated level, between the classes shown to
-be degraded and all but those shown not to be: two families of Holm tests, half the error each.
+Holm's procedure calls classes degraded. At the stated level, the number of degraded classes lies between the number
+shown to be degraded and all but those shown not to be: two families of Holm tests, half the error each.
 
 Source:
     Holm 1979, "A simple sequentially rejective multiple test procedure".
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr, stdtr, stdtrit
 
-FEW = 20  # below this a prior cannot be fitted
+FEW = 20  # with fewer classes than this, a prior cannot be fitted
 
 
 @dataclass(frozen=True)

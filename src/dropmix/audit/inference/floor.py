@@ -1,7 +1,7 @@
-"""What equal changes would show: every class changes equally, and noise makes some look worse and others better.
+"""What equal changes would show: noise makes some classes look worse and others better.
 
-Equal means: by one amount on the logit scale of each example's pass rate. A class at recall 0.99 then gains little, and
-a class that cannot fall is not said to. Counts are drawn, not normal changes: of n examples a share rho passes now and
+Equal means the same shift on the logit scale of each example's pass rate. So a class at recall 0.99 gains little, and a
+class that cannot fall does not fall. Counts are drawn, not normal changes: of n examples a share rho passes now and
 then, at the class's recall r, and the others always or never do,
 
     T_a ~ S (n - k) r + Binomial(S k, r_a) + S n sqrt(c flip / S) N(0, 1),    k = rho n,  rho = flip / (r (1 - r))
@@ -26,9 +26,9 @@ class Floor:
     Args:
         number: expected number of classes that look degraded.
         low, high: its 95 % band.
-        mean_change: their mean change; NaN if none ever do.
+        mean_change: their mean change; NaN if no class ever does.
         by_rank: 2.5 % quantile, mean and 97.5 % quantile of the changes at each place of the order, smallest change
-            first, (3, M). The spread at one place is far smaller than that of one class.
+            first, (3, M). The spread at one place is far smaller than that of a class.
         changes: the simulated changes, (draws, M), in the order of the classes.
         expected: change of each class without noise, (M,).
     """
@@ -56,12 +56,12 @@ def equal_change_floor(
 
     Args:
         recall0, recall1: mean recall of each class under baseline and arm, (M,).
-        variance: V_m of the change, without what moves all classes alike, (M,).
+        variance: V_m of the change, without what moves all classes together, (M,).
         flip: variance of one prediction over seeds, mean over the class, (M,).
         sizes: n_m, (M,).
         seeds: S0, S1.
         rng: the only source of randomness.
-        draws: simulated studies; by default 2000, fewer for many classes.
+        draws: simulated studies; 2000 by default, fewer with many classes.
 
     Example:
         >>> r, rng = np.full(100, 0.8), np.random.default_rng(0)
@@ -78,7 +78,7 @@ def equal_change_floor(
     rho = np.minimum(flip / possible, 1.0)
     shift = _shift(middle, rho, recall1 - recall0, variance)
     rates = expit(logit(middle) - shift / 2), expit(logit(middle) + shift / 2)
-    # Groups that flip as one vary far more than independent examples can, and the counts below show only the latter.
+    # Groups that flip as one vary far more than independent examples, which are all that the counts below model.
     shown = np.where(flip > GROUPED * possible, possible, flip)
     excess = np.maximum(variance - shown * (1 / seeds[0] + 1 / seeds[1]) / sizes, 0)
     total = [_counts(r, middle, rho, sizes, s, rng, draws) for r, s in zip(rates, seeds)]

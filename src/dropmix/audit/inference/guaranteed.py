@@ -1,16 +1,16 @@
-"""How many classes of any set are hurt, guaranteed: bounds that hold for all sets at once, whenever they are picked.
+"""How many classes of a set are hurt, guaranteed: bounds that hold for all sets at once, even if picked afterwards.
 
-Closed testing. A set of k classes is believed to hold k unhurt ones unless every larger set around it is rejected by a
-local test. With p-values p_i of "class i is not hurt" and m classes, the two local tests of a set I of size i are
+Closed testing: a set of k classes counts as k unhurt ones unless a local test rejects every set that contains it. With
+p-values p_i of "class i is not hurt" and m classes, the two local tests of a set I of size i are
 
     Simes     some j has p_(j) <= j a / i                     p_(j): the j-th smallest of I
     Fisher    -2 sum of log p over I >= chi-square quantile (1 - a, 2 i degrees of freedom)
 
-Both have shortcuts, so that no set is ever enumerated. Simes finds more where few classes are hurt much, Fisher where
-many are hurt a little: each is used at half the level, and the larger bound counts.
+Both have shortcuts, so that no set is ever enumerated. Simes finds more if few classes are hurt badly, Fisher if many
+are hurt a little: each is used at half the level, and the larger bound counts.
 
-Fisher's test needs p-values that are independent. What moves all classes alike (the seeds' common part) is therefore
-taken out of them, and all changes are moved by its largest plausible value instead, to the side of caution.
+Fisher's test needs independent p-values. What moves all classes together (the seeds' common part) is therefore taken
+out of them; instead, all changes are shifted by its largest plausible value, toward caution.
 
 Source:
     Goeman & Solari 2011, doi 10.1214/11-STS356; Goeman, Meijer, Krebs & Solari 2019, doi 10.1093/biomet/asz041 (Simes
@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 LEAST = 1e-300  # a p-value of 0 would make every sum infinite
-ALLOWANCE = 0.2  # share of the level that the common part's largest plausible value takes, where there is one
+ALLOWANCE = 0.2  # share of the level spent on the largest plausible value of the common part, if there is one
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Evidence:
 
     Args:
         simes: (M,), in [0, 1], that may share a common part (positive dependence).
-        fisher: (M,), independent given the common part, which they allow for; the same array where there is none.
-        share: of the level that Fisher's test has, in (0, 0.5]; the rest of its half went into that allowance.
+        fisher: (M,), independent given the common part, which they allow for; the same array without a common part.
+        share: share of the level left to Fisher's test, in (0, 0.5]; the rest of its half is spent on that allowance.
     """
 
     simes: np.ndarray
@@ -41,7 +41,7 @@ class Evidence:
     share: float = 0.5
 
     def discoveries(self, chosen: np.ndarray, level: float) -> int:
-        """Of the chosen classes, how many at least answer the question with no.
+        """The smallest number of the chosen classes for which the answer must be no.
 
         Args:
             chosen: indices or mask over the M classes.
@@ -73,7 +73,7 @@ class Guarantee:
     level: float = 0.05
 
     def hurt_among(self, chosen: np.ndarray) -> tuple[int, int]:
-        """At least and at most so many of the chosen classes are hurt; each bound holds at `level`.
+        """The smallest and the largest number of hurt classes among the chosen; each bound holds at `level`.
 
         Args:
             chosen: indices or mask over the M classes.
@@ -95,12 +95,12 @@ def guarantee(
 
     Args:
         change: recall changes, (M,).
-        variance: (M,), without what moves all classes alike.
-        common: variance of that.
+        variance: (M,), without what moves all classes together.
+        common: variance of what moves all classes together.
         dof: degrees of freedom behind `common`.
         tolerance: a class is hurt when its recall falls by more than this; fractions.
-        judged: classes with examples enough, (M,), bool; the others give no evidence of anything.
-        level: chance that a bound of one side is wrong.
+        judged: classes with enough examples, (M,), bool; the others give no evidence.
+        level: chance that the bound of one side is wrong.
 
     Example:
         >>> g = guarantee(np.array([-0.2, 0.1, 0.0]), np.full(3, 1e-4), 0.0, 8, 0.01, np.ones(3, bool))

@@ -1,6 +1,6 @@
 """Random halves of seeds, and the split-seed check: choose the degraded classes on one half, score on the other.
 
-Classes chosen because they look worst look better on new seeds; how much is what the choice owed to luck.
+Classes chosen because they look worst look better on new seeds; the difference is what the choice owed to luck.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dropmix.audit.measures.degraded import changes, signs
 
 
 def half(count: int, rng: np.random.Generator) -> np.ndarray:
-    """A random half of some seeds, (count,) bool; the smaller one where they are odd.
+    """A random half of the seeds, (count,) bool; the smaller half of an odd number.
 
     Example:
         >>> int(half(5, np.random.default_rng(0)).sum())
@@ -22,7 +22,7 @@ def half(count: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Split:
-    """Averages over random splits; NaN where no class was ever chosen.
+    """Averages over random splits; NaN if no class was ever chosen.
 
     Args:
         number: classes that look degraded on the choosing seeds.
@@ -46,7 +46,7 @@ def split_check(
         counts0, counts1: correct predictions of each seed, (S0, M) and (S1, M).
         sizes: (M,).
         rng: draws the halves.
-        splits: how many.
+        splits: number of random splits.
 
     Example:
         >>> c = np.array([[5, 5], [5, 5]]), np.array([[3, 6], [4, 7]])

@@ -2,9 +2,9 @@
 
     Q = sum_m (d_m - mu_m)^2 / V_m,   mu_m what equal changes would be
 
-Q adds up many small differences, and hardly sees one class far from all others. The test is therefore the smaller of
-two p-values, doubled: Q's, and that of the largest |d_m - mu_m| / sqrt(V_m). Both are read off simulated studies of
-equal changes, whose counts are skewed as those of classes near recall 0 or 1 are.
+Q adds up many small differences, and hardly notices a single class far from all others. The test is therefore the
+smaller of two p-values, doubled: Q's, and that of the largest |d_m - mu_m| / sqrt(V_m). Both come from simulated
+studies of equal changes, whose counts have the skew of classes near recall 0 or 1.
 
 "Equal" has two readings: the same number of points in every class, or the same shift in logits. Classes are said to
 differ only where neither fits, so the larger of the two readings' p-values counts.
@@ -41,9 +41,9 @@ def heterogeneity(
 
     Args:
         change: (M,).
-        variance: (M,), > 0, without what moves all classes alike.
+        variance: (M,), > 0, without what moves all classes together.
         expected: change of each class under an equal shift in logits, (M,), such as `Floor.expected`.
-        simulated: changes of studies of that shift, (draws, M), such as `Floor.changes`; normal noise where None.
+        simulated: changes in studies of that shift, (draws, M), such as `Floor.changes`; normal noise if None.
 
     Example:
         >>> h = heterogeneity(np.array([-0.1, 0.1, 0.0]), np.full(3, 1e-4))
@@ -65,7 +65,7 @@ def heterogeneity(
 
 
 def _centred(change: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Changes less their mean, weighted by precision, over the last axis."""
+    """Changes minus their mean, weighted by precision, over the last axis."""
     w = 1 / variance
     return change - (change @ w / w.sum())[..., None]
 
@@ -73,7 +73,7 @@ def _centred(change: np.ndarray, variance: np.ndarray) -> np.ndarray:
 def _p(gap: np.ndarray, variance: np.ndarray, noise: np.ndarray | None) -> float:
     m, w = len(gap), 1 / variance
     q = float((w * gap**2).sum())
-    # A class that weighs much pulls the mean along: its own difference varies less than V_m says.
+    # A class with a large weight pulls the mean along, so that its own difference varies less than V_m says.
     own = np.sqrt(variance * (1 - np.minimum(w / w.sum(), 0.999)))
     largest = float((np.abs(gap) / own).max())
     single = 2 * np.exp(log_ndtr(-largest))

@@ -1,7 +1,7 @@
-"""What the observed changes say of the true ones, for one estimand.
+"""What the observed changes say about the true ones, for one estimand.
 
-Tests of each class come first; they assume nothing of the other classes. The model of all classes (shrunken estimates,
-the estimated number) comes after them. A class with too few examples is in none of it but its own interval.
+First come the tests of each class, which assume nothing about the other classes, then the model of all classes
+(shrunken estimates, the estimated number). A class with too few examples gets its own interval and nothing else.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Inference:
     """Results for one estimand (new seeds on these examples, or new examples too).
 
     Args:
-        error: standard error of each change, what moves all classes alike included, (M,).
+        error: standard error of each change, including what moves all classes together, (M,).
         tests: of each class against the tolerated loss.
         guarantee: bounds on the number of hurt classes in any set.
         p_degraded: P(true change < -margin) under the model, (M,); NaN for too few examples, as the next three.
@@ -64,9 +64,9 @@ class Inference:
         half_width: of an approximate interval around it, (M,).
         called: classes called degraded at the false discovery rate, (M,), bool.
         called_improved: (M,), bool.
-        number: estimated number of classes that changed by less than -margin; NaN where nothing changed.
-        mean_change: estimated mean of their true changes; NaN where there are none to speak of.
-        bounds: intervals of both; NaN where not asked for.
+        number: estimated number of classes that changed by less than -margin; NaN if nothing changed.
+        mean_change: estimated mean of their true changes; NaN if there are less than half a class.
+        bounds: intervals of both; NaN if not asked for.
         floor: what equal changes would show.
         floor_change: what they would show at each class's place among the changes, 2.5 % quantile, mean and 97.5 %
             quantile, (3, M).
@@ -98,7 +98,7 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
     Args:
         seen: the classes.
         settings: margin, fdr, level, refits and seed are used.
-        population: for new examples too, in place of new seeds on these examples.
+        population: whether for new examples too, instead of new seeds on these examples.
     """
     v = seen.noise
     variance = v.population if population else v.fixed
@@ -110,7 +110,7 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
     tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed)
     bounds = guarantee(seen.change, tested, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
     m, judged = len(seen.change), np.flatnonzero(~tests.too_few)
-    # One order of classes for every numbering of them, so that random draws do not depend on it.
+    # Sort the classes the same way however they are numbered, so that random draws do not depend on the numbering.
     at = judged[np.lexsort((seen.sizes[judged], variance[judged], seen.change[judged]))]
     rng = stream(settings.seed, "population" if population else "fixed test")
     floor, floor_change, spread = NO_FLOOR, np.full((3, m), np.nan), Heterogeneity(np.nan, np.nan, np.nan)
@@ -160,7 +160,7 @@ def _many(change: np.ndarray, variance: np.ndarray, v: Variances, settings: Sett
     return {
         "p_degraded": found.below[0],
         "p_improved": found.above[0],
-        # By tests and not by the model: a prior that does not fit the truth calls classes that nothing happened to.
+        # By tests, not by the model: a prior that does not fit the truth calls classes to which nothing happened.
         "called": rejected(ndtr((change + settings.margin) / error), settings.fdr),
         "called_improved": rejected(ndtr((settings.margin - change) / error), settings.fdr),
         "estimate": found.mean[0],

@@ -1,4 +1,4 @@
-"""What would decide a class: more seeds, or more test images.
+"""How many more seeds or test images would decide a class.
 
 The variance of a class's recall change, with S seeds in each arm and n test images of the class:
 
@@ -6,10 +6,10 @@ The variance of a class's recall change, with S seeds in each arm and n test ima
 
     flip       variance over seeds of one prediction
     seed       what a seed does to the whole class
-    example    variance over images of how differently the two arms treat them; 0 when only these images matter
+    example    variance over images of the difference between the arms; 0 if only these images matter
 
-A class whose true change is d is found hurt (it lost more than the tolerated t) with power Phi((-t - d) / sqrt(V) - z),
-and found safe with Phi((d + t) / sqrt(V) - z), where z is the normal quantile of the test's level.
+If its true change is d and t is tolerated, a class is found hurt with power Phi((-t - d) / sqrt(V) - z) and found safe
+with power Phi((d + t) / sqrt(V) - z), where z is the normal quantile of the test's level.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,11 +20,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 ALONE = 0.05  # level of each one-sided test
-POWER = 0.8  # chance of a decision that counts as enough
+POWER = 0.8  # chance of a decision to aim for
 MOST_SEEDS = 50
-MOST_IMAGES = 100  # times as many as there are
-SEED_SHARE = 0.003  # `seed` / `flip` of networks seen so far
-OTHER_IMAGES = 0.02  # how much more often two arms disagree on an image than two seeds of one arm
+MOST_IMAGES = 100  # times the present number
+SEED_SHARE = 0.003  # `seed` / `flip` in networks measured so far
+OTHER_IMAGES = 0.02  # how much more often two arms than two seeds of one arm disagree on an image
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Noise:
 def noise_of_audit(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> Noise:
     """The parts as an audit measured them.
 
-    What a seed does to single predictions and to a whole class is told apart by `seed_variance_ratio`, one number for
-    all classes. With one seed in each arm nothing is known of seeds, and all of it counts as images.
+    `seed_variance_ratio`, one number for all classes, separates what a seed does to single predictions from what it
+    does to a whole class. With one seed per arm nothing is known about seeds, and all variance counts as that of
+    images.
 
     Args:
         summary: of a comparison.
@@ -115,7 +116,7 @@ def power_of_decision(
 def seeds_needed(
     change: Any, tolerance: Any, noise: Noise, images: Any, power: float = POWER, level: float = ALONE
 ) -> np.ndarray:
-    """Seeds of each arm that decide each class if its true change is the one given, (M,); infinite where none do.
+    """Seeds per arm that decide each class if its true change is the given one, (M,); infinite if no number does.
 
     Args:
         change: (M,), fractions.
@@ -140,7 +141,7 @@ def seeds_needed(
 def images_needed(
     change: Any, tolerance: Any, noise: Noise, seeds: float, power: float = POWER, level: float = ALONE
 ) -> np.ndarray:
-    """Test images of each class that decide it, (M,); infinite where no number does, since seeds limit it.
+    """Test images of each class that decide it, (M,); infinite if no number does, because seeds limit it.
 
     Args:
         change, tolerance, noise, power, level: as in `seeds_needed`.
@@ -158,7 +159,7 @@ def images_needed(
 
 
 def _largest_variance(change: Any, tolerance: Any, power: float, level: float) -> np.ndarray:
-    """The variance at which the likelier of the two decisions has the wished power."""
+    """The variance at which the likelier of the two decisions has the intended power."""
     distance = np.abs(np.asarray(change, dtype=float) + tolerance)
     return (distance / (ndtri(power) - ndtri(level))) ** 2
 
@@ -170,9 +171,9 @@ class ToDecide:
     Args:
         name: of the class.
         decision: as it stands.
-        seeds: seeds of each arm that would do; infinite where none within 50 do.
-        images: test images of the class that would do with the present seeds; infinite where none do.
-        text: the same in words; "" where the class is decided.
+        seeds: seeds per arm that would do; infinite if 50 do not.
+        images: test images of the class that would do with the present seeds; infinite if no number does.
+        text: the same in words; "" if the class is decided.
     """
 
     name: str
@@ -183,7 +184,7 @@ class ToDecide:
 
     @property
     def way(self) -> bool:
-        """Whether there is a way to decide it, and need to."""
+        """Whether the class is undecided and could be decided."""
         return bool(self.text) and min(self.seeds, self.images) < np.inf
 
 
@@ -199,11 +200,11 @@ def to_decide(
     Args:
         summary, classes: of a comparison.
         names: classes to look at; all if None.
-        new_images: whether the question is of new images too.
+        new_images: whether to decide for new images too.
         power: wished chance of the decision.
     """
     noise = noise_of_audit(summary, classes)
-    # One seed in each arm shows no noise of seeds: what is known is of new images.
+    # One seed per arm shows no seed noise, so only new images can be planned for.
     noise = noise if new_images or summary["seed_variance_ratio"] is None else noise.on_these_images()
     n = np.asarray(classes["n"], dtype=float)
     now = min(summary["seeds_baseline"], summary["seeds_treated"])
@@ -237,7 +238,7 @@ def _in_words(seeds: float, images: float) -> str:
 
 
 def _rounded(value: float) -> int:
-    """Two digits are all that such an estimate is worth.
+    """Round up to two digits, all that such an estimate is worth.
 
     Example:
         >>> _rounded(1234.0), _rounded(7.2)

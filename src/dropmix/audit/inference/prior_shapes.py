@@ -1,4 +1,4 @@
-"""The shapes of prior that `shrinkage` averages: where their components lie, and how wide they are."""
+"""The prior shapes that `shrinkage` averages: where their components lie, and how wide they are."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ class Shape:
     Args:
         centre: c, (M, K), fractions.
         sigma: (M, K).
-        penalty: taken off the log-likelihood before shapes are averaged.
-        moving: (K,), 1.0 for components that lie around mu, 0.0 for the spike at no change.
+        penalty: subtracted from the log-likelihood before shapes are averaged.
+        moving: (K,), 1.0 for components around mu, 0.0 for the spike at no change.
     """
 
     centre: np.ndarray

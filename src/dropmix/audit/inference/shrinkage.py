@@ -11,11 +11,11 @@ The shapes, each of which contains the ones before it:
 4. `spike`: also a component at exactly no change, wherever mu is, for truths in which most classes stay as they were.
 
 pi and mu are fitted by EM to the marginal likelihood, with no extra weight on any component. The shapes are
-averaged with weights exp(log-likelihood - penalty): half of log M for the one freedom of shape 2 (BIC), and for
-shape 3 the larger of log M and sqrt(M) / 2, set by simulation so that truths of shapes 1 and 2 seldom choose it.
+averaged with weights exp(log-likelihood - penalty): half of log M for the one degree of freedom of shape 2 (BIC), and
+for shape 3 the larger of log M and sqrt(M) / 2, set by simulation so that truths of shapes 1 and 2 seldom choose it.
 
-mu is not known exactly: its uncertainty s^2 is integrated out, so that a class in the component sigma = 0 is not
-called only because the common change is a little below zero:
+mu is not known exactly. Its uncertainty s^2 is integrated out, so that a class in the component sigma = 0 is not called
+only because the common change lies slightly below zero:
 
     theta_m | d, k ~ N(mu + c + b (d - mu - c), b V_m + (1 - b)^2 s^2),   b = sigma_mk^2 / (sigma_mk^2 + V_m)
 
@@ -49,7 +49,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is believed of each class's true change, for B data sets, averaged over shapes.
+    """The posterior of each class's true change, for B data sets, averaged over shapes.
 
     Args:
         mean: (B, M).
@@ -89,9 +89,9 @@ def fit(
     Args:
         change: (B, M) or (M,).
         variance: (M,), known, > 0.
-        among: shapes; those of the first data set where None.
-        start: priors of one data set to start from; equal weights and the weighted mean where None.
-        rounds: updates of mu at most; each follows `inner` updates of the weights.
+        among: shapes; those of the first data set if None.
+        start: priors of one data set to start from; equal weights and the weighted mean if None.
+        rounds: most updates of mu; each follows `inner` updates of the weights.
 
     Example:
         >>> d = np.random.default_rng(0).normal(0.01, 0.02, 200)
@@ -170,17 +170,17 @@ def posterior(
     """Posterior of every class's true change, averaged over shapes.
 
     Args:
-        priors: one a shape, of B data sets.
+        priors: one per shape, of B data sets.
         change: (B, M) or (M,).
         variance: (M,).
         margin: classes below -margin count as degraded; fraction, >= 0.
-        common: variance of what moves all observed changes alike; no data set can tell it from a change of all.
+        common: variance of what moves all observed changes together; no data can tell it from a true common change.
     """
     change = np.atleast_2d(change)
     mixing = shape_weights(priors)
     parts = np.zeros((5, *change.shape))
     for prior, share in zip(priors, mixing.T):
-        # A shape of no weight is not worth its time.
+        # Skip a shape without weight.
         rows = np.flatnonzero(share > 1e-6)
         size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
         for i in range(0, len(rows), size):
@@ -205,7 +205,7 @@ def _moments(
     spread = np.sqrt(
         pull * variance[:, None] + (1 - pull) ** 2 * moving * prior.mu_variance[rows, None, None] + common * moving
     )
-    spread = np.maximum(spread, 1e-12)  # the spike has none
+    spread = np.maximum(spread, 1e-12)  # the spike has no spread
     z = (-margin - centre) / spread
     below = ndtr(z)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)

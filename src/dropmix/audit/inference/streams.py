@@ -1,14 +1,14 @@
-"""Named random streams: what one part of the audit draws does not depend on what another part drew."""
+"""Named random streams: no part of the audit depends on what another part drew."""
 
 import numpy as np
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator of a named stream of an audit.
+    """The generator of a named stream.
 
     Args:
-        seed: of the audit, >= 0.
-        name: of the stream, such as "floor".
+        seed: seed of the audit, >= 0.
+        name: name of the stream, such as "floor".
 
     Example:
         >>> stream(0, "a").random() == stream(0, "a").random(), stream(0, "a").random() == stream(0, "b").random()
