@@ -27,10 +27,10 @@ from dropmix.audit.settings import Settings
 
 STATUS = np.array(["tied", "improved", "degraded"], dtype=object)  # index -1 is degraded
 ONE_SEED = (
-    "Both arms have one seed only: noise is judged from examples alone, which misses what a seed does to a whole "
-    "class. Train more seeds before you act on it."
+    "Both arms have only one seed. Noise is judged from examples alone, which misses what a seed does to a whole "
+    "class. Train more seeds before you act on this."
 )
-LONE = "One arm has one seed only: its seed noise is taken from the other arm's seeds."
+LONE = "One arm has only one seed; its seed noise is taken from the other arm's seeds."
 
 
 def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> list[Comparison]:
@@ -181,7 +181,7 @@ def _confidence_kind(p: Pair, kind: str, notes: list[str]) -> str | None:
     if held:
         notes.append(f"Not every prediction has {kind}; confidence is {held[0]} instead.")
         return held[0]
-    notes.append("The predictions hold no probabilities, so nothing is said of confidence.")
+    notes.append("The predictions hold no probabilities, so nothing is said about confidence.")
     return None
 
 
@@ -287,8 +287,8 @@ def _notes(a: Analysis) -> list[str]:
     few = [p.names[p.audited[i]] for i in np.flatnonzero(a.found[0].tests.too_few)]
     if few:
         notes.append(
-            f"{len(few)} of {len(p.audited)} classes have too few examples to be judged and are in no count of the "
-            f"model: {first(few, 5)}."
+            f"{len(few)} of {len(p.audited)} classes have too few examples to be judged, and the model counts none of "
+            f"them: {first(few, 5)}."
         )
     if a.noise.one_seed:
         notes.append(ONE_SEED)

@@ -1,8 +1,8 @@
-"""Choose a DropMix rate: as accurate as the best within its standard error, and degrading the fewest classes.
+"""Choose a DropMix rate: the fewest degraded classes among rates within one standard error of the best accuracy.
 
-Vanilla is rate 1, bit for bit, so it always stands among the candidates, with no class degraded by definition.
-Accuracy is the mean class recall where classes differ in size, so that a rare class counts as much as a common one.
-Where noise hides every difference between the rates, nothing is chosen.
+Vanilla is rate 1, bit for bit, so it is always a candidate, by definition without degraded classes. If classes differ
+in size, accuracy means the mean class recall, so that a rare class counts as much as a common one. If noise hides every
+difference between the rates, nothing is chosen.
 """
 
 import json
@@ -25,10 +25,10 @@ class Candidate:
     Args:
         arm: name of the arm.
         rate: share left unmixed, in [0, 1].
-        accuracies: per seed, (S,), fractions; the mean class recall where classes differ in size.
-        n_degraded: estimated number of degraded classes; NaN where it is not known.
+        accuracies: per seed, (S,), fractions; the mean class recall if classes differ in size.
+        n_degraded: estimated number of degraded classes; NaN if unknown.
         low, high: its interval.
-        n_examples: predicted examples, from which the standard error is taken where there is one seed only.
+        n_examples: number of predicted examples, which gives the standard error if there is only one seed.
         comparison: with vanilla; None for vanilla itself.
     """
 
@@ -48,7 +48,7 @@ class Candidate:
 
     @property
     def standard_error(self) -> float:
-        """Of the accuracy over seeds; over examples, p (1 - p) / N, where there is one seed."""
+        """Standard error of the accuracy, over seeds; with one seed, over examples, from p (1 - p) / N."""
         if len(self.accuracies) > 1:
             return float(self.accuracies.std(ddof=1) / np.sqrt(len(self.accuracies)))
         return float(np.sqrt(self.accuracy * (1 - self.accuracy) / max(self.n_examples, 1)))
@@ -63,7 +63,7 @@ class RateChoice:
         best: the most accurate.
         chosen: the choice.
         eligible: rates within one standard error of the best.
-        told_apart: whether anything but noise is seen between the candidates; if not, do not act on `chosen`.
+        told_apart: whether the candidates differ by more than noise; if not, do not act on `chosen`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -78,7 +78,7 @@ class RateChoice:
         if not self.told_apart:
             return (
                 "No choice: the rates differ by no more than noise, in accuracy and in degraded classes. "
-                "Train more seeds, or hold out more images; until then vanilla is the safe one."
+                "Train more seeds, or hold out more images; until then vanilla is the safe choice."
             )
         if self.chosen.comparison is not None:
             return f"Chosen: rate {self.chosen.rate:g}, with the fewest degraded classes among the most accurate rates."
@@ -98,7 +98,7 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
         runs: of one group.
     Returns:
         name of the method's arm without DropMix -> rate -> name of the arm, by rate. Arms that differ in an option,
-        in `per`, or, where the rate is above 0, in `unit` are sweeps of their own.
+        in `per`, or (at rates above 0) in `unit` are separate sweeps.
     """
     arms = {run.arm: run.spec["arm"] for run in runs if run.arm != BASELINE}
     plain = [name for name, arm in arms.items() if not arm.get("rate")]
@@ -151,7 +151,7 @@ def _candidate(rate: float, c: Comparison) -> Candidate:
 
 
 def _accuracies(c: Comparison, accuracies: np.ndarray, recalls: np.ndarray) -> tuple[np.ndarray, int]:
-    """Per-seed accuracies, and the number of examples that give one of them its standard error."""
+    """Accuracies per seed, and the number of examples, which gives the standard error of a single seed."""
     sizes = np.asarray(c.classes["n"], float)
     if (sizes == sizes[0]).all():
         return accuracies, c.summary["n_examples"]
@@ -165,8 +165,8 @@ def _accuracies(c: Comparison, accuracies: np.ndarray, recalls: np.ndarray) -> t
 def choose(found: Sequence[Candidate]) -> RateChoice:
     """The rate that degrades the fewest classes among those within one standard error of the best accuracy.
 
-    The standard error is that of the best rate. Numbers of classes that round to the same tenth are ties, and ties go
-    to the smallest rate, the one nearest to the plain method. A number that is not known counts as the largest.
+    The standard error is that of the best rate. Numbers of classes that round to the same tenth are ties; ties go to
+    the smallest rate, which is closest to the plain method. An unknown number counts as the largest.
 
     Raises:
         AuditError: no candidates.
@@ -189,8 +189,8 @@ def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
     """Whether the candidates differ by more than noise, in accuracy or in degraded classes.
 
     Accuracies: the F test of rates with seeds as blocks (arms of one seed share initial weights and order), on the
-    seeds that all have; with one seed, a chi-square test of the binomial counts. Degraded classes: the interval of some
-    rate lies at one class or more, where vanilla has none.
+    seeds that all have; with one seed, a chi-square test of the binomial counts. Degraded classes: some rate's interval
+    lies at one class or more, while vanilla has none.
 
     Args:
         found: candidates, vanilla among them.
@@ -235,18 +235,18 @@ def choose_on_test(found: Sequence[Candidate]) -> RateChoice:
     return RateChoice(ordered, best, best, (best.rate,), told_apart(ordered))
 
 
-# Rates kept beside vanilla, and the seeds that they then need, after one seed of every rate. By simulation as good as
-# five seeds of all eleven rates, for 27 runs in place of 55: benchmarks/results/selection.md.
+# Rates kept beside vanilla and the seeds that they then need, after one seed of every rate. In simulations as good as
+# five seeds of all eleven rates, with 27 runs instead of 55: benchmarks/results/selection.md.
 ROUNDS = ((4, 3), (2, 5))
 
 
 @dataclass(frozen=True)
 class Round:
-    """Where successive halving stands.
+    """The state of successive halving.
 
     Args:
         left: candidates still in, vanilla among them, by rate.
-        seeds: that each of them needs; less than that, and the round is still to be trained.
+        seeds: seeds that each of them needs; with fewer, the round is still to be trained.
     """
 
     left: tuple[Candidate, ...]
@@ -254,15 +254,15 @@ class Round:
 
     @property
     def trained(self) -> bool:
-        """Whether every candidate still in has its seeds."""
+        """Whether every candidate still in has all its seeds."""
         return all(len(c.accuracies) >= self.seeds for c in self.left)
 
 
 def halve(found: Sequence[Candidate], rounds: Sequence[tuple[int, int]] = ROUNDS) -> Round:
-    """The round of successive halving that is due, or the last one.
+    """The round of successive halving that is due, or the last round.
 
-    Each round keeps the most accurate rates on the seeds of the round before, and always vanilla; the outcome depends
-    on nothing but those, so that it stays the same once more is trained.
+    Each round keeps vanilla and the most accurate rates on the seeds of the round before. It depends only on those
+    seeds, so that training more does not change it.
 
     Args:
         found: one candidate per rate, with at least one seed each, accuracies in the order of seeds.

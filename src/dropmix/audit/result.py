@@ -1,4 +1,4 @@
-"""What an audit found, and how it is written down."""
+"""What an audit found, and how it is saved."""
 
 import json
 import math
@@ -23,8 +23,8 @@ class Comparison:
     Args:
         baseline: name of the baseline arm.
         arm: name of the treated arm.
-        summary: one number a key; None where it could not be computed, with the cause in `reasons`.
-        classes: columns of length M (the audited classes); NaN where a number could not be computed.
+        summary: one number per key; None if it could not be computed, with the cause in `reasons`.
+        classes: columns of length M (the audited classes); NaN if a number could not be computed.
         recalls_baseline: recall of each seed, (S0, M).
         recalls_treated: (S1, M).
         accuracies_baseline: (S0,).
@@ -32,9 +32,9 @@ class Comparison:
         notes: sentences for people.
         confusion_change: (M, M), treated minus baseline confusion counts, mean over seeds, rows = true class,
             columns = audited classes; None above 2000 classes.
-        group: label of the network or data where a folder holds several; "" when one.
+        group: label of the network or data if a folder holds several; else "".
         reasons: why a key of `summary` is None, or a column of `classes` (as "classes.<column>") is NaN.
-        guarantee: what `hurt_among` looks at.
+        guarantee: what `hurt_among` computes from.
     """
 
     baseline: str
@@ -52,7 +52,7 @@ class Comparison:
     guarantee: Guarantee | None = field(default=None, repr=False)
 
     def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
-        """At least and at most so many of some classes are hurt; holds at 95 % for any set, whenever it is picked.
+        """The smallest and the largest number of hurt classes in a set; each holds at 95 %, even if picked afterwards.
 
         Args:
             classes: names.
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def by_class(self) -> dict[str, dict[str, Any]]:
-        """The row of each class by its name, plain Python values."""
+        """The row of each class by its name, as plain Python values."""
         return {row["class"]: row for row in self.rows()}
 
     def verdict(self) -> str:
@@ -83,7 +83,7 @@ class Comparison:
         return f"<Comparison {line(self)}>"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary a class, plain Python values, NaN as None."""
+        """One dictionary per class, with plain Python values and NaN as None."""
         columns = {key: plain(values) for key, values in self.classes.items()}
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
@@ -109,12 +109,12 @@ class Audit:
     """All comparisons of one audit.
 
     Args:
-        comparisons: one a treated arm.
+        comparisons: one per treated arm.
         class_names: K names of the (first) data set.
-        inputs: one dict a file: path, sha256, arm, seeds.
-        settings: what the audit was asked.
+        inputs: one dict per file: path, sha256, arm, seeds.
+        settings: settings of the audit.
         notes: sentences on the whole audit, such as folders left out.
-        arm_pairs: likeness of every two arms that share a baseline, as `dropmix.audit.several_arms.likeness` gives it.
+        arm_pairs: likeness of every two arms that share a baseline, from `dropmix.audit.several_arms.likeness`.
     """
 
     comparisons: list[Comparison]
@@ -160,7 +160,7 @@ class Audit:
         """Write audit.json, classes.csv, and the page with its tables.
 
         Args:
-            folder: made if missing.
+            folder: created if missing.
         Returns:
             path of the page.
         """
@@ -216,10 +216,10 @@ class Audit:
         return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write one row per class and comparison; an empty field is a number that could not be computed.
+        """Write one row per class and comparison; a number that could not be computed is an empty field.
 
-        Names that a spreadsheet would run as a formula begin with an apostrophe; `unguarded` of
-        `dropmix.audit.spreadsheet` takes it off again.
+        A name that a spreadsheet would run as a formula gets a leading apostrophe, which `unguarded` of
+        `dropmix.audit.spreadsheet` removes.
         """
         import pyarrow as pa
         from pyarrow import csv
@@ -240,7 +240,7 @@ class Audit:
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    """Write through a temporary file beside the target, so that no half-written file is ever seen."""
+    """Write through a temporary file beside the target, so that nobody ever sees half a file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,4 +1,4 @@
-"""Write predictions as the audit reads them: the one way for any framework."""
+"""Save predictions for the audit, from any framework."""
 
 import os
 import uuid
@@ -13,7 +13,7 @@ from dropmix.audit.inputs.arrays import to_numpy
 from dropmix.audit.inputs.class_values import class_array
 from dropmix.audit.inputs.scores import Array3, reduce_scores
 
-RANK = "RANK"  # set by torchrun and by most launchers
+RANK = "RANK"  # set by torchrun and most launchers
 
 
 def save_predictions(
@@ -31,23 +31,23 @@ def save_predictions(
 ) -> Path:
     """Save one run's predictions on a test set as parquet, for `dropmix audit`.
 
-    Written beside the path and renamed, so that a file is whole or not there. In a distributed run gather the arrays
-    first and call this in every process: only rank 0 writes. Examples that a sampler repeats to fill the last batch are
-    kept once, by their id.
+    Writes beside the path and renames, so that a file is whole or absent. In a distributed run, gather the arrays
+    first and call this in every process: only rank 0 writes. Examples that a sampler repeats to fill the last batch
+    are kept once, by their ids.
 
     Args:
-        path: of the file, ending in .parquet.
+        path: path of the file, ending in .parquet.
         labels: true classes, (N,), numbers or names; arrays, tensors or lists.
         pred: predicted classes, (N,), as labels; or None with `probs`.
         probs: probabilities, (N, K), rows that sum to 1; gives pred and the confidences.
         ids: of the examples, (N,), integers or text, the same in every run: file names are best.
-        arm: name of what was trained, such as "vanilla" or "mixup"; the file or folder names it where None.
+        arm: name of what was trained, such as "vanilla" or "mixup"; if None, the file or folder names it.
         seed: of the run.
         group: patient, clip or camera of each example, (N,).
-        classes: class names, K, where labels are numbers.
-        rank: of this process; the environment variable RANK where None.
+        classes: class names, K, if labels are numbers.
+        rank: of this process; if None, the environment variable RANK.
     Returns:
-        the path.
+        The path.
     Raises:
         AuditError: arrays that do not fit each other, or an id with two different labels.
 
@@ -80,7 +80,7 @@ def _columns(labels: Any, pred: Any, probs: Any, ids: Any, group: Any, classes: 
         if truth.dtype.kind in "UO":
             if classes is None:
                 raise AuditError(
-                    "save_predictions: expected classes beside probs and class names, got none. Give them."
+                    "save_predictions: expected classes with probs if labels are names, got none. Give classes."
                 )
             place = {str(name): i for i, name in enumerate(classes)}
             unknown = [t for t in dict.fromkeys(truth.tolist()) if t not in place]

@@ -22,7 +22,7 @@ def schema() -> dict:
     texts = {"type": "array", "items": {"type": "string"}}
     list_of_numbers = {"type": "array", "items": {"type": "number"}}
     comparison = {
-        "group": {"type": "string", "description": "network or data, where a folder holds several; else empty"},
+        "group": {"type": "string", "description": "network or data, if a folder holds several; else empty"},
         "baseline": {"type": "string"},
         "arm": {"type": "string"},
         "summary": _quantities(SUMMARY),

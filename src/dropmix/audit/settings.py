@@ -1,4 +1,4 @@
-"""What an audit is asked."""
+"""The settings of an audit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,15 +13,15 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of an audit, all recorded in its result.
+    """Settings of an audit; its result records all of them.
 
     Args:
-        fdr: expected share of false calls that is accepted, in (0, 1).
+        fdr: accepted expected share of false calls, in (0, 1).
         topk: an example counts as right when its class is among the first `topk`, >= 1.
-        margin: a class counts as degraded in the model when its recall falls by more than this; in [0, 1).
-        seed: of the audit's own random numbers.
+        margin: the model counts a class as degraded if its recall falls by more than this; in [0, 1).
+        seed: seed of the audit's own random numbers.
         confidence: "p_true" (probability of the true class) or "p_max" (highest probability).
-        intersect: keep the examples that all sources hold, instead of refusing differing sets.
+        intersect: keep only the examples that all sources hold, instead of refusing different sets.
         level: coverage of the intervals, in (0, 1).
         refits: bootstrap refits behind the intervals; 0 gives no intervals.
         tolerance: loss of recall that is tolerated in a class, a fraction in [0, 1): one number, or class -> number
@@ -80,7 +80,7 @@ class Settings:
         """The tolerated loss of each class, (M,), fractions.
 
         Raises:
-            AuditError: a tolerance of a class that is not there.
+            AuditError: a tolerance for a class that does not exist or has no examples.
         """
         if not isinstance(self.tolerance, Mapping):
             return np.full(len(names), float(self.tolerance))
@@ -91,7 +91,7 @@ class Settings:
         """Which classes were named beforehand, (M,), bool.
 
         Raises:
-            AuditError: a protected class that is not there, or has no examples.
+            AuditError: a protected class that does not exist or has no examples.
         """
         _known(self.protect, names, "protect")
         return np.isin(np.array(names, dtype=object).astype(str), list(self.protect))

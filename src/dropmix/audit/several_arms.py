@@ -1,4 +1,4 @@
-"""Several arms: what a shared baseline does to their likeness, and which classes a second arm rescues.
+"""Several arms: how a shared baseline makes them look alike, and which classes a second arm rescues.
 
 Two changes measured against one baseline share its noise. With no effect at all their correlation is
 
@@ -29,13 +29,13 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
     """Correlation of the changes of every two arms that were compared with one baseline.
 
     Args:
-        pairs: one a comparison.
-        comparisons: of one group, with one baseline.
+        pairs: one per comparison.
+        comparisons: of one group, with the same baseline.
         seed: of the random halves.
     Returns:
         dicts with group, baseline, arms, `correlation` (as observed), `correlation_by_chance` (what the shared
-        baseline gives with no effect at all) and `correlation_separate_seeds` (None with one baseline seed). Of very
-        many arms only the 1000 pairs that are most alike.
+        baseline gives with no effect at all) and `correlation_separate_seeds` (None with one baseline seed). Of
+        very many arms, only the 1000 most similar pairs.
     """
     found = []
     for members in _comparable(pairs):
@@ -58,14 +58,14 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
             )
     if len(found) <= PAIRS:
         return found
-    # Pairs grow with the square of the arms: the most alike are kept, in their order.
+    # The number of pairs grows with the square of the arms: only the most similar are kept, in their order.
     keys = ("correlation_separate_seeds", "correlation")
     size = [abs(next((f[key] for key in keys if f[key] is not None), 0.0)) for f in found]
     return [found[i] for i in sorted(np.argsort(-np.array(size), kind="stable")[:PAIRS].tolist())]
 
 
 def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Positions of the pairs that hold the same classes of the same sizes, three classes or more."""
+    """Positions of the pairs with the same classes of the same sizes, at least three."""
     alike: dict[tuple[bytes, bytes, bytes], list[int]] = {}
     for i, p in enumerate(pairs):
         if len(p.audited) >= 3:
@@ -74,11 +74,11 @@ def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
 
 
 def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
-    """One warning for people where several arms share a baseline, with the pairs of arms that are most alike.
+    """A warning for people if several arms share a baseline, with the most similar pairs of arms.
 
     Args:
-        found: as `likeness` gives it.
-        most: pairs named.
+        found: from `likeness`.
+        most: number of pairs to name.
 
     Example:
         >>> pair = {"baseline": "vanilla", "arms": ["cutmix", "mixup"], "correlation_by_chance": 0.53}
@@ -98,9 +98,9 @@ def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
     key = "correlation_separate_seeds"
     held = sorted((f for f in found if f[key] is not None), key=lambda f: -f[key])
     if not held:
-        return [f"{text} Whether the same classes suffer takes more seeds of {base} to say."]
+        return [f"{text} It takes more seeds of {base} to say whether the same classes suffer."]
     named = ", ".join(f"{f[key]:.2f} ({' and '.join(map(arm_title, f['arms']))})" for f in held[:most])
-    more = f"; {len(held) - most} more pairs are less alike" if len(held) > most else ""
+    more = f"; {len(held) - most} more pairs are less similar" if len(held) > most else ""
     return [f"{text} Measured against different {base} seeds for each arm, the correlation is {named}{more}."]
 
 
@@ -140,7 +140,7 @@ def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Rescue:
-    """Of the classes that an arm degrades, what a second arm gives back; fractions; NaN where none was chosen.
+    """What a second arm gives back to the classes that a first one degrades; fractions; NaN if none was chosen.
 
     Args:
         number: classes that look degraded on the choosing seeds, mean over splits.
@@ -158,7 +158,7 @@ class Rescue:
 def rescue(reference: np.ndarray, plain: np.ndarray, second: np.ndarray, sizes: np.ndarray, seed: int) -> Rescue | None:
     """Choose the classes that `plain` degrades on half the seeds; measure what `second` gives back on the others.
 
-    Choosing and measuring on one set of seeds would credit the second arm with the first one's bad luck.
+    Choosing and measuring on the same seeds would credit the second arm with the first one's bad luck.
 
     Args:
         reference, plain, second: correct predictions of each seed, (S, M) each.

@@ -1,4 +1,4 @@
-"""An audit as it shows itself: ten lines in a console, a table in a notebook, a data frame."""
+"""How an audit is displayed: ten lines in a console, a table in a notebook, a data frame."""
 
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -8,8 +8,8 @@ from dropmix.audit.errors import AuditError, clip
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
 
-MOST = 8  # comparisons that are shown
-ROWS = 20  # classes that a notebook shows, the largest falls first
+MOST = 8  # comparisons to show
+ROWS = 20  # classes to show in a notebook, largest losses first
 COLUMNS = ("class", "n", "recall_baseline", "recall_treated", "recall_change", "decision")
 
 
@@ -70,7 +70,7 @@ def frame(audit: "Audit") -> Any:
     try:
         import pandas as pd
     except ImportError:
-        raise AuditError("to_pandas: expected pandas, got no such package. Run pip install pandas.") from None
+        raise AuditError("to_pandas: expected the package pandas, got none. Run pip install pandas.") from None
     rows = [
         {"group": c.group, "baseline": c.baseline, "arm": c.arm, **row} for c in audit.comparisons for row in c.rows()
     ]

@@ -1,12 +1,12 @@
-"""Text in CSV files that no spreadsheet takes for a formula."""
+"""Text for CSV files that no spreadsheet reads as a formula."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def guarded(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe in front of what begins like one.
+    """Text that no spreadsheet reads as a formula: an apostrophe precedes what begins like one.
 
-    An apostrophe that is there already gets one more before such text, so that `unguarded` gives back every text.
+    If such text already has an apostrophe it gets another, so that `unguarded` restores every text.
 
     Example:
         >>> guarded("=1+1"), guarded("fox"), guarded("'=1")
@@ -16,7 +16,7 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """The text that `guarded` was given.
+    """The original text of `guarded`.
 
     Example:
         >>> unguarded("'=1+1"), unguarded("'tis")

@@ -1,7 +1,7 @@
-"""The finding in words that a practitioner can act on, built from the numbers.
+"""The finding in words on which a practitioner can act, built from the numbers.
 
-One decision comes first, and every later sentence speaks of something else: how sure, how many, how even. A sentence
-about the count of the paper says what the count is, since by itself it says little.
+The decision comes first; every later sentence is about something else: how sure, how many, how even. The paper's count
+stands beside what equal changes would give, since on its own it says little.
 """
 
 import math
@@ -16,7 +16,7 @@ NAMED = 5
 
 
 def verdict(comparison: Comparison) -> str:
-    """One paragraph: the decision, why, the accuracy, how many classes are hurt at least and at most, and how evenly.
+    """One paragraph: the decision and why, the accuracy, the guaranteed number of hurt classes, and whether they differ.
 
     Numbers are in percentage points.
 
@@ -29,9 +29,9 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
-        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. That classes changed unequally is not shown (p = 1). 1 of 2
-        classes has a lower mean recall; about 2 would if every class changed equally. Both arms have one seed only, so
-        this compares these two trained models; what it says of the way they were trained needs more seeds.
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. It is not shown that classes changed unequally (p = 1). 1
+        of 2 classes has a lower mean recall; about 2 would if every class changed equally. Both arms have only one
+        seed, so this compares two trained models; more seeds are needed to compare the ways they were trained.
     """
     sentences = [_decision(comparison), _would_decide(comparison), _accuracy(comparison), _guaranteed(comparison)]
     sentences += [_as_labelled(comparison), _evenness(comparison), _count(comparison), _caution(comparison)]
@@ -39,7 +39,7 @@ def verdict(comparison: Comparison) -> str:
 
 
 def no_evidence(comparison: Comparison) -> bool:
-    """Whether the test of unevenness leaves equal changes of all classes standing (at 5 %)."""
+    """Whether the test of unevenness, at 5 %, finds no evidence against equal changes of all classes."""
     p = comparison.summary["heterogeneity_p"]
     return p is not None and p > SIGNIFICANT
 
@@ -53,7 +53,7 @@ def _decision(c: Comparison) -> str:
     if s["decision"] == "ship":
         if s["n_protected"]:
             who = "the protected class" if s["n_protected"] == 1 else f"all {s['n_protected']} protected classes"
-            kept = f"{who} lost no more than {_tolerated(c, protected=True)}, and no other class was found to lose more"
+            kept = f"{who} lost no more than {_tolerated(c, protected=True)}, and no other class is shown to lose more"
             return f"Ship: {kept}."
         return f"Ship: every class that can be judged lost no more than {_tolerated(c)}."
     return f"Undecided: {_open(c)}."
@@ -70,8 +70,9 @@ def _open(c: Comparison) -> str:
     judged = s["n_classes"] - s["n_too_few"]
     if not judged:
         return "every class has too few examples to be judged"
-    text = f"no class was found to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} are shown to be safe"
-    return f"{text}; name the classes that must not be lost (protect) to have them judged on their own"
+    verb = "is" if s["n_safe"] == 1 else "are"
+    text = f"no class is shown to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} {verb} shown to be safe"
+    return f"{text}. Name the classes that must not be lost (protect), and each is tested on its own"
 
 
 def _not_shown(left: list[tuple[str, str]]) -> str:
@@ -83,7 +84,7 @@ def _not_shown(left: list[tuple[str, str]]) -> str:
 
 
 def _protected(c: Comparison) -> str:
-    """How the protected classes stand that are not hurt themselves, where others are: they were asked about."""
+    """How the protected classes stand that are not hurt, if others are: the user asked about them."""
     rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
     asked = [(str(name), word) for name, word, named in rows if named == "yes" and word != HURT]
     left = [(name, word) for name, word in asked if word != SAFE]
@@ -101,9 +102,9 @@ def _would_decide(c: Comparison) -> str:
     if not left or _nothing_changed(c):
         return ""
     rows = to_decide(c.summary, c.classes, left[:NAMED])
-    said = [f"{row.name} by {row.text}" for row in rows if row.way]
+    said = [f"{row.name} ({row.text})" for row in rows if row.way]
     shut = [row.name for row in rows if not row.way]
-    text = f"If the changes seen are true, this would decide: {'; '.join(said)}." if said else ""
+    text = f"If the changes seen are the true ones, this would decide them: {', '.join(said)}." if said else ""
     if shut:
         text += f" Neither 50 seeds nor 100 times the images would decide {_names(shut)}: too close to the tolerance."
     return text.strip()
@@ -130,7 +131,7 @@ def _guaranteed(c: Comparison) -> str:
 
 
 def _as_labelled(c: Comparison) -> str:
-    """Both readings side by side, where examples have several right labels."""
+    """Both readings side by side, if examples have several acceptable labels."""
     s = c.summary
     if "n_hurt_as_labelled" not in s:
         return ""
@@ -146,7 +147,7 @@ def _evenness(c: Comparison) -> str:
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     if p > SIGNIFICANT:
-        return f"That classes changed unequally is not shown ({shown})."
+        return f"It is not shown that classes changed unequally ({shown})."
     return f"Classes changed unequally, by more than noise ({shown})."
 
 
@@ -166,8 +167,8 @@ def _caution(c: Comparison) -> str:
     s = c.summary
     if max(s["seeds_baseline"], s["seeds_treated"]) == 1:
         return (
-            "Both arms have one seed only, so this compares these two trained models; what it says of the way they "
-            "were trained needs more seeds."
+            "Both arms have only one seed, so this compares two trained models; more seeds are needed to compare the "
+            "ways they were trained."
         )
     return ""
 

@@ -110,8 +110,8 @@ def test_whole_numbers_are_class_numbers(tmp_path, values):
         (["0", "1", "2"], ["0", "nan", "NaN"], "got 2 empty values, in row 2, 3"),
         (["a", "b", "a"], ["a", "nan", "b"], "got 1 empty values, in row 2"),
         (["0", "1", "2"], ["cat", "dog", "cat"], "label and pred of one type"),
-        (["caf\u00e9", "b"], ["cafe\u0301", "b"], "prints alike"),
-        (["Cat", "Dog"], ["cat", "dog"], "Write both alike"),
+        (["caf\u00e9", "b"], ["cafe\u0301", "b"], "looks the same"),
+        (["Cat", "Dog"], ["cat", "dog"], "Write both the same way"),
         (["0", "1"], ["0.5", "1"], "class numbers, got 0.5"),
     ],
 )

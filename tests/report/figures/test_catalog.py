@@ -64,14 +64,14 @@ def test_bars_are_the_sorted_changes_and_the_degraded_are_hatched(ten):
 def test_intervals_and_floor_band_appear_when_given(ten):
     bare = with_classes(one(ten), se_fixed_test=np.full(10, np.nan))
     texts = [t.get_text() for t in fig.recall_changes(bare).legends[0].get_texts()]
-    assert not any("interval" in t or "alike" in t for t in texts)
+    assert not any("interval" in t or "changed equally" in t for t in texts)
     order = np.argsort(np.argsort(-one(ten).classes["recall_change"], kind="stable"))
     ends = {"low": np.linspace(0.01, -0.03, 10), "high": np.linspace(0.05, 0.0, 10)}
     banded = with_classes(one(ten), **{f"floor_change_{key}": end[order] for key, end in ends.items()})
     figure = fig.recall_changes(banded)
     texts = [t.get_text() for t in figure.legends[0].get_texts()]
     assert any("interval" in t for t in texts)
-    assert any("alike" in t for t in texts)
+    assert any("changed equally" in t for t in texts)
     (band,) = [p for p in figure.axes[0].patches if isinstance(p, StepPatch)]
     values, _, baseline = band.get_data()
     np.testing.assert_allclose(values, 100 * ends["high"])
@@ -108,7 +108,7 @@ def test_rate_curves_pass_through_the_arms(ten):
 def test_rate_curves_need_three_rates(make_audit):
     audit = make_audit(3, ("mixup", "mixup r=0.4"), confusion=False)
     assert fig.rate_groups(audit) == []
-    with pytest.raises(ValueError, match="3 rates"):
+    with pytest.raises(ValueError, match="3 or more rates"):
         fig.rate_curves(audit)
 
 

@@ -233,7 +233,7 @@ def _in_words(seeds: float, images: float) -> str:
         count = max(int(seeds), 1)
         ways.append(f"about {count} more seed{'s' if count > 1 else ''} per arm")
     if np.isfinite(images):
-        ways.append(f"about {_rounded(max(images, 1))} more test images of it")
+        ways.append(f"about {_rounded(max(images, 1))} more test images")
     return " or ".join(ways) or "too close to the tolerance to be decided by 50 seeds or 100 times the images"
 
 

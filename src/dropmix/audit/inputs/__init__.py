@@ -1,7 +1,7 @@
-"""Predictions of any program, read and lined up.
+"""Read predictions of any program, and align them.
 
 Read in this order: `predictions` (the record that everything becomes), `given` (what the user says about the inputs),
-`sources` (what can be given), `roles` (which source is which arm), `files` and `tables` (paths and frames), `columns`
-and `class_values` (what a column means), `arrays` and `scores` (mappings of arrays), `align` (one order of examples),
-`run_folders` (our own grids).
+`sources` (what a source can be), `roles` (which source is which arm), `files` and `tables` (paths and frames),
+`columns` and `class_values` (what a column means), `arrays` and `scores` (mappings of arrays), `align` (one order of
+examples), `run_folders` (our own grids).
 """

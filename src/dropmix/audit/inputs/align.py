@@ -15,7 +15,7 @@ NO_IDS = "No example ids: rows were matched by position, which is right only if 
 
 
 def sort_by_id(predictions: Predictions, where: str) -> Predictions:
-    """Rows in ascending order of their id; without ids, as they are.
+    """Rows in ascending order of their ids; unchanged without ids.
 
     Raises:
         AuditError: an id occurs twice.
@@ -28,7 +28,7 @@ def sort_by_id(predictions: Predictions, where: str) -> Predictions:
     twice = ids[1:][ids[1:] == ids[:-1]]
     if len(twice):
         raise AuditError(
-            f"{where}: expected each example_id once a seed, got duplicates: {first(twice)}. Remove the repeated rows."
+            f"{where}: expected each example_id once per seed, got duplicates: {first(twice)}. Remove repeated rows."
         )
     if np.array_equal(order, np.arange(len(order))):
         return predictions
@@ -40,10 +40,10 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
 
     Args:
         arms: predictions, each sorted by id.
-        intersect: keep the examples that all hold, instead of refusing differing sets.
+        intersect: keep only the examples that all arms hold, instead of refusing different sets.
     Raises:
-        AuditError: missing ids (unless `intersect`), labels that differ, ids in some arms only,
-            no example in common, or no ids and label vectors that differ.
+        AuditError: missing ids (unless `intersect`), differing labels, ids in some arms only, no
+            example in common, or differing label vectors without ids.
 
     Example:
         >>> import numpy as np
@@ -71,15 +71,15 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
         arms = _intersection(arms)
     for arm in arms[1:]:
         _check_labels(arms[0], arm)
-    # One array of ids serves all: strings are the largest part of a long table.
+    # All arms share one array of ids, since strings are the largest part of a long table.
     return [replace(a, example_id=arms[0].example_id, labels=arms[0].labels) for a in arms]
 
 
 def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predictions:
-    """One arm from parts that hold different seeds of it, or different examples of one seed.
+    """One arm from parts that hold different seeds, or different examples of one seed.
 
     Raises:
-        AuditError: as `join`; or a seed that two parts hold for the same examples.
+        AuditError: as `join`, or two parts with the same seed and the same examples.
     """
     if len(parts) == 1:
         return parts[0]
@@ -102,7 +102,7 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
     lead = parts[0]
     return replace(
         lead,
-        # Copies: views would keep the columns of all seeds in memory.
+        # Copies, since views would keep the columns of all seeds in memory.
         labels=lead.labels.copy(),
         example_id=None if lead.example_id is None else lead.example_id.copy(),
         pred=np.concatenate([p.pred for p in parts]),
@@ -203,15 +203,15 @@ def _check_labels(lead: Predictions, arm: Predictions) -> None:
         one, other = (p.labels[at[0]] if names is None else names[p.labels[at[0]]] for p in (lead, arm))
         raise AuditError(
             f"{_label(lead)} and {_label(arm)}: expected one label per example, got differing ones for example_id "
-            f"{first(ids)} (the first: {clip(one)} and {clip(other)}). Audit arms of one test set."
+            f"{first(ids)} (the first: {clip(one)} and {clip(other)}). Audit arms on one test set."
         )
 
 
 def pool_folds(parts: Sequence[Predictions]) -> Predictions:
-    """One seed's predictions from its folds, which predict different pictures, sorted by id.
+    """One seed's predictions from its folds, each of which predicts other pictures, sorted by id.
 
     Raises:
-        AuditError: a picture that two folds predict.
+        AuditError: two folds predict the same picture.
     """
     if len(parts) == 1:
         return parts[0]

@@ -1,4 +1,4 @@
-"""Files before their meaning: npz, npy and JSON, sizes checked before anything is read; pickles are never loaded."""
+"""Raw contents of npz, npy and JSON files: sizes are checked before anything is read, pickles are never loaded."""
 
 import errno
 import hashlib
@@ -22,8 +22,8 @@ DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeE
 DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
 LARGEST_JSON = 500_000_000
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
-LARGEST = 200_000_000  # bytes of one array that are read at once without a question
-DENSEST = 100  # bytes promised for each byte stored, beyond which a large file is no data
+LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
+DENSEST = 100  # bytes promised per byte stored; with more, a large file is not data
 
 
 @dataclass
@@ -71,11 +71,11 @@ def read_arrays(path: Path, keep: Any, whole: bool = False) -> dict[str, Any]:
     Args:
         path: of the file.
         whole: read large arrays of scores at once.
-        keep: function of the names, which raises where the file is of no use; called before anything is read.
+        keep: function of the names that raises if the file is of no use; called before anything is read.
     Returns:
-        arrays; large floating arrays of two or three axes as `StoredScores`.
+        arrays; large float arrays with two or three axes as `StoredScores`.
     Raises:
-        AuditError: damaged, pickled, or an array that is larger than its file can hold.
+        AuditError: a damaged or pickled file, or an array larger than its file can hold.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -133,10 +133,10 @@ def _array(path: Path, member: str | None, size: int, stored: int, whole: bool) 
 
 
 def checked_file(path: Path) -> str:
-    """Text of a path whose file is there and holds something.
+    """A path as text, if its file exists and is not empty.
 
     Raises:
-        AuditError: it is missing, empty, a loop of links, or no regular file.
+        AuditError: the file is missing, empty, a loop of links, or not a regular file.
     """
     where = clip(str(path).encode(errors="backslashreplace").decode(), 300)
     try:
@@ -159,7 +159,7 @@ def sha256(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file, or the list of those of a JSON-lines file.
+    """The value of a JSON file, or the list of values of a JSON-lines file.
 
     Raises:
         AuditError: damaged, nested too deeply, or too large.
@@ -177,7 +177,7 @@ def read_json(path: Path) -> Any:
 
 
 def for_arrow(path: Path) -> Any:
-    """A path, or the open file where Arrow cannot take a name that is no UTF-8."""
+    """A path, or the open file if its name is not UTF-8, which Arrow cannot take."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

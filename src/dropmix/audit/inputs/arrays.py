@@ -1,4 +1,4 @@
-"""Dense predictions: arrays over seeds and examples, in memory or in an npz file."""
+"""Dense predictions: arrays over seeds and examples, in memory or in a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
     """A numpy array from a sequence, an array or a tensor of any framework on any device.
 
     Raises:
-        AuditError: it has no regular shape or no plain type.
+        AuditError: an irregular shape, or values that are neither numbers nor text.
 
     Example:
         >>> to_numpy([[1, 2], [3, 4]], "pred").shape
@@ -39,7 +39,9 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise AuditError(f"{what}: expected one regular array, got {clip(error)}. Give equal lengths.") from error
+        raise AuditError(
+            f"{what}: expected one regular array, got {clip(error)}. Give rows of equal length."
+        ) from error
     if array.dtype.kind not in "iufbUO":
         raise AuditError(f"{what}: expected numbers or text, got {array.dtype}. Convert it.")
     if array.dtype.kind == "U" and not isinstance(value, np.ndarray):
@@ -49,7 +51,7 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
 
 
 def is_predictions(source: Mapping) -> bool:
-    """Whether a mapping holds arrays of one arm, and not sources by name."""
+    """Whether a mapping holds the arrays of one arm, not sources by name."""
     held = {ALSO.get(plain(str(key)), "") for key in source}
     arrays = not any(isinstance(v, Mapping | str | Path | Predictions) for v in source.values())
     return bool(held & {"pred", "probs", "logits", "scores"}) and (arrays or "labels" in held)
@@ -65,12 +67,12 @@ def read_mapping(
             optional `p_true`, `p_max` (as `pred`), `topk` (N, k) or (S, N, k), `example_id` (N,), `seeds` (S,),
             `classes` (K,), `superclasses` (K,), `arm`, `group` (N,), `accept` (N lists, or (N, K) bool). The usual
             other names of these (y_true, label_ids, predictions, ...) are known.
-        name: arm name where the mapping has none, and the place named in errors.
-        reading: what the user says of it.
-        origin: path and hash of the file it came from.
-        default_arm: name of the arm where it is not `name`.
+        name: arm name if the mapping has none, and what errors call the source.
+        reading: what the user says about it.
+        origin: path and hash of its file, if it came from one.
+        default_arm: name of the arm if it is not `name`.
     Raises:
-        AuditError: unknown key, missing key, or arrays that do not fit each other.
+        AuditError: an unknown or missing key, or arrays that do not fit each other.
 
     Example:
         >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
@@ -141,7 +143,7 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
     """One arm from an npz file with the arrays that `read_mapping` names, or from an npy file of predictions.
 
     Raises:
-        AuditError: damaged, pickled, or an array whose header promises more than the file holds.
+        AuditError: a damaged or pickled file, or an array whose header promises more than the file holds.
     """
     held = read_arrays(path, lambda names: _by_key(dict.fromkeys(names), reading, str(path)))
     held = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in held.items()}
@@ -149,7 +151,7 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
 
 
 def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
-    """The arrays under our names; keys that hold nothing are left out."""
+    """The arrays under our names, without empty keys."""
     asked = {str(column): key for key, column in (reading.columns or {}).items()}
     if reading.group:
         asked[reading.group] = "group"
@@ -201,7 +203,7 @@ def _check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
 
 
 def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:
-    """Scores of every class, if there are any, and what they are; a pred that holds scores is taken out."""
+    """Scores of every class, if any, and their kind; removes a `pred` that holds scores."""
     for key in ("probs", "logits", "scores", "pred"):
         if held.get(key) is None:
             continue

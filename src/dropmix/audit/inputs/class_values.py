@@ -1,4 +1,4 @@
-"""True and predicted classes as numbers of one class list, from names or numbers in any layout."""
+"""True and predicted classes as indices into one class list, from names or numbers in any layout."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ import pyarrow as pa
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_missing
 
-ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # what programs write for nothing
+ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 CHECK = "Check the class list."
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
@@ -30,7 +30,7 @@ class ClassValues:
     texts: list[str] | None = None
 
     def numbers(self) -> np.ndarray | None:
-        """The values as numbers; None where a text is no whole number."""
+        """The values as numbers; None if a text is not a whole number."""
         if self.texts is None:
             return self.values
         if not all(WHOLE.match(t) for t in self.texts):
@@ -38,7 +38,7 @@ class ClassValues:
         return np.array([int(float(t)) for t in self.texts], dtype=np.int64)[self.values]
 
     def among(self, names: Sequence[str]) -> np.ndarray:
-        """The values as places in a class list that holds all of them."""
+        """The values as indices into a class list that holds all of them."""
         place = {name: i for i, name in enumerate(names)}
         return np.array([place[t] for t in self.texts or []], dtype=np.int64)[self.values]
 
@@ -105,16 +105,16 @@ def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> Cla
 def numbered(
     found: dict[str, ClassValues], names: Sequence[str] | None, where: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None, str]:
-    """Classes of several columns as numbers of one class list.
+    """Classes of several columns as indices into one class list.
 
     Args:
         found: by column; "label" is among them.
-        names: the class list; None where there is none.
+        names: the class list, or None.
     Returns:
-        numbers by column, the class list (None: plain numbers) and the kind: "number", "text", or "digits" for text
-        that reads as numbers throughout.
+        indices by column, the class list (None for plain numbers), and the kind: "number", "text", or "digits" for
+        text that is always a number.
     Raises:
-        AuditError: text that the class list lacks, or text in one column and numbers in the other.
+        AuditError: text that the class list lacks, or text in one column and numbers in another.
     """
     kinds = {key: v.texts is not None for key, v in found.items()}
     numbers = {key: v.numbers() for key, v in found.items()}
@@ -155,7 +155,7 @@ def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
 
 
 def _check_alike(found: dict[str, ClassValues], where: str) -> None:
-    """Refuse predictions that are names where the labels are numbers, and names that only look like a label's."""
+    """Refuse names as predictions if labels are numbers, and names that only look like a label."""
     labels = found["label"].texts or []
     whole = bool(labels) and all(WHOLE.match(t) for t in labels)
     for key, value in found.items():
@@ -175,19 +175,19 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
             )
         for text in new:
             advice = unlike(text, labels)
-            if advice != CHECK and (none_alike or "prints alike" in advice):
+            if advice != CHECK and (none_alike or "looks the same" in advice):
                 raise AuditError(f"{where}: expected {key} written as the labels are, got {clip(text)!r}. {advice}")
 
 
 def unlike(name: str, names: Iterable[str]) -> str:
-    """Advice for a name that a list lacks: another form of the same letters, other letter case, or nothing."""
+    """Advice on a name that a list lacks: the same letters in another form or case, or a general hint."""
     plain = lambda text: unicodedata.normalize("NFKC", text).strip()  # noqa: E731
     for other in names:
         if plain(other) == plain(name):
             return (
-                f"The list holds {clip(other)!r}, which prints alike but is made of other characters "
+                f"The list holds {clip(other)!r}, which looks the same but has other characters "
                 f"({clip(ascii(other))} and {clip(ascii(name))}). Normalize both, as with unicodedata.normalize('NFC')."
             )
         if plain(other).casefold() == plain(name).casefold():
-            return f"The list holds {clip(other)!r}. Write both alike."
+            return f"The list holds {clip(other)!r}. Write both the same way."
     return CHECK

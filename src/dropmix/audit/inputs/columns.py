@@ -1,4 +1,4 @@
-"""Columns of a table as checked numpy arrays; nothing is typed by guess."""
+"""Columns of a table as checked numpy arrays; no type is guessed."""
 
 import json
 import re
@@ -13,7 +13,7 @@ WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
 
 
 def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
-    """Refuse missing values, counted, with their rows.
+    """Refuse missing values, and say how many and in which rows.
 
     Raises:
         AuditError: some are missing.
@@ -27,7 +27,7 @@ def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
 
 
 def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
-    """A column as int64, or narrower where it is stored so, (rows,). Text of whole numbers is read as such.
+    """A column as int64, or narrower if stored so, (rows,). Text of whole numbers becomes numbers.
 
     Raises:
         AuditError: nulls, fractions, other text, or numbers beyond 64 bits.
@@ -48,10 +48,10 @@ def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
         column = column.cast(kind)
     try:
         if kind in (pa.int8(), pa.int16(), pa.int32()):
-            return column.to_numpy()  # narrow as it is: a wide copy would double the memory
+            return column.to_numpy()  # narrow as stored: a wide copy would double the memory
         if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
             return column.cast(pa.int64()).to_numpy()
-        if pa.types.is_floating(kind):  # frames with gaps elsewhere turn integers to floats
+        if pa.types.is_floating(kind):  # data frames turn integers into floats if other rows have gaps
             none_missing(np.isnan(column.to_numpy()), name, where, "NaN")
             return column.cast(pa.int64(), safe=True).to_numpy()
     except pa.ArrowException as error:
@@ -62,14 +62,14 @@ def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
 
 
 def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
-    """A column as float32, (rows,); None where it is empty throughout. Text may have decimal commas.
+    """A column as float32, (rows,); None if it is empty. Text may have decimal commas.
 
     Raises:
         AuditError: not a number, or some values missing.
     """
     if pa.types.is_string(column.type):
         try:
-            return column.cast(pa.float32()).to_numpy()  # the usual case, without Python per row
+            return column.cast(pa.float32()).to_numpy()  # the usual case, without a Python loop over rows
         except pa.ArrowException:
             pass  # gaps, decimal commas, or no numbers
     if is_text(column.type):
@@ -96,7 +96,7 @@ def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) ->
     """Ids or groups as int64 or object (str), (rows,).
 
     Args:
-        guess: the column is text because the file has no types: whole numbers are numbers.
+        guess: the column is text only because the file has no types, so whole numbers are numbers.
     """
     if guess and pa.types.is_string(column.type) and (numbers := _whole(column)) is not None:
         return numbers
@@ -112,7 +112,7 @@ def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) ->
 
 
 def _whole(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Text as int64 where each is a whole number as numbers are written (no "007"), else None; no Python per row."""
+    """Text as int64 if all of it is whole numbers without leading zeros, else None; no Python loop over rows."""
     try:
         numbers = column.cast(pa.int64())
     except pa.ArrowException:
@@ -122,10 +122,10 @@ def _whole(column: pa.ChunkedArray) -> np.ndarray | None:
 
 
 def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) -> tuple[np.ndarray, list[str]]:
-    """A column of text or integers as codes (rows,) and the list of distinct texts that occur.
+    """A column of text or integers as codes, (rows,), and the list of distinct texts.
 
     Args:
-        gaps: nulls are empty texts, instead of an error.
+        gaps: whether nulls are empty texts instead of an error.
     Raises:
         AuditError: nulls, or another type.
     """
@@ -151,7 +151,7 @@ def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) ->
 
 
 def lists(column: pa.ChunkedArray, name: str, where: str) -> list[list]:
-    """A column of lists, or of texts such as "3;17;2" and "[3, 17, 2]", as lists of numbers or names."""
+    """A column of lists, or of texts such as "3;17;2" or "[3, 17, 2]", as lists of numbers or names."""
     if is_text(column.type):
         split = lambda text: [t.strip().strip("'\"") for t in re.split(r"[;,|]", text.strip("[]() ")) if t.strip()]  # noqa: E731
         return [split(text) if text else [] for text in column.to_pylist()]
@@ -184,10 +184,10 @@ def ranked(column: pa.ChunkedArray, where: str) -> np.ndarray:
 
 
 def metadata(table: pa.Table, where: str) -> dict:
-    """The dictionary that our own files keep under the key `dropmix`; {} where there is none.
+    """The metadata that our own files keep under the key `dropmix`; {} if there is none.
 
     Raises:
-        AuditError: it is damaged, or of a newer format.
+        AuditError: damaged metadata, or a newer format.
     """
     raw = (table.schema.metadata or {}).get(b"dropmix")
     if raw is None:
@@ -208,10 +208,10 @@ def metadata(table: pa.Table, where: str) -> dict:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type holds text, plainly or through a dictionary."""
+    """Whether a type holds text, plain or dictionary-encoded."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    # Views are what polars hands over; older Arrow has no test for them.
+    # polars hands over views, for which older Arrow versions have no test.
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view"
 
 

@@ -1,4 +1,4 @@
-"""CSV files as people have them, read as text: delimiters, encodings, headers, and rows counted against lines."""
+"""Real-world CSV files as text: delimiters, encodings, headers, and a check that rows match lines."""
 
 import csv
 import io
@@ -17,17 +17,18 @@ MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\x
 MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 HEAD = 1 << 20
 BLOCK = 1 << 23
-MOST_BREAKS = 20  # line breaks in one quoted text; a stray quote swallows more
-CODED = {"arm", "seed", "label", "pred", "group"}  # few distinct values: read through a dictionary
+MOST_BREAKS = 20  # most line breaks in one quoted text; a stray quote swallows more
+CODED = {"arm", "seed", "label", "pred", "group"}  # few distinct values: read dictionary-encoded
 
 
 def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encoding: str | None = None) -> pa.Table:
-    """The columns of a CSV file that are wanted, all as text.
+    """The requested columns of a CSV file, all as text.
 
     Args:
-        path: comma, semicolon, tab or bar between fields, one header line; UTF-8, or UTF-16 with a byte order mark.
-        pick: the columns to read of those that there are: a mapping of name to what it holds.
-        encoding: of a file that is not UTF-8.
+        path: of a file with commas, semicolons, tabs or bars between fields and one header line; UTF-8, or UTF-16 with
+            a byte order mark.
+        pick: function of the column names that returns those to read, as a mapping of name to content.
+        encoding: encoding of a file that is not UTF-8.
     Raises:
         AuditError: another encoding, a quote that is never closed, or rows of unequal length.
     """
@@ -84,7 +85,7 @@ def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Ta
 
 
 def _header(raw: bytes, coding: str, path: Path) -> tuple[list[str], int, str]:
-    """Names of the columns, lines to skip, and the delimiter."""
+    """Column names, lines to skip, and the delimiter."""
     try:
         text = io.TextIOWrapper(io.BytesIO(raw), coding, errors="replace").read()
     except LookupError as error:
@@ -92,7 +93,7 @@ def _header(raw: bytes, coding: str, path: Path) -> tuple[list[str], int, str]:
     lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
     skip, given = 0, None
     while skip < len(lines) - 1 and (not lines[skip].strip() or re.fullmatch(r"sep=.", lines[skip].strip())):
-        given = lines[skip].strip()[-1] if lines[skip].strip() else given  # what Excel writes first
+        given = lines[skip].strip()[-1] if lines[skip].strip() else given  # Excel's first line, sep=;
         skip += 1
     line = lines[skip]
     if "\x00" in line:
@@ -111,7 +112,7 @@ def _outside_quotes(line: str) -> str:
 
 
 def _check_encoding(path: Path, coding: str, error: Exception) -> None:
-    """Say where a file stops being of the encoding that it was read in."""
+    """Raise an error that says where a file leaves the encoding that it was read in."""
     if coding == "utf-16" or coding == "utf-32":
         return
     number = 0
@@ -126,22 +127,22 @@ def _check_encoding(path: Path, coding: str, error: Exception) -> None:
         byte = wrong.object[wrong.start]
         raise AuditError(
             f"{path}: expected text in {coding}, got byte 0x{byte:02x} in line {number}. "
-            "Save the file as UTF-8, or name its encoding (--encoding cp1252 for files of Windows)."
+            "Save the file as UTF-8, or name its encoding (--encoding cp1252 for files from Windows)."
         ) from error
 
 
 def _count(path: Path, table: pa.Table, skip: int, again: Callable[[], pa.Table]) -> pa.Table | None:
-    """Rows read against lines of the file: a quote that is opened and not closed swallows rows without a word.
+    """Compare rows with lines of the file: a quote that is never closed swallows rows silently.
 
     Returns:
-        the table read anew where a column that nobody asked for holds line breaks in quotes; else None.
+        the table, read again, if an unused column holds line breaks in quotes; else None.
     Raises:
         AuditError: fewer rows than lines, with the line where the quote opens.
     """
     found, rows = _lines(path), len(table)
     with path.open("rb") as file:
         before = sum(1 for _ in range(skip) if file.readline().strip(b"\xef\xbb\xbf\r\n"))
-    # A quote that opens in the last field takes only the end of its line.
+    # A quote that opens in the last field swallows only the end of its line.
     ended = not any("\n" in str(column[-1]) or "\r" in str(column[-1]) for column in table.columns) if rows else True
     if rows == found.lines - before and ended:
         return None
@@ -158,13 +159,13 @@ def _count(path: Path, table: pa.Table, skip: int, again: Callable[[], pa.Table]
 
 @dataclass
 class _Lines:
-    """Lines of a file.
+    """What the lines of a file are like.
 
     Attributes:
-        lines: those that are not empty.
-        records: those that end outside quotes.
-        opens: number of the first line where a quote opens without closing; or None.
-        longest: most line ends within one pair of quotes.
+        lines: number of lines that are not empty.
+        records: number of lines that end outside quotes.
+        opens: number of the first line with a quote that opens and does not close there, or None.
+        longest: most line breaks within one pair of quotes.
     """
 
     lines: int = 0

@@ -32,7 +32,7 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     """Every (arm, seed) that a file or a run folder holds, one record each.
 
     Raises:
-        AuditError: missing, empty, damaged or of an unknown kind.
+        AuditError: a file that is missing, empty, damaged or of an unknown kind.
     """
     if path.is_dir():
         path = path / "predictions.parquet"
@@ -55,7 +55,7 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
 
 
 def files_of(path: Path) -> list[Path] | None:
-    """Files of predictions in a folder that is no run folder; None for a file or a run folder.
+    """Prediction files in a folder that is not a run folder; None for a file or a run folder.
 
     Raises:
         AuditError: a folder without any such file.
@@ -72,17 +72,17 @@ def files_of(path: Path) -> list[Path] | None:
 
 
 def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
-    """The wanted columns of a parquet or CSV file; those of CSV are text.
+    """The requested columns of a parquet or CSV file; those of CSV are text.
 
     Args:
         path: of the file.
-        pick: function of the column names that gives those to read, as a mapping whose values are what they hold.
-        encoding: of CSV.
+        pick: function of the column names that returns those to read, as a mapping of name to content.
+        encoding: encoding of a CSV file.
     """
     ending = path.suffix.lower()
     try:
         if ending in PARQUET:
-            # ParquetFile, not read_table: no guessing of partitions from folder names.
+            # ParquetFile, since read_table guesses partitions from folder names.
             with pq.ParquetFile(for_arrow(path), pre_buffer=False, page_checksum_verification=True) as file:
                 _bounded(file, path)
                 wanted = pick(file.schema_arrow.names)
@@ -104,7 +104,7 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
 def _bounded(file: pq.ParquetFile, path: Path) -> None:
     """Refuse a footer that promises more rows than the file's bytes can hold."""
     meta = file.metadata
-    # Run-length and dictionary coding shrink a constant column without limit, but predictions are not constant.
+    # Encodings shrink a constant column without limit, but predictions are not constant.
     if meta.num_rows > 10_000 * max(path.stat().st_size, 1):
         raise AuditError(
             f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in "
@@ -136,7 +136,7 @@ def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
 
 
 def prepare(reading: Reading) -> Reading:
-    """The same with class list, labels and acceptable classes read from their files."""
+    """The same, with class list, labels and acceptable classes read from their files."""
     changed: dict[str, Any] = {}
     if reading.classes is not None:
         changed["classes"] = read_classes(reading.classes)
@@ -161,7 +161,7 @@ def read_classes(given: Any) -> tuple[str, ...]:
     """Names of classes from a sequence, an array, or a file with one name per line or a JSON list.
 
     Raises:
-        AuditError: a name that occurs twice, or no names.
+        AuditError: a repeated name, or no names.
 
     Example:
         >>> read_classes(np.array(["cat", "dog"]))
@@ -231,7 +231,7 @@ def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> La
     found = find_columns(names, Reading(columns=own), where)
     rest = [n for n in names if n not in found.values()]
     if "label" not in found and len(rest) == 1:
-        found["label"] = rest[0]  # a file of ids and one more column
+        found["label"] = rest[0]  # a file with ids and one other column
     if "label" not in found and len(names) == 1 and not typed:
         raise AuditError(f"{where}: expected a header line, such as label, got {shown(names)}. Add it.")
     if "label" not in found:

@@ -1,4 +1,4 @@
-"""What a user says of the sources beside the sources themselves, and what names of columns mean."""
+"""What a user says about the sources, and what column names mean."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
 
-# Names that frameworks and people give to what we need, best first; compared without case, spaces and dashes.
+# Usual names of what we need, best first; compared without case, spaces and dashes.
 ALIASES: dict[str, tuple[str, ...]] = {
     "arm": ("arm",),
     "seed": ("seed",),
@@ -41,11 +41,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "topk": ("topk",),
     "accept": ("accept", "acceptable", "acceptable_labels"),
 }
-# In a file without labels of its own, as submissions and lists of predictions are: what holds the predictions.
+# Names of predictions in a file without labels, such as a submission.
 ALONE = ("label", "class", "category", "target", "index", "class_id", "label_id")
 SCORES = re.compile(r"(?:p|prob|probs|proba|probability|score|scores|logit|logits)[_ .:-]+(.+)", re.IGNORECASE)
 WIDE = re.compile(r"(?:pred|preds|prediction|predictions|y_pred|predicted)[_ .:-]+(.+)", re.IGNORECASE)
-FEW = 0.5  # least share of examples whose label is among the acceptable ones, if rows are matched rightly
+FEW = 0.5  # least share of labels among the acceptable ones, if rows are matched correctly
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Labels:
 
     Attributes:
         values: (N,), numbers or names.
-        ids: (N,), int64 or object (str); None where only the order says which is which.
+        ids: (N,), int64 or object (str); None if only the order says which is which.
         where: the source, for errors.
     """
 
@@ -66,7 +66,7 @@ class Labels:
         """The labels of these examples.
 
         Raises:
-            AuditError: examples without a label, or another number of examples where ids are missing.
+            AuditError: examples without a label, or another number of examples and no ids.
         """
         if ids is None or self.ids is None:
             if count != len(self.values):
@@ -85,7 +85,7 @@ class Labels:
         if len(wrong):
             raise AuditError(
                 f"{where}: expected a label in {self.where} for every example, got none for {len(wrong)}: "
-                f"{first(ids[wrong])}. Check that the ids are written alike."
+                f"{first(ids[wrong])}. Check that both write ids the same way."
             )
         return self.values[at]
 
@@ -96,13 +96,13 @@ class Reading:
 
     Args:
         classes: names of the classes, K: a sequence, an array, or the path of a file with one name per line.
-        topk: read ranked classes when above 1.
-        intersect: keep the examples that all sources hold.
-        columns: names of the source's columns by what they hold.
+        topk: above 1, ranked classes are read.
+        intersect: keep only the examples that all sources hold.
+        columns: names of the source's columns, by content.
         labels: true classes for sources without them.
         group: name of the column of groups.
         accept: further right classes per example.
-        encoding: of CSV files that are not UTF-8.
+        encoding: encoding of CSV files that are not UTF-8.
     """
 
     classes: Sequence[str] | Any = None
@@ -121,7 +121,7 @@ def plain(name: str) -> str:
 
 
 def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str, str]:
-    """What is held by which column.
+    """Which column holds what.
 
     Args:
         names: of all columns, in order.
@@ -129,7 +129,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
     Returns:
         key ("label", "pred", "example_id", ...) -> name of the column.
     Raises:
-        AuditError: a named column is missing, or a column that is needed occurs twice.
+        AuditError: a named column is missing, or a needed column occurs twice.
 
     Example:
         >>> find_columns(["file_name", "y_true", "Prediction", ""], Reading(), "a.csv")
@@ -170,7 +170,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
 
 
 def wide_columns(names: Sequence[str], found: Mapping[str, str], pattern: re.Pattern) -> dict[str, str]:
-    """Columns such as pred_0 or p_cat: what follows the mark -> name of the column."""
+    """Columns such as pred_0 or p_cat: what follows the prefix -> name of the column."""
     made: dict[str, str] = {}
     for name in names:
         match = pattern.fullmatch(name.strip())
@@ -180,12 +180,12 @@ def wide_columns(names: Sequence[str], found: Mapping[str, str], pattern: re.Pat
 
 
 def shown(names: Sequence[str]) -> str:
-    """Names of columns for an error, those without a name said so."""
+    """Column names for an error, with "(no name)" for empty ones."""
     return first([repr(clip(c)) if c.strip() else "(no name)" for c in names], 12) if len(names) else "no columns"
 
 
 def acceptable(sets: Any, names: Sequence[str] | None, where: str) -> np.ndarray:
-    """Acceptable classes of each example as numbers, (N, A), int32, filled up with -1.
+    """Acceptable classes of each example as indices, (N, A), int32, padded with -1.
 
     Raises:
         AuditError: a class that the class list lacks.
@@ -219,17 +219,17 @@ def _class_number(value: Any, place: dict[str, int] | None, where: str) -> int:
 def fit_accept(
     accept: Any, labels: np.ndarray, ids: np.ndarray | None, names: Sequence[str] | None, where: str
 ) -> np.ndarray:
-    """Acceptable classes from another source, for examples in the order of their source.
+    """Acceptable classes from another source, in the order of the examples.
 
-    A list without ids is in the order of the examples or in the order of their ids: where ids are known, the order is
-    taken in which more labels are among the acceptable ones.
+    A list without ids is in the order of the examples or of their ids. If ids are known, the order is used in which
+    more labels are among the acceptable classes.
 
     Args:
         accept: a boolean (N, K) array, a sequence of N sequences, or a mapping id -> sequence.
         labels: (N,), numbers.
         ids: (N,), or None.
     Raises:
-        AuditError: another number of examples, or labels that are not among the acceptable ones in either order.
+        AuditError: another number of examples, or too few labels among the acceptable classes in either order.
     """
     if isinstance(accept, Mapping):
         texts = [] if ids is None else [str(i) for i in ids.tolist()]

@@ -1,4 +1,4 @@
-"""Parts of predictions brought to one class list, by name, and to one record per seed."""
+"""Bring parts of predictions to one class list, by name, and to one record per seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +10,10 @@ from dropmix.audit.inputs.predictions import Predictions
 
 
 def unify(parts: Sequence[Predictions]) -> list[Predictions]:
-    """The same predictions, all numbered by one class list: the union of their lists, by name.
+    """The same predictions with one class list: the union of their lists, by name.
 
     Raises:
-        AuditError: numbers in one part and names in another, without a class list that joins them.
+        AuditError: numbers in one part and names in another, and no class list that connects them.
 
     Example:
         >>> a = Predictions("a", np.array([0]), np.array([[1]]), np.array([0]), class_names=("cat", "yak"))
@@ -43,7 +43,7 @@ def unify(parts: Sequence[Predictions]) -> list[Predictions]:
 
 
 def renumbered(part: Predictions, names: Sequence[str]) -> Predictions:
-    """The same predictions with the numbers of another class list that holds all of its classes."""
+    """The same predictions with another class list that holds all of its classes."""
     place = {name: i for i, name in enumerate(names)}
     lookup = np.array([*(place[name] for name in part.class_names or ()), -1], dtype=np.int32)  # -1 stays
     turn = lambda a: None if a is None else lookup[a]  # noqa: E731
@@ -58,7 +58,7 @@ def renumbered(part: Predictions, names: Sequence[str]) -> Predictions:
 
 
 def onto_classes(part: Predictions, classes: Sequence[str] | None, where: str) -> Predictions:
-    """The same predictions with the class list that the user gave; the file's own list is matched by name.
+    """The same predictions with the class list that the user gave, matched by name with the file's own.
 
     Raises:
         AuditError: the file's own list has classes that the given one lacks.
@@ -81,7 +81,7 @@ def _as_named(part: Predictions, named: Sequence[Predictions]) -> Predictions:
     if part.class_names is not None:
         return part
     if part.label_kind == "digits":
-        # Text that reads as numbers, beside names: "3" beside "other" is a name.
+        # Digits beside names are names too: "3" beside "other".
         highest = max(int(a.max()) for a in (part.labels, part.pred))
         if any(p.label_kind == "text" for p in named):
             used = sorted({int(v) for a in (part.labels, part.pred) for v in np.unique(a)})
@@ -100,10 +100,9 @@ def _as_named(part: Predictions, named: Sequence[Predictions]) -> Predictions:
 
 
 def whole_seeds(parts: Sequence[Predictions]) -> list[Predictions]:
-    """Parts of one arm, those with different examples of one seed put together.
+    """Parts of one arm, with different examples of the same seed joined.
 
-    Files that have no example in common are parts of one test set (shards, sessions, folds) and not seeds of one
-    another, whatever their names.
+    Files without a common example are parts of one test set (shards, sessions, folds), not seeds, whatever their names.
     """
     if any(p.example_id is None for p in parts):
         return list(parts)
@@ -127,7 +126,7 @@ def _disjoint(parts: Sequence[Predictions]) -> bool:
 
 
 def _together(parts: Sequence[Predictions]) -> Predictions:
-    """One record of several with different examples, sorted by id."""
+    """One record from several with different examples, sorted by id."""
     lead = parts[0]
     order = np.argsort(np.concatenate([p.example_id for p in parts if p.example_id is not None]), kind="stable")
 

@@ -1,4 +1,4 @@
-"""What an arm predicted: one record for every source, checked once."""
+"""What an arm predicted: one kind of record for every source, checked once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,14 @@ import numpy as np
 from dropmix.audit.errors import AuditError, clip, first
 
 BASELINE = "vanilla"  # the arm that the others are compared with
-MOST_CLASSES = 100_000  # a label beyond it is damage, not a class; it also bounds memory
+MOST_CLASSES = 100_000  # a larger label is damage, not a class; this also bounds memory
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Predictions of S seeds of one arm on N examples.
 
-    Rows are sorted by `example_id` where ids are given; else they keep the order of the source.
+    Rows are sorted by `example_id` if ids are given; else they keep the order of the source.
 
     Args:
         arm: name of the arm.
@@ -28,14 +28,14 @@ class Predictions:
         topk: predicted classes, best first, (S, N, k), int32; or None.
         group: patient, clip or camera of each example, whose rows are not independent, (N,), int64 or object (str);
             or None.
-        accept: numbers of the classes that are right for each example, (N, A), int32, filled up with -1; an empty
-            row means that no class fits; or None where the label alone is right.
+        accept: indices of the acceptable classes of each example, (N, A), int32, padded with -1; an empty row means
+            that no class fits; None if only the label is right.
         class_names: K names; or None.
         superclasses: name of the superclass of each class, K; or None.
-        sources: one dict an input: path, sha256, arm, seeds.
-        seeds_given: False where the source named no seeds and they were numbered by position.
-        arm_given: False where the source named no arm and it was named after its path or role.
-        label_kind: "number", "text", or "digits" for text that reads as numbers throughout.
+        sources: one dict per input: path, sha256, arm, seeds.
+        seeds_given: False if the source named no seeds, so that they are numbered by position.
+        arm_given: False if the source named no arm, so that it is named after its path or role.
+        label_kind: "number", "text", or "digits" for text that is always a number.
         notes: sentences for people.
 
     Example:
@@ -96,7 +96,7 @@ class Predictions:
 
 
 def checked(predictions: Predictions, where: str) -> Predictions:
-    """The predictions with narrow types, after every check that needs no second source.
+    """The predictions with narrow types, after every check that a single source allows.
 
     Args:
         predictions: with arrays of any integer or float type.
@@ -155,7 +155,7 @@ def _check_probability(values: np.ndarray | None, name: str, where: str) -> None
     if values.dtype.kind not in "fiu":
         raise AuditError(f"{where}: expected {name} with float type, got {values.dtype}. Give probabilities in [0, 1].")
     low, high = values.min(), values.max()
-    slack = 2e-3  # sums of float16 softmax outputs exceed 1 by about this
+    slack = 2e-3  # float16 softmax outputs can sum to about this much more than 1
     if not (low >= 0 and high <= 1 + slack):
         wrong = "NaN" if np.isnan(low) else (low if low < 0 else high)
         raise AuditError(
@@ -164,10 +164,10 @@ def _check_probability(values: np.ndarray | None, name: str, where: str) -> None
 
 
 def number_of_classes(arms: Sequence[Predictions]) -> int:
-    """K of several arms: the length of their class list, or one more than the highest class met.
+    """K of several arms: the length of their class list, or one more than the highest class seen.
 
     Raises:
-        AuditError: two arms name their classes differently.
+        AuditError: two arms with different class names.
     """
     named = [a for a in arms if a.class_names is not None]
     for other in named[1:]:

@@ -1,4 +1,4 @@
-"""Which sources are arms and which are seeds of one: by what they say, by the role given to them, by their paths."""
+"""Which sources are arms, and which are seeds of one arm: by their contents, their role, and their paths."""
 
 import re
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ _GENERIC = {"pred", "preds", "prediction", "predictions", "result", "results", "
 
 @dataclass(frozen=True)
 class PathName:
-    """What a path says of its file.
+    """What a path says about its file.
 
     Attributes:
         arm: the part of the path that tells arms apart, without the seed.
-        seed: number of the seed; None where the path has none, or several.
+        seed: number of the seed; None if the path has none, or several.
         whole: the part of the path that tells files apart, seed included.
-        unclear: whether the files of this name differ by a bare number, which may be a seed or another arm.
+        unclear: whether files of this name differ by a bare number, which may mean a seed or another arm.
     """
 
     arm: str
@@ -36,9 +36,9 @@ class PathName:
 
 
 def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
-    """Arm and seed of each of several files, from where their paths differ.
+    """Arm and seed of each of several files, from the parts in which their paths differ.
 
-    The file's own name is used where it tells the files apart, and folders where it does not. `seed3`, `s3`, `run3`
+    The file's own name is used if it distinguishes the files, and its folders if not. `seed3`, `s3`, `run3`
     and the like are seeds. A bare number at the end is a seed where at least two arms have the same numbers.
 
     Example:
@@ -82,11 +82,11 @@ def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
 def _components(path: Path) -> list[str]:
     name = path.name if path.is_dir() else path.stem
     parts = [*(p for p in path.parts[:-1] if p not in (".", "/")), name]
-    return [part.encode(errors="backslashreplace").decode() for part in parts]  # names that are no UTF-8
+    return [part.encode(errors="backslashreplace").decode() for part in parts]  # names that are not UTF-8
 
 
 def _alone(row: list[str]) -> PathName:
-    """Name of a single file, or of one file given several times."""
+    """Name of a single file, or of a file given several times."""
     name = next((part for part in reversed(row) if part and part.lower() not in _GENERIC), row[-1])
     return PathName(name, None, name)
 
@@ -99,7 +99,7 @@ def _marked(text: str) -> tuple[str, list[int]]:
 
 
 def _by_number(split: list[list[tuple[str, list[int]]]]) -> tuple[list[list[tuple[str, list[int]]]], list[bool]]:
-    """Take bare numbers at the end of the last part for seeds where arms are crossed with them."""
+    """Read bare numbers at the end of the last part as seeds if several arms share them."""
     stems: dict[tuple[str, ...], list[int]] = {}
     cut = []
     for parts in split:
@@ -125,7 +125,7 @@ def _by_number(split: list[list[tuple[str, list[int]]]]) -> tuple[list[list[tupl
 
 
 def split_seed(text: str) -> tuple[str, int | None]:
-    """What follows `pred_` in the name of a column: an arm, a seed, or both.
+    """What follows `pred_` in a column's name: an arm, a seed, or both.
 
     Example:
         >>> split_seed("0"), split_seed("seed_2"), split_seed("mixup_s1"), split_seed("mixup")
@@ -139,13 +139,13 @@ def split_seed(text: str) -> tuple[str, int | None]:
 
 @dataclass
 class Item:
-    """One source of a role, with what its path says.
+    """One source of a role, and what its path says.
 
     Attributes:
         source: a path, a mapping, a frame or a record.
-        name: the arm where the source names none.
+        name: the arm if the source names none.
         whole: the same with the seed, for an arm of this file alone.
-        seed: from the path; or None.
+        seed: from the path, or None.
         unclear: whether the path leaves open if its number is a seed.
         parts: what was read.
     """
@@ -159,7 +159,7 @@ class Item:
 
 
 def arms_of(items: Sequence[Item], role: str, reading: Reading) -> list[Predictions]:
-    """Arms of a list of sources, by what they say or their paths say."""
+    """Arms of a list of sources, by their contents or their paths."""
     unclear = [item for item in items if item.unclear and not any(p.arm_given for p in item.parts)]
     if unclear and len(items) > 1:
         raise AuditError(
@@ -176,7 +176,7 @@ def arms_of(items: Sequence[Item], role: str, reading: Reading) -> list[Predicti
 
 
 def one_arm(items: Sequence[Item], role: str, reading: Reading, given: bool) -> Predictions:
-    """Sources that are seeds of one arm by their role.
+    """Sources whose role makes them seeds of one arm.
 
     Args:
         given: whether the role is a name that the user gave.
@@ -184,7 +184,7 @@ def one_arm(items: Sequence[Item], role: str, reading: Reading, given: bool) -> 
     if not items:
         raise AuditError(f"{role}: expected at least one source, got none. Give a file or arrays.")
     own = list(dict.fromkeys(p.arm for item in items for p in item.parts if p.arm_given))
-    filed = {p.arm for item in items for p in item.parts if p.arm_given and p.sources}  # only files are held to it
+    filed = {p.arm for item in items for p in item.parts if p.arm_given and p.sources}  # only files must agree
     wrong = [arm for arm in own if arm in filed and arm != role] if given else own[1:]
     if wrong:
         where = f"{role}: expected predictions of one arm" if not given else f"{role}: expected the arm {role!r}"
@@ -207,7 +207,7 @@ def _merged(items: Sequence[Item], name: str, reading: Reading) -> Predictions:
 
 
 def refuse_copies(items: Sequence[Item], name: str) -> None:
-    """One file given twice, under its own name, as a link or as a copy, would count as two seeds."""
+    """Refuse a file given twice, by name, as a link or as a copy, which would count as two seeds."""
     seen: dict[str, str] = {}
     for item in items:
         for digest, path in dict.fromkeys((s["sha256"], s["path"]) for p in item.parts for s in p.sources):
@@ -229,7 +229,7 @@ def listed(items: Sequence[Item]) -> str:
 
 
 def tell_apart(base: Item, other: Item) -> None:
-    """Two files of one arm by their paths: as the user gives them, under their whole names."""
+    """Name two files of one arm by their whole paths, as the user gave them."""
     if base.name == other.name and base.whole != other.whole:
         for item in (base, other):
             item.parts = [p if p.arm_given else renamed(p, item.whole) for p in item.parts]

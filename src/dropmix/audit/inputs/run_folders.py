@@ -1,4 +1,4 @@
-"""Find the finished runs of a folder, and group them so that each group has its own vanilla."""
+"""Find the finished runs in a folder, and group them so that each group has its own vanilla."""
 
 import hashlib
 import json
@@ -20,12 +20,12 @@ from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
 LEFT_OUT = "A damaged run was left out: {}"
 NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)(-f\d+)?-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
-OURS = {"report", "figures", "label-information", "paper"}  # written beside the runs by our own commands
+OURS = {"report", "figures", "label-information", "paper"}  # folders that our own commands write beside the runs
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run folder: where it is and what its spec.json and done say."""
+    """A finished run folder, and the contents of its spec.json and done."""
 
     path: Path
     spec: dict
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def setting(self) -> str:
-        """Everything but arm, seed and fold, as text: what makes a group."""
+        """Everything but arm, seed and fold, as text: what defines a group."""
         content = {k: v for k, v in self.spec.items() if k not in ("arm", "seed")}
         if self.fold is not None:
             content["data"] = {k: v for k, v in content["data"].items() if k != "fold"}
@@ -46,13 +46,13 @@ class Run:
 
     @property
     def fold(self) -> int | None:
-        """Which part of the pictures it predicted, where a set was cut into folds."""
+        """The fold of the pictures that it predicted."""
         data = self.spec.get("data")
         return data.get("fold") if isinstance(data, dict) else None
 
     @property
     def folds(self) -> int:
-        """Into how many parts the pictures were cut; 1 where they were not."""
+        """The number of folds; 1 if the pictures were not split into folds."""
         return 1 if self.fold is None else int(self.spec["data"]["folds"])
 
 
@@ -60,9 +60,9 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
     """The finished runs in a folder, and notes on what was left out.
 
     Returns:
-        runs sorted by folder name, and sentences that name folders that are no runs or not finished.
+        runs sorted by folder name, and sentences on unfinished runs and other folders.
     Raises:
-        AuditError: no such folder, or no finished run at all.
+        AuditError: no such folder, or no finished run.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -122,13 +122,13 @@ def _spec(path: Path) -> dict:
 
 
 def _is_of(folder: str, spec: dict) -> bool:
-    """Whether a folder's name fits what its spec.json says: arm, seed and hash; true for a folder named otherwise."""
+    """Whether a folder's name agrees with its spec.json in arm, seed and hash; true for a name of another form."""
     named = NAMED.match(folder)
     if not named:
         return True
     unnamed = {**spec, "arm": {key: value for key, value in spec["arm"].items() if key != "name"}}
     if spec.get("weights_sha256") and spec.get("weights") != "pretrained":
-        unnamed["weights"] = "file"  # by its content, not by its path; so is a network's file
+        unnamed["weights"] = "file"  # hashed by content, not by path; so is a network's file
     if spec.get("network_sha256"):
         unnamed["network"] = str(spec["network"]).rpartition(":")[2]
     digests = [
@@ -142,17 +142,17 @@ def _is_of(folder: str, spec: dict) -> bool:
 
 
 def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs by setting (everything but arm and seed), under a label made of what differs between settings.
+    """Runs by setting (everything but arm and seed), labelled by what differs between settings.
 
     Returns:
-        label -> runs; the label is "" when there is one group.
+        label -> runs; the label is "" if there is one group.
     """
     settings: dict[str, list[Run]] = {}
     for run in runs:
         settings.setdefault(run.setting, []).append(run)
     flat = [_flat(json.loads(key)) for key in settings]
     varying = sorted(k for k in set().union(*flat) if len({json.dumps(f.get(k)) for f in flat}) > 1)
-    # A fingerprint differs wherever the data does and says nothing to people; keep it only if nothing else does.
+    # A fingerprint differs whenever the data does, and tells people nothing; keep it only if nothing else differs.
     spoken = [k for k in varying if "fingerprint" not in k] or varying
     labels = [", ".join(f"{k}={f.get(k)}" for k in spoken) for f in flat]
     if len(set(labels)) < len(labels):
@@ -175,10 +175,10 @@ def read_arms(
     """Predictions of each arm of one group, seeds merged, vanilla first.
 
     Returns:
-        arm name -> predictions; and notes on runs found twice, and on those left out because their predictions are
-        damaged or not their own.
+        arm name -> predictions; and notes on repeated runs, and on runs left out because their predictions are damaged
+        or belong to another run.
     Raises:
-        AuditError: one seed with two results.
+        AuditError: two different results for one seed.
     """
     parts: dict[str, dict[int, dict[int | None, Predictions]]] = {}
     notes = []
@@ -264,12 +264,12 @@ def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
     names, groups = found.class_names, found.superclasses
     about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
     table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nobody reads it before `done` is there
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nothing reads it before `done` exists
     return sha256(path)
 
 
 def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Names (without DropMix, with DropMix) of arms that differ in nothing but the DropMix rate, unit and spread."""
+    """Names (without DropMix, with DropMix) of arms that differ only in the DropMix rate, unit and spread."""
     arms = {run.arm: run.spec["arm"] for run in runs}
     own = lambda arm: json.dumps({k: arm.get(k) for k in ("method", "options")}, sort_keys=True)  # noqa: E731
     plain = {own(arm): name for name, arm in arms.items() if not arm.get("rate")}

@@ -1,4 +1,4 @@
-"""Scores per class, in blocks of rows: predicted class, probability of the true class, highest probability."""
+"""From scores per class to predicted classes and confidences, in blocks of rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
 
-SLACK = 0.02  # sums of float16 softmax outputs over thousands of classes are off by about this
+SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
 ROWS = 4096
 
 
@@ -50,12 +50,12 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
     Args:
         scores: (S, N, K), probabilities or logits.
         labels: true classes, (N,), below K.
-        kind: "probs" (rows must sum to 1), "logits" (softmax is taken), or "auto" (probabilities where all rows sum to
-            1, logits where some value is outside [0, 1]).
+        kind: "probs" (rows must sum to 1), "logits" (softmax is applied), or "auto" (probabilities if all rows sum to
+            1, logits if some value is outside [0, 1]).
     Returns:
         pred (S, N) int32; p_true and p_max (S, N) float32.
     Raises:
-        AuditError: NaN, values in [0, 1] whose rows do not sum to 1, or logits where probabilities are asked for.
+        AuditError: NaN, values in [0, 1] whose rows do not sum to 1, or logits instead of probabilities.
 
     Example:
         >>> found = reduce_scores(Array3(np.array([[[0.2, 0.8], [0.9, 0.1]]])), np.array([1, 1]), "probs", "x")
@@ -115,14 +115,14 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
 
 @dataclass(frozen=True)
 class MultiLabel:
-    """Scores of S seeds for K labels of which an example may have any number.
+    """Scores of S seeds for K labels, of which an example may have any number.
 
     Attributes:
         labels: (N, K), bool.
         scores: (S, N, K), float32.
         names: K names.
         seeds: (S,), int64.
-        thresholds: (K,), float32: a label is predicted where its score is at least this.
+        thresholds: (K,), float32: a label is predicted if its score is at least this.
     """
 
     labels: np.ndarray
@@ -132,7 +132,7 @@ class MultiLabel:
     thresholds: np.ndarray
 
     def binary(self, label: int | str) -> tuple[np.ndarray, np.ndarray]:
-        """One label as a problem of two classes: truth (N,) and predictions (S, N), 0 or 1, int32."""
+        """One label as a two-class problem: truth (N,) and predictions (S, N), 0 or 1, int32."""
         at = self.names.index(label) if isinstance(label, str) else label
         return self.labels[:, at].astype(np.int32), (self.scores[:, :, at] >= self.thresholds[at]).astype(np.int32)
 
@@ -150,7 +150,7 @@ def multilabel(
     Args:
         labels: (N, K), 0 or 1.
         scores: (N, K) or (S, N, K), any scale.
-        names: of the labels; numbers where None.
+        names: of the labels; numbers if None.
         seeds: (S,).
         thresholds: one for all labels, or (K,).
     Raises:

@@ -1,4 +1,4 @@
-"""Sources of predictions: paths, frames, mappings and arrays, read in the roles that a user gives them."""
+"""Read sources of predictions (paths, frames, mappings, arrays) in the roles that the user gives them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,18 +36,18 @@ from dropmix.audit.inputs.tables import from_table
 def read(
     source: Any, name: str, classes: Any = None, intersect: bool = False, topk: int = 1, reading: Reading | None = None
 ) -> list[Predictions]:
-    """Every arm that a source holds, one record an arm.
+    """Every arm that a source holds, one record per arm.
 
     Args:
         source: path of a file of predictions, of a run folder or of a folder of such files; a `Predictions`; a frame
             (anything with columns: pandas, polars, pyarrow); a mapping of arrays with `labels` and `pred` or `probs`
             (and `p_true`, `p_max`, `topk`, `example_id`, `seeds`, `classes`, `superclasses`, `arm`, `accept`);
             a pair (labels, pred); or a list of these.
-        name: name of an arm whose source does not name it (a file is then named after its path).
+        name: name of the arm if the source has none (a file is then named after its path).
         classes, intersect, topk: as in `Reading`.
-        reading: all that the user says, in place of these three.
+        reading: everything that the user says, instead of these three.
     Raises:
-        AuditError: one line for everything that is wrong with the source.
+        AuditError: the source cannot be read; one line says why.
 
     Example:
         >>> [a.arm for a in read(([0, 1], [0, 0]), "mine")]
@@ -63,12 +63,12 @@ def read(
 def read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictions, list[Predictions]]:
     """The baseline and the treated arms.
 
-    An arm is what a source says it is, else what its role says, else the part of the path that tells files apart.
+    An arm's name comes from the source, else from its role, else from the part of the path that distinguishes files.
 
     Args:
-        baseline: source of one arm; of several, one of them named "vanilla", where `treated` is None.
+        baseline: source of one arm; if `treated` is None, of several arms, one of them named "vanilla".
         treated: source or list of sources of the other arms, or a mapping name -> source.
-        reading: what the user says of all sources.
+        reading: what the user says about all sources.
     Raises:
         AuditError: a source that cannot be read, or whose role is not clear.
     """
@@ -80,7 +80,7 @@ def read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictio
 def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictions, list[Predictions]]:
     if treated is None:
         if isinstance(baseline, str | Path):
-            baseline = files_of(Path(baseline)) or baseline  # each file of a folder is an arm, or a seed of one
+            baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
         return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
     base = _items(baseline, "baseline")
     named = _named_arms(treated, reading)
@@ -114,7 +114,7 @@ def _is_arm(item: Item, arm: str) -> bool:
 
 
 def _named_arms(sources: Any, reading: Reading) -> list[Predictions] | None:
-    """Arms of a mapping name -> source or list of sources; None where it is anything else."""
+    """Arms of a mapping name -> source or list of sources; None for anything else."""
     if not isinstance(sources, Mapping) or is_predictions(sources):
         return None
     made = []
@@ -146,7 +146,7 @@ def _name(items: Sequence[Item], one_arm: bool = False) -> None:
     """Names of all items that are paths, from all their paths together.
 
     Args:
-        one_arm: the items are parts of one arm by their role: numbers that occur twice are not its seeds.
+        one_arm: whether the items are parts of one arm; then repeated numbers are not its seeds.
     """
     paths = [item for item in items if isinstance(item.source, str | Path)]
     named = name_paths([item.source for item in paths])
@@ -158,7 +158,7 @@ def _name(items: Sequence[Item], one_arm: bool = False) -> None:
 
 
 def _read_all(items: Sequence[Item], reading: Reading) -> None:
-    """Read every item; the faults of several files are told together."""
+    """Read every item; one error reports the faults of all files."""
     faults = []
     for item in items:
         try:
@@ -191,7 +191,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
 
 
 def _with_path(part: Predictions, item: Item) -> Predictions:
-    """A part with the arm and the seed of its path where it has none of its own."""
+    """A part with the arm and seed of its path, if it has none of its own."""
     if not part.arm_given:
         part = renamed(part, item.name)
     if not part.seeds_given and item.seed is not None and len(part.seeds) == 1:
@@ -200,8 +200,8 @@ def _with_path(part: Predictions, item: Item) -> Predictions:
 
 
 def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
-    """All files of a folder as one arm, unless they say otherwise."""
-    # Files that differ by numbers alone are seeds or shards, whatever the numbers mean.
+    """All files in a folder as one arm, unless they say otherwise."""
+    # Files that differ only in numbers are seeds or shards, whatever the numbers mean.
     names = {re.sub(r"\d+", "", p.arm) for item in inner for p in item.parts if not p.arm_given}
     if len(names) > 1 and any(item.whole != item.name for item in inner):
         raise AuditError(
@@ -231,15 +231,15 @@ def _frame(source: Any, name: str) -> pa.Table:
 def read_multilabel(
     scores: Any, labels: Any, names: Sequence[str] | None = None, thresholds: Any = 0.5, validation: Any = None
 ) -> MultiLabel:
-    """Predictions where an example may have several labels, or none.
+    """Predictions if an example may have several labels, or none.
 
     Args:
         scores: path of a file (npy, npz, CSV or parquet with a column per label), an array (N, K) or (S, N, K), or a
             list of these, one per seed.
         labels: the same for the truth, (N, K), 0 or 1.
-        names: K names, in place of the labels' own.
+        names: K names, instead of the labels' own.
         thresholds: one for all labels, or (K,): predicted where the score is at least this.
-        validation: a pair (scores, labels) of other examples; the thresholds of the highest F1 there replace the given.
+        validation: a pair (scores, labels) of other examples; the thresholds with the highest F1 there are used.
     Raises:
         AuditError: files that cannot be read, or whose shapes do not fit.
 

@@ -17,12 +17,12 @@ from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import split_seed
 from dropmix.audit.inputs.scores import Array3, reduce_scores
 
-MANY_RUNS = 10_000  # more changes of arm or seed from row to row: the rows are shuffled
+MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled
 MANY_SEEDS = 50  # stacked without a seed column
 
 
 def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, str]:
-    """The columns to read of a file: name -> what it holds ("" where its values have to be seen)."""
+    """The columns to read from a file: name -> content ("" if that takes a look at the values)."""
     found = find_columns(names, reading, where)
     if reading.topk < 2:
         found.pop("topk", None)
@@ -42,10 +42,10 @@ def from_table(
         table: columns as in docs/reading-an-audit.md, one row per example of one run; or one column of predictions per
             run (pred_0, pred_1), or of scores per class (p_cat, p_dog).
         where: what to call it in an error.
-        default_arm: the arm where there is no column `arm`.
-        reading: what the user says of it.
+        default_arm: the arm if there is no column `arm`.
+        reading: what the user says about it.
         source: path and hash, kept with every record.
-        typed: False for text that has to be read as what it looks like.
+        typed: False for text whose types must be inferred.
     """
     names = table.column_names
     found = find_columns(names, reading, where)
@@ -100,7 +100,7 @@ def from_table(
 
 
 def _of_wide(part: Predictions, suffix: str) -> Predictions:
-    """A run of a wide table: what follows `pred_` is its seed, or its arm."""
+    """A run of a wide table: its seed or arm is what follows `pred_`."""
     arm, seed = split_seed(suffix)
     changed: dict[str, Any] = {"arm": arm, "arm_given": True} if arm else {}
     if seed is not None:
@@ -135,7 +135,7 @@ def _score_columns(table: pa.Table, found: Mapping[str, str], reading: Reading, 
 
 
 def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where) -> dict[str | None, dict[str, Any]]:
-    """Values of each column of predictions, under what tells the columns apart (None where there is one)."""
+    """Values of each column of predictions, by what distinguishes the columns (None if there is one)."""
     made: dict[str | None, dict[str, Any]] = {}
     if scores:
         parts = [columns.floats(table[name], name, where) for name in scores.values()]
@@ -179,7 +179,7 @@ def _probability(
         return None
     if found[key].strip().lower() == key or key in (reading.columns or {}):
         return columns.floats(table[found[key]], key, where)
-    try:  # a column that only may be meant: of use if it holds probabilities
+    try:  # a column that may or may not be meant: used if it holds probabilities
         values = columns.floats(table[found[key]], found[key], where)
     except AuditError:
         return None
@@ -199,7 +199,7 @@ def _accept_of_runs(accept: Any, values: Mapping, ids, runs, where: str) -> np.n
 
 
 def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> None:
-    """Several seeds under each other without a column that tells them apart."""
+    """Refuse several seeds stacked without a seed column."""
     times = 0
     if ids is not None:
         counts = np.unique(ids, return_counts=True)[1]
@@ -226,7 +226,7 @@ def _divisors(n: int) -> list[int]:
 
 
 def _runs(arm: np.ndarray, seed: np.ndarray) -> list[tuple[int, int, np.ndarray | slice]]:
-    """Rows of each (arm, seed), by arm and seed: slices where a run's rows lie together, which take no memory."""
+    """Rows of each (arm, seed): slices if a run's rows are contiguous, which take no memory."""
     cut = np.flatnonzero((arm[1:] != arm[:-1]) | (seed[1:] != seed[:-1])) + 1
     if len(cut) < MANY_RUNS:
         starts = [0, *cut.tolist()]

@@ -1,5 +1,5 @@
-"""What is counted, class by class, without inference.
+"""What is counted, class by class, before any inference.
 
 Read in this order: `counts` (two arms as integers), `recall`, `degraded` (the paper's measures), `confidence`,
-`precision`, `confusion` (what a class was taken for), then `slices` and `accept`.
+`precision`, `confusion` (what a class is mistaken for), then `slices` and `accept`.
 """

@@ -1,12 +1,12 @@
-"""Several right labels per example: predictions read a second time, and what the lost ones were taken for.
+"""Several acceptable labels per example: predictions read again, and what the lost ones are mistaken for.
 
 Many pictures show more than one class. With the set of acceptable labels of each example,
 
     right      the prediction is in the set
-    class      the example's own label, where it is in the set; else the only other acceptable label; an example with an
-               empty set, or with several acceptable labels that leave out its own, is left out and counted
+    class      the example's own label, if it is in the set; else the only other acceptable label; an example with an
+               empty set, or with several acceptable labels but not its own, is left out and counted
 
-Predictions that are right are rewritten to the example's class, so that every later step counts them as right. What the
+Right predictions are rewritten to the example's class, so that every later step counts them as right. What the
 labels alone say stands beside it (`AsLabelled`), with the kinds of class that each class's lost predictions went to.
 
 Source:
@@ -25,7 +25,7 @@ from dropmix.audit.inputs.predictions import Predictions
 
 KINDS = ("another acceptable label", "same superclass", "label that shares pictures", "unrelated")
 COLUMNS = ("lost_to_acceptable", "lost_to_superclass", "lost_to_shared", "lost_to_unrelated")
-SHARES = 0.05  # of a class's label sets that hold another class, for the two to share pictures
+SHARES = 0.05  # two classes share pictures if this share of one's label sets holds the other
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Reading:
         predictions: on the examples that have a class, right ones rewritten to it.
         kept: their rows among the original examples, (N',).
         moved: examples that went to their only other acceptable label.
-        empty: examples left out since no label is acceptable.
-        unclear: examples left out since several others are, and their own is not.
+        empty: examples left out because no label is acceptable.
+        unclear: examples left out because several other labels are acceptable, and their own is not.
     """
 
     predictions: Predictions
@@ -58,12 +58,12 @@ class Reading:
 
 
 def with_acceptable_labels(p: Predictions) -> Reading:
-    """Read predictions with the label sets that they hold.
+    """Read predictions again with their label sets.
 
     Args:
-        p: with `accept`, (N, A), filled up with -1.
+        p: with `accept`, (N, A), padded with -1.
     Raises:
-        AuditError: no label sets, or none that leaves an example.
+        AuditError: no label sets, or no example left.
 
     Example:
         >>> p = Predictions("a", np.array([0, 0, 1]), np.array([[2, 1, 1]]), np.array([0]))

@@ -1,7 +1,7 @@
-"""Confidence of each class, and how it changes for the degraded and the improved (the paper's Table 3).
+"""Confidence of each class, and how it changes for degraded and improved classes (the paper's Table 3).
 
-The paper does not define confidence. Here it is the probability given to the true class, averaged over the
-class's examples and the arm's seeds; or, on request, the highest probability. Results say which.
+The paper does not define confidence. Here it is the probability of the true class, averaged over the class's
+examples and the arm's seeds; or, on request, the highest probability. Results say which.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-DENSE = 2000  # above this many classes the confusion counts stay sparse and are not handed out
+DENSE = 2000  # with more classes, the confusion counts stay sparse and are not returned
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Diagnosis:
 
     Args:
         false_negatives_change, false_positives_change: examples, treated minus baseline, (K,).
-        partner: class that gained most of this class's examples, (K,); -1 where none gained.
-        partner_share: its share of all examples that moved to other classes, (K,), in [0, 1]; NaN where none.
+        partner: class that gained most of this class's examples, (K,); -1 if none gained.
+        partner_share: its share of all examples that moved to other classes, (K,), in [0, 1]; NaN if none moved.
         partner_change: examples that moved to the partner as a fraction of the class, (K,).
         partner_back: the same seen from the partner, (K,): above 0 the partner's own examples also move here (the
             two are confused more), below 0 the partner takes and gives nothing back.

@@ -55,7 +55,7 @@ def pair(baseline: Predictions, treated: Predictions, names: list[str] | None, s
 
     Args:
         baseline, treated: any two arms.
-        names: class names that replace those of the predictions; or None.
+        names: class names that replace those of the predictions, or None.
         settings: `topk` and `intersect` are used.
     Raises:
         AuditError: as `join`, `number_of_classes` and `Predictions.correct`.
@@ -65,11 +65,11 @@ def pair(baseline: Predictions, treated: Predictions, names: list[str] | None, s
     held = baseline.class_names or treated.class_names
     if names is not None:
         if len(names) < k or (held is not None and len(names) != k):
-            raise AuditError(f"classes: expected {k} names, got {len(names)}. Give one name a class.")
+            raise AuditError(f"classes: expected {k} names, got {len(names)}. Give one name per class.")
         held, k = tuple(names), len(names)
     groups = baseline.superclasses or treated.superclasses
     if groups is not None and len(groups) != k:
-        raise AuditError(f"superclasses: expected one a class, {k}, got {len(groups)}. Name each class's superclass.")
+        raise AuditError(f"superclasses: expected one per class, {k}, got {len(groups)}. Name each class's superclass.")
     labels = baseline.labels
     sizes = class_sizes(labels, k)
     audited = np.flatnonzero(sizes)

@@ -17,7 +17,7 @@ import numpy as np
 def signs(total0: np.ndarray, seeds0: int, total1: np.ndarray, seeds1: int) -> np.ndarray:
     """Sign of every class's recall change, (M,): the sign of S0 c1 - S1 c0, in integers.
 
-    Floats would call some ties degraded: 0.1 + 0.2 < 0.3 is a question of rounding, counts are not.
+    Floats would call some ties degraded by a rounding error; counts do not.
 
     Args:
         total0: correct predictions of the baseline, summed over its seeds, (M,).

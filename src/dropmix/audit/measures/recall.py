@@ -54,7 +54,7 @@ def accuracies(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def worst_and_bottom_tenth(recall: np.ndarray) -> tuple[float, float]:
-    """Lowest class recall, and the mean recall of the lowest tenth of classes (one at least).
+    """Lowest class recall, and the mean recall of the lowest tenth of classes (at least one).
 
     Args:
         recall: (M,), averaged over seeds, no NaN.

@@ -1,7 +1,7 @@
-"""Are the seeds of an arm what they should be: different runs of one kind?
+"""Are the seeds of an arm what they should be, different runs of one kind?
 
-The same run given twice would count as two seeds and make noise look small. A run that diverged makes it look large,
-and moves the whole arm. Neither can be seen in a mean.
+The same run given twice would count as two seeds and make noise look small. A run that diverged makes it look large and
+moves the whole arm. A mean shows neither.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ import numpy as np
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.predictions import Predictions
 
-OUTLIER = 4.0  # robust z from which a seed's accuracy is named
-ERRORS = 8  # that two seeds share, all of them, before they count as copies
-ALIKE = 0.2  # share of the other pairs' disagreement below which two seeds are nearly copies
+OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
+ERRORS = 8  # fewest errors of two seeds with equal predictions that count as copies
+ALIKE = 0.2  # two seeds are nearly copies if they disagree less than this share of what other pairs do
 
 
 def check_copies(arm: Predictions) -> list[str]:
-    """Refuse copies among an arm's seeds; returns a note where two are nearly copies.
+    """Refuse copies among an arm's seeds; returns a note if two are nearly copies.
 
     Raises:
-        AuditError: two seeds predict the same for every example (and probabilities, if there are any, agree).
+        AuditError: two seeds have equal predictions for every example, and equal probabilities if there are any.
     """
     seeds = len(arm.seeds)
     pairs = [(i, j) for i in range(seeds) for j in range(i)]
@@ -29,18 +29,18 @@ def check_copies(arm: Predictions) -> list[str]:
         return []
     apart = np.array([(arm.pred[i] != arm.pred[j]).sum() for i, j in pairs])
     for (i, j), different in zip(pairs, apart):
-        # Networks without many errors may well agree; the same errors, many of them, are the same network.
+        # Networks with few errors may agree; many errors in common mean one network.
         if not different and (_same_numbers(arm, i, j) or (arm.pred[i] != arm.labels).sum() >= ERRORS):
             raise AuditError(
                 f"{arm.arm}: expected different runs as seeds, got the same predictions as seed {arm.seeds[j]} and "
-                f"seed {arm.seeds[i]}{_files(arm, j, i)}. Leave one out; if the runs are deterministic, one seed "
-                "is all there is."
+                f"seed {arm.seeds[i]}{_files(arm, j, i)}. Leave one out; if training is deterministic, there is "
+                "only one seed."
             )
     if seeds < 3:
         return []
     close = [pair for pair, d in zip(pairs, apart) if d < ALIKE * np.median(apart)]
     return [
-        f"{arm.arm}: seeds {arm.seeds[j]} and {arm.seeds[i]} predict nearly the same, far more than other seeds do. "
+        f"{arm.arm}: the predictions of seeds {arm.seeds[j]} and {arm.seeds[i]} are far more similar than others. "
         "If they are one run, leave one out."
         for i, j in close
     ]
@@ -54,7 +54,7 @@ def _same_numbers(arm: Predictions, i: int, j: int) -> bool:
 
 
 def _files(arm: Predictions, i: int, j: int) -> str:
-    """Where the two seeds came from, if from two files."""
+    """The files of two seeds, if these are different files."""
 
     def home(k: int) -> str:
         if len(arm.sources) == len(arm.seeds):
@@ -66,7 +66,7 @@ def _files(arm: Predictions, i: int, j: int) -> str:
 
 
 def outlying(arms: Sequence[Predictions], accuracies: Sequence[np.ndarray]) -> list[str]:
-    """A sentence per seed whose accuracy is far from its arm's, by what seeds of all arms scatter.
+    """A sentence per seed whose accuracy is far from its arm's, measured by the scatter of all arms' seeds.
 
     Args:
         arms: on the same examples.
@@ -88,7 +88,7 @@ def outlying(arms: Sequence[Predictions], accuracies: Sequence[np.ndarray]) -> l
         if len(values) < 3:
             continue
         middle = float(np.median(values))
-        # Seeds scatter at least as examples do; three equal ones would else make any fourth an outlier.
+        # Seeds scatter at least as examples do; otherwise three equal ones would make any fourth an outlier.
         least = np.sqrt(max(middle * (1 - middle), 0.25 / len(arm.labels)) / len(arm.labels))
         scale = max(1.4826 * float(np.median(together)), float(least))
         for seed, value in zip(arm.seeds, values):
@@ -105,7 +105,7 @@ def without(arm: Predictions, dropped: Sequence[str]) -> Predictions:
     """An arm without some of its seeds.
 
     Args:
-        arm: any.
+        arm: its predictions.
         dropped: "ARM:SEED", or "SEED" for every arm that has it.
     Raises:
         AuditError: no seed would be left.
@@ -123,15 +123,15 @@ def without(arm: Predictions, dropped: Sequence[str]) -> Predictions:
         p_true=pick(arm.p_true),
         p_max=pick(arm.p_max),
         topk=pick(arm.topk),
-        notes=(*arm.notes, f"{arm.arm}: seed {first(arm.seeds[gone])} was left out as asked."),
+        notes=(*arm.notes, f"{arm.arm}: seed {first(arm.seeds[gone])} was left out as requested."),
     )
 
 
 def check_dropped(arms: Sequence[Predictions], dropped: Sequence[str]) -> None:
-    """Refuse a seed to drop that no arm has.
+    """Refuse to drop a seed that no arm has.
 
     Raises:
-        AuditError: names it, and the seeds that there are.
+        AuditError: the message names it and the seeds of the arms.
     """
     held = {name for arm in arms for s in arm.seeds for name in (str(s), f"{arm.arm}:{s}")}
     if unknown := [name for name in dropped if name not in held]:

@@ -1,7 +1,7 @@
-"""The audit over slices: any column beside the class, such as the camera or the hospital, takes the place of the class.
+"""Audit slices: any column, such as the camera or the hospital, takes the place of the class.
 
-Every later step counts right and wrong per class, so a slice is made a class of its own: its examples have the slice as
-their label, and predictions that were right have it too. What was wrong goes to one further class without examples.
+Every later step counts right and wrong per class, so each slice becomes a class. Its examples have the slice as label
+and, if predicted correctly, as prediction. Wrong predictions go to one further class without examples.
 """
 
 from collections.abc import Sequence

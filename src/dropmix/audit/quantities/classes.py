@@ -13,19 +13,15 @@ CLASSES: tuple[Quantity, ...] = (
     text("class", "name"),
     count("n", "examples"),
     text("decision", "hurt, safe, undecided or too few examples", twin=True),
-    text("protected", "yes where the class was named beforehand, else no"),
+    text("protected", "yes if the class was named beforehand, else no"),
     number("tolerance", "loss that is tolerated"),
     count("n_groups", "independent groups of examples", optional=True),
     number("recall_change_low", "lower end of the two-sided interval of the change, not shrunken", twin=True),
     number("recall_change_high", "upper end of it", twin=True),
-    number(
-        "p_hurt", "p value of losing at most the tolerance: small where the class is hurt", "probability", twin=True
-    ),
-    number(
-        "p_safe", "p value of losing at least the tolerance: small where the class is safe", "probability", twin=True
-    ),
+    number("p_hurt", "p value of losing at most the tolerance: small if the class is hurt", "probability", twin=True),
+    number("p_safe", "p value of losing at least the tolerance: small if the class is safe", "probability", twin=True),
     text("status", "degraded, improved or tied, as observed, decided on integers"),
-    text("call", "degraded or improved where called at the stated FDR, else empty", twin=True),
+    text("call", "degraded or improved if called so at the stated FDR, else empty", twin=True),
     text("partner", "class that gained most of this class's examples"),
     number("recall_baseline", "mean over seeds"),
     number("recall_treated", "mean over seeds"),

@@ -5,12 +5,12 @@ from dropmix.audit.quantities.table import Quantity, count, number, text
 AN_ARM_HAS_ONE = "an arm has one seed, or no class was ever chosen"
 BOTH_ARMS_HAVE_ONE = "both arms have one seed only"
 CLASSES_ARE_OF_EQUAL = "classes are of equal size: macro and micro averages agree"
-FEWER_THAN_TWO_CLASSES = "fewer than two classes have examples enough"
+FEWER_THAN_TWO_CLASSES = "fewer than two classes have enough examples"
 IT_TAKES_TWO_SEEDS = "it takes two seeds of the baseline and of the first arm, and a class that was chosen"
-NO_CLASS_HAS_EXAMPLES = "no class has examples enough"
+NO_CLASS_HAS_EXAMPLES = "no class has enough examples"
 NO_CLASS_IS_DEGRADED = "no class is degraded"
 NO_CLASS_IS_IMPROVED = "no class is improved"
-NO_INTERVAL_WAS_ASKED = "no interval was asked for, nothing changed, or no class has examples enough"
+NO_INTERVAL_WAS_ASKED = "no interval was asked for, nothing changed, or no class has enough examples"
 NO_INTERVAL_WAS_ASKED_2 = "no interval was asked for, or fewer than half a class is estimated to be degraded"
 NO_PROBABILITIES_IN_THE = "no probabilities in the predictions, or too few degraded or improved classes"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
@@ -18,23 +18,23 @@ NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
 SUMMARY: tuple[Quantity, ...] = (
     text("decision", "ship, do not ship or undecided, for these classes and tolerances", twin=True),
     number(
-        "tolerance", "loss that is tolerated in a class", null="classes have tolerances of their own: see the settings"
+        "tolerance", "loss that is tolerated in a class", null="classes have different tolerances: see the settings"
     ),
     count("n_protected", "classes that were named beforehand"),
     number("protected_level", "level of each one-sided test of a protected class", "probability"),
     count("n_hurt", "classes that lost more than is tolerated (decision hurt)", twin=True),
-    count("n_safe", "classes that did not (decision safe)", twin=True),
-    count("n_undecided", "classes of which neither is shown", twin=True),
+    count("n_safe", "classes that lost less than is tolerated, or gained (decision safe)", twin=True),
+    count("n_undecided", "classes for which neither is shown", twin=True),
     count("n_too_few", "classes with too few examples to be judged", twin=True),
     count(
         "n_hurt_low",
-        "at least so many classes are hurt, guaranteed at 95 %",
+        "at least this many classes are hurt, guaranteed at 95 %",
         source="closed testing: Goeman & Solari 2011",
         twin=True,
     ),
     count(
         "n_hurt_high",
-        "at most so many classes are hurt, guaranteed at 95 %",
+        "at most this many classes are hurt, guaranteed at 95 %",
         source="closed testing: Goeman & Solari 2011",
         twin=True,
     ),
@@ -123,7 +123,7 @@ SUMMARY: tuple[Quantity, ...] = (
         null=NO_SUPERCLASSES_WERE_GIVEN,
     ),
     text("confidence_kind", "p_true or p_max: what confidence is", null="no probabilities in the predictions"),
-    text("procedure", "empirical Bayes, or tests of each class where they are few"),
+    text("procedure", "empirical Bayes, or tests of each class if there are few"),
     number(
         "heterogeneity_p",
         "p value of the test that all classes change equally",
@@ -157,15 +157,15 @@ SUMMARY: tuple[Quantity, ...] = (
     number("floor_n_degraded_high", "upper end of its 95 % band", "count", null=NO_CLASS_HAS_EXAMPLES, twin=True),
     number(
         "floor_mean_degraded_change",
-        "mean change of the classes that look degraded then",
-        null="equal changes never made a class look degraded, or no class has examples enough",
+        "mean change of these classes",
+        null="equal changes never made a class look degraded, or no class has enough examples",
         twin=True,
     ),
     number(
         "n_degraded_estimate",
         "estimated number of classes whose recall fell by more than `margin`, by the model",
         "count",
-        null="both arms predict the same throughout, or no class has examples enough",
+        null="both arms predict the same throughout, or no class has enough examples",
         source="Stephens 2017",
         twin=True,
     ),

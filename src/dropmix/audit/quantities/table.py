@@ -1,10 +1,10 @@
 """Every number of the audit, declared once: its key, meaning, unit, source, and why it may be missing.
 
-The summary of a comparison and its class columns, the schema of audit.json, the table in the documentation and the
-reasons for what is null derive from this table. A new number is a declaration here and the function that computes it.
+The summary of a comparison, its class columns, the schema of audit.json, the table in the documentation and the reasons
+for null derive from this table. A new number is a declaration here and the function that computes it.
 
-Fractions throughout: 0.01 is one percentage point. A quantity with a twin also has the key `<key>_population`: new
-seeds and new examples, in place of new seeds on these examples.
+Fractions throughout: 0.01 is one percentage point. A quantity with a twin also has the key `<key>_population`, for
+new seeds and new examples instead of new seeds on these examples.
 """
 
 import math
@@ -25,9 +25,9 @@ class Quantity:
         key: name in `summary` or `classes`.
         meaning: for people.
         unit: "fraction", "count", "probability", "ratio", "fraction squared" or "text".
-        null: why it may be missing; "" where it never is.
+        null: why it may be missing; "" if it never is.
         source: where its definition comes from, if not from the paper or this project.
-        twin: whether there is a second one for new examples too.
+        twin: whether there is a second key for new examples.
         optional: whether some comparisons lack the key altogether.
         kind: type in JSON.
     """
@@ -48,7 +48,7 @@ class Quantity:
 
 
 def number(key: str, meaning: str, unit: str = "fraction", **more: Any) -> Quantity:
-    """A number that may be any."""
+    """A real number."""
     return Quantity(key, meaning, unit, **more)
 
 
@@ -63,13 +63,13 @@ def text(key: str, meaning: str, **more: Any) -> Quantity:
 
 
 def tidy(values: Mapping[str, Any], table: Iterable[Quantity]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values in the order of the table, and the reasons of those that are missing.
+    """Values in the order of the table, and the reasons for missing ones.
 
     Args:
-        values: key -> number, text or None; NaN is missing, too. A key that is not declared is an error of ours.
+        values: key -> number, text or None; NaN also counts as missing. A key that is not declared is an error of ours.
         table: `SUMMARY` or `CLASSES`; columns of the latter are arrays and stay as they are.
     Returns:
-        values with None for what is missing, and key -> reason for each None, and for each column with a NaN.
+        values with None if missing, and key -> reason for each None and each column with a NaN.
     """
     tidied: dict[str, Any] = {}
     reasons: dict[str, str] = {}
