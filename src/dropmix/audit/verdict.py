@@ -16,7 +16,7 @@ NAMED = 5
 
 
 def verdict(comparison: Comparison) -> str:
-    """One paragraph: the decision and why, the accuracy, the guaranteed number of hurt classes, and whether they differ.
+    """One paragraph: the decision and why, the accuracy, the guaranteed number of hurt classes, how even changes are.
 
     Numbers are in percentage points.
 
