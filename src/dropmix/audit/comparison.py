@@ -18,6 +18,7 @@ from dropmix.audit.measures.confidence import class_confidence, confidence_chang
 from dropmix.audit.measures.confusion import Diagnosis, diagnose, superclass_changes
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import measures, signs
+from dropmix.audit.measures.lost import lost_images
 from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
 from dropmix.audit.quantities.classes import CLASSES
 from dropmix.audit.quantities.summary import SUMMARY
@@ -68,7 +69,7 @@ def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Set
     classes |= a.more_classes
     tidied, reasons = tidy(summary, SUMMARY)
     columns, gaps = tidy(classes, CLASSES)
-    at = p.audited
+    at, word = p.audited, np.asarray(columns["decision"], dtype=object)
     return Comparison(
         baseline=p.baseline.arm,
         arm=p.treated.arm,
@@ -83,6 +84,7 @@ def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Set
         group=group,
         reasons=reasons | {f"classes.{key}": why for key, why in gaps.items()},
         guarantee=a.found[0].guarantee,
+        lost=lost_images(p, a.change, word == HURT, a.protected & (word != SAFE)),
     )
 
 

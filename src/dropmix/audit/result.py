@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.inference.guaranteed import Guarantee
+from dropmix.audit.measures.lost import LostImage
 
 SCHEMA_VERSION = 1
 
@@ -35,6 +36,7 @@ class Comparison:
         group: label of the network or data if a folder holds several; else "".
         reasons: why a key of `summary` is None, or a column of `classes` (as "classes.<column>") is NaN.
         guarantee: what `hurt_among` computes from.
+        lost: images that hurt classes, and protected ones that are not safe, lost; see `LostImage`.
     """
 
     baseline: str
@@ -50,6 +52,7 @@ class Comparison:
     group: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
     guarantee: Guarantee | None = field(default=None, repr=False)
+    lost: list[LostImage] = field(default_factory=list, repr=False)
 
     def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
         """The smallest and the largest number of hurt classes in a set; each holds at 95 %, even if picked afterwards.
