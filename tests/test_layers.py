@@ -29,6 +29,7 @@ ROOMS = {
     "inputs": {"errors", "settings"},
     "measures": {"errors", "settings", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
+    "rows": {"errors", "settings", "inputs", "measures", "inference"},
 }
 WITHOUT_TORCH = ("audit", "report")
 PACKAGES = sorted(path.parent.name for path in SRC.glob("dropmix/*/__init__.py"))

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.audit.inference.decide import ClassTests
+from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.inference.infer import Inference, Observed, infer
 from dropmix.audit.inference.variance import Variances, variances
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import changes
 from dropmix.audit.measures.recall import recalls
+from dropmix.audit.rows.labels import LabelRows, both, label_rows, row_names, widened
+from dropmix.audit.rows.slices import Sliced, sliced
 from dropmix.audit.settings import Settings
 
 
@@ -31,6 +35,8 @@ class Analysis:
         more: further numbers of the summary, by key: what the arm gives back of another one's losses, and what the
             labels alone would have said.
         more_classes: further columns of the classes, by key.
+        labels: rows of average precision, where examples have several labels.
+        slices: the same by slices, where the examples have them.
     """
 
     pair: Pair
@@ -42,6 +48,23 @@ class Analysis:
     same: bool
     more: dict[str, Any] = field(default_factory=dict)
     more_classes: dict[str, Any] = field(default_factory=dict)
+    labels: LabelRows | None = None
+    slices: Sliced | None = None
+
+    @property
+    def named(self) -> np.ndarray:
+        """Rows that were named beforehand, those of average precision last, bool."""
+        return self.protected if self.labels is None else np.concatenate([self.protected, self.labels.protected])
+
+    def tests(self, i: int) -> ClassTests:
+        """Tests of all rows, on these examples (0) or for new ones too (1)."""
+        own = self.found[i].tests
+        return own if self.labels is None else both(own, self.labels.tests[i])
+
+    def guarantee(self, i: int) -> Guarantee:
+        """The guarantee over all rows."""
+        own = self.found[i].guarantee
+        return own if self.labels is None else widened(own, self.labels.tests[i])
 
 
 def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
@@ -54,8 +77,10 @@ def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
     Raises:
         AuditError: a protected class, or one with a tolerance, that has no examples or does not exist.
     """
-    names = [p.names[i] for i in p.audited]
-    tolerance, protected = settings.tolerances(names), settings.protected(names)
+    names, m = [*(p.names[i] for i in p.audited), *row_names(p)], len(p.audited)
+    settings, of_slices = settings.with_slices(names, p.baseline.by)
+    tolerances, named = settings.tolerances(names), settings.protected(names)
+    tolerance, protected = tolerances[:m], named[:m]
     s0, s1 = p.seeds
     change = changes(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1, p.sizes)
     groups, counts = None, p.sizes
@@ -63,12 +88,23 @@ def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
         groups = np.unique(p.baseline.group, return_inverse=True)[1]
         pairs = np.unique(p.position * (int(groups.max()) + 1) + groups)
         counts = np.bincount(pairs // (int(groups.max()) + 1), minlength=len(p.sizes))
-    noise = variances(p.position, p.correct0, p.correct1, _shared(p, paired), groups)
+    shared = _shared(p, paired)
+    noise = variances(p.position, p.correct0, p.correct1, shared, groups)
     same = _same(p)
     recall0, recall1 = (recalls(c, p.sizes).mean(axis=0) for c in (p.counts0, p.counts1))
     seen = Observed(change, recall0, recall1, p.sizes, counts, p.seeds, noise, tolerance, same)
     found = infer(seen, settings), infer(seen, settings, population=True)
-    return Analysis(p, change, noise, found, protected, tolerance, same)
+    return Analysis(
+        p,
+        change,
+        noise,
+        found,
+        protected,
+        tolerance,
+        same,
+        labels=label_rows(p, settings, tolerances[m:], named[m:]),
+        slices=sliced(p, of_slices, tolerance, shared, groups),
+    )
 
 
 def _shared(p: Pair, paired: bool) -> tuple[np.ndarray, np.ndarray] | None:

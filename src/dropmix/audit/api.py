@@ -13,14 +13,17 @@ from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inference.decide import ALONE
 from dropmix.audit.inference.looks import read_looks
 from dropmix.audit.inputs.align import join
+from dropmix.audit.inputs.files import prepare
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
+from dropmix.audit.inputs.scores import MEASURES, labels_of
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
+from dropmix.audit.measures.thresholds import chosen_thresholds, with_thresholds
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.settings import TOLERANCE, Settings
 from dropmix.audit.several_arms import likeness, likeness_note, rescue
@@ -46,6 +49,9 @@ def audit_predictions(
     group: str | None = None,
     accept: Any = None,
     encoding: str | None = None,
+    by: Any = None,
+    threshold: float | Mapping[str, float] | None = None,
+    validation: tuple[Any, Any] | None = None,
     tolerance: float | Mapping[str, float] = TOLERANCE,
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
@@ -71,13 +77,20 @@ def audit_predictions(
         level: coverage of the intervals, in (0, 1).
         refits: bootstrap refits behind the intervals; 0 gives none and is fast.
         columns: names of the source's columns or arrays, by content: {"label": "y_true", "pred": "y_pred"}.
-        labels: true classes for sources without them: a file (id and label, or one label per line) or an array.
+        labels: true classes for sources without them: a file (id and label, or one label per line) or an array. If
+            an example may have several labels: their matrix (N, K) of 0 and 1, a file with a column per label or an
+            array; sources then hold scores (N, K) or (S, N, K), and rows are labels times measures.
         group: name of the column (or array) that groups dependent examples, such as patients or clips.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
+        by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", or values (N,).
+        threshold: if several labels are possible, one is predicted where its score is at least this: one number, or
+            label -> number. Default: 0.5 for probabilities.
+        validation: a pair (scores, labels) of other examples, on which each label's threshold has the highest F1:
+            scores as above for all arms, or a list with one source per arm, baseline first.
         tolerance: loss of recall that is tolerated in a class, a fraction (0.01 is one point): one number, or
             class -> number.
-        protect: names of classes that must not be lost.
+        protect: names of classes that must not be lost; also of slices, and of labels for all of their rows.
         drop_seed: seeds to leave out, "ARM:SEED", or "SEED" for every arm.
         alone: level of each protected class's own tests; less where you ask at several looks, as
             `dropmix.audit.inference.looks.levels` shares it out.
@@ -93,11 +106,16 @@ def audit_predictions(
         ['degraded', 'improved']
     """
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect, alone)
-    reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding)
+    reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding, by)
     base, others = read_roles(baseline, treated, reading)
     if superclasses is not None:
         base = replace(base, superclasses=tuple(superclasses))
     (base, *others), notes = _sound([base, *others], drop_seed)
+    if base.score is not None:
+        (base, *others), settings, note = _several_labels([base, *others], settings, threshold, validation)
+        notes.append(note)
+    elif threshold is not None or validation is not None:
+        raise AuditError("threshold: expected labels as a matrix of 0 and 1 beside it, got one label per example.")
     labelled: list[AsLabelled] = []
     if any(arm.accept is not None for arm in (base, *others)):
         (base, *others), labelled, more = _acceptable([base, *others], settings, paired)
@@ -111,6 +129,17 @@ def audit_predictions(
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
     return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
+
+
+def _several_labels(
+    arms: list[Predictions], settings: Settings, threshold: Any, validation: tuple[Any, Any] | None
+) -> tuple[list[Predictions], Settings, str]:
+    """The same arms at their thresholds, settings that know the rows of labels, and a note."""
+    if settings.topk > 1:
+        raise AuditError(f"topk: expected 1 if an example may have several labels, got {settings.topk}. Leave it out.")
+    chosen = None if validation is None else chosen_thresholds(arms, *validation)
+    arms, note = with_thresholds(arms, threshold, chosen)
+    return arms, settings.for_labels(labels_of(arms[0]), MEASURES), note
 
 
 def _acceptable(
@@ -154,6 +183,8 @@ def audit_grid(
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
     alone: float | None = None,
+    group: str | None = None,
+    by: Any = None,
 ) -> Audit:
     """Compare every arm in a folder of runs with vanilla.
 
@@ -166,13 +197,14 @@ def audit_grid(
         between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
             same method without; the first arm is then the comparison's baseline.
         paired: runs with the same seed share initial weights and order, as in our own grids.
-        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed: as in
+        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed, group, by: as in
             `audit_predictions`. In a folder of `dropmix run --until-decided`, classes and tolerance are those that it
             was asked about, unless others are given.
         alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
+    reading = prepare(Reading(topk=topk, group=group, by=by))
     runs, notes = find_runs(folder)
     looks = read_looks(Path(folder)) if alone is None else None
     if looks is not None:
@@ -183,7 +215,7 @@ def audit_grid(
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, *chosen)
     comparisons, alike, used, first_pair = [], [], [], None
     for group, members in group_runs(runs).items():
-        arms, more = read_arms(members, Path(folder), None, intersect, topk)
+        arms, more = read_arms(members, Path(folder), None, intersect, topk, reading)
         _check_baseline(folder, group, baseline, arms)
         sound, said = _sound(list(arms.values()), drop_seed)
         arms = {arm.arm: arm for arm in sound}

@@ -18,12 +18,13 @@ from dropmix.audit.measures.confidence import class_confidence, confidence_chang
 from dropmix.audit.measures.confusion import Diagnosis, diagnose, superclass_changes
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import measures, signs
-from dropmix.audit.measures.lost import lost_images
 from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
 from dropmix.audit.quantities.classes import CLASSES
 from dropmix.audit.quantities.summary import SUMMARY
 from dropmix.audit.quantities.table import TWIN, tidy
 from dropmix.audit.result import Comparison
+from dropmix.audit.rows.labels import joined, with_labels
+from dropmix.audit.rows.slices import BySlice, by_slices
 from dropmix.audit.settings import Settings
 
 STATUS = np.array(["tied", "improved", "degraded"], dtype=object)  # index -1 is degraded
@@ -42,14 +43,16 @@ def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> li
         settings: of the audit; `fdr` is spent once, over all of them.
         group: label for the result.
     """
-    protected = [a.protected for a in analyses]
     if not analyses:
         return []
-    words = [decide([a.found[i].tests for a in analyses], protected, settings.fdr, settings.alone) for i in (0, 1)]
-    return [_comparison(a, (fixed, new), settings, group) for a, fixed, new in zip(analyses, *words)]
+    tests = [[a.tests(i) for a in analyses] for i in (0, 1)]
+    protected = [a.named for a in analyses]
+    words = [decide(t, protected, settings.fdr, settings.alone) for t in tests]
+    beside = by_slices(analyses, settings)
+    return [_comparison(a, (fixed, new), s, settings, group) for a, fixed, new, s in zip(analyses, *words, beside)]
 
 
-def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Settings, group: str) -> Comparison:
+def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings, group: str) -> Comparison:
     p, notes = a.pair, [*a.pair.baseline.notes, *a.pair.treated.notes, *_notes(a)]
     s0, s1 = p.seeds
     sign = signs(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1)
@@ -60,31 +63,35 @@ def _comparison(a: Analysis, words: tuple[np.ndarray, np.ndarray], settings: Set
         classes |= part[1]
     for found, made, suffix in zip(a.found, words, ("", TWIN)):
         summary |= {f"{key}{suffix}": value for key, value in _inferred(found, made, a).items()}
-        classes |= {f"{key}{suffix}": value for key, value in _class_columns(found, made).items()}
+        classes |= {f"{key}{suffix}": value for key, value in _class_columns(found, made[: len(p.audited)]).items()}
     floor_low, floor, floor_high = a.found[0].floor_change
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
     classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
     classes |= _diagnosed(p, diagnosis)
-    summary |= _split(p, settings) | a.more
+    summary |= _split(p, settings) | a.more | by_slice.summary(summary["decision"], bool(a.named.any()))
     classes |= a.more_classes
+    if a.labels is not None:
+        counts, classes = joined(summary, classes, a.labels, [w[len(p.audited) :] for w in words], p)
+        summary |= counts
     tidied, reasons = tidy(summary, SUMMARY)
     columns, gaps = tidy(classes, CLASSES)
-    at, word = p.audited, np.asarray(columns["decision"], dtype=object)
+    at = p.audited
     return Comparison(
         baseline=p.baseline.arm,
         arm=p.treated.arm,
         summary=tidied,
         classes=columns,
-        recalls_baseline=recalls(p.counts0, p.sizes),
-        recalls_treated=recalls(p.counts1, p.sizes),
+        recalls_baseline=with_labels(recalls(p.counts0, p.sizes), a.labels and a.labels.before),
+        recalls_treated=with_labels(recalls(p.counts1, p.sizes), a.labels and a.labels.after),
         accuracies_baseline=accuracies(p.counts0, p.sizes),
         accuracies_treated=accuracies(p.counts1, p.sizes),
         notes=list(dict.fromkeys(notes)),
-        confusion_change=None if diagnosis.change is None else diagnosis.change[np.ix_(at, at)],
+        confusion_change=None if diagnosis.change is None or a.labels is not None else diagnosis.change[np.ix_(at, at)],
         group=group,
         reasons=reasons | {f"classes.{key}": why for key, why in gaps.items()},
-        guarantee=a.found[0].guarantee,
-        lost=lost_images(p, a.change, word == HURT, a.protected & (word != SAFE)),
+        guarantee=a.guarantee(0),
+        slices=by_slice.slices,
+        slice_classes=by_slice.cells,
     )
 
 
@@ -201,9 +208,9 @@ def _noise(a: Analysis) -> tuple[dict, dict]:
 
 
 def _inferred(found: Inference, words: np.ndarray, a: Analysis) -> dict[str, Any]:
-    low, high = found.guarantee.hurt_among(np.arange(len(words)))
+    low, high = a.guarantee(int(found is a.found[1])).hurt_among(np.arange(len(words)))
     return {
-        "decision": overall(words, a.protected),
+        "decision": overall(words, a.named),
         "n_hurt": int((words == HURT).sum()),
         "n_safe": int((words == SAFE).sum()),
         "n_undecided": int((words == UNDECIDED).sum()),
@@ -247,14 +254,8 @@ def _class_columns(found: Inference, words: np.ndarray) -> dict[str, Any]:
 
 def _split(p: Pair, settings: Settings) -> dict[str, float]:
     split = split_check(p.counts0, p.counts1, p.sizes, stream(settings.seed, "split"))
-    numbers = split or dict.fromkeys(("number", "chosen_change", "other_change", "still_degraded"), np.nan)
-    get = numbers.__getitem__ if isinstance(numbers, dict) else lambda key: getattr(numbers, key)
-    return {
-        "split_n_degraded": get("number"),
-        "split_chosen_change": get("chosen_change"),
-        "split_other_change": get("other_change"),
-        "split_still_degraded": get("still_degraded"),
-    }
+    keys = {"n_degraded": "number"} | {k: k for k in ("chosen_change", "other_change", "still_degraded")}
+    return {f"split_{key}": np.nan if split is None else getattr(split, own) for key, own in keys.items()}
 
 
 def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:

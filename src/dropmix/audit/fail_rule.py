@@ -18,6 +18,7 @@ from typing import Any
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.quantities.classes import CLASSES
+from dropmix.audit.quantities.slices import SLICES
 from dropmix.audit.quantities.summary import SUMMARY
 from dropmix.audit.quantities.table import Quantity
 from dropmix.audit.result import Audit, Comparison, plain
@@ -31,7 +32,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 TOKEN = re.compile(
-    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|(class\[(?:[^\]]|\](?!\.))*\]\.[a-z_]+|[A-Za-z_][A-Za-z_0-9]*)"
+    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|((?:class|slice)\[(?:[^\]]|\](?!\.))*\]\.[a-z_]+|[A-Za-z_][A-Za-z_0-9]*)"
     r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))"
 )
 WORDS = ("do not ship", "too few examples")  # values of several words, which need no quotes
@@ -75,13 +76,15 @@ class _Values:
         self.comparison, self.points = comparison, points
 
     def __getitem__(self, name: str) -> float | str | None:
-        if not name.startswith("class["):
+        kind = name.partition("[")[0]
+        if kind == name:
             return self._scaled(name, _find(name, self.comparison.summary, "number of the summary"), SUMMARY)
-        label, _, column = name[len("class[") :].rpartition("].")
-        names = [str(n) for n in self.comparison.classes["class"]]
-        row = names.index(_find(label, dict(zip(names, names)), "class"))
-        values = _find(column, self.comparison.classes, "column of the classes")
-        return self._scaled(column, plain(values[row : row + 1])[0], CLASSES)
+        label, _, column = name[len(kind) + 1 :].rpartition("].")
+        columns, table = (self.comparison.classes, CLASSES) if kind == "class" else (self.comparison.slices, SLICES)
+        names = [str(n) for n in columns.get(kind, ())]
+        row = names.index(_find(label, dict(zip(names, names)), kind))
+        values = _find(column, columns, f"column of the {'classes' if kind == 'class' else 'slices'}")
+        return self._scaled(column, plain(values[row : row + 1])[0], table)
 
     def _scaled(self, name: str, value: Any, table: tuple[Quantity, ...]) -> float | str | None:
         unit = next((q.unit for q in table if name in q.keys), "")

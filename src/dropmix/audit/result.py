@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.inference.guaranteed import Guarantee
-from dropmix.audit.measures.lost import LostImage
+from dropmix.audit.spreadsheet import write_rows, write_whole
 
 SCHEMA_VERSION = 1
 
@@ -36,7 +34,8 @@ class Comparison:
         group: label of the network or data if a folder holds several; else "".
         reasons: why a key of `summary` is None, or a column of `classes` (as "classes.<column>") is NaN.
         guarantee: what `hurt_among` computes from.
-        lost: images that hurt classes, and protected ones that are not safe, lost; see `LostImage`.
+        slices: columns with a row per slice; empty where none were asked for.
+        slice_classes: columns with a row per class within a slice; empty where none were asked for.
     """
 
     baseline: str
@@ -52,7 +51,8 @@ class Comparison:
     group: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
     guarantee: Guarantee | None = field(default=None, repr=False)
-    lost: list[LostImage] = field(default_factory=list, repr=False)
+    slices: dict[str, Any] = field(default_factory=dict)
+    slice_classes: dict[str, Any] = field(default_factory=dict)
 
     def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
         """The smallest and the largest number of hurt classes in a set; each holds at 95 %, even if picked afterwards.
@@ -86,9 +86,8 @@ class Comparison:
         return f"<Comparison {line(self)}>"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary per class, with plain Python values and NaN as None."""
-        columns = {key: plain(values) for key, values in self.classes.items()}
-        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+        """One dictionary a class, plain Python values, NaN as None."""
+        return rows_of(self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, as in docs/audit.schema.json."""
@@ -99,6 +98,8 @@ class Comparison:
             "summary": plain(self.summary),
             "reasons": dict(self.reasons),
             "classes": self.rows(),
+            "slices": rows_of(self.slices),
+            "slice_classes": rows_of(self.slice_classes),
             "recalls_baseline": plain(self.recalls_baseline),
             "recalls_treated": plain(self.recalls_treated),
             "accuracies_baseline": plain(self.accuracies_baseline),
@@ -160,7 +161,7 @@ class Audit:
         return "\n\n".join(c.verdict() for c in self.comparisons)
 
     def report(self, folder: str | Path) -> Path:
-        """Write audit.json, classes.csv, and the page with its tables.
+        """Write audit.json, classes.csv (and slices.csv), and the page with its tables.
 
         Args:
             folder: created if missing.
@@ -172,6 +173,7 @@ class Audit:
         folder = Path(folder)
         self.to_json(folder / "audit.json")
         self.to_csv(folder / "classes.csv")
+        self.slices_to_csv(folder / "slices.csv")
         return write_report(self, folder)
 
     def to_pandas(self) -> Any:
@@ -224,45 +226,36 @@ class Audit:
         A name that a spreadsheet would run as a formula gets a leading apostrophe, which `unguarded` of
         `dropmix.audit.spreadsheet` removes.
         """
-        import pyarrow as pa
-        from pyarrow import csv
-
-        from dropmix.audit.spreadsheet import guarded
-
-        columns = ["group", "arm", "baseline", *self.comparisons[0].classes]
         rows = [
-            {
-                key: guarded(value) if isinstance(value, str) else value
-                for key, value in {"group": c.group, "arm": c.arm, "baseline": c.baseline, **row}.items()
-            }
+            {"group": c.group, "arm": c.arm, "baseline": c.baseline, **row}
             for c in self.comparisons
             for row in c.rows()
         ]
-        table = pa.table({key: pa.array([row[key] for row in rows]) for key in columns})
-        return write_whole(path, lambda part: csv.write_csv(table, str(part)))
+        return write_whole(path, lambda part: write_rows(part, rows))
+
+    def slices_to_csv(self, path: str | Path) -> Path:
+        """Write one row per slice and per class within a slice, whose `class` is empty for whole slices.
+
+        Args:
+            path: of the file; written only if the audit has slices.
+        """
+        rows = []
+        for c in self.comparisons:
+            for row in [*rows_of(c.slices), *rows_of(c.slice_classes)]:
+                about = {"group": c.group, "arm": c.arm, "baseline": c.baseline, "slice": row["slice"], "class": ""}
+                rows.append(about | row)
+        return write_whole(path, lambda part: write_rows(part, rows)) if rows else Path(path)
 
 
-def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    """Write through a temporary file beside the target, so that nobody ever sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        part.chmod(0o666 & ~_umask())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return path
+def rows_of(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary per row of columns, plain Python values, NaN as None.
 
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    Example:
+        >>> rows_of({"class": ["fox"], "n": np.array([3])})
+        [{'class': 'fox', 'n': 3}]
+    """
+    made = {key: plain(values) for key, values in columns.items()}
+    return [dict(zip(made, row)) for row in zip(*made.values())]
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 
 from dropmix.audit.quantities.classes import CLASSES
+from dropmix.audit.quantities.slices import SLICE_CLASSES, SLICES
 from dropmix.audit.quantities.summary import SUMMARY
 from dropmix.audit.quantities.table import TWIN, Quantity
 from dropmix.audit.result import SCHEMA_VERSION
@@ -32,6 +33,8 @@ def schema() -> dict:
             "description": "why a number of the summary, or of a column (classes.<column>), is null",
         },
         "classes": {"type": "array", "items": _quantities(CLASSES)},
+        "slices": {"type": "array", "items": _quantities(SLICES)},
+        "slice_classes": {"type": "array", "items": _quantities(SLICE_CLASSES)},
         "recalls_baseline": {"type": "array", "items": list_of_numbers, "description": "seeds x classes"},
         "recalls_treated": {"type": "array", "items": list_of_numbers, "description": "seeds x classes"},
         "accuracies_baseline": list_of_numbers,

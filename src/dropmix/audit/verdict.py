@@ -47,16 +47,47 @@ def no_evidence(comparison: Comparison) -> bool:
 def _decision(c: Comparison) -> str:
     s = c.summary
     if s["decision"] == "do not ship":
+        if not s["n_hurt"]:
+            return f"Do not ship: {_hurt_slices(c)}.{_protected(c)}"
         hurt = _listed(c, HURT)
         verb = "class lost" if s["n_hurt"] == 1 else "classes lost"
-        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}.{_protected(c)}"
+        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
         if s["n_protected"]:
             who = "the protected class" if s["n_protected"] == 1 else f"all {s['n_protected']} protected classes"
             kept = f"{who} lost no more than {_tolerated(c, protected=True)}, and no other class is shown to lose more"
-            return f"Ship: {kept}."
-        return f"Ship: every class that can be judged lost no more than {_tolerated(c)}."
-    return f"Undecided: {_open(c)}."
+            return f"Ship: {kept}.{_slices(c)}"
+        return f"Ship: every class that can be judged lost no more than {_tolerated(c)}.{_slices(c)}"
+    return f"Undecided: {_open(c)}.{_slices(c)}"
+
+
+def _slices(c: Comparison) -> str:
+    """How the slices stand beside the classes."""
+    if not c.slices or _nothing_changed(c):
+        return ""
+    hurt, words = _hurt_slices(c), list(c.slices["decision"])
+    if hurt:
+        return f" By slices, {hurt}."
+    safe = sum(word == SAFE for word in words)
+    return f" {safe} of {len(words)} slices are shown to be safe, and no class within a slice is shown to be hurt."
+
+
+def _hurt_slices(c: Comparison) -> str:
+    """The slices, and the classes within slices, that lost more than is tolerated; "" if none did."""
+    parts = []
+    for columns, one, many in ((c.slices, "slice", "slices"), (c.slice_classes, "class", "classes")):
+        rows = enumerate(zip(columns.get("recall_change", ()), columns.get("decision", ())))
+        found = sorted((float(change), i) for i, (change, word) in rows if word == HURT)
+        if not found:
+            continue
+        names = columns["slice"]
+        if "class" in columns:
+            names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
+        named = ", ".join(f"{names[i]} ({_points(change)})" for change, i in found[:NAMED])
+        named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        within = " within a slice" if "class" in columns else ""
+        parts.append(f"{len(found)} {one if len(found) == 1 else many}{within} lost more than is tolerated: {named}")
+    return "; ".join(parts)
 
 
 def _open(c: Comparison) -> str:
@@ -65,8 +96,13 @@ def _open(c: Comparison) -> str:
     if _nothing_changed(c):
         return "nothing changed, both arms predict the same"
     rows = list(zip(c.classes["class"], c.classes["decision"], c.classes["protected"]))
-    if s["n_protected"]:
-        return _not_shown([(str(name), word) for name, word, named in rows if named == "yes" and word != SAFE])
+    left = [(str(name), word) for name, word, named in rows if named == "yes" and word != SAFE]
+    if left:
+        return _not_shown(left)
+    if c.slices and (s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
+        rows = list(zip(c.slices["slice"], c.slices["decision"], c.slices["protected"]))
+        named = [(name, word) for name, word, own in rows if own == "yes" and word != SAFE]
+        return _not_shown(named or [(name, word) for name, word, _ in rows if word not in (SAFE, TOO_FEW)])
     judged = s["n_classes"] - s["n_too_few"]
     if not judged:
         return "every class has too few examples to be judged"
@@ -154,7 +190,7 @@ def _evenness(c: Comparison) -> str:
 def _count(c: Comparison) -> str:
     s = c.summary
     floor = s["floor_n_degraded"]
-    if floor is None:
+    if floor is None or "measure" in c.classes:
         return ""
     verb = "has" if s["n_degraded"] == 1 else "have"
     return (

@@ -5,17 +5,13 @@ from pathlib import Path
 from typing import Any
 
 
-def write_grid_report(
-    folder: Path, out: Path, figures: bool = False, data: str | None = None, images: bool = True
-) -> None:
-    """Audit a grid, write the report, and print the table; `data` and `images` as for `lost_pictures`."""
+def write_grid_report(folder: Path, out: Path, figures: bool = False) -> None:
+    """Audit a grid, write the report, and print the table."""
     from dropmix.audit import audit_grid
-    from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
     found = audit_grid(folder)
-    pictures = lost_pictures(found, folder, data) if images else None
-    page = write_audit(found, out, run_card(folder), figures, pictures)
+    page = write_audit(found, out, run_card(folder), figures)
     print_audit(found)
     print(page)
 
@@ -28,6 +24,7 @@ def print_audit(found: Any) -> None:
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.names import visible
+    from dropmix.report.tables.slices import slice_table
 
     fall_back_to_ascii()
     console = Console()
@@ -38,23 +35,27 @@ def print_audit(found: Any) -> None:
         "Acc in % (Macro: mean over classes), changes in points of recall; N_DC: degraded classes; sd in parentheses.",
         style="dim",
     )
+    for comparison in found.comparisons:
+        if comparison.slices:
+            console.print(slice_table(comparison))
     for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
         console.print(Text(f"Note: {visible(note)}"))
 
 
-def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False, pictures: Any = None) -> Path:
+def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False) -> Path:
     """Write audit.json, classes.csv and the report; returns the page's path."""
     from dropmix.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)
     found.to_json(out / "audit.json")
     found.to_csv(out / "classes.csv")
-    return write_report(found, out, card=card, figures=figures, pictures=pictures)
+    found.slices_to_csv(out / "slices.csv")
+    return write_report(found, out, card=card, figures=figures)
 
 
 def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:
     """Write the decision as Markdown and as JUnit XML if asked to; each file is written whole or not at all."""
-    from dropmix.audit.result import write_whole
+    from dropmix.audit.spreadsheet import write_whole
 
     if summary is not None:
         from dropmix.report.summary import to_summary

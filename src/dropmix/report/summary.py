@@ -6,6 +6,7 @@ from dropmix.audit.verdict import verdict
 from dropmix.report.decision import Standing, standing
 from dropmix.report.names import clean, number
 from dropmix.report.tables.render import Cell, escape_markdown
+from dropmix.report.tables.slices import slice_rows
 
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison
@@ -76,6 +77,13 @@ def _arm(c: "Comparison", s: Standing) -> str:
         f"confidence: {s.low} to {s.high} of {int(c.summary['n_classes'])} classes lose more than is tolerated "
         f"({s.tolerance})."
     )
+    if slices := slice_rows(c, CLASSES):
+        lines += ["", "| slice | decision | change, points | images | classes hurt |", "|:--|:--|--:|--:|--:|"]
+        for row in slices:
+            span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+            lines.append(f"| {_text(row['name'])} | {row['decision']} | {span} | {row['n']} | {row['n_hurt']} |")
+        if len(c.slices["slice"]) > CLASSES:
+            lines.append(f"\n{len(c.slices['slice']) - CLASSES} more slices: see the report.")
     if (broken := number(c.summary, "negative_flips")) is not None:
         again = number(c.summary, "negative_flips_by_seed")
         same = "" if again is None else f" (between two seeds of the baseline: {100 * again:.1f} %)"

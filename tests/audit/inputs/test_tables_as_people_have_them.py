@@ -162,7 +162,7 @@ def test_logit_columns_and_sigmoid_columns(tmp_path):
     arm = one(tmp_path, "label,logit_0,logit_1\n0,2.0,0.0\n1,-1.0,0.5\n")
     assert arm.pred.tolist() == [[0, 1]]
     assert listed(arm.p_true)[0] == pytest.approx([1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1.5))])
-    with pytest.raises(AuditError, match=r"sum to 1 in every row.*read_multilabel"):
+    with pytest.raises(AuditError, match=r"sum to 1 in every row.*several labels.*--labels"):
         one(tmp_path, "label,p_0,p_1\n0,0.9,0.8\n1,0.2,0.9\n")
 
 

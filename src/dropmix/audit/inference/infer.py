@@ -92,6 +92,25 @@ class Inference:
     few: bool
 
 
+def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tuple[ClassTests, Guarantee]:
+    """The tests of each class, and the bounds on the number of hurt ones.
+
+    Args:
+        seen: the classes.
+        settings: `level` is used.
+        population: for new examples too.
+    """
+    v = seen.noise
+    variance = v.population if population else v.fixed
+    supposed, lone, alone = None, v.lone, variance
+    if lone is not None:
+        supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
+        alone = supposed(-seen.tolerance) - v.common_scaled
+    total = variance + v.common_scaled
+    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed)
+    return tests, guarantee(seen.change, alone, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
+
+
 def infer(seen: Observed, settings: Settings, population: bool = False) -> Inference:
     """Infer the true changes of one comparison.
 
@@ -103,12 +122,7 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
     v = seen.noise
     variance = v.population if population else v.fixed
     total = variance + v.common_scaled
-    supposed, lone, tested = None, v.lone, variance
-    if lone is not None:
-        supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
-        tested = supposed(-seen.tolerance) - v.common_scaled
-    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed)
-    bounds = guarantee(seen.change, tested, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
+    tests, bounds = tests_and_bounds(seen, settings, population)
     m, judged = len(seen.change), np.flatnonzero(~tests.too_few)
     # Sort the classes the same way however they are numbered, so that random draws do not depend on the numbering.
     at = judged[np.lexsort((seen.sizes[judged], variance[judged], seen.change[judged]))]

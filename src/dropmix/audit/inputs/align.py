@@ -61,7 +61,8 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
             f"{without[0].arm}: expected example_id as {named.arm} has it, got none. Give ids to all or to none."
         )
     if without:
-        return [_matched_by_position(lead, a) for a in arms]
+        arms = [_matched_by_position(lead, a) for a in arms]
+        return [replace(a, by=by) for by in [_one_slicing(arms)] for a in arms]
     for arm in arms[1:]:
         _check_same_type(lead, arm)
     same = [np.array_equal(lead.example_id, a.example_id) for a in arms]  # type: ignore[arg-type]
@@ -72,7 +73,22 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
     for arm in arms[1:]:
         _check_labels(arms[0], arm)
     # All arms share one array of ids, since strings are the largest part of a long table.
-    return [replace(a, example_id=arms[0].example_id, labels=arms[0].labels) for a in arms]
+    by = _one_slicing(arms)
+    return [replace(a, example_id=arms[0].example_id, labels=arms[0].labels, by=by) for a in arms]
+
+
+def _one_slicing(arms: Sequence[Predictions]) -> np.ndarray | None:
+    """The slice of each example, which all that know it have to agree on."""
+    known = [a for a in arms if a.by is not None]
+    for other in known[1:]:
+        at = np.flatnonzero(known[0].by != other.by)
+        if len(at):
+            one, two = known[0].by[at[0]], other.by[at[0]]  # type: ignore[index]
+            raise AuditError(
+                f"{_label(known[0])} and {_label(other)}: expected one slice per example, got {len(at)} that differ "
+                f"(the first: {clip(one)} and {clip(two)}). Slice by what belongs to the example, not to the run."
+            )
+    return known[0].by if known else None
 
 
 def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predictions:
@@ -110,7 +126,9 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         p_true=stack("p_true"),
         p_max=stack("p_max"),
         topk=stack("topk"),
+        score=stack("score"),
         group=next((p.group for p in parts if p.group is not None), None),
+        by=_one_slicing(parts),
         accept=next((p.accept for p in parts if p.accept is not None), None),
         superclasses=next((p.superclasses for p in parts if p.superclasses is not None), None),
         sources=tuple(s for p in parts for s in p.sources),
@@ -221,8 +239,8 @@ def pool_folds(parts: Sequence[Predictions]) -> Predictions:
         held = [getattr(part, key) for part in parts]
         if any(value is None for value in held):
             return None
-        return np.concatenate(held, axis=0 if key in ("labels", "example_id") else 1)
+        return np.concatenate(held, axis=0 if key in ("labels", "example_id", "group", "by") else 1)
 
-    arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "p_true", "p_max", "topk")}
+    arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "group", "by", "p_true", "p_max", "topk")}
     sources = tuple(source for part in parts for source in part.sources)
     return sort_by_id(replace(lead, **arrays, sources=sources), f"folds of {lead.arm}")

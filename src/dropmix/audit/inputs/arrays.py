@@ -10,13 +10,14 @@ from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.archives import StoredScores, read_arrays
 from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
-from dropmix.audit.inputs.given import ALIASES, Reading, acceptable, fit_accept, plain
+from dropmix.audit.inputs.columns import word
+from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, acceptable, fit_accept, plain
 from dropmix.audit.inputs.merge import onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
 
 KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example_id", "seeds", "classes")
-KEYS += ("superclasses", "arm", "accept", "group")
+KEYS += ("superclasses", "arm", "accept", "group", "by")
 ALSO = {alias: key if key != "label" else "labels" for key, names in ALIASES.items() for alias in names}
 ALSO |= {"seed": "seeds", "scores": "scores", "probabilities": "probs", "softmax": "probs", "class_names": "classes"}
 ALSO |= {"groups": "group", **{key: key for key in KEYS}}
@@ -84,7 +85,8 @@ def read_mapping(
     label = _labels(held, reading, name)
     if label.values.ndim != 1:
         raise AuditError(
-            f"{name}: expected labels (N,) with integer type, got {label.values.shape}. Give class numbers."
+            f"{name}: expected labels (N,) with integer type, got {label.values.shape}. Give class numbers; or, where "
+            "an example may have several labels, give their matrix of 0 and 1 apart, as labels (--labels FILE)."
         )
     count = len(label.values)
     scores, kind = _scores(held, count, name)
@@ -122,6 +124,7 @@ def read_mapping(
         seeds=to_numpy(held["seeds"], f"{name} seeds").reshape(-1) if "seeds" in held else np.arange(shape[0]),
         example_id=ids,
         group=_ids(held, "group", count, name),
+        by=_slices(held, reading, ids, count, name),
         accept=_accept(held, reading, labels, ids, names, name),
         class_names=names,
         superclasses=_names(held, "superclasses", name),
@@ -153,11 +156,11 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
 def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
     """The arrays under our names, without empty keys."""
     asked = {str(column): key for key, column in (reading.columns or {}).items()}
-    if reading.group:
-        asked[reading.group] = "group"
+    asked |= {reading.by: "by"} if isinstance(reading.by, str) else {}
+    asked |= {reading.group: "group"} if reading.group else {}
     lost = [c for c in asked if c not in {str(k) for k in source}]
     if lost and asked[lost[0]] not in ("label",):
-        raise AuditError(
+        raise MissingColumnError(
             f"{name}: expected an array {clip(lost[0])!r} for {asked[lost[0]]}, got "
             f"{clip(', '.join(map(str, source)))}. Name one of these."
         )
@@ -170,6 +173,8 @@ def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
                 raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
             continue
         held[ours] = value
+    if reading.group and reading.group == reading.by:
+        held["by"] = held["group"]
     if reading.labels is not None:
         held.pop("labels", None)
     missing = "labels" not in held and reading.labels is None
@@ -265,6 +270,17 @@ def _names(held: Mapping, key: str, name: str) -> tuple[str, ...] | None:
     if values.ndim != 1:
         raise AuditError(f"{name}: expected {key} (K,), got shape {values.shape}. Give one name per class.")
     return tuple(str(v) for v in values.tolist())
+
+
+def _slices(held: Mapping, reading: Reading, ids: np.ndarray | None, count: int, name: str) -> np.ndarray | None:
+    if isinstance(reading.by, Labels):
+        return reading.by.of(ids, count, name)
+    if held.get("by") is None:
+        return None
+    values = to_numpy(held["by"], f"{name} {reading.by}")
+    if values.shape != (count,):
+        raise AuditError(f"{name}: expected {reading.by} ({count},), got shape {values.shape}. Give one per example.")
+    return np.array([word(v) for v in values.tolist()], dtype=object)
 
 
 def _ids(held: Mapping, key: str, count: int, name: str) -> np.ndarray | None:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dropmix.audit.errors import AuditError, clip, first
 
+NONE = "(none)"  # name of the slice of examples of which nothing is known
 WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
 
 
@@ -109,6 +110,29 @@ def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) ->
             none_missing(codes == texts.index(""), name, where, "empty")
         return np.array([*texts, None], dtype=object)[codes]
     return integers(column, name, where)
+
+
+def words(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of any plain type as text, (rows,), object (str); what is missing is "(none)".
+
+    Example:
+        >>> words(pa.chunked_array([[1.0, None, 2.5]])).tolist()
+        ['1', '(none)', '2.5']
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    whole = column.combine_chunks()
+    coded_as = whole.dictionary_encode() if not isinstance(whole, pa.ChunkedArray) else whole.unify_dictionaries()
+    texts = [word(v) for v in coded_as.dictionary.to_pylist()]
+    codes = coded_as.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+    return np.array([*texts, NONE], dtype=object)[codes]
+
+
+def word(value: object) -> str:
+    """A value as the name of a slice."""
+    if value is None or value != value or str(value).strip() in ("", "<NA>"):
+        return NONE
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _whole(column: pa.ChunkedArray) -> np.ndarray | None:

@@ -18,7 +18,7 @@ MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 HEAD = 1 << 20
 BLOCK = 1 << 23
 MOST_BREAKS = 20  # most line breaks in one quoted text; a stray quote swallows more
-CODED = {"arm", "seed", "label", "pred", "group"}  # few distinct values: read dictionary-encoded
+CODED = {"arm", "seed", "label", "pred", "group", "by"}  # few distinct values: read dictionary-encoded
 
 
 def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encoding: str | None = None) -> pa.Table:

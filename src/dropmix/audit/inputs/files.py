@@ -16,7 +16,8 @@ from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.csv_text import read_csv
 from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.tables import from_table, wanted_columns
+from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix
+from dropmix.audit.inputs.tables import from_table, matrix_of_table, wanted_columns
 
 PARQUET, TEXT, ARRAYS, JSON = (
     {".parquet", ".pq"},
@@ -140,8 +141,10 @@ def prepare(reading: Reading) -> Reading:
     changed: dict[str, Any] = {}
     if reading.classes is not None:
         changed["classes"] = read_classes(reading.classes)
-    if reading.labels is not None and not isinstance(reading.labels, Labels):
-        changed["labels"] = _read_labels(reading.labels, reading)
+    if reading.labels is not None and not isinstance(reading.labels, Labels | LabelMatrix):
+        changed["labels"] = _read_labels(replace(reading, **changed))
+    if reading.by is not None and not isinstance(reading.by, Labels):
+        changed["by"] = _read_slices(reading)
     if isinstance(reading.accept, str | Path):
         path = Path(reading.accept)
         ending = path.suffix.lower()
@@ -189,8 +192,32 @@ def read_classes(given: Any) -> tuple[str, ...]:
     return names
 
 
-def _read_labels(given: Any, reading: Reading) -> Labels:
-    """True classes from a file or an array."""
+def _read_slices(reading: Reading) -> str | Labels:
+    """What slices the examples: the name of a column of the predictions, "FILE:COLUMN", or values."""
+    if not isinstance(reading.by, str):
+        return Labels(np.array([columns.word(v) for v in to_numpy(reading.by, "by").tolist()], object), None, "by")
+    file, _, name = reading.by.rpartition(":")
+    if not (file and Path(file).is_file()):
+        return reading.by
+    where = checked_file(Path(file))
+    found: list[str] = []
+
+    def pick(names: Any) -> dict[str, str]:
+        found.extend(find_columns(names, Reading(by=name), where)[key] for key in ("by",))
+        ids = find_columns(names, ANYHOW, where).get("example_id")
+        return {found[0]: "by"} | ({ids: "example_id"} if ids else {})
+
+    table = read_table(Path(file), pick, reading.encoding)
+    ids = next((n for n in table.column_names if n != found[0]), None)
+    guess = Path(file).suffix.lower() not in PARQUET
+    return Labels(
+        columns.words(table[found[0]]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
+    )
+
+
+def _read_labels(reading: Reading) -> Labels | LabelMatrix:
+    """True classes from a file or an array; of several labels per example, their matrix."""
+    given = reading.labels
     if not isinstance(given, str | Path):
         if hasattr(given, "columns") or isinstance(given, pa.Table):
             table = (
@@ -199,7 +226,10 @@ def _read_labels(given: Any, reading: Reading) -> Labels:
                 else pa.table({str(c): np.asarray(given[c]) for c in given.columns})
             )
             return _labels_of(table, "labels", True, reading)
-        return Labels(to_numpy(given, "labels"), None, "labels")
+        values = to_numpy(given, "labels")
+        if is_label_matrix(values):
+            return label_matrix(Matrix(values, None, None, "labels"), reading.classes)
+        return Labels(values, None, "labels")
     path = Path(given)
     where = checked_file(path)
     ending = path.suffix.lower()
@@ -209,7 +239,10 @@ def _read_labels(given: Any, reading: Reading) -> Labels:
         values = next((held[a] for a in (*ALIASES["label"], *held) if a in held), None)
         ids = next((held[a] for a in ALIASES["example_id"] if a in held), None)
         ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
-        return Labels(to_numpy(values, where), ids, where)
+        values = to_numpy(values, where)
+        if is_label_matrix(values):
+            return label_matrix(Matrix(values, None, ids, where), reading.classes)
+        return Labels(values, ids, where)
     if ending in JSON:
         held = read_json(path)
         if isinstance(held, dict):
@@ -225,13 +258,15 @@ def _read_labels(given: Any, reading: Reading) -> Labels:
     return _labels_of(table, where, ending in PARQUET, reading)
 
 
-def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> Labels:
+def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> Labels | LabelMatrix:
     names = table.column_names
     own = {k: v for k, v in (reading.columns or {}).items() if k in ("label", "example_id") and v in names}
     found = find_columns(names, Reading(columns=own), where)
     rest = [n for n in names if n not in found.values()]
     if "label" not in found and len(rest) == 1:
         found["label"] = rest[0]  # a file with ids and one other column
+    if "label" not in found and len(rest) > 1 and (matrix := _matrix_of_labels(table, rest, where, typed, reading)):
+        return matrix
     if "label" not in found and len(names) == 1 and not typed:
         raise AuditError(f"{where}: expected a header line, such as label, got {shown(names)}. Add it.")
     if "label" not in found:
@@ -248,24 +283,17 @@ def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> La
     return Labels(columns.integers(column, "label", where), ids, where)
 
 
-def read_matrix(given: Any, what: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Numbers with one column per label, from a file or an array, and the names of the columns.
-
-    Raises:
-        AuditError: no numbers.
-    """
-    if not isinstance(given, str | Path):
-        return to_numpy(given, what), None
-    path = Path(given)
-    where = checked_file(path)
-    if path.suffix.lower() in ARRAYS:
-        return to_numpy(next(iter(read_arrays(path, lambda _: None, whole=True).values())), where), None
-    table = read_table(
-        path, lambda names: {n: "score" for n in names if n.strip() and plain(n) not in ALIASES["example_id"]}
-    )
-    parts = [columns.floats(table[name], name, where) for name in table.column_names]
-    if not parts or any(part is None for part in parts):
-        raise AuditError(
-            f"{where}: expected one column of numbers per label, got {shown(table.column_names)}. Fill them."
-        )
-    return np.stack([part for part in parts if part is not None], axis=1), tuple(table.column_names)
+def _matrix_of_labels(
+    table: pa.Table, names: list[str], where: str, typed: bool, reading: Reading
+) -> LabelMatrix | None:
+    """The matrix of true labels, where all columns but those that are asked for otherwise hold 0 and 1."""
+    asked = {"by": reading.by, "group": reading.group}
+    apart = {key: name for key, name in asked.items() if isinstance(name, str) and name in names}
+    try:
+        found = matrix_of_table(table, [n for n in names if n not in apart.values()], where, typed)
+    except AuditError:
+        return None
+    if not is_label_matrix(found.values):
+        return None
+    made = label_matrix(found, reading.classes)
+    return replace(made, beside={k: Labels(columns.words(table[n]), found.ids, where) for k, n in apart.items()})

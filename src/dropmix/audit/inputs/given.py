@@ -48,9 +48,13 @@ WIDE = re.compile(r"(?:pred|preds|prediction|predictions|y_pred|predicted)[_ .:-
 FEW = 0.5  # least share of labels among the acceptable ones, if rows are matched correctly
 
 
+class MissingColumnError(AuditError):
+    """A column that the user named is not there: not the file's fault, but the question's."""
+
+
 @dataclass(frozen=True)
 class Labels:
-    """True classes from another source.
+    """True classes, or another column of the examples, from another source.
 
     Attributes:
         values: (N,), numbers or names.
@@ -101,6 +105,7 @@ class Reading:
         columns: names of the source's columns, by content.
         labels: true classes for sources without them.
         group: name of the column of groups.
+        by: what slices the examples: name of a column, or `Labels` from elsewhere.
         accept: further right classes per example.
         encoding: encoding of CSV files that are not UTF-8.
     """
@@ -113,6 +118,7 @@ class Reading:
     group: str | None = None
     accept: Any = None
     encoding: str | None = None
+    by: Any = None
 
 
 def plain(name: str) -> str:
@@ -136,14 +142,15 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
         {'example_id': 'file_name', 'label': 'y_true', 'pred': 'Prediction'}
     """
     asked = {**(reading.columns or {}), **({"group": reading.group} if reading.group else {})}
-    unknown = [key for key in asked if key not in ALIASES and key != "group"]
+    asked |= {"by": reading.by} if isinstance(reading.by, str) else {}
+    unknown = [key for key in asked if key not in ALIASES and key not in ("group", "by")]
     if unknown:
         raise AuditError(f"columns: expected keys among {', '.join(ALIASES)}, got {clip(unknown[0])!r}. Rename it.")
     found: dict[str, str] = {}
     for key, name in asked.items():
         same = [n for n in names if n == name] or [n for n in names if plain(n) == plain(str(name))]
         if not same:
-            raise AuditError(
+            raise MissingColumnError(
                 f"{where}: expected a column {clip(name)!r} for {key}, got {shown(names)}. Name one of these."
             )
         found[key] = same[0]
@@ -166,7 +173,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
     twice = [name for name in found.values() if list(names).count(name) > 1]
     if twice:
         raise AuditError(f"{where}: expected each column once, got {clip(twice[0])!r} twice. Rename the columns.")
-    return {key: found[key] for key in ("group", *ALIASES) if key in found}
+    return {key: found[key] for key in ("group", "by", *ALIASES) if key in found}
 
 
 def wide_columns(names: Sequence[str], found: Mapping[str, str], pattern: re.Pattern) -> dict[str, str]:

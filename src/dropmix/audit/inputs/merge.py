@@ -144,8 +144,8 @@ def _together(parts: Sequence[Predictions]) -> Predictions:
     note = f"{len(parts)} sources of {lead.arm} hold different examples and were read as parts of one test set."
     return replace(
         lead,
-        **{key: over(key, 0) for key in ("labels", "example_id", "group", "accept")},  # type: ignore[arg-type]
-        **{key: over(key, 1) for key in ("pred", "p_true", "p_max", "topk")},  # type: ignore[arg-type]
+        **{key: over(key, 0) for key in ("labels", "example_id", "group", "by", "accept")},  # type: ignore[arg-type]
+        **{key: over(key, 1) for key in ("pred", "p_true", "p_max", "topk", "score")},  # type: ignore[arg-type]
         sources=tuple(s for p in parts for s in p.sources),
         notes=tuple(dict.fromkeys((*(n for p in parts for n in p.notes), note))),
     )

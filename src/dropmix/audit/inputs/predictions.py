@@ -28,6 +28,9 @@ class Predictions:
         topk: predicted classes, best first, (S, N, k), int32; or None.
         group: patient, clip or camera of each example, whose rows are not independent, (N,), int64 or object (str);
             or None.
+        by: slice of each example, such as its camera or hospital, (N,), object (str); or None.
+        score: of the label that each row asks about, where an example may have several labels, (S, N), float32; or
+            None. See `dropmix.audit.inputs.scores`.
         accept: indices of the acceptable classes of each example, (N, A), int32, padded with -1; an empty row means
             that no class fits; None if only the label is right.
         class_names: K names; or None.
@@ -54,6 +57,8 @@ class Predictions:
     p_max: np.ndarray | None = None
     topk: np.ndarray | None = None
     group: np.ndarray | None = None
+    by: np.ndarray | None = None
+    score: np.ndarray | None = None
     accept: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
     superclasses: tuple[str, ...] | None = None
@@ -91,6 +96,8 @@ class Predictions:
             p_max=pick(self.p_max),
             topk=pick(self.topk),
             group=None if self.group is None else self.group[rows],
+            by=None if self.by is None else self.by[rows],
+            score=pick(self.score),
             accept=None if self.accept is None else self.accept[rows],
         )
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds, pool_folds
-from dropmix.audit.inputs.files import prepare, read_path, sha256
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
+from dropmix.audit.inputs.given import MissingColumnError, Reading
 from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
@@ -170,7 +170,12 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def read_arms(
-    runs: Sequence[Run], root: Path, classes: Sequence[str] | None, intersect: bool, topk: int
+    runs: Sequence[Run],
+    root: Path,
+    classes: Sequence[str] | None,
+    intersect: bool,
+    topk: int,
+    reading: Reading = ANYHOW,
 ) -> tuple[dict[str, Predictions], list[str]]:
     """Predictions of each arm of one group, seeds merged, vanilla first.
 
@@ -185,7 +190,9 @@ def read_arms(
     folds = max((run.folds for run in runs), default=1)
     for run in runs:
         try:
-            part = _read_run(run, root, classes, topk)
+            part = _read_run(run, root, replace(reading, classes=classes, topk=topk))
+        except MissingColumnError:
+            raise
         except AuditError as error:
             notes.append(LEFT_OUT.format(clip(error, 400)))
             continue
@@ -218,7 +225,7 @@ def read_arms(
     return dict(zip(arms, unify(list(arms.values())))), notes
 
 
-def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) -> Predictions:
+def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     file = run.path / "predictions.parquet"
     stated = run.done.get("predictions_sha256")
     if stated is not None and file.is_file() and sha256(file) != stated:
@@ -226,7 +233,7 @@ def _read_run(run: Run, root: Path, classes: Sequence[str] | None, topk: int) ->
             f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
             "Delete the run's folder and run the grid again."
         )
-    parts = read_path(run.path, prepare(Reading(classes, topk)))
+    parts = read_path(run.path, prepare(reading))
     if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "

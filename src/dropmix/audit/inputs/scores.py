@@ -1,15 +1,30 @@
-"""From scores per class to predicted classes and confidences, in blocks of rows."""
+"""Scores per class, in blocks of rows: predicted class, probability of the true class, highest probability.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+And scores of several labels per example, (S, N, K), against a matrix of 0 and 1, read as 2 K classes. Label k of
+example i is one decision of its own, "present" or "absent"; as N K examples in 2 K classes,
+
+    recall of "k present"   sensitivity of label k
+    recall of "k absent"    specificity of label k
+
+so that every later step takes them as it takes classes. Scores are kept for what needs no threshold.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs.align import sort_by_id
+from dropmix.audit.inputs.given import Labels
+from dropmix.audit.inputs.predictions import Predictions, checked
 
 SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
 ROWS = 4096
+SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION = "sensitivity", "specificity", "average precision"
+MEASURES = (SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION)
+USUAL = 0.5  # threshold of probabilities
 
 
 class Scores(Protocol):
@@ -107,106 +122,132 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
     if use == "probs" and worst > SLACK:
         raise AuditError(
             f"{where}: expected probabilities that sum to 1 in every row, got sums off by up to {worst:.3g}, as of "
-            "sigmoid scores. If an example may have several classes, read them with read_multilabel; if it has one, "
-            "save pred, or name them logits."
+            "sigmoid scores. If an example may have several labels, give the true ones as labels (--labels FILE), one "
+            "column of 0 and 1 per label; if it has one, save pred, or name them logits."
         )
     return {"pred": pred, "p_true": made[use, "p_true"], "p_max": made[use, "p_max"]}
 
 
 @dataclass(frozen=True)
-class MultiLabel:
-    """Scores of S seeds for K labels, of which an example may have any number.
+class Matrix:
+    """Numbers with one column per label.
 
     Attributes:
-        labels: (N, K), bool.
-        scores: (S, N, K), float32.
-        names: K names.
-        seeds: (S,), int64.
-        thresholds: (K,), float32: a label is predicted if its score is at least this.
+        values: (N, K) or (S, N, K).
+        names: of the columns; None where they have none.
+        ids: of the examples, (N,), int64 or object (str); None where only the order says which is which.
+        where: the source, for errors.
+        seeds: (S,); None where they have no numbers.
     """
 
-    labels: np.ndarray
-    scores: np.ndarray
+    values: np.ndarray
+    names: tuple[str, ...] | None
+    ids: np.ndarray | None
+    where: str
+    seeds: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class LabelMatrix:
+    """True labels, (N, K), bool, with K names; `beside`: other columns of their source."""
+
+    values: np.ndarray
     names: tuple[str, ...]
-    seeds: np.ndarray
-    thresholds: np.ndarray
-
-    def binary(self, label: int | str) -> tuple[np.ndarray, np.ndarray]:
-        """One label as a two-class problem: truth (N,) and predictions (S, N), 0 or 1, int32."""
-        at = self.names.index(label) if isinstance(label, str) else label
-        return self.labels[:, at].astype(np.int32), (self.scores[:, :, at] >= self.thresholds[at]).astype(np.int32)
+    ids: np.ndarray | None
+    where: str
+    beside: Mapping[str, Labels] = field(default_factory=dict)
 
 
-def multilabel(
-    labels: np.ndarray,
-    scores: np.ndarray,
-    names: tuple[str, ...] | None = None,
-    seeds: np.ndarray | None = None,
-    thresholds: float | np.ndarray = 0.5,
-    where: str = "multi-label",
-) -> MultiLabel:
-    """Checked multi-label predictions.
+def is_label_matrix(values: np.ndarray) -> bool:
+    """Whether an array is (N, K) of zeros and ones, with two columns or more."""
+    if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(values, (0, 1)).all())
 
-    Args:
-        labels: (N, K), 0 or 1.
-        scores: (N, K) or (S, N, K), any scale.
-        names: of the labels; numbers if None.
-        seeds: (S,).
-        thresholds: one for all labels, or (K,).
+
+def label_matrix(found: Matrix, names: Sequence[str] | None = None) -> LabelMatrix:
+    """True labels from a matrix; `names` replace its own.
+
     Raises:
-        AuditError: shapes that do not fit, labels that are not 0 and 1, or NaN.
-
-    Example:
-        >>> m = multilabel(np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.2], [0.6, 0.7]]), ("AF", "ST"))
-        >>> m.binary("AF")[1].tolist()
-        [[1, 1]]
+        AuditError: another number of names than columns, or one that occurs twice.
     """
-    scores = scores[None] if scores.ndim == 2 else scores
-    if labels.ndim != 2 or scores.ndim != 3 or scores.shape[1:] != labels.shape:
-        raise AuditError(
-            f"{where}: expected labels (N, K) and scores (S, N, K), got {labels.shape} and {scores.shape}. "
-            "Save one column per label in both."
-        )
-    if not np.isin(labels, (0, 1)).all():
-        raise AuditError(
-            f"{where}: expected labels of 0 and 1, got {first(np.unique(labels))}. Save one column per label."
-        )
-    if np.isnan(scores).any():
-        raise AuditError(f"{where}: expected scores without NaN, got {int(np.isnan(scores).sum())}. Fill them.")
-    k = labels.shape[1]
-    names = names or tuple(str(i) for i in range(k))
-    if len(names) != k:
-        raise AuditError(f"{where}: expected {k} names, got {len(names)}: {clip(', '.join(names))}. Name every label.")
-    levels = np.broadcast_to(np.asarray(thresholds, dtype=np.float32), (k,)).copy()
-    number = np.arange(len(scores), dtype=np.int64) if seeds is None else np.asarray(seeds, dtype=np.int64)
-    return MultiLabel(labels.astype(bool), scores.astype(np.float32), names, number, levels)
+    k = found.values.shape[1]
+    names = tuple(names) if names is not None else found.names or tuple(str(i) for i in range(k))
+    if len(names) != k or len(set(names)) != k:
+        raise AuditError(f"{found.where}: expected {k} different names, got {first(list(names))}. Name every label.")
+    return LabelMatrix(found.values.astype(bool), names, found.ids, found.where)
 
 
-def best_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The threshold of each label with the highest F1 on a validation set.
+def binary(
+    scores: Matrix, truth: LabelMatrix, arm: str, about: Mapping[str, Any], more: Mapping[str, Labels]
+) -> Predictions:
+    """Scores as predictions of 2 K classes, at the usual threshold.
 
     Args:
-        labels: (N, K), bool.
-        scores: (N, K) or (S, N, K); seeds are pooled.
-    Returns:
-        (K,), float32; inf for a label without any positive example.
+        scores: (N, K) or (S, N, K).
+        truth: of these examples, and possibly of others.
+        arm: its name.
+        about: further fields of the record.
+        more: `group` and `by` of the examples, where they are known.
+    Raises:
+        AuditError: shapes, names or ids that do not fit, or NaN.
 
     Example:
-        >>> best_thresholds(np.array([[0], [1], [1]], bool), np.array([[0.1], [0.4], [0.8]])).round(2).tolist()
-        [0.4000000059604645]
+        >>> truth = LabelMatrix(np.array([[1, 0], [0, 1]], bool), ("AF", "ST"), None, "truth")
+        >>> scores = Matrix(np.array([[0.9, 0.2], [0.6, 0.7]]), None, None, "scores")
+        >>> p = binary(scores, truth, "a", {}, {})
+        >>> p.class_names, p.correct().tolist()
+        (('AF sensitivity', 'AF specificity', 'ST sensitivity', 'ST specificity'), [[True, True, False, True]])
     """
-    pooled = scores[None] if scores.ndim == 2 else scores
-    made = np.full(labels.shape[1], np.inf, np.float32)
-    for at in range(labels.shape[1]):
-        score = pooled[:, :, at].reshape(-1)
-        truth = np.tile(labels[:, at].astype(bool), len(pooled))
-        if not truth.any():
-            continue
-        order = np.argsort(-score, kind="stable")
-        hits = np.cumsum(truth[order])
-        f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
-        last = np.flatnonzero(
-            np.append(score[order][1:] != score[order][:-1], True)
-        )  # one threshold per distinct score
-        made[at] = score[order][last[int(f1[last].argmax())]]
-    return made
+    where, values = scores.where, scores.values
+    values = values[None] if values.ndim == 2 else values
+    k = len(truth.names)
+    if values.ndim != 3 or values.shape[2] != k or values.dtype.kind not in "fiu":
+        raise AuditError(
+            f"{where}: expected scores (N, {k}) or (S, N, {k}) for the labels of {truth.where}, got "
+            f"{scores.values.shape}. Save one column per label."
+        )
+    if scores.names is not None and set(scores.names) != set(truth.names):
+        other = [n for n in scores.names if n not in set(truth.names)]
+        raise AuditError(
+            f"{where}: expected columns named as in {truth.where} ({first(truth.names)}), got {first(other)}. "
+            "Rename them."
+        )
+    if scores.names is not None:
+        values = values[:, :, [scores.names.index(name) for name in truth.names]]
+    if missing := int(np.isnan(values).any(axis=(0, 2)).sum()):
+        raise AuditError(f"{where}: expected scores without NaN, got some in {missing} rows. Leave these examples out.")
+    seeds, count, _ = values.shape
+    rows = Labels(np.arange(len(truth.values)), truth.ids, truth.where).of(scores.ids, count, where)
+    known = scores.ids is not None and truth.ids is not None
+    present = truth.values[rows]
+    labels = (2 * np.arange(k) + ~present).reshape(-1)
+    score = np.ascontiguousarray(values.reshape(seeds, -1), dtype=np.float32)
+    made: dict[str, Any] = {}
+    if score.min() >= 0 and score.max() <= 1:
+        made = {"p_true": np.where(present.reshape(-1), score, 1 - score), "p_max": np.maximum(score, 1 - score)}
+    for key, column in more.items():
+        made[key] = np.repeat(column.of(scores.ids, count, where), k)
+    record = Predictions(
+        arm=arm,
+        labels=labels,
+        pred=decided(score, np.full(k, USUAL)),
+        score=score,
+        seeds=np.arange(seeds) if scores.seeds is None else scores.seeds,
+        example_id=(rows[:, None] * k + np.arange(k)).reshape(-1) if known else None,
+        class_names=tuple(f"{name} {measure}" for name in truth.names for measure in (SENSITIVITY, SPECIFICITY)),
+        **{"seeds_given": scores.seeds is not None, **about, **made},
+    )
+    return sort_by_id(checked(record, where), where)
+
+
+def labels_of(p: Predictions) -> tuple[str, ...]:
+    """Names of the K labels of predictions that `binary` made."""
+    return tuple(name.removesuffix(f" {SENSITIVITY}") for name in (p.class_names or ())[::2])
+
+
+def decided(score: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Classes of `binary` from scores (S, N K): a label is present where its score is at least its threshold, (K,)."""
+    k = len(levels)
+    absent = score.reshape(len(score), -1, k) < levels
+    return (2 * np.arange(k) + absent).reshape(len(score), -1).astype(np.int32)

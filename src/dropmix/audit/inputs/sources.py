@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.arrays import is_predictions, read_mapping
-from dropmix.audit.inputs.files import files_of, prepare, read_matrix, read_path
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.archives import checked_file, read_arrays, sha256
+from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
+from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
+from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
 from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import (
@@ -29,8 +30,8 @@ from dropmix.audit.inputs.roles import (
     split_vanilla,
     tell_apart,
 )
-from dropmix.audit.inputs.scores import MultiLabel, best_thresholds, multilabel
-from dropmix.audit.inputs.tables import from_table
+from dropmix.audit.inputs.scores import LabelMatrix, Matrix, binary
+from dropmix.audit.inputs.tables import from_table, matrix_of_table
 
 
 def read(
@@ -172,7 +173,20 @@ def _read_all(items: Sequence[Item], reading: Reading) -> None:
 
 def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
     source, name = item.source, item.name
-    if isinstance(source, Predictions):
+    if isinstance(reading.labels, LabelMatrix) and not _is_folder(source):
+        scores, origin = read_matrix(source, name)
+        about = {"arm_given": False, "sources": () if origin is None else ({**origin, "arm": name, "seeds": []},)}
+        more = dict(reading.labels.beside) | ({"by": reading.by} if isinstance(reading.by, Labels) else {})
+        if isinstance(reading.by, str) and "by" not in more:
+            raise MissingColumnError(
+                f"{reading.labels.where}: expected a column {reading.by!r} for by, got {first(reading.labels.names)}. "
+                "Give it as FILE:COLUMN."
+            )
+        part = binary(scores, reading.labels, name, about, more)
+        for origin in part.sources:
+            origin["seeds"] = part.seeds.tolist()
+        yield _with_path(part, item)
+    elif isinstance(source, Predictions):
         yield onto_classes(checked(sort_by_id(source, source.arm), source.arm), reading.classes, source.arm)
     elif isinstance(source, str | Path):
         folder = files_of(Path(source))
@@ -188,6 +202,10 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
         yield read_mapping(source, name, reading)
     else:
         yield from from_table(_frame(source, name), name, name, reading)
+
+
+def _is_folder(source: Any) -> bool:
+    return isinstance(source, str | Path) and files_of(Path(source)) is not None
 
 
 def _with_path(part: Predictions, item: Item) -> Predictions:
@@ -228,40 +246,43 @@ def _frame(source: Any, name: str) -> pa.Table:
         ) from error
 
 
-def read_multilabel(
-    scores: Any, labels: Any, names: Sequence[str] | None = None, thresholds: Any = 0.5, validation: Any = None
-) -> MultiLabel:
-    """Predictions if an example may have several labels, or none.
+def read_matrix(given: Any, name: str) -> tuple[Matrix, dict | None]:
+    """Scores with one column per label, and path and hash of their file.
 
     Args:
-        scores: path of a file (npy, npz, CSV or parquet with a column per label), an array (N, K) or (S, N, K), or a
-            list of these, one per seed.
-        labels: the same for the truth, (N, K), 0 or 1.
-        names: K names, instead of the labels' own.
-        thresholds: one for all labels, or (K,): predicted where the score is at least this.
-        validation: a pair (scores, labels) of other examples; the thresholds with the highest F1 there are used.
+        given: path of an npy, npz, CSV or parquet file, an array (N, K) or (S, N, K), a frame, or a mapping of arrays.
+        name: what to call it in errors, if it is no file.
     Raises:
-        AuditError: files that cannot be read, or whose shapes do not fit.
-
-    Example:
-        >>> found = read_multilabel([[0.9, 0.2], [0.1, 0.7]], [[1, 0], [0, 0]], names=["AF", "ST"])
-        >>> found.binary("ST")[0].tolist(), found.binary("ST")[1].tolist()
-        ([0, 0], [[0, 1]])
+        AuditError: no numbers.
     """
-    truth, own = read_matrix(labels, "labels")
-    paths = [one for one in scores if isinstance(one, str | Path)] if isinstance(scores, list | tuple) else []
-    parts = scores if paths else [scores]
-    found = [read_matrix(one, "scores")[0] for one in parts]
-    stack = [a[None] if a.ndim == 2 else a for a in found]
-    if len({a.shape[1:] for a in stack}) > 1:
-        raise AuditError(f"scores: expected equal shapes, got {first([a.shape for a in stack])}. Save all examples.")
-    seeds = name_paths(paths)
-    stems = [re.findall(r"\d+", Path(one).stem) for one in paths]
-    numbers = (
-        [s.seed for s in seeds] if all(s.seed is not None for s in seeds) else [int((n or [-1])[-1]) for n in stems]
-    )
-    given = np.array(numbers) if len(set(numbers)) == len(paths) == len(stack) and paths else None
-    if validation is not None:
-        thresholds = best_thresholds(read_matrix(validation[1], "labels")[0], read_matrix(validation[0], "scores")[0])
-    titles = tuple(names) if names is not None else own
-    return multilabel(truth, np.concatenate(stack), titles, given, thresholds)
+    if isinstance(given, Mapping):
+        return _matrix_of(given, name), None
+    if hasattr(given, "columns") or isinstance(given, pa.Table):
+        table = _frame(given, name)
+        return matrix_of_table(table, _score_names(table.column_names), name, True), None
+    if not isinstance(given, str | Path):
+        return Matrix(to_numpy(given, name), None, None, name), None
+    path = Path(given)
+    where = checked_file(path)
+    origin = {"path": where, "sha256": sha256(path)}
+    if path.suffix.lower() in ARRAYS:
+        return _matrix_of(read_arrays(path, lambda _: None, whole=True), where), origin
+    table = read_table(path, lambda names: {n: "score" for n in names if n.strip()})
+    return matrix_of_table(table, _score_names(table.column_names), where, path.suffix.lower() in PARQUET), origin
+
+
+def _score_names(names: Sequence[str]) -> list[str]:
+    return [n for n in names if n.strip() and plain(n) not in ALIASES["example_id"]]
+
+
+def _matrix_of(held: Mapping, where: str) -> Matrix:
+    """The scores among named arrays: those that are called so, or the only one of two axes or more."""
+    arrays = {plain(str(key)): to_numpy(value, f"{where} {key}") for key, value in held.items() if value is not None}
+    wide = [key for key, array in arrays.items() if array.ndim > 1 and key not in ALIASES["label"]]
+    key = next((k for k in ("probs", "probabilities", "scores", "logits", *wide) if k in wide), None)
+    if key is None:
+        raise AuditError(f"{where}: expected an array of scores, (N, K), got {first(list(arrays))}. Name it probs.")
+    take = lambda names: next((arrays[n] for n in names if n in arrays), None)  # noqa: E731
+    ids, seeds = take(ALIASES["example_id"]), take(("seeds", "seed"))
+    ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
+    return Matrix(arrays[key], None, ids, where, None if seeds is None else seeds.reshape(-1))

@@ -1,6 +1,6 @@
 """Long tables of predictions, one row per example of one run, split into runs; and wide ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,21 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs import columns
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, numbered
-from dropmix.audit.inputs.given import SCORES, WIDE, Reading, acceptable, find_columns, fit_accept, shown, wide_columns
+from dropmix.audit.inputs.given import (
+    SCORES,
+    WIDE,
+    Labels,
+    Reading,
+    acceptable,
+    find_columns,
+    fit_accept,
+    shown,
+    wide_columns,
+)
 from dropmix.audit.inputs.merge import onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import split_seed
-from dropmix.audit.inputs.scores import Array3, reduce_scores
+from dropmix.audit.inputs.scores import Array3, Matrix, reduce_scores
 
 MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled
 MANY_SEEDS = 50  # stacked without a seed column
@@ -68,6 +78,9 @@ def from_table(
     }
     key = lambda name: columns.keys(table[found[name]], found[name], where, guess=not typed) if name in found else None  # noqa: E731
     ids, group = key("example_id"), key("group")
+    by = columns.words(table[found["by"]]) if "by" in found else None
+    if isinstance(reading.by, Labels):
+        by = reading.by.of(ids, len(table), where)
     if reading.labels is None:
         label = class_column(table[found["label"]], "label", where)
     else:
@@ -89,7 +102,7 @@ def from_table(
             values["accept"] = acceptable(lists, values["class_names"], where)
         elif reading.accept is not None:
             values["accept"] = _accept_of_runs(reading.accept, values, ids, runs, where)
-        values |= {"example_id": ids, "group": group}
+        values |= {"example_id": ids, "group": group, "by": by}
         if reading.topk > 1 and "topk" in found:
             values["topk"] = columns.ranked(table[found["topk"]], where)
         for a, s, rows in runs:
@@ -252,6 +265,7 @@ def _one_run(values, rows, arm, seed, where, shared, source) -> Predictions:
         p_max=over("p_max"),
         topk=over("topk"),
         group=part["group"],
+        by=part["by"],
         accept=part.get("accept"),
         class_names=part["class_names"],
         label_kind=part["label_kind"],
@@ -259,3 +273,20 @@ def _one_run(values, rows, arm, seed, where, shared, source) -> Predictions:
         **shared,
     )
     return sort_by_id(checked(made, label), label)
+
+
+def matrix_of_table(table: pa.Table, names: Sequence[str], where: str, typed: bool) -> Matrix:
+    """Columns of numbers as a matrix, with the ids of the rows where the table has them.
+
+    Args:
+        names: of the columns.
+        typed: False for text that has to be read as what it looks like.
+    Raises:
+        AuditError: no numbers.
+    """
+    parts = [columns.floats(table[name], name, where) for name in names]
+    if not parts or any(part is None for part in parts):
+        raise AuditError(f"{where}: expected one column of numbers per label, got {shown(names)}. Fill them.")
+    key = find_columns(table.column_names, Reading(), where).get("example_id")
+    ids = None if key is None else columns.keys(table[key], key, where, guess=not typed)
+    return Matrix(np.stack([part for part in parts if part is not None], axis=1), tuple(names), ids, where)

@@ -24,10 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
-TAIL = 0.95  # one-sided level at which what seeds move is widened
-TYPICAL = 0.003  # what a seed does to a class of networks seen so far; only weights depend on it
+from dropmix.audit.measures.seed_moves import SeedMoves, beyond_flips
+
 PRIOR = 10.0  # examples' worth of what the counts predict of a class's variance
 
 # From right, missed and wrongly predicted examples of each class, (K,) each, to the measure, (K,), and what one example
@@ -168,58 +168,19 @@ def _measured(arms: list[_Arm], measure: Measure, of_class: np.ndarray, units: i
     added = [(w[:, of_class] * a.cells).sum(axis=0) for w, a in zip(weights, arms)]
     examples = np.bincount(of_class, weights=(added[1] - added[0]) ** 2, minlength=k) * units / max(units - 1, 1)
     parts = [_over_seeds(a, w, mean, of_class) for a, w, mean in zip(arms, weights, added)]
-    variance = _moderated(examples, arms, measure) + _beyond(parts)
+    variance = _moderated(examples, arms, measure) + beyond_flips(parts)
     return Measured(values[0], values[1], values[1] - values[0], np.sqrt(variance))
 
 
-@dataclass(frozen=True)
-class _Seeds:
-    """What one seed of an arm does to each class, (K,) each; `flip` and `seen` are NaN with one seed.
-
-    Args:
-        count: seeds.
-        size: of the class: its examples and its predictions, halves of each.
-        flip: variance over seeds if only single units flip.
-        seen: as observed.
-    """
-
-    count: int
-    size: np.ndarray
-    flip: np.ndarray
-    seen: np.ndarray
-
-
-def _over_seeds(a: _Arm, weights: np.ndarray, added: np.ndarray, of_class: np.ndarray) -> _Seeds:
+def _over_seeds(a: _Arm, weights: np.ndarray, added: np.ndarray, of_class: np.ndarray) -> SeedMoves:
     right, missed, wrong = a.counts
     size, seeds = right + (missed + wrong) / 2, len(a.right)
     if seeds == 1:
-        return _Seeds(1, size, np.full(len(size), np.nan), np.full(len(size), np.nan))
+        return SeedMoves(1, size, np.full(len(size), np.nan), np.full(len(size), np.nan))
     squares = np.einsum("ik,jk,ijk->k", weights, weights, a.products)
     within = squares - np.bincount(of_class, weights=added**2, minlength=len(size))
     each = weights[0] * a.right + weights[1] * a.missed + weights[2] * a.wrong
-    return _Seeds(seeds, size, np.maximum(within, 0) * seeds / (seeds - 1), each.var(axis=0, ddof=1))
-
-
-def _beyond(arms: list[_Seeds]) -> np.ndarray | float:
-    """Variance of the change from what seeds do to whole classes, (K,).
-
-    In units of one example's flips it is one number c for all classes: a weighted mean, with the inverse variances of
-    what it averages, as in `dropmix.audit.inference.variance`.
-    """
-    known = [a for a in arms if a.count > 1]
-    if not known:
-        return 0.0
-    above = below = 0.0
-    for a in known:
-        at = (a.flip > 0) & ~np.isnan(a.seen)
-        one, n, seen = a.flip[at] * a.size[at], a.size[at], a.seen[at]
-        weight = (a.count - 1) * (n / one / (1 + TYPICAL * n)) ** 2
-        above += float((weight * one * (seen - one / n)).sum())
-        below += float((weight * one**2).sum())
-    c = max(above / below, 0.0) if below else 0.0
-    widened = float(stdtrit(sum(a.count - 1 for a in arms), TAIL) / ndtri(TAIL)) ** 2
-    # An arm of one seed has the other arm's flips.
-    return widened * c * sum((known[0].flip if a.count == 1 else a.flip) * a.size / a.count for a in arms)
+    return SeedMoves(seeds, size, np.maximum(within, 0) * seeds / (seeds - 1), each.var(axis=0, ddof=1))
 
 
 def _moderated(examples: np.ndarray, arms: list[_Arm], measure: Measure) -> np.ndarray:

@@ -123,6 +123,7 @@ def without(arm: Predictions, dropped: Sequence[str]) -> Predictions:
         p_true=pick(arm.p_true),
         p_max=pick(arm.p_max),
         topk=pick(arm.topk),
+        score=pick(arm.score),
         notes=(*arm.notes, f"{arm.arm}: seed {first(arm.seeds[gone])} was left out as requested."),
     )
 

@@ -8,11 +8,14 @@ NO_PROBABILITIES_IN_THE = "no probabilities in the predictions"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
 THE_CLASS_WAS_NEVER = "the class was never predicted"
 TOO_FEW_EXAMPLES = "too few examples"
+NO_SUCH_NUMBER = "average precision has no such number"
 
 CLASSES: tuple[Quantity, ...] = (
     text("class", "name"),
     count("n", "examples"),
     text("decision", "hurt, safe, undecided or too few examples", twin=True),
+    text("label", "name of the label, where examples may have several", optional=True),
+    text("measure", "sensitivity, specificity or average precision, where examples may have several", optional=True),
     text("protected", "yes if the class was named beforehand, else no"),
     number("tolerance", "loss that is tolerated"),
     count("n_groups", "independent groups of examples", optional=True),
@@ -48,25 +51,42 @@ CLASSES: tuple[Quantity, ...] = (
         source="the limit of a bootstrap over examples (groups whole) and seeds",
     ),
     number("precision_change_high", "upper end of it", null=THE_CLASS_WAS_NEVER),
-    number("f1_baseline", "harmonic mean of precision and recall, seeds pooled"),
-    number("f1_treated", "harmonic mean of precision and recall, seeds pooled"),
-    number("f1_change", "f1_treated - f1_baseline"),
+    number("f1_baseline", "harmonic mean of precision and recall, seeds pooled", null=NO_SUCH_NUMBER),
+    number("f1_treated", "harmonic mean of precision and recall, seeds pooled", null=NO_SUCH_NUMBER),
+    number("f1_change", "f1_treated - f1_baseline", null=NO_SUCH_NUMBER),
     number(
         "f1_change_low",
         "lower end of its interval, for new seeds and new examples",
+        null=NO_SUCH_NUMBER,
         source="the limit of a bootstrap over examples (groups whole) and seeds",
     ),
-    number("f1_change_high", "upper end of it"),
-    number("negative_flips", "examples right under the baseline and wrong now, mean over pairs of seeds"),
+    number("f1_change_high", "upper end of it", null=NO_SUCH_NUMBER),
+    number(
+        "negative_flips",
+        "examples right under the baseline and wrong now, mean over pairs of seeds",
+        null=NO_SUCH_NUMBER,
+    ),
     number(
         "negative_flips_by_seed",
         "the same between two seeds of the baseline: what training again breaks",
         null="the baseline has one seed",
     ),
-    number("positive_flips", "examples wrong under the baseline and right now, mean over pairs of seeds"),
-    number("false_negatives_change", "examples of the class missed, treated minus baseline, mean over seeds", "count"),
     number(
-        "false_positives_change", "examples wrongly given the class, treated minus baseline, mean over seeds", "count"
+        "positive_flips",
+        "examples wrong under the baseline and right now, mean over pairs of seeds",
+        null=NO_SUCH_NUMBER,
+    ),
+    number(
+        "false_negatives_change",
+        "examples of the class missed, treated minus baseline, mean over seeds",
+        "count",
+        null=NO_SUCH_NUMBER,
+    ),
+    number(
+        "false_positives_change",
+        "examples wrongly given the class, treated minus baseline, mean over seeds",
+        "count",
+        null=NO_SUCH_NUMBER,
     ),
     number(
         "partner_share", "the partner's share of all examples that moved to other classes", null=NO_OTHER_CLASS_GAINED

@@ -57,13 +57,17 @@ def audit(
     group: Annotated[
         str | None, typer.Option(help="Column that groups dependent examples, e.g. by patient or clip.")
     ] = None,
-    accept: Annotated[Path | None, typer.Option(help="JSON file of acceptable classes per example.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="For a grid with --out: folder of the images, where it has moved.")
+    by: Annotated[
+        str | None, typer.Option(help="Column of slices to audit as well, e.g. camera, or FILE:COLUMN.")
     ] = None,
-    no_images: Annotated[
-        bool, typer.Option("--no-images", help="With --out: leave out the pictures that were lost.")
-    ] = False,
+    threshold: Annotated[
+        str | None, typer.Option(help="Several labels: predicted from this score on, e.g. 0.5, or AF=0.3,ST=0.2.")
+    ] = None,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Several labels: scores that choose thresholds; one for all arms or each.")
+    ] = None,
+    validation_labels: Annotated[Path | None, typer.Option(help="True labels of the validation scores.")] = None,
+    accept: Annotated[Path | None, typer.Option(help="JSON file of acceptable classes per example.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of CSV files that are not UTF-8, e.g. cp1252.")] = None,
 ) -> None:
     """Find the classes that an augmentation hurts.
@@ -72,24 +76,27 @@ def audit(
     """
     from dropmix.audit import audit_grid, audit_predictions
     from dropmix.cli.options import names_of, tolerances_of
-    from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
     options |= {"level": level / 100, "protect": names_of(protect), "drop_seed": drop_seed or []}
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
     options |= {} if paired is None else {"paired": paired}
-    reading = {"labels": labels, "classes": classes, "group": group, "accept": accept, "encoding": encoding}
+    reading = {"labels": labels, "classes": classes, "accept": accept, "encoding": encoding}
+    options |= {"by": by, "group": group}
+    if (validation is None) != (validation_labels is None):
+        raise ValueError("--validation: expected --validation-labels beside it, got one of the two. Give both.")
+    reading |= {"threshold": None if threshold is None else _thresholds(threshold)}
+    reading |= {"validation": None if validation is None else (validation, validation_labels)}
     if not treated and _is_grid(baseline):
         _refuse_given({**reading, "columns": columns})
         found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
-        pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
     else:
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
-        found, card, pictures = audit_predictions(str(baseline), others or None, **files), {}, None
+        found, card = audit_predictions(str(baseline), others or None, **files), {}
     write_for_ci(found, summary, junit)
-    page = None if out is None else write_audit(found, out, card, figures, pictures)
+    page = None if out is None else write_audit(found, out, card, figures)
     if json:
         print(found.dumps())
     else:
@@ -104,10 +111,21 @@ def audit(
     raise typer.Exit(3 if failed else 0)
 
 
+def _thresholds(text: str) -> float | dict[str, float]:
+    """One threshold, or the pairs of "AF=0.3,ST=0.2"."""
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
+        return {name.strip(): float(value) for name, _, value in pairs}
+    except ValueError:
+        raise ValueError(f"--threshold: expected 0.5 or LABEL=0.3,OTHER=0.2, got {text!r}.") from None
+
+
 def _is_grid(path: Path) -> bool:
     """Whether a path is a folder of folders (runs), and not one of prediction files."""
     return path.is_dir() and not any(
-        p.is_file() and p.suffix.lower() in (".csv", ".npz", ".parquet") for p in path.iterdir()
+        p.is_file() and p.suffix.lower() in (".csv", ".npz", ".npy", ".parquet") for p in path.iterdir()
     )
 
 

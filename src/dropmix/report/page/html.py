@@ -18,9 +18,9 @@ from dropmix.report.decision import standing, tolerance_words, train_counts
 from dropmix.report.flows import top_flows
 from dropmix.report.names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.page.class_data import class_data
-from dropmix.report.page.lost_images import Pictures, strips
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import layout
+from dropmix.report.tables.slices import slice_rows
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -56,7 +56,6 @@ def page(
     card: Mapping[str, Any] | None = None,
     downloads: Sequence[str] = (),
     figures: bool = False,
-    pictures: Pictures | None = None,
 ) -> str:
     """Write the page.
 
@@ -66,7 +65,6 @@ def page(
         card: how the runs were made: nested dicts of text, shown as they are.
         downloads: names of files beside the page.
         figures: whether `figures/<stem>.svg` will lie beside the page, for links to figures that are left out.
-        pictures: thumbnails of lost images; None names these alone.
     Returns:
         HTML of at most about 2 MB.
     """
@@ -88,8 +86,6 @@ def page(
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,
-        "lost": strips(audit, pictures),
-        "lost_note": pictures.note if pictures else "",
         "card": {key: value for key, value in (card or {}).items() if key != "train_counts"},
         "downloads": list(downloads),
         "linked": figures,
@@ -167,7 +163,9 @@ def _facts(audit: "Audit") -> list[str]:
     return [
         f"{_counted({len(c)}, 'arm', 'arms')} against {bases}",
         _counted({len(x.classes["class"]) for x in c}, "class", "classes"),
-        _counted({int(np.sum(x.classes["n"])) for x in c}, "test example", "test examples"),
+        _counted(
+            {int(number(x.summary, "n_examples") or np.sum(x.classes["n"])) for x in c}, "test example", "test examples"
+        ),
         _counted({int(s) for s in seeds}, "seed", "seeds") + " per arm",
     ]
 
@@ -235,6 +233,7 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
                 **vars(s),
                 "mark": s.mark,
                 "verdict": visible(verdict(c)),
+                "slices": slice_rows(c),
                 "protected_rows": [_line(c, i) for i in s.protected],
                 "hurt_rows": [_line(c, i) for i in s.hurt[:named]],
                 "given_back": back[:named],

@@ -1,0 +1,63 @@
+"""The slices of an arm as tables: for a terminal, for Markdown and for the page."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from dropmix.report.names import clean, comparison_title
+
+if TYPE_CHECKING:
+    from dropmix.audit import Comparison
+
+MOST = 30  # slices that are shown; slices.csv holds all
+HEAD = ("slice", "n", "accuracy, %", "change, points", "decision", "classes hurt", "undecided", "too few examples")
+
+
+def slice_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any]]:
+    """What is shown of each slice, largest loss first: hurt ones, then protected ones, then the others.
+
+    Returns:
+        dicts with name, n, accuracy, change, low, high, low_new, high_new (fractions), decision, protected, n_hurt,
+        n_safe, n_undecided, n_too_few, and `hurt`: the classes within it that are hurt, as name and change.
+    """
+    s, cells = comparison.slices, comparison.slice_classes
+    if not s:
+        return []
+    change = np.asarray(s["recall_change"], dtype=float)
+    hurt = np.array([word == "hurt" for word in s["decision"]])
+    named = np.array([word == "yes" for word in s["protected"]])
+    ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
+    inside: dict[str, list[tuple[str, float]]] = {}
+    for name, label, word, moved in zip(cells["slice"], cells["class"], cells["decision"], cells["recall_change"]):
+        if word == "hurt":
+            inside.setdefault(name, []).append((clean(label), float(moved)))
+    return [
+        {
+            "name": clean(s["slice"][i]),
+            "n": int(s["n"][i]),
+            "accuracy": float(s["recall_treated"][i]),
+            "change": float(change[i]),
+            **{key: float(s[f"recall_change_{end}"][i]) for key, end in ends.items()},
+            "decision": s["decision"][i],
+            "protected": bool(named[i]),
+            **{key: int(s[key][i]) for key in ("n_classes", "n_hurt", "n_safe", "n_undecided", "n_too_few")},
+            "hurt": sorted(inside.get(s["slice"][i], []), key=lambda pair: pair[1]),
+        }
+        for i in np.lexsort([change, ~named, ~hurt])[:most].tolist()
+    ]
+
+
+def slice_table(comparison: "Comparison") -> Table:
+    """The slices of an arm for a terminal."""
+    table = Table(title=Text(f"Slices: {comparison_title(comparison)}"), title_justify="left", box=box.ASCII)
+    for head in HEAD:
+        table.add_column(head, justify="left" if head in ("slice", "decision") else "right")
+    for row in slice_rows(comparison):
+        span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+        counts = (f"{row[key]}" for key in ("n_hurt", "n_undecided", "n_too_few"))
+        cells = (row["name"], f"{row['n']}", f"{100 * row['accuracy']:.1f}", span, row["decision"], *counts)
+        table.add_row(*map(Text, cells))
+    return table
