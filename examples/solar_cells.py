@@ -2,8 +2,8 @@
 
     pip install elpv-dataset
     python examples/solar_cells.py solar
-    dropmix run finetune --data solar --folds 5 --out runs/solar-cells --set data.size=96
-    dropmix report runs/solar-cells
+
+docs/solar-cells.md goes on from there to a decision.
 
 2,624 electroluminescence photographs of real cells, 300 x 300, gray; 8 classes of 920 to 50: monocrystalline or
 polycrystalline, times how sure experts were of a defect (0, 1/3, 2/3, 1). Buerhop-Lutz et al. 2018; CC BY-NC-SA 4.0.
