@@ -1,19 +1,24 @@
 """The page in a headless Chromium, over the DevTools protocol: no error, nothing blocked, controls work."""
 
+import io
 import itertools
 import json
 import re
 import subprocess
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dropmix.audit.inference.guaranteed import Evidence, Guarantee
+from dropmix.audit.measures.lost import LostImage
 from dropmix.report.figures.catalog import Plate, baseline_against_treated, recall_changes
 from dropmix.report.page.html import page
+from dropmix.report.page.lost_images import Pictures
 
 websocket = pytest.importorskip("websocket")
 FLAGS = (
@@ -287,3 +292,23 @@ def test_it_prints(browser, pages):
     browser.open(pages[10][0])
     answer = browser.call("Page.printToPDF", printBackground=True)
     assert len(answer["data"]) > 20_000
+
+
+def test_pictures_of_lost_images_are_drawn(browser, real_audit, tmp_path):
+    audit = real_audit(10, seed=1)
+    stored = io.BytesIO()
+    Image.new("L", (60, 40), 128).save(stored, "JPEG")
+    names = ["photos/0001.jpg", "a very long name of a photograph " * 8 + ".jpg", "x" * 200]
+    lost = [LostImage(name, place, "red owl", 2, 2, 0) for place in (0, 1) for name in names]
+    audit = replace(audit, comparisons=[replace(c, lost=lost) for c in audit.comparisons])
+    path = tmp_path / "lost.html"
+    keys = [("", name) for name in names]
+    path.write_text(page(audit, pictures=Pictures(dict.fromkeys(keys, stored.getvalue()))), encoding="utf-8")
+    browser.open(path)
+    drawn = "[...document.querySelectorAll('.strip img')].filter(i => i.offsetParent && i.complete)"
+    assert browser.run(f"{drawn}.map(i => i.naturalWidth)") == [60] * 6
+    assert browser.run(f"{drawn}.map(i => i.alt)") == names * 2
+    wide = "[...document.querySelectorAll('.strip li')].filter(i => i.scrollWidth > i.clientWidth + 1).length"
+    assert browser.run(wide) == 0
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.complaints == []

@@ -13,11 +13,12 @@ from dropmix.audit.inference.halves import split_check
 from dropmix.audit.inference.infer import Inference
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.inference.variance import Variances
-from dropmix.audit.measures.beside_recall import beside_recall
+from dropmix.audit.measures.beside_recall import beside_recall, superclass_columns
 from dropmix.audit.measures.confidence import class_confidence, confidence_change
-from dropmix.audit.measures.confusion import Diagnosis, diagnose, superclass_changes
+from dropmix.audit.measures.confusion import Diagnosis, diagnose
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import measures, signs
+from dropmix.audit.measures.lost import lost_images
 from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
 from dropmix.audit.quantities.classes import CLASSES
 from dropmix.audit.quantities.summary import SUMMARY
@@ -58,7 +59,12 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
     sign = signs(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1)
     diagnosis = diagnose(p.labels, p.baseline.pred, p.treated.pred, len(p.names))
     summary, classes = _exact(a, sign, settings)
-    for part in (_confidence(p, sign, settings, notes), _noise(a), _superclasses(p), beside_recall(p, settings.level)):
+    for part in (
+        _confidence(p, sign, settings, notes),
+        _noise(a),
+        superclass_columns(p),
+        beside_recall(p, settings.level),
+    ):
         summary |= part[0]
         classes |= part[1]
     for found, made, suffix in zip(a.found, words, ("", TWIN)):
@@ -75,7 +81,7 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
         summary |= counts
     tidied, reasons = tidy(summary, SUMMARY)
     columns, gaps = tidy(classes, CLASSES)
-    at = p.audited
+    at, word = p.audited, words[0][: len(p.audited)]
     return Comparison(
         baseline=p.baseline.arm,
         arm=p.treated.arm,
@@ -92,6 +98,7 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
         guarantee=a.guarantee(0),
         slices=by_slice.slices,
         slice_classes=by_slice.cells,
+        lost=lost_images(p, a.change, word == HURT, a.protected & (word != SAFE)),
     )
 
 
@@ -268,17 +275,6 @@ def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:
         "partner_change": d.partner_change[at],
         "partner_back": d.partner_back[at],
     }
-
-
-def _superclasses(p: Pair) -> tuple[dict, dict]:
-    keys = ("within_superclass_change", "across_superclass_change")
-    groups = p.baseline.superclasses or p.treated.superclasses
-    if groups is None:
-        return dict.fromkeys(keys, np.nan), {}
-    numbers = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
-    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, numbers)
-    columns = {key: values[p.audited] for key, values in zip(keys, found)}
-    return {key: float(np.average(values, weights=p.sizes)) for key, values in columns.items()}, columns
 
 
 def _notes(a: Analysis) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.inference.guaranteed import Guarantee
+from dropmix.audit.measures.lost import LostImage
 from dropmix.audit.spreadsheet import write_rows, write_whole
 
 SCHEMA_VERSION = 1
@@ -36,6 +37,7 @@ class Comparison:
         guarantee: what `hurt_among` computes from.
         slices: columns with a row per slice; empty where none were asked for.
         slice_classes: columns with a row per class within a slice; empty where none were asked for.
+        lost: images that hurt classes, and protected ones that are not safe, lost; see `LostImage`.
     """
 
     baseline: str
@@ -53,6 +55,7 @@ class Comparison:
     guarantee: Guarantee | None = field(default=None, repr=False)
     slices: dict[str, Any] = field(default_factory=dict)
     slice_classes: dict[str, Any] = field(default_factory=dict)
+    lost: list[LostImage] = field(default_factory=list, repr=False)
 
     def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
         """The smallest and the largest number of hurt classes in a set; each holds at 95 %, even if picked afterwards.

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 
-def write_grid_report(folder: Path, out: Path, figures: bool = False) -> None:
-    """Audit a grid, write the report, and print the table."""
+def write_grid_report(
+    folder: Path, out: Path, figures: bool = False, data: str | None = None, images: bool = True
+) -> None:
+    """Audit a grid, write the report, and print the table; `data` and `images` as for `lost_pictures`."""
     from dropmix.audit import audit_grid
+    from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
     found = audit_grid(folder)
-    page = write_audit(found, out, run_card(folder), figures)
+    pictures = lost_pictures(found, folder, data) if images else None
+    page = write_audit(found, out, run_card(folder), figures, pictures)
     print_audit(found)
     print(page)
 
@@ -42,7 +46,7 @@ def print_audit(found: Any) -> None:
         console.print(Text(f"Note: {visible(note)}"))
 
 
-def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False) -> Path:
+def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False, pictures: Any = None) -> Path:
     """Write audit.json, classes.csv and the report; returns the page's path."""
     from dropmix.report import write_report
 
@@ -50,7 +54,7 @@ def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = Fal
     found.to_json(out / "audit.json")
     found.to_csv(out / "classes.csv")
     found.slices_to_csv(out / "slices.csv")
-    return write_report(found, out, card=card, figures=figures)
+    return write_report(found, out, card=card, figures=figures, pictures=pictures)
 
 
 def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:

@@ -13,6 +13,7 @@ from dropmix.report.tables.render import to_csv, to_latex, to_markdown
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit
+    from dropmix.report.page.lost_images import Pictures
 
 _BESIDE = ("classes.csv", "slices.csv", "audit.json")  # written by the audit itself
 
@@ -24,6 +25,7 @@ def write_report(
     figures: bool = False,
     formats: tuple[str, ...] = ("png", "pdf", "svg"),
     downloads: Sequence[str] | None = None,
+    pictures: "Pictures | None" = None,
 ) -> Path:
     """Write `report.html`, `table.md`, `table.tex` and `table.csv`, and on request `figures/`.
 
@@ -38,6 +40,7 @@ def write_report(
         figures: write every figure of every arm as files too; the page itself holds the first arms' figures.
         formats: of the figures' files.
         downloads: files in `out` to link to; if None, `classes.csv` and `audit.json` if they are there.
+        pictures: thumbnails of the images that hurt classes lost; None names the images alone.
     Returns:
         The path of `report.html`.
     Raises:
@@ -51,7 +54,7 @@ def write_report(
     beside = [name for name in _BESIDE if (out / name).exists()] if downloads is None else list(downloads)
     part = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
     try:
-        _fill(part, audit, card, formats if figures else (), beside)
+        _fill(part, audit, card, formats if figures else (), beside, pictures)
         for path in sorted(part.rglob("*"), key=lambda p: (p.name == "report.html", p)):
             target = out / path.relative_to(part)
             if path.is_dir():
@@ -64,7 +67,12 @@ def write_report(
 
 
 def _fill(
-    part: Path, audit: "Audit", card: Mapping[str, Any] | None, formats: tuple[str, ...], beside: list[str]
+    part: Path,
+    audit: "Audit",
+    card: Mapping[str, Any] | None,
+    formats: tuple[str, ...],
+    beside: list[str],
+    pictures: "Pictures | None",
 ) -> None:
     from dropmix.report.figures.catalog import plates, save
 
@@ -73,7 +81,7 @@ def _fill(
     tables = {"table.md": to_markdown(rows), "table.tex": to_latex(rows), "table.csv": to_csv(rows)}
     for name, text in tables.items():
         (part / name).write_text(text, encoding="utf-8", errors="replace")
-    html = page(audit, drawn, card, [*beside, *tables], figures="svg" in formats)
+    html = page(audit, drawn, card, [*beside, *tables], figures="svg" in formats, pictures=pictures)
     (part / "report.html").write_text(html, encoding="utf-8", errors="replace")
     if formats:
         (part / "figures").mkdir()

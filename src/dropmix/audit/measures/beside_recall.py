@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dropmix.audit.measures.confusion import superclass_changes
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.flips import flips
 from dropmix.audit.measures.precision import precision_and_f1
@@ -31,3 +32,15 @@ def beside_recall(p: Pair, level: float) -> tuple[dict[str, float], dict[str, np
     share = p.sizes / p.sizes.sum()
     summary = {key: float(columns[key] @ share) for key in ("negative_flips", "negative_flips_by_seed")}
     return summary, columns
+
+
+def superclass_columns(p: Pair) -> tuple[dict, dict]:
+    """Numbers of the summary, and columns: what of the change stays inside a superclass; NaN without superclasses."""
+    keys = ("within_superclass_change", "across_superclass_change")
+    groups = p.baseline.superclasses or p.treated.superclasses
+    if groups is None:
+        return dict.fromkeys(keys, np.nan), {}
+    numbers = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
+    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, numbers)
+    columns = {key: values[p.audited] for key, values in zip(keys, found)}
+    return {key: float(np.average(values, weights=p.sizes)) for key, values in columns.items()}, columns

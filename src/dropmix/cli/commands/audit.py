@@ -68,6 +68,12 @@ def audit(
     ] = None,
     validation_labels: Annotated[Path | None, typer.Option(help="True labels of the validation scores.")] = None,
     accept: Annotated[Path | None, typer.Option(help="JSON file of acceptable classes per example.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="For a grid with --out: folder of the images, where it has moved.")
+    ] = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="With --out: leave out the pictures that were lost.")
+    ] = False,
     encoding: Annotated[str | None, typer.Option(help="Encoding of CSV files that are not UTF-8, e.g. cp1252.")] = None,
 ) -> None:
     """Find the classes that an augmentation hurts.
@@ -76,6 +82,7 @@ def audit(
     """
     from dropmix.audit import audit_grid, audit_predictions
     from dropmix.cli.options import names_of, tolerances_of
+    from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
@@ -91,12 +98,13 @@ def audit(
     if not treated and _is_grid(baseline):
         _refuse_given({**reading, "columns": columns})
         found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
+        pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
     else:
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
-        found, card = audit_predictions(str(baseline), others or None, **files), {}
+        found, card, pictures = audit_predictions(str(baseline), others or None, **files), {}, None
     write_for_ci(found, summary, junit)
-    page = None if out is None else write_audit(found, out, card, figures)
+    page = None if out is None else write_audit(found, out, card, figures, pictures)
     if json:
         print(found.dumps())
     else:

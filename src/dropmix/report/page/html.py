@@ -18,6 +18,7 @@ from dropmix.report.decision import standing, tolerance_words, train_counts
 from dropmix.report.flows import top_flows
 from dropmix.report.names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.page.class_data import class_data
+from dropmix.report.page.lost_images import Pictures, strips
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import layout
 from dropmix.report.tables.slices import slice_rows
@@ -56,6 +57,7 @@ def page(
     card: Mapping[str, Any] | None = None,
     downloads: Sequence[str] = (),
     figures: bool = False,
+    pictures: Pictures | None = None,
 ) -> str:
     """Write the page.
 
@@ -65,6 +67,7 @@ def page(
         card: how the runs were made: nested dicts of text, shown as they are.
         downloads: names of files beside the page.
         figures: whether `figures/<stem>.svg` will lie beside the page, for links to figures that are left out.
+        pictures: thumbnails of lost images; None names these alone.
     Returns:
         HTML of at most about 2 MB.
     """
@@ -86,6 +89,8 @@ def page(
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,
+        "lost": strips(audit, pictures),
+        "lost_note": pictures.note if pictures else "",
         "card": {key: value for key, value in (card or {}).items() if key != "train_counts"},
         "downloads": list(downloads),
         "linked": figures,
