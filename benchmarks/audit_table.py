@@ -43,12 +43,13 @@ def _intro() -> list[str]:
 `benchmarks/audit_worlds.py`, whose model the audit does not know; every procedure sees the same studies. The tolerance
 is one point. Three classes are protected in every study.
 
-`hurt` and `safe` are classes called so, in brackets how many of them falsely; FDR is the mean share of false calls in a
-study; `inside` is the share of 90 % intervals that hold the truth, over classes with enough examples; `p < 0.05` is of
-the test for unevenness, shown where nothing is uneven; `bounds` are the mean guaranteed bounds on the number of hurt
-classes, and in brackets how often they miss it; `named wrong` is the share of protected classes called safe though
-hurt, or hurt though not; each is tested alone at 5 %, which is where most false calls with nothing changed come from.
-With ten frames a clip, the first try and Welch's test do not know of clips."""
+`hurt` and `safe` are the numbers of classes called so, with false calls in parentheses. FDR is the mean share of false
+calls in a study. `inside` is the share of 90 % intervals that hold the truth, over classes with enough examples.
+`p < 0.05` counts the test for unevenness, in worlds where nothing is uneven. `bounds` are the mean guaranteed bounds on
+the number of hurt classes, with the share of wrong bounds in parentheses. `named wrong` is the share of protected
+classes called safe although hurt, or hurt although not; each is tested alone at 5 %, which causes most false calls if
+nothing changed. `first try` is an earlier procedure (`benchmarks/audit_first_try.py`). With ten frames per clip, it and
+Welch's test do not know about clips."""
     return [str(line) for line in text.splitlines()]
 
 

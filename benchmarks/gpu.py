@@ -97,7 +97,7 @@ def wait(device: torch.device) -> None:
 
 
 def images_a_second(network: str, method: str, rate: float, executor: str, size: Size, device: torch.device) -> Any:
-    """Median, least and most images a second of all runs of a process together."""
+    """Median, least and most images per second of all runs of a process together."""
     graph = executor != "eager" and device.type == "cuda"
     dataset, runs = random_images(size.images), {}
     with tempfile.TemporaryDirectory() as place:

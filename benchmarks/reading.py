@@ -1,4 +1,4 @@
-"""Pictures from file to a 224-pixel crop, a core-second: torchvision's decoder beside Pillow, and resized copies.
+"""Pictures per core-second, from file to a 224-pixel crop: torchvision's decoder beside Pillow, and resized copies.
 
     python benchmarks/reading.py --data DIR        (a folder of photographs; ImageNet's own, or any)
 
@@ -77,7 +77,7 @@ def main() -> None:
                     )
         sizes = {folder.name: sum(Path(path).stat().st_size for path in paths) for folder, paths in folders.items()}
     names = {"ours": "torchvision's decoder", "by_pillow": "Pillow"}
-    lines = ["| pictures | KB each | read by | a core-second [middle half] |", "|---|---|---|---|"]
+    lines = ["| pictures | KB each | read by | per core-second [middle half] |", "|---|---|---|---|"]
     for key, values in rates.items():
         folder, way = key.split(", ")
         low, middle, high = quantiles(values, n=4)

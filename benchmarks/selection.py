@@ -169,9 +169,9 @@ def looks_worse(recalls: np.ndarray, rate: int) -> int:
 def report(studies: int) -> None:
     """Print the tables."""
     print("# Choosing the rate: optimism, regret and cost\n")
-    print(f"`python benchmarks/selection.py --studies {studies}`; {studies} simulated studies a setting, 11 rates,")
+    print(f"`python benchmarks/selection.py --studies {studies}`; {studies} simulated studies per setting, 11 rates,")
     print(f"numpy {np.__version__}, {platform.machine()}. Mean (standard error over studies).\n")
-    print("- *optimism*: accuracy of the chosen rate as seen minus its true one on the same images, points")
+    print("- *optimism*: observed minus true accuracy of the chosen rate on the same images, points")
     print("- *flattery*: degraded classes (by any amount) that new seeds show minus those seen")
     print("- *regret*: true accuracy of the best rate minus that of the chosen one, points")
     print("- *degraded*: classes that truly lose more than half a point at the chosen rate")

@@ -48,9 +48,9 @@ def steps_table(dataset: Dataset, turns: int, steps: int) -> str:
     header = ["method", "precision", "ours, images / s", *PEERS, "plainest in fp32"]
     lines = [
         "Time of a step as a multiple of ours (median over turns, middle half). Plainest: DataLoader in the same "
-        "process, torchvision's transforms on Pillow images, its MixUp or CutMix, default memory format. timm: its "
-        "loader with prefetcher and mixing collation, optimiser and losses, as its train.py has them, with and "
-        "without its option --channels-last. Lightning: Trainer over the plainest loop's loader.",
+        "process, torchvision's transforms on Pillow images, its MixUp or CutMix, default memory format. timm: loader "
+        "with prefetcher and mixing collation, optimiser and losses as in its train.py, with and without "
+        "--channels-last. Lightning: Trainer over the plainest loop's loader.",
         "",
         f"| {' | '.join(header)} |",
         "|---" * len(header) + "|",
@@ -81,7 +81,7 @@ def mixing_table(dataset: Dataset, turns: int, steps: int) -> str:
     header = ["precision", "network alone", *arms]
     lines = [
         "Time of our step as a multiple of our vanilla step's (median over turns, middle half). Network alone: "
-        "forward and backward on a batch that lies ready.",
+        "forward and backward on a batch in memory.",
         "",
         f"| {' | '.join(header)} |",
         "|---" * len(header) + "|",

@@ -1,4 +1,4 @@
-"""How many images a second a grid trains with one worker process, and with several."""
+"""How many images per second a grid trains with one worker process, and with several."""
 
 import signal
 import statistics
@@ -26,8 +26,8 @@ def grid_table(data: Path, workers: int, seconds: float, turns: int, precision: 
     shown = {count: f"{statistics.median(r):.0f} ({min(r):.0f} - {max(r):.0f})" for count, r in rates.items()}
     return "\n".join(
         [
-            f"{NETWORK}, batch {BATCH}, {precision}, Mixup; images a second of all workers, by the clock: median of "
-            f"{turns} turns, with the range. Each worker trains a run on one thread.",
+            f"{NETWORK}, batch {BATCH}, {precision}, Mixup; images per second of all workers, wall clock: median of "
+            f"{turns} turns, with the range. Each worker trains one run on one thread.",
             "",
             "| workers | images / s |",
             "|---|---|",

@@ -15,7 +15,7 @@ SIZES = ((128, 32), (64, 224))
 COLUMNS = ("out=", "whole, given", "timm, in place", "whole, fresh", "timm, of a copy", "torchvision", "kornia")
 ABOUT = (
     "Multiples of the bound (median, middle half). Bound: for Mixup `index_select` + `lerp` into given memory; "
-    "for a box a batch a copy of the batch and of the boxes; for a box a sample the faster of a ready mask's "
+    "for one box per batch, a copy of the batch and of the boxes; for one box per sample, the faster of a ready mask's "
     "`where`, or a loop of box copies. `out=`: images alone into given memory. Whole calls draw, mix and make "
     "labels. Two comparisons: into memory that is there (`whole, given` with `out=`; timm overwrites its input), "
     "and into new memory (`whole, fresh`; timm of a copy of its input; torchvision; kornia). New memory costs "

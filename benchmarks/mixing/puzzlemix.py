@@ -18,7 +18,7 @@ from .timing import in_turns
 def saliency_table() -> str:
     """PuzzleMix's own work against the saliency pass it needs."""
     lines = [
-        "CPU milliseconds a batch of 128 x 3 x 32 x 32, three labels (median); torch alone, no compiled extension.",
+        "CPU milliseconds per batch of 128 x 3 x 32 x 32, three labels (median); torch alone, no compiled extension.",
         "",
         "| block count | energy, mask and transport | of WRN28-2's saliency pass | of WRN10-1's |",
         "|---|---|---|---|",

@@ -21,7 +21,7 @@ def solver_table(data: Path, weights: Path | None, seconds: float) -> str:
     """The solver against scipy's maximum flow, on saliency maps of a network trained on CIFAR-100."""
     x, saliency, about = saliency_maps(data, weights, seconds)
     lines = [
-        f"512 problems a row; saliency of {about}; power: the map to that power, peaky above 1. Gap: (energy - "
+        f"512 problems per row; saliency of {about}; power: the map to that power, peaky above 1. Gap: (energy - "
         "least) / least; exact: gap <= 1e-6. GPU form: the fixed number of steps, for where the host may not look.",
         "",
         "| blocks | labels | power | exact | mean gap | largest gap | bounds too high | exact, GPU form | its gap |",
