@@ -19,7 +19,7 @@ from dropmix.recipes import RECIPES, get_recipe
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     page
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("results/*.md")]
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("results/**/README.md")]
     if page.name not in ("LOG.md", "CHANGELOG.md") and "_build" not in page.parts
 )
 GROUP: Any = typer.main.get_command(app)
