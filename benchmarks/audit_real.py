@@ -77,11 +77,11 @@ def study_of_labels(folder: Path) -> str:
     """One line of the table: every split of the seeds into halves, where nothing differs."""
     files = sorted(folder.glob("model_*.npy"))
     splits = [s for s in combinations(range(len(files)), len(files) // 2) if 0 in s]
-    rows = []
+    rows, count = [], 0
     for split in splits:
         one, other = ([f for i, f in enumerate(files) if (i in split) == inside] for inside in (True, False))
         c = audit_predictions(one, {"other": other}, labels=folder / "gold_standard.csv", refits=0).only
-        words = np.array(c.classes["decision"])
+        words, count = np.array(c.classes["decision"]), c.summary["n_classes"]
         held = [(c.classes[f"recall_change_low{e}"] <= 0) & (c.classes[f"recall_change_high{e}"] >= 0) for e in TWINS]
         rows.append(
             (
@@ -96,7 +96,7 @@ def study_of_labels(folder: Path) -> str:
         )
     m = np.mean(np.array(rows, dtype=float), axis=0)
     shown = " | ".join(f"{value:.3f}" for value in m)
-    return f"| {len(words)} | {len(rows)} of {len(splits)} | {shown} |"
+    return f"| {count} | {len(rows)} of {len(splits)} | {shown} |"
 
 
 def main() -> None:
