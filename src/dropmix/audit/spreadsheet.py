@@ -39,7 +39,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     keys = dict.fromkeys(key for row in rows for key in row)
     safe = [{key: guarded(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
     table = pa.table({key: pa.array([row.get(key) for row in safe]) for key in keys})
-    csv.write_csv(table, str(path))
+    with path.open("wb") as file:  # opened here, since Arrow takes no name that is not UTF-8
+        csv.write_csv(table, file)
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:

@@ -1,5 +1,6 @@
 """Bring predictions onto the same examples: join on ids, or insist on equal labels."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,8 @@ def sort_by_id(predictions: Predictions, where: str) -> Predictions:
     """
     ids = predictions.example_id
     if ids is None:
+        return predictions
+    if bool(np.all(ids[1:] > ids[:-1])):
         return predictions
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
@@ -178,6 +181,8 @@ def _missing(lead: Predictions, arm: Predictions) -> str:
         if len(absent):
             alike = unlike(str(absent[0]), other.example_id.tolist()) if isinstance(absent[0], str) else ""  # type: ignore[union-attr]
             advice = alike if alike and alike != CHECK else ""
+            if not advice and isinstance(absent[0], str) and _one_is_a_path(str(absent[0]), other.example_id):  # type: ignore[arg-type]
+                advice = "One holds paths and the other names of files: write them alike."
             if advice:
                 advice = advice.replace("The list", "It")
                 return (
@@ -189,6 +194,12 @@ def _missing(lead: Predictions, arm: Predictions) -> str:
                 f"example_id {first(absent)}. Predict the same examples, or keep the common ones with intersect."
             )
     raise AssertionError("called with equal ids")
+
+
+def _one_is_a_path(lost: str, ids: np.ndarray) -> bool:
+    """Whether a name that is missing differs from another one only by the folders in front of it."""
+    base = re.split(r"[\\/]", lost)[-1]
+    return any(re.split(r"[\\/]", str(other))[-1] == base for other in ids.tolist())
 
 
 def _label(p: Predictions) -> str:
@@ -208,7 +219,8 @@ def _intersection(arms: Sequence[Predictions]) -> list[Predictions]:
     kept = np.unique(arms[0].labels[np.searchsorted(arms[0].example_id, common)])  # type: ignore[arg-type]
     lost = [arms[0].class_names[c] if arms[0].class_names else c for c in np.setdiff1d(had, kept)]
     if lost:
-        note += f" With the others, {len(lost)} classes were lost: {first(lost, 20)}."
+        were = "class was" if len(lost) == 1 else "classes were"
+        note += f" With the others, {len(lost)} {were} lost: {first(lost, 20)}."
     taken = [a.take(np.searchsorted(a.example_id, common)) for a in arms]  # type: ignore[arg-type]
     return [replace(a, notes=tuple(dict.fromkeys((*a.notes, note)))) for a in taken]
 
@@ -219,9 +231,11 @@ def _check_labels(lead: Predictions, arm: Predictions) -> None:
         ids = lead.example_id[at]  # type: ignore[index]
         names = lead.class_names
         one, other = (p.labels[at[0]] if names is None else names[p.labels[at[0]]] for p in (lead, arm))
+        alike = CHECK if names is None else unlike(str(other), [str(one)])
         raise AuditError(
             f"{_label(lead)} and {_label(arm)}: expected one label per example, got differing ones for example_id "
-            f"{first(ids)} (the first: {clip(one)} and {clip(other)}). Audit arms on one test set."
+            f"{first(ids)} (the first: {clip(one)} and {clip(other)}). "
+            + ("Audit arms on one test set." if alike == CHECK else alike.replace("The list", "The first"))
         )
 
 

@@ -1,6 +1,7 @@
 """Raw contents of npz, npy and JSON files: sizes are checked before anything is read, pickles are never loaded."""
 
 import errno
+import gzip
 import hashlib
 import json
 import tokenize
@@ -20,6 +21,7 @@ from dropmix.audit.inputs.scores import ROWS
 # What zipfile, zlib and numpy raise on damaged archives and array headers.
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
 DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
+GZIP = b"\x1f\x8b"
 LARGEST_JSON = 500_000_000
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
 LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
@@ -152,6 +154,53 @@ def checked_file(path: Path) -> str:
     return where
 
 
+def ending_of(path: Path) -> str:
+    """How a file's name ends, in lower case, without the .gz of a packed one.
+
+    Example:
+        >>> ending_of(Path("preds.CSV.gz")), ending_of(Path("a.npz"))
+        ('.csv', '.npz')
+    """
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without its ending, .csv.gz as one."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).stem
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A file of text for reading, unpacked where it is packed by gzip, whatever its name says."""
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def refuse_bomb(path: Path) -> None:
+    """Refuse a packed file that is far larger than its bytes can hold as data.
+
+    Raises:
+        AuditError: such a file, or a damaged one.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != GZIP:
+            return
+    size, most = 0, max(LARGEST, DENSEST * path.stat().st_size)
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(1 << 20):
+                size += len(block)
+                if size > most:
+                    raise AuditError(
+                        f"{path}: expected text whose size fits its file, got more than {most} bytes unpacked. "
+                        "Write the file again."
+                    )
+    except DAMAGE as error:
+        if isinstance(error, AuditError):
+            raise
+        raise AuditError(f"{path}: expected a readable gzip file, got {clip(error)}. Write the file again.") from error
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -167,17 +216,22 @@ def read_json(path: Path) -> Any:
     where = checked_file(path)
     if path.stat().st_size > LARGEST_JSON:
         raise AuditError(f"{where}: expected JSON of at most {LARGEST_JSON} bytes, got more. Save it as parquet.")
+    refuse_bomb(path)
     try:
-        text = path.read_text("utf-8-sig")
-        if path.suffix.lower() == ".jsonl":
+        with opened(path) as file:
+            text = file.read().decode("utf-8-sig")
+        if ending_of(path) == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         return json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error
 
 
 def for_arrow(path: Path) -> Any:
-    """A path, or the open file if its name is not UTF-8, which Arrow cannot take."""
+    """A path, or the open file if Arrow cannot take the path: its name is not UTF-8, or the file is packed."""
+    with path.open("rb") as file:
+        if file.read(2) == GZIP or path.suffix.lower() == ".gz":  # by its name alone Arrow would unpack it
+            return opened(path)
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -1,6 +1,7 @@
 """Dense predictions: arrays over seeds and examples, in memory or in a file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
 from dropmix.audit.inputs.columns import word
 from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, acceptable, fit_accept, plain
 from dropmix.audit.inputs.merge import onto_classes
-from dropmix.audit.inputs.predictions import Predictions, checked
+from dropmix.audit.inputs.predictions import Predictions, check_shape, checked
 from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
 
 KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example_id", "seeds", "classes")
@@ -43,6 +44,11 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
         raise AuditError(
             f"{what}: expected one regular array, got {clip(error)}. Give rows of equal length."
         ) from error
+    if array.dtype.kind == "S":  # text as HDF5 and C have it
+        try:
+            return np.strings.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise AuditError(f"{what}: expected text in UTF-8, got {clip(error)}. Decode it beforehand.") from error
     if array.dtype.kind not in "iufbUO":
         raise AuditError(f"{what}: expected numbers or text, got {array.dtype}. Convert it.")
     if array.dtype.kind == "U" and not isinstance(value, np.ndarray):
@@ -79,15 +85,17 @@ def read_mapping(
         >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
         (2, 2)
     """
-    held = _by_key(source, reading, name)
+    held = _by_key(source, reading, name, strict=origin is None)
     own = _names(held, "classes", name)
     names = own if own is not None else (None if reading.classes is None else tuple(reading.classes))
     label = _labels(held, reading, name)
+    if label.values.ndim == 2 and label.values.shape[1] == 1:  # as Keras has them
+        label = replace(label, values=label.values[:, 0])
     if label.values.ndim != 1:
-        raise AuditError(
-            f"{name}: expected labels (N,) with integer type, got {label.values.shape}. Give class numbers; or, where "
-            "an example may have several labels, give their matrix of 0 and 1 apart, as labels (--labels FILE)."
-        )
+        one = label.values.ndim == 2 and bool((np.sort(label.values, axis=1)[:, -2:] == [0, 1]).all())
+        advice = "Give class numbers; a matrix of several labels per example goes apart, as labels (--labels FILE)."
+        advice = "Of one-hot labels give labels.argmax(axis=1)." if one else advice
+        raise AuditError(f"{name}: expected labels (N,) with integer type, got {label.values.shape}. {advice}")
     count = len(label.values)
     scores, kind = _scores(held, count, name)
     found = {"label": label}
@@ -98,7 +106,7 @@ def read_mapping(
     made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in held else None}
     if made["pred"] is not None and made["pred"].shape == (count, 1) and count > 1:
         made["pred"] = made["pred"].T
-    _check_shape(made["pred"], count, name)
+    check_shape(made["pred"], count, name)
     if scores is not None:
         if names is not None and scores.shape[2] != len(names):
             raise AuditError(
@@ -148,13 +156,17 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
     Raises:
         AuditError: a damaged or pickled file, or an array whose header promises more than the file holds.
     """
-    held = read_arrays(path, lambda names: _by_key(dict.fromkeys(names), reading, str(path)))
+    held = read_arrays(path, lambda names: _by_key(dict.fromkeys(names), reading, str(path), strict=False))
     held = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in held.items()}
     return read_mapping(held, str(path), reading, origin, path.stem)
 
 
-def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
-    """The arrays under our names, without empty keys."""
+def _by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) -> dict[str, Any]:
+    """The arrays under our names, without empty keys.
+
+    Args:
+        strict: refuse other keys, as misspelt ones; a file may hold what else it likes.
+    """
     asked = {str(column): key for key, column in (reading.columns or {}).items()}
     asked |= {reading.by: "by"} if isinstance(reading.by, str) else {}
     asked |= {reading.group: "group"} if reading.group else {}
@@ -169,7 +181,7 @@ def _by_key(source: Mapping, reading: Reading, name: str) -> dict[str, Any]:
         ours = asked.get(str(key)) or ALSO.get(plain(str(key)))
         ours = "labels" if ours == "label" else "seeds" if ours == "seed" else ours
         if ours is None or (ours in held and plain(str(key)) != ours):
-            if ours is None:
+            if ours is None and strict:
                 raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
             continue
         held[ours] = value
@@ -193,18 +205,6 @@ def _labels(held: Mapping, reading: Reading, name: str) -> ClassValues:
     count = len(reading.labels.values) if ids is None else len(ids)
     ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
     return class_array(reading.labels.of(ids, count, name), "label", reading.labels.where)
-
-
-def _check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
-    if pred is None or (pred.ndim == 2 and pred.shape[1] == count):
-        return
-    shape = pred.shape if pred.shape[0] > 1 else pred.shape[1:]
-    advice = "Give every seed's predictions on the same examples."
-    if pred.ndim == 2 and pred.shape[0] == count:
-        advice = "Turn pred over: pred.T has a row per seed."
-    elif pred.ndim == 2 and pred.shape[0] == 1 and count and pred.shape[1] % count == 0:
-        advice = f"If these are {pred.shape[1] // count} seeds one after the other: pred.reshape(-1, {count})."
-    raise AuditError(f"{name}: expected labels (N,) and pred (S, N) with one N, got ({count},) and {shape}. {advice}")
 
 
 def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:

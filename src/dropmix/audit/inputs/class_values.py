@@ -1,6 +1,7 @@
 """True and predicted classes as indices into one class list, from names or numbers in any layout."""
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_m
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 CHECK = "Check the class list."
+MARKS = string.punctuation + string.whitespace
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
 
 
@@ -149,9 +151,12 @@ def numbered(
 def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
     labels = set(found["label"].texts or []) if "label" in found else set()
     for name, value in found.items():
-        wrong = [i for i, t in enumerate(value.texts or []) if t in ABSENT and t not in labels]
+        texts = value.texts or []
+        wrong = [i for i, t in enumerate(texts) if t not in labels and (t in ABSENT_NUMBER or not t.strip(MARKS))]
         if wrong:
-            none_missing(np.isin(value.values, wrong), name, where, "empty")
+            kind = first(sorted({repr(texts[i]) for i in wrong}))
+            what = "empty" if texts[wrong[0]] in ABSENT else f"{kind} (a class? Then give the class list)"
+            none_missing(np.isin(value.values, wrong), name, where, what)
 
 
 def _check_alike(found: dict[str, ClassValues], where: str) -> None:
@@ -188,6 +193,8 @@ def unlike(name: str, names: Iterable[str]) -> str:
                 f"The list holds {clip(other)!r}, which looks the same but has other characters "
                 f"({clip(ascii(other))} and {clip(ascii(name))}). Normalize both, as with unicodedata.normalize('NFC')."
             )
+        if plain(other).replace("\\", "/") == plain(name).replace("\\", "/"):
+            return f"The list holds {clip(other)!r}. Write slashes alike in both."
         if plain(other).casefold() == plain(name).casefold():
             return f"The list holds {clip(other)!r}. Write both the same way."
     return CHECK

@@ -13,6 +13,18 @@ NONE = "(none)"  # name of the slice of examples of which nothing is known
 WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
 
 
+def plain_types(table: pa.Table) -> pa.Table:
+    """Bytes as text and decimals without places as integers, as Spark and HDF5 leave them."""
+    for at, field in enumerate(table.schema):
+        kind = field.type
+        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        whole = pa.types.is_decimal(kind) and kind.scale == 0
+        if binary or whole:
+            to = pa.int64() if whole else pa.large_string()
+            table = table.set_column(at, field.name, table.column(at).cast(to))
+    return table
+
+
 def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
     """Refuse missing values, and say how many and in which rows.
 
@@ -157,14 +169,20 @@ def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) ->
         raise AuditError(f"{where}: expected column {name!r} with text, got {clip(column.type)}. Save it as text.")
     if not gaps:
         _without_nulls(column, name, where)
+    if not pa.types.is_dictionary(column.type):
+        # One dictionary for all chunks, without Python per row: ids are as many as rows.
+        column = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
+        column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     place: dict[str, int] = {}
     parts = []
     for chunk in column.chunks:
-        if not pa.types.is_dictionary(chunk.type):
-            chunk = chunk.cast(pa.large_string()).dictionary_encode()
         texts = ["" if t is None else str(t) for t in chunk.dictionary.to_pylist()]
         codes = chunk.indices.fill_null(len(texts)) if chunk.null_count else chunk.indices
         codes = codes.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        if column.num_chunks == 1 and not chunk.null_count and len(set(texts)) == len(texts):
+            used = np.bincount(codes, minlength=len(texts))
+            if used.all():
+                return codes, texts
         used = np.bincount(codes, minlength=len(texts) + 1)
         lookup = np.zeros(len(texts) + 1, dtype=np.int32)
         for i, text in enumerate([*texts, ""]):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs.archives import for_arrow
+from dropmix.audit.inputs.archives import for_arrow, opened, refuse_bomb
 
 MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"))
 MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
@@ -32,11 +32,16 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
     Raises:
         AuditError: another encoding, a quote that is never closed, or rows of unequal length.
     """
-    with path.open("rb") as file:
+    refuse_bomb(path)
+    with opened(path) as file:
         raw = file.read(HEAD)
     known = next((name for mark, name in MARKS if raw.startswith(mark)), None)
     coding = encoding or known or "utf-8"
     header, skip, delimiter = _header(raw, coding, path)
+    if not any(header):
+        raise AuditError(
+            f"{path}: expected a header line with the names of columns, got an empty one. Write the file again."
+        )
     wanted = pick(header)
     places = [header.index(name) for name in wanted]
     unique = [f"c{i}" for i in range(len(header))]
@@ -76,6 +81,8 @@ def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Ta
                 f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does."
             ) from error
         found = _lines(path)
+        if found.zero is not None and not coding.startswith(("utf-16", "utf-32")):
+            raise AuditError(_zero(path, found)) from error
         if found.opens is not None:
             raise AuditError(_unclosed(path, found, None, 0)) from error
         raise AuditError(
@@ -117,7 +124,7 @@ def _check_encoding(path: Path, coding: str, error: Exception) -> None:
         return
     number = 0
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for line in file:
                 number += 1
                 line.decode(coding)
@@ -140,7 +147,9 @@ def _count(path: Path, table: pa.Table, skip: int, again: Callable[[], pa.Table]
         AuditError: fewer rows than lines, with the line where the quote opens.
     """
     found, rows = _lines(path), len(table)
-    with path.open("rb") as file:
+    if found.zero is not None:
+        raise AuditError(_zero(path, found))
+    with opened(path) as file:
         before = sum(1 for _ in range(skip) if file.readline().strip(b"\xef\xbb\xbf\r\n"))
     # A quote that opens in the last field swallows only the end of its line.
     ended = not any("\n" in str(column[-1]) or "\r" in str(column[-1]) for column in table.columns) if rows else True
@@ -166,12 +175,18 @@ class _Lines:
         records: number of lines that end outside quotes.
         opens: number of the first line with a quote that opens and does not close there, or None.
         longest: most line breaks within one pair of quotes.
+        zero: number of the first line with a zero byte, which disks leave after a crash, or None.
     """
 
     lines: int = 0
     records: int = 0
     opens: int | None = None
     longest: int = 0
+    zero: int | None = None
+
+
+def _zero(path: Path, found: _Lines) -> str:
+    return f"{path}: expected text, got a zero byte in line {found.zero}. Write the file again."
 
 
 def _unclosed(path: Path, found: _Lines, rows: int | None, before: int) -> str:
@@ -186,7 +201,7 @@ def _lines(path: Path) -> _Lines:
     found = _Lines()
     quotes = number = run = 0
     last = 10
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(BLOCK):
             data = np.frombuffer(block, np.uint8)
             ends = (data == 10) | (data == 13)
@@ -194,7 +209,8 @@ def _lines(path: Path) -> _Lines:
             ends[0] &= last not in (10, 13)
             found.lines += int(ends.sum())
             if quotes % 2 or (data == 34).any():
-                odd = ((quotes + np.cumsum(data == 34)) % 2).astype(bool)[ends]
+                # Counted modulo 256, which keeps what is even.
+                odd = ((np.cumsum(data == 34, dtype=np.uint8)[ends] + quotes % 2) % 2).astype(bool)
                 found.records += int((~odd).sum())
                 if found.opens is None and odd.any():
                     at = int(np.flatnonzero(ends)[int(odd.argmax())])
@@ -206,6 +222,8 @@ def _lines(path: Path) -> _Lines:
             else:
                 found.records += int(ends.sum())
                 run = 0
+            if found.zero is None and not data.all():
+                found.zero = number + int((data[: int(data.argmin())] == 10).sum()) + 1
             number += int((data == 10).sum())
             quotes += int((data == 34).sum())
             last = int(data[-1])

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs import columns
-from dropmix.audit.inputs.archives import checked_file, for_arrow, read_arrays, read_json, sha256
+from dropmix.audit.inputs.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.csv_text import read_csv
 from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
@@ -20,11 +20,12 @@ from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, la
 from dropmix.audit.inputs.tables import from_table, matrix_of_table, wanted_columns
 
 PARQUET, TEXT, ARRAYS, JSON = (
-    {".parquet", ".pq"},
+    {".parquet", ".pq", ".parq"},
     {".csv", ".tsv", ".txt", ".tab"},
     {".npz", ".npy"},
     {".json", ".jsonl"},
 )
+SHEETS = {".xls", ".xlsx", ".xlsm", ".ods"}
 ENDINGS = PARQUET | TEXT | ARRAYS | JSON
 ANYHOW = Reading()
 
@@ -44,13 +45,13 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
             )
     where = checked_file(path)
     source = {"path": where, "sha256": sha256(path)}
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending in ARRAYS:
         return [read_archive(path, source, reading)]
     if ending in JSON:
         return _from_json(path, source, reading)
     table = read_table(path, lambda names: wanted_columns(list(names), reading, where), reading.encoding)
-    parts = from_table(table, where, path.stem, reading, source, typed=ending in PARQUET)
+    parts = from_table(table, where, stem_of(path), reading, source, typed=ending in PARQUET)
     pa.default_memory_pool().release_unused()
     return parts
 
@@ -63,7 +64,7 @@ def files_of(path: Path) -> list[Path] | None:
     """
     if not path.is_dir() or (path / "predictions.parquet").is_file():
         return None
-    held = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.is_file() and p.name[0] not in "._")
+    held = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._")
     if not held:
         raise AuditError(
             f"{path}: expected a run folder or a folder of prediction files, got no file that ends in "
@@ -80,14 +81,14 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         pick: function of the column names that returns those to read, as a mapping of name to content.
         encoding: encoding of a CSV file.
     """
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     try:
         if ending in PARQUET:
             # ParquetFile, since read_table guesses partitions from folder names.
             with pq.ParquetFile(for_arrow(path), pre_buffer=False, page_checksum_verification=True) as file:
                 _bounded(file, path)
                 wanted = pick(file.schema_arrow.names)
-                return file.read(columns=list(wanted), use_threads=False)
+                return columns.plain_types(file.read(columns=list(wanted), use_threads=False))
         if ending in TEXT:
             return read_csv(path, pick, encoding)
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeDecodeError) as error:
@@ -98,7 +99,7 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         ) from error
     raise AuditError(
         f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "
-        f"{path.suffix or 'no ending'!r}. Rename or convert it."
+        f"{path.suffix or 'no ending'!r}. {'Save the sheet as CSV' if ending in SHEETS else 'Rename or convert it'}."
     )
 
 
@@ -122,14 +123,14 @@ def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
             table = pa.table({key: pa.array([row.get(key) for row in held]) for key in wanted})
         except (pa.ArrowException, OverflowError) as error:
             raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
-        return from_table(table, where, path.stem, reading, source)
+        return from_table(table, where, stem_of(path), reading, source)
     if isinstance(held, dict) and any(isinstance(v, dict) and {"precision", "recall"} & set(v) for v in held.values()):
         raise AuditError(
             f"{where}: expected a prediction per example, got a classification report, which holds totals per class. "
             "Save the two arrays that it was made of, y_true and y_pred."
         )
     if isinstance(held, dict):
-        return [read_mapping(held, where, reading, source, path.stem)]
+        return [read_mapping(held, where, reading, source, stem_of(path))]
     raise AuditError(
         f"{where}: expected a JSON object of arrays or a list of rows, got {type(held).__name__}. "
         'Save {"labels": [...], "pred": [...]}.'
@@ -147,7 +148,7 @@ def prepare(reading: Reading) -> Reading:
         changed["by"] = _read_slices(reading)
     if isinstance(reading.accept, str | Path):
         path = Path(reading.accept)
-        ending = path.suffix.lower()
+        ending = ending_of(path)
         if ending in JSON:
             changed["accept"] = read_json(path)
         else:
@@ -174,7 +175,7 @@ def read_classes(given: Any) -> tuple[str, ...]:
     if isinstance(given, str | Path):
         path = Path(given)
         where = checked_file(path)
-        if path.suffix.lower() == ".json":
+        if ending_of(path) == ".json":
             given = read_json(path)
             if isinstance(given, Mapping):  # {"0": ["n01440764", "tench"]}, {"cat": 0}
                 by_name = all(isinstance(v, int) for v in given.values())
@@ -232,7 +233,7 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
         return Labels(values, None, "labels")
     path = Path(given)
     where = checked_file(path)
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending in ARRAYS:
         held = read_arrays(path, lambda _: None)
         held = {plain(k): v for k, v in held.items()}

@@ -200,3 +200,16 @@ def _differing_names(one: Predictions, other: Predictions) -> str:
         f"{one.arm} and {other.arm}: expected the same class list in both, got {what}. "
         "Audit arms of one data set, or give classes."
     )
+
+
+def check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
+    """Raise AuditError if predictions are not (S, N) for N examples."""
+    if pred is None or (pred.ndim == 2 and pred.shape[1] == count):
+        return
+    shape = pred.shape if pred.shape[0] > 1 else pred.shape[1:]
+    advice = "Give every seed's predictions on the same examples."
+    if pred.ndim == 2 and pred.shape[0] == count:
+        advice = "Turn pred over: pred.T has a row per seed."
+    elif pred.ndim == 2 and pred.shape[0] == 1 and count and pred.shape[1] % count == 0:
+        advice = f"If these are {pred.shape[1] // count} seeds one after the other: pred.reshape(-1, {count})."
+    raise AuditError(f"{name}: expected labels (N,) and pred (S, N) with one N, got ({count},) and {shape}. {advice}")

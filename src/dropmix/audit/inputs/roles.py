@@ -8,6 +8,7 @@ from typing import Any
 
 from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inputs.align import merge_seeds
+from dropmix.audit.inputs.archives import stem_of
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
@@ -80,7 +81,7 @@ def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
 
 
 def _components(path: Path) -> list[str]:
-    name = path.name if path.is_dir() else path.stem
+    name = path.name if path.is_dir() else stem_of(path)
     parts = [*(p for p in path.parts[:-1] if p not in (".", "/")), name]
     return [part.encode(errors="backslashreplace").decode() for part in parts]  # names that are not UTF-8
 
@@ -218,6 +219,18 @@ def refuse_copies(items: Sequence[Item], name: str) -> None:
                 raise AuditError(f"{name}: expected each run once, got {twice}. Leave one out.")
         for part in item.parts:
             seen |= {s["sha256"]: s["path"] for s in part.sources}
+
+
+def same_examples(items: Sequence[Item]) -> bool:
+    """Whether some example stands in two of several files, or may, since they have no ids."""
+    seen: set[Any] = set()
+    for item in items:
+        ids = [p.example_id for p in item.parts]
+        own = {i for part in ids if part is not None for i in part.tolist()}
+        if len(own) == 0 or any(part is None for part in ids) or seen & own:
+            return True
+        seen |= own
+    return False
 
 
 def renamed(arm: Predictions, name: str) -> Predictions:

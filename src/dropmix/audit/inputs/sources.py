@@ -26,6 +26,7 @@ from dropmix.audit.inputs.roles import (
     one_arm,
     refuse_copies,
     renamed,
+    same_examples,
     single,
     split_vanilla,
     tell_apart,
@@ -100,6 +101,7 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
     lead = one_arm(base, "baseline", reading, given=False)
     mine = [item for item in others if _is_arm(item, lead.arm)]
     rest = [item for item in others if item not in mine]
+    refuse_copies(rest, "treated")
     if not rest:
         raise AuditError(
             f"treated: expected an arm beside the baseline {clip(lead.arm)!r}, got only files of that arm: "
@@ -166,6 +168,7 @@ def _read_all(items: Sequence[Item], reading: Reading) -> None:
             item.parts = list(_parts(item, reading))
         except AuditError as error:
             faults.append(str(error))
+    faults = list(dict.fromkeys(faults))
     if faults:
         more = f" ({len(faults) - 1} more: {' | '.join(faults[1:])})" if len(faults) > 1 else ""
         raise AuditError(clip(faults[0] + more, 2000))
@@ -219,9 +222,10 @@ def _with_path(part: Predictions, item: Item) -> Predictions:
 
 def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
     """All files in a folder as one arm, unless they say otherwise."""
-    # Files that differ only in numbers are seeds or shards, whatever the numbers mean.
+    # Files that differ only in numbers are seeds or shards, whatever the numbers mean; words are arms, unless the
+    # files hold different examples.
     names = {re.sub(r"\d+", "", p.arm) for item in inner for p in item.parts if not p.arm_given}
-    if len(names) > 1 and any(item.whole != item.name for item in inner):
+    if len(names) > 1 and (any(item.whole != item.name for item in inner) or same_examples(inner)):
         raise AuditError(
             f"{folder.source}: expected a folder with files of one arm, got files of {first(sorted(names))}. "
             f"{NAME_THEM}, or give the files one by one."

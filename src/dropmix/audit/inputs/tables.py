@@ -1,5 +1,6 @@
 """Long tables of predictions, one row per example of one run, split into runs; and wide ones."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -215,8 +216,9 @@ def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> N
     """Refuse several seeds stacked without a seed column."""
     times = 0
     if ids is not None:
-        counts = np.unique(ids, return_counts=True)[1]
-        times = int(counts[0]) if (counts == counts[0]).all() else 0
+        if np.count_nonzero(ids == ids[0]) > 1:
+            counts = set(Counter(ids.tolist()).values())
+            times = counts.pop() if len(counts) == 1 else 0
     else:
         n = len(labels)
         for s in range(2, MANY_SEEDS + 1):

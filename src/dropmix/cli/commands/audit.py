@@ -132,8 +132,11 @@ def _thresholds(text: str) -> float | dict[str, float]:
 
 def _is_grid(path: Path) -> bool:
     """Whether a path is a folder of folders (runs), and not one of prediction files."""
+    from dropmix.audit.inputs.archives import ending_of
+    from dropmix.audit.inputs.files import ENDINGS
+
     return path.is_dir() and not any(
-        p.is_file() and p.suffix.lower() in (".csv", ".npz", ".npy", ".parquet") for p in path.iterdir()
+        p.is_file() and ending_of(p) in ENDINGS - {".txt", ".json"} for p in path.iterdir()
     )
 
 
