@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from dropmix.cli import main
+
 
 def assert_refused(answer: tuple[int, str, str], *words: str) -> None:
     status, _, err = answer
@@ -195,3 +197,22 @@ def test_bf16_where_the_hardware_lacks_it_is_warned_of_in_one_line(dropmix, monk
     assert err.count("\n") == 1
     assert "bf16" in err
     assert "train.precision=fp32" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "--config", "grid.yaml"], "dropmix: grid.yaml: expected a file, got nothing there. Check the path.\n"),
+        (
+            ["audit", "a.csv", "b.csv", "--level", "300"],
+            "dropmix: --level: expected percent between 0 and 100, got 300.",
+        ),
+    ],
+)
+def test_errors_speak_the_units_and_paths_of_the_command_line(arguments, line, monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["dropmix", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(line)

@@ -47,6 +47,8 @@ def _message(error: BaseException) -> str:
         return _one_line(
             f"{error.filename}: expected permission to read or write it, got none. Change its permissions."
         )
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return _one_line(f"{error.filename}: expected a file, got nothing there. Check the path.")
     return _one_line(str(error)) or type(error).__name__
 
 

@@ -85,6 +85,8 @@ def audit(
     from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
+    if not 0 < level < 100:
+        raise ValueError(f"--level: expected percent between 0 and 100, got {level:g}. 90 is usual.")
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
     options |= {"level": level / 100, "protect": names_of(protect), "drop_seed": drop_seed or []}
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
