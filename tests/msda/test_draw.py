@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from dropmix.msda.draw import box_around, box_share, draw_box, draw_lam, draw_partner
+from dropmix.msda.boxes import box_around, box_share, draw_box
+from dropmix.msda.draw import draw_lam, draw_partner
 
 from .conftest import seeded
 
@@ -77,11 +78,11 @@ def test_boxes_follow_the_published_rules(form):
         lam = torch.cat([draw_lam(200, 1.0, "sample", generator), torch.tensor([0.0, 0.25, 0.75, 1.0])])
         centre = torch.rand(2, len(lam), dtype=torch.float64, generator=generator).numpy() * [[height], [width]]
         centre = np.floor(centre) if form == "integer" else centre
-        box = box_around(lam, centre, height, width, form)
+        box = box_around(lam, centre, (height, width), form)
         expected = [_official_box(float(v), cy, cx, height, width, form) for v, cy, cx in zip(lam.double(), *centre)]
         assert box.tolist() == expected
         loops = [1 - (y1 - y0) * (x1 - x0) / (height * width) for y0, y1, x0, x1 in expected]
-        torch.testing.assert_close(box_share(box, height, width), torch.tensor(loops))
+        torch.testing.assert_close(box_share(box, (height, width)), torch.tensor(loops))
 
 
 @pytest.mark.parametrize("form", ["integer", "continuous"])
@@ -91,16 +92,16 @@ def test_drawn_boxes_follow_the_published_rules(form, count):
         lam = torch.cat([draw_lam(count - 1, 1.0, "sample", seeded(seed)), torch.tensor([(seed % 4) / 3])])
         y, x = torch.rand(2, count, dtype=torch.float64, generator=seeded(seed)).numpy() * [[7], [13]]
         y, x = (np.floor(y), np.floor(x)) if form == "integer" else (y, x)
-        box, share = draw_box(lam, 7, 13, form, seeded(seed))
+        box, share = draw_box(lam, (7, 13), form, seeded(seed))
         assert box.tolist() == [_official_box(v, cy, cx, 7, 13, form) for v, cy, cx in zip(lam.tolist(), y, x)]
         shares = [1 - (y1 - y0) * (x1 - x0) / (7 * 13) for y0, y1, x0, x1 in box.tolist()]
-        assert share.tolist() == box_share(box, 7, 13).tolist() == torch.tensor(shares).tolist()
+        assert share.tolist() == box_share(box, (7, 13)).tolist() == torch.tensor(shares).tolist()
 
 
 @pytest.mark.parametrize("form", ["integer", "continuous"])
 def test_box_places_are_uniform_and_areas_as_expected(form):
     lam = torch.full((N,), 0.75)
-    box = draw_box(lam, 32, 32, form, seeded())[0].numpy()
+    box = draw_box(lam, (32, 32), form, seeded())[0].numpy()
     assert box.min() >= 0
     assert box.max() <= 32
     centre = (box[:, 0] + box[:, 1]) / 2
@@ -109,15 +110,15 @@ def test_box_places_are_uniform_and_areas_as_expected(form):
     assert abs((inner[:, 1] - inner[:, 0]).mean() - 16) < 0.05
     # A side of 16 whose centre is uniform on 32 keeps 14 pixels on average: 16 minus 2 x (1/4) x 4.
     assert abs((box[:, 1] - box[:, 0]).mean() - 14) < 0.2
-    assert abs(box_share(torch.from_numpy(box), 32, 32).mean() - (1 - 14 * 14 / 1024)) < 0.01
+    assert abs(box_share(torch.from_numpy(box), (32, 32)).mean() - (1 - 14 * 14 / 1024)) < 0.01
 
 
 def test_lam_zero_covers_and_lam_one_cuts_nothing():
-    box = box_around(torch.tensor([0.0, 1.0]), np.array([[16.0, 3.0], [16.0, 3.0]]), 32, 32)
+    box = box_around(torch.tensor([0.0, 1.0]), np.array([[16.0, 3.0], [16.0, 3.0]]), (32, 32))
     assert box[0].tolist() == [0, 32, 0, 32]
-    assert box_share(box, 32, 32).tolist() == [0.0, 1.0]
+    assert box_share(box, (32, 32)).tolist() == [0.0, 1.0]
 
 
 def test_unknown_form_is_named():
     with pytest.raises(ValueError, match="form: expected 'integer' or 'continuous', got 'round'"):
-        draw_box(torch.tensor([0.5]), 8, 8, "round")  # pyright: ignore[reportArgumentType]
+        draw_box(torch.tensor([0.5]), (8, 8), "round")  # pyright: ignore[reportArgumentType]

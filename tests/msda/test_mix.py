@@ -156,9 +156,11 @@ def test_bad_labels_are_named(y: Tensor, num_classes, message):
 def test_bad_images_are_named():
     mix = _mask_mix([0.5, 0.5], [1, 0])
     x = images(2)
-    with pytest.raises(ValueError, match=r"expected x of shape \(B, C, H, W\), got \(3, 16, 16\)\. Add a batch axis"):
+    with pytest.raises(ValueError, match=r"expected x of the mix's 2 samples, got \(3, 16, 16\)\. .* a batch axis"):
         mix_images(x[0], mix)
-    with pytest.raises(ValueError, match="expected x of the mix's 2 samples, got 3"):
+    with pytest.raises(ValueError, match=r"expected x of the 4 axes that the mix was drawn for, got \(2, 3, 16\)"):
+        mix_images(x[:, :, 0], mix)
+    with pytest.raises(ValueError, match="expected x of the mix's 2 samples, got \\(3, 3, 16, 16"):
         mix_images(images(3), mix)
     with pytest.raises(ValueError, match="expected labels of the mix's 2 samples, got 3"):
         mix_labels(torch.eye(3), mix)

@@ -1,8 +1,8 @@
 """Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
 
-Read in this order: `mix` (the record and the one kernel), `draw` (all randomness), `methods` (one per file), `dropmix`
-(the module for a training loop), `streams` and `rates` (its seeds and drops), `labels` and `loss`, `saliency` and
-`pixels` (what some methods need), `puzzle` (the parts of PuzzleMix).
+Read in this order: `mix` (the record and the one kernel), `draw` and `boxes` (all randomness), `methods` (one per
+file), `dropmix` (the module for a training loop), `streams` and `rates` (its seeds and drops), `partners`, `labels` and
+`targets`, `saliency` and `pixels` (what some methods need), `puzzle` (the parts of PuzzleMix).
 
 `METHODS` is the one list of methods: command line, documentation and contract test derive from it.
 Importing this package imports no torch.

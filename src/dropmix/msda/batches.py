@@ -3,22 +3,24 @@
 import copy
 import sys
 from collections.abc import Mapping, MutableMapping
+from importlib import import_module
 from typing import Any
 
 from torch import Tensor
 
 IMAGES = ("pixel_values", "images", "image", "img", "x")
+MASKS = ("masks", "mask", "segmentation_mask")
 LABELS = ("labels", "label", "targets", "target", "y")
 
 
-def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return the keys of a batch's images and labels.
+def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
+    """Return the keys of a batch's images and labels, and those of masks.
 
     Raises:
         ValueError: not exactly one key of `IMAGES`, or of `LABELS`.
     Example:
         >>> find_keys({"pixel_values": 0, "labels": 1, "path": 2})
-        ('pixel_values', 'labels')
+        ('pixel_values', 'labels', [])
     """
     found = []
     for names in (IMAGES, LABELS):
@@ -29,7 +31,7 @@ def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str]:
                 "Pass images and labels as augment(batch[...], batch[...])."
             )
         found += here
-    return found[0], found[1]
+    return found[0], found[1], [name for name in MASKS if name in batch]
 
 
 def replaced(batch: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:
@@ -61,3 +63,40 @@ def _is_tv_tensor(x: object) -> bool:
     # Nobody has one unless torchvision was imported, which takes a second.
     kind = getattr(sys.modules.get("torchvision.tv_tensors"), "TVTensor", None)
     return kind is not None and isinstance(x, kind)
+
+
+def box_corners(boxes: Tensor) -> Tensor:
+    """Return boxes as x0, y0, x1, y1 in pixels, (N, 4), float: tv_tensors of any format, or plain ones of this one.
+
+    Raises:
+        ValueError: not (N, 4), corners in another order, or fractions of the image.
+    Example:
+        >>> import torch
+        >>> box_corners(torch.tensor([[0, 0, 4, 2]]))
+        tensor([[0., 0., 4., 2.]])
+    """
+    if _is_tv_tensor(boxes):
+        functions = import_module("torchvision.transforms.v2.functional")
+        kind: Any = boxes
+        corners = functions.convert_bounding_box_format(untyped(boxes), kind.format, type(kind.format).XYXY)
+    else:
+        corners = boxes
+    corners = corners if corners.is_floating_point() else corners.float()
+    ordered = corners.ndim == 2 and corners.shape[1] == 4 and bool((corners[:, 2:] >= corners[:, :2]).all())
+    if not ordered or (len(corners) and float(corners.max()) <= 1):
+        raise ValueError(
+            "Mix.targets: expected boxes (N, 4) as x0, y0, x1, y1 in pixels, got "
+            f"{tuple(corners.shape)}{', fractions of the image or another order' if corners.ndim == 2 else ''}. "
+            "Convert them, or give torchvision's BoundingBoxes, which know their format."
+        )
+    return corners
+
+
+def box_like(corners: Tensor, like: Tensor) -> Tensor:
+    """Return x0, y0, x1, y1 in the format, type and dtype of other boxes; whole numbers are rounded."""
+    if not _is_tv_tensor(like):
+        return corners.to(like.dtype) if like.is_floating_point() else corners.round().to(like.dtype)
+    functions = import_module("torchvision.transforms.v2.functional")
+    kind: Any = like
+    converted = functions.convert_bounding_box_format(corners, type(kind.format).XYXY, kind.format)
+    return typed(converted if like.is_floating_point() else converted.round().to(like.dtype), like)

@@ -1,11 +1,11 @@
-"""Lam, partners and boxes: the only place where the randomness of a mix is drawn.
+"""Lam and partners: with `boxes`, the only place where the randomness of a mix is drawn.
 
 Everything is drawn on the CPU, from the given CPU generator or, without one, from torch's global one. The arithmetic on
 what is drawn is numpy's, whose calls on small arrays cost a third of torch's.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from dropmix.msda.partners import fitting
+
 Per = Literal["batch", "sample"]
-BoxForm = Literal["integer", "continuous"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -71,99 +72,9 @@ def uniform(*size: int, generator: Generator | None = None) -> np.ndarray:
 
 
 def draw_partner(batch_size: int, generator: Generator | None = None) -> Tensor:
-    """Draw a partner for every sample: a permutation (B,), fixed points allowed."""
-    return torch.randperm(batch_size, device="cpu", generator=generator)
-
-
-def draw_box(
-    lam: Tensor, height: int, width: int, form: BoxForm = "integer", generator: Generator | None = None
-) -> tuple[Tensor, Tensor]:
-    """Draw a box of area about (1 - lam) H W at a uniform place, clipped to the image.
-
-    Args:
-        lam: share to keep, (n,).
-        height, width: of the image, pixels.
-        form: "integer" (centre on a pixel, half side `cut // 2`: CutMix's own code) or "continuous" (centre
-            anywhere, centre +- side / 2, truncated: the code released with the paper).
-        generator: source of randomness, on the CPU.
-    Returns:
-        y0, y1, x0, x1, (n, 4), int64, ends excluded, and the share that the box leaves, (n,), float32.
-    Example:
-        >>> box, share = draw_box(torch.tensor([0.0, 1.0]), 4, 4, "continuous")
-        >>> box.shape, share[1]
-        (torch.Size([2, 4]), tensor(1.))
-    """
-    check_form(form)
-    centre = torch.rand(2, len(lam), dtype=torch.float64, device="cpu", generator=generator)
-    if len(lam) == 1:  # numpy's calls cost more than one box's arithmetic
-        (y,), (x,) = centre.tolist()
-        root = math.sqrt(1 - lam.item())
-        y0, y1 = _ends(y * height, height, root, form)
-        x0, x1 = _ends(x * width, width, root, form)
-        share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
-        box = torch.from_numpy(np.array([(y0, y1, x0, x1)], np.int64))
-        return box, torch.full((1,), share, dtype=torch.float32, device="cpu")
-    place = centre.numpy() * [[height], [width]]
-    box = box_around(lam, np.floor(place) if form == "integer" else place, height, width, form)
-    return box, box_share(box, height, width)
-
-
-def _ends(centre: float, size: int, root: float, form: BoxForm) -> tuple[int, int]:
-    half = size * root / 2
-    if form == "integer":
-        centre, half = math.floor(centre), math.floor(half)
-    return int(max(centre - half, 0)), int(min(centre + half, size))
-
-
-def half_sides(lam: Tensor, height: int, width: int, form: BoxForm = "integer") -> np.ndarray:
-    """Return half the sides sqrt(1 - lam) (H, W) of a box, (2, n), float64, whole pixels in the integer form.
-
-    Example:
-        >>> half_sides(torch.tensor([0.75]), 8, 6, "continuous").tolist()
-        [[2.0], [1.5]]
-    """
-    check_form(form)
-    # The square of a float32 lam such as 0.75 is exact in float64, so int(side) never falls a pixel short.
-    side = np.array([[height], [width]], dtype=np.float64) * np.sqrt(1 - lam.numpy().astype(np.float64))
-    return np.floor(side / 2) if form == "integer" else side / 2
-
-
-def box_around(lam: Tensor, centre: np.ndarray, height: int, width: int, form: BoxForm = "integer") -> Tensor:
-    """Return the box of sides sqrt(1 - lam) (H, W) around a centre, clipped to the image.
-
-    Args:
-        lam: share to keep, (n,).
-        centre: rows and columns, (2, n), pixels.
-        height, width: of the image, pixels.
-        form: see `draw_box`.
-    Returns:
-        y0, y1, x0, x1, (n, 4), int64, ends excluded.
-    Example:
-        >>> box_around(torch.tensor([0.75]), np.array([[4.0], [0.0]]), 8, 8)
-        tensor([[2, 6, 0, 2]])
-    """
-    size = np.array([[height], [width]], dtype=np.float64)
-    half = half_sides(lam, height, width, form)
-    ends = np.empty((2, *half.shape))
-    np.subtract(centre, half, out=ends[0])
-    np.add(centre, half, out=ends[1])
-    np.minimum(np.maximum(ends, 0, out=ends), size, out=ends)
-    return torch.from_numpy(ends.astype(np.int64).transpose(2, 1, 0).reshape(-1, 4))
-
-
-def box_share(box: Tensor, height: int, width: int) -> Tensor:
-    """Return the share of each image that its box leaves to the own image, (n,), float32, beside the boxes."""
-    if box.device.type != "cpu":
-        return 1 - ((box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])).float() / (height * width)
-    y0, y1, x0, x1 = box.numpy().T
-    share = 1 - (y1 - y0) * (x1 - x0) / (height * width)
-    return torch.from_numpy(share.astype(np.float32))
-
-
-def check_form(form: str) -> None:
-    """Raise a ValueError unless form is "integer" or "continuous"."""
-    if form not in ("integer", "continuous"):
-        raise ValueError(f"form: expected 'integer' or 'continuous', got {form!r}. See draw_box.")
+    """Draw a partner for every sample: a permutation (B,), fixed points allowed; under a policy of `DropMix` one that
+    the sample's class may have."""
+    return fitting(torch.randperm(batch_size, device="cpu", generator=generator))
 
 
 def check_per(per: str) -> None:
@@ -172,17 +83,24 @@ def check_per(per: str) -> None:
         raise ValueError(f"per: expected 'batch' or 'sample', got {per!r}. Draw once per batch or once per sample.")
 
 
-def check_images(where: str, x: Tensor) -> None:
-    """Raise a ValueError unless x is a batch of images (B, C, H, W)."""
-    if x.ndim != 4:
-        what_to_do = "Add a batch axis with x[None]." if x.ndim == 3 else "Pass a batch of images."
-        raise ValueError(f"{where}: expected x of shape (B, C, H, W), got {tuple(x.shape)}. {what_to_do}")
+def check_batch(where: str, x: Tensor, *, places: int = 0, most: int | None = None) -> None:
+    """Raise a ValueError unless x is a batch that a method can mix: (B, C, L), (B, C, H, W), (B, C, T, H, W).
 
-
-def check_sides(where: str, sides: Sequence[int]) -> None:
-    """Raise a ValueError unless a box fits: on a side of 2 pixels half a box is no pixel, so nothing would be mixed."""
-    if min(sides) < 3:
-        raise ValueError(
-            f"{where}: expected sides of at least 3 pixels, got {' x '.join(map(str, sides))}. "
-            "Boxes of smaller images are empty. Use mixup."
-        )
+    Args:
+        where: the method's name.
+        x: what was given.
+        places: least number of axes after the channels; 0 takes vectors (B, C) too, and any number of axes.
+        most: largest number of them.
+    """
+    found = x.ndim - 2
+    if found >= places and (most is None or found <= most):
+        return
+    known = ["(B, C, L)", "(B, C, H, W)", "(B, C, T, H, W)"][max(places - 1, 0) : most]
+    wanted = "(B, C, ...)" if most is None else f"{', '.join(known[:-1])} or {known[-1]}" if known[1:] else known[0]
+    if x.ndim < 2 or (x.ndim == 3 and most == 2):
+        what_to_do = "Add a batch axis with x[None]."
+    elif x.ndim == 2:
+        what_to_do = "A vector has no places to cut: use mixup. For one image, add batch and channels, x[None, None]."
+    else:
+        what_to_do = "Use mixup, which takes any shape, or reshape x."
+    raise ValueError(f"{where}: expected x of shape {wanted}, got {tuple(x.shape)}. {what_to_do}")

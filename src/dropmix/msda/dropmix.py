@@ -1,22 +1,25 @@
 """DropMix. Lee, Lee & Kim, "The Effects of Mixed Sample Data Augmentation are Class Dependent", arXiv 2307.09136."""
 
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.utils.data import get_worker_info
+from torch import Generator, Tensor
 
 from dropmix.msda.batches import find_keys, replaced, typed, untyped
 from dropmix.msda.binding import Draw, Method, Saliency, bind, name_of
 from dropmix.msda.draw import Per
-from dropmix.msda.mix import Mix, apply_mix
-from dropmix.msda.rates import Rate, Unit, check_rate, mixed_rows
-from dropmix.msda.streams import Board, stream
+from dropmix.msda.labels import mix_labels
+from dropmix.msda.mix import Mix, mix_images
+from dropmix.msda.partners import Confusions, Partners, Policy
+from dropmix.msda.rates import Rate, Unit, check_rate, classes_of, mixed_rows
+from dropmix.msda.saliency import channels_last
+from dropmix.msda.streams import Seeded
+from dropmix.msda.targets import is_target
 
 
-class DropMix(nn.Module):
+class DropMix(Seeded):
     """Mix a batch by a method, and leave a random share of it unmixed.
 
         unit "batch":  draw u ~ U[0, 1); mix the batch when u >= rate (Algorithm 1 of the paper)
@@ -36,6 +39,9 @@ class DropMix(nn.Module):
     A DataLoader worker works on a copy. Set `rate`, `mixup_enabled` and the mode before the workers start: with
     `persistent_workers`, a later change raises a RuntimeError in the worker.
 
+    Sequences (B, C, L) get spans and volumes or clips (B, C, T, H, W) cuboids where images get boxes. Segmentation
+    masks or boxes as labels are mixed along, see `Mix.targets`.
+
     Args:
         method: a name in `METHODS`, a drawing function like `dropmix.msda.methods.mixup.mixup`, or several of these
             with weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn per batch. A function with an argument
@@ -50,6 +56,11 @@ class DropMix(nn.Module):
         generator: CPU generator, the only source of randomness, instead of a seed. Without either, torch's global one.
             Refused in DataLoader workers, which would all draw the same.
         mean, std: how the images were normalised, one value per channel; for methods that look at pixels in [0, 1].
+        partners: classes that a sample's partner may be of: "any" | "other" than its own | "avoid" the class that its
+            own is most often taken for | "only" that class. Where the batch holds none, the sample stays unmixed.
+        confusions: the class that each is most often taken for, (K,), or a mapping; for "avoid" and "only".
+        withhold: classes whose images are partners of nobody. Where one is drawn, the sample stays unmixed.
+        channels: "first", (B, C, ...), or "last", (B, L, D) or (B, H, W, C).
         options: further arguments of the method, e.g. alpha=0.2; with several methods, a dict for each by its name,
             e.g. mixup={"alpha": 0.8}.
     Raises:
@@ -75,21 +86,26 @@ class DropMix(nn.Module):
         generator: Generator | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        partners: Policy = "any",
+        confusions: Confusions | None = None,
+        withhold: Iterable[int] = (),
+        channels: Literal["first", "last"] = "first",
         **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(seed, generator)
         if unit not in ("batch", "sample", "count"):
             raise ValueError(f"DropMix: expected unit 'batch', 'sample' or 'count', got {unit!r}. See its docstring.")
-        if seed is not None and generator is not None:
-            raise ValueError("DropMix: expected seed or generator, got both. Leave out the generator.")
-        self._board = Board()
         self._rate, self._enabled = check_rate(rate, unit, num_classes), True
         self.num_classes = num_classes
         self.unit: Unit = unit
         self.per: Per = per
-        self.seed = seed
-        self.generator = generator
-        self._publish()
+        if channels not in ("first", "last"):
+            raise ValueError(f"DropMix: expected channels 'first' or 'last', got {channels!r}.")
+        self.channels = channels
+        withhold = tuple(withhold)
+        chosen = partners != "any" or withhold or confusions is not None
+        self.partners = Partners(partners, confusions, withhold, num_classes) if chosen else None
+        self.publish()
         self.methods = method if isinstance(method, Mapping) else {method: 1.0}
         several = isinstance(method, Mapping)
         shared = {"per": per, "mean": mean, "std": std}
@@ -113,7 +129,7 @@ class DropMix(nn.Module):
     @rate.setter
     def rate(self, rate: Rate) -> None:
         self._rate = check_rate(rate, self.unit, self.num_classes)
-        self._publish()
+        self.publish()
 
     @property
     def mixup_enabled(self) -> bool:
@@ -123,12 +139,12 @@ class DropMix(nn.Module):
     @mixup_enabled.setter
     def mixup_enabled(self, enabled: bool) -> None:
         self._enabled = bool(enabled)
-        self._publish()
+        self.publish()
 
     def train(self, mode: bool = True) -> "DropMix":
         """Set training mode, or eval mode with False."""
         super().train(mode)
-        self._publish()
+        self.publish()
         return self
 
     def forward(
@@ -146,9 +162,10 @@ class DropMix(nn.Module):
         """Return mixed images and label shares.
 
         Args:
-            x: images, (B, C, H, W); or a batch as a dict, whose images and labels are found by their usual names
-                (see `dropmix.msda.batches`), without y.
-            y: class ids, (B,), int64, or label shares, (B, K), float.
+            x: images, (B, C, H, W), or sequences or volumes; or a batch as a dict, whose images, labels and masks are
+                found by their usual names (see `dropmix.msda.batches`), without y.
+            y: class ids, (B,), int64, or label shares, (B, K), float; or masks, (B, H, W) or (B, K, H, W), or one dict
+                with boxes per image, see `Mix.targets`.
             saliency: for methods that need it: called as saliency(x, y) -> (b, H, W) with the b samples to mix, and
                 with what a method asks for besides (see `input_gradient`).
             generator: overrides the module's seed or generator for this call.
@@ -158,7 +175,8 @@ class DropMix(nn.Module):
             out: where to write the images, like x.
         Returns:
             Images like x (x itself when nothing is mixed and `out` is None) and label shares (B, K), float32. In eval
-            mode x and y themselves. For a dict, a copy of it with these in place of its images and labels.
+            mode x and y themselves. Masks and boxes as `Mix.targets` gives them. For a dict, a copy of it with these in
+            place of its images, labels and masks.
         Raises:
             ValueError: the method mixes hidden states, which only `draw` and `mix_hidden` can do.
             RuntimeError: a DataLoader worker with a generator, or with settings that have changed since it started.
@@ -170,11 +188,17 @@ class DropMix(nn.Module):
 
     def _call(self, x: Any, y: Any, draws: dict[str, Any], out: Tensor | None) -> Any:
         if isinstance(x, Mapping):
-            images, labels = find_keys(x)
-            return replaced(x, dict(zip((images, labels), self._call(x[images], x[labels], draws, out))))
-        self._check_worker()
+            images, labels, masks = find_keys(x)
+            mixed, targets, mix = self._mixed(x[images], x[labels], draws, out)
+            more = {key: x[key] if mix is None else mix.targets(x[key]) for key in masks}
+            return replaced(x, {images: mixed, labels: targets, **more})
+        return self._mixed(x, y, draws, out)[:2]
+
+    def _mixed(self, x: Any, y: Any, draws: dict[str, Any], out: Tensor | None) -> tuple[Any, Any, Mix | None]:
+        """Images and labels, and the record, None in eval mode."""
         if not self.training:
-            return (x if out is None else out.copy_(x)), y
+            self.check_worker()  # else `draw` does
+            return (x if out is None else out.copy_(x)), y, None
         plain = untyped(x)
         mix = self.draw(plain, y, **draws)
         if mix.layer is not None:
@@ -182,8 +206,18 @@ class DropMix(nn.Module):
                 f"DropMix: expected a method that mixes images, got {self._names()}, which mixes hidden states. "
                 "Use draw, mix_labels and mix_hidden: see docs/methods/manifoldmix.md."
             )
-        mixed, shares = apply_mix(plain, y, mix, num_classes=self.num_classes, out=out)
-        return x if mixed is plain else typed(mixed, x), shares
+        if self.channels == "first":
+            mixed = mix_images(plain, mix, out=out)
+        else:
+            plain, into = plain.movedim(-1, 1), None if out is None else out.movedim(-1, 1)
+            mixed = plain if mix.is_identity and out is None else mix_images(plain, mix, out=into)
+        one_label = isinstance(y, Tensor) and y.ndim == 1
+        labels = mix_labels(y, mix, self.num_classes) if one_label or not is_target(y, plain) else mix.targets(y)
+        if mixed is plain:
+            return x, labels, mix
+        if out is not None:
+            return out, labels, mix
+        return typed(mixed if self.channels == "first" else mixed.movedim(1, -1), x), labels, mix
 
     def draw(
         self,
@@ -196,73 +230,47 @@ class DropMix(nn.Module):
         epoch: tuple[int, int] | None = None,
         step: int | None = None,
     ) -> Mix:
-        """Draw what to do to a batch, without doing it. Arguments as in `forward`."""
+        """Draw what to do to a batch, without doing it. Arguments as in `forward`.
+
+        With channels="last" the record is for `x.movedim(-1, 1)`.
+        """
         if torch.compiler.is_compiling():
             given = {"saliency": saliency, "generator": generator, "drop_generator": drop_generator}
             return _uncompiled_draw(self, x, y, given | {"epoch": epoch, "step": step})
-        generator, dropping = self._generators(generator, drop_generator, step)
-        rows = self._mixed_rows(len(x), dropping, y) if len(x) > 1 else None
+        generator, dropping = self.sources(generator, drop_generator, step)
+        count = x.shape[0]
+        if y is not None and (y.shape[0] if isinstance(y, Tensor) else len(y)) != count:
+            raise ValueError(
+                f"DropMix: expected labels of the {count} samples of x, got {len(y)}. "
+                "Give one label per sample; a single image needs a batch axis, x[None]."
+            )
+        rows = self._mixed_rows(count, dropping, y) if count > 1 else None
         if rows is None:
-            return Mix.identity(len(x))
+            return Mix.identity(count)
+        if self.channels == "last":
+            x, saliency = x.movedim(-1, 1), None if saliency is None else channels_last(saliency)
         method = self._pick(generator)
         if isinstance(rows, slice):
-            return method(x, y, saliency, generator, epoch)
+            if self.partners is None:
+                return method(x, y, saliency, generator, epoch)
+            return self._drawn(method, x, y, saliency, generator, epoch)
         # A method that looks at no pixel is given a view of the right shape: nothing is copied.
         part = x[: len(rows)] if method.shape_only else x.detach()[rows.to(x.device, non_blocking=True)]
-        labels = y[rows.to(y.device, non_blocking=True)]
-        return method(part, labels, saliency, generator, epoch).embed(rows, len(x))
+        labels = y[rows.to(y.device, non_blocking=True)] if isinstance(y, Tensor) else [y[i] for i in rows.tolist()]
+        return self._drawn(method, part, labels, saliency, generator, epoch).embed(rows, count)
 
-    def _generators(
-        self, generator: Generator | None, dropping: Generator | None, step: int | None
-    ) -> tuple[Generator | None, Generator | None]:
-        """Sources of the mix and of the drops; with a seed, a stream each, so that mixes do not depend on the rate."""
-        self._check_worker()
-        if self.seed is None and step is not None:
-            raise ValueError(f"DropMix: expected seed= for draws by step, got step={step} alone. Give DropMix a seed.")
-        if generator is not None:
-            return generator, generator if dropping is None else dropping
-        if self.seed is not None:
-            if not self.training:
-                return None, dropping  # nothing is drawn, and no call is counted
-            place = self._board.next_place(step)
-            return stream(self.seed, "mix", *place), stream(self.seed, "drop", *place) if dropping is None else dropping
-        if self.generator is not None and get_worker_info() is not None:
-            raise RuntimeError(
-                "DropMix: expected seed= in a DataLoader worker, got generator=, whose copies draw the same in every "
-                "worker and epoch. Give DropMix seed=0 instead."
-            )
-        return self.generator, self.generator if dropping is None else dropping
+    def _drawn(self, method: Draw, x: Tensor, y: Any, *given: Any) -> Mix:
+        if self.partners is None:
+            return method(x, y, *given)
+        ids = classes_of(y, len(self.partners.table))
+        with self.partners.drawing(ids):
+            mix = method(x, y, *given)
+        return mix.only(self.partners.fits(ids, mix.partner))
 
-    def _check_worker(self) -> None:
-        if get_worker_info() is not None and not self._board.is_current(*self._settings()):
-            raise RuntimeError(
-                "DropMix: expected the settings that this DataLoader worker started with, got rate, mixup_enabled or "
-                "train/eval changed since. Start new workers (persistent_workers=False), or mix in the main process."
-            )
-
-    def _settings(self) -> tuple[float, ...]:
+    def settings(self) -> tuple[float, ...]:
+        """Rate, switch and mode, which a worker's copy must share with the main process."""
         rate = 2.0 + zlib.crc32(self._rate.numpy().tobytes()) if isinstance(self._rate, Tensor) else self._rate
         return rate, float(self._enabled), float(self.training)
-
-    def _publish(self) -> None:
-        self._board.publish(*self._settings())
-
-    def get_extra_state(self) -> Tensor:
-        """For `state_dict`: the generator's state, or the number of calls by the main process and each worker."""
-        return self._board.calls if self.generator is None else self.generator.get_state()
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a state: see `get_extra_state`."""
-        if (state.dtype == torch.uint8) != (self.generator is not None):
-            own, other = ("generator", "seed") if self.generator is not None else ("seed", "generator")
-            raise ValueError(
-                f"DropMix: expected the state of a module with a {own}, got that of one with a {other}. "
-                f"Make this one with the {other} too."
-            )
-        if self.generator is None:
-            self._board.calls = state
-        else:
-            self.generator.set_state(state.cpu())
 
     def _mixed_rows(self, batch_size: int, generator: Generator | None, y: Tensor | None = None) -> Any:
         if not (self.training and self._enabled):

@@ -2,31 +2,40 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dropmix.msda.labels import mix_labels
-from dropmix.msda.loss import mixed_loss
+from dropmix.msda.labels import mix_labels, mixed_loss
 from dropmix.msda.pixels import blend, gather_images, move_cells, paste_boxes
+from dropmix.msda.targets import mixed_targets
+
+# What a record holds for each sample, its partner and cells apart, and what leaves a sample as it is:
+# x + -0.0 is x to the bit, the sign of zero included.
+_BLANK = {"lam": 1.0, "mask": 1.0, "box": 0, "pasted": 0.0, "own_noise": -0.0, "partner_noise": -0.0}
+_CELLS = ("own_cells", "partner_cells")
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What to do to a batch of B images, drawn by a method and applied by `apply_mix`.
 
-    Neither `mask` nor `box` means that nothing is mixed: the identity.
+    Sequences (B, C, L) and volumes (B, C, T, H, W) have masks of as many axes, and spans and cuboids as boxes. Neither
+    `mask` nor `box` means that nothing is mixed: the identity.
 
     Args:
         partner: index of the image that each one is mixed with, (B,), int64.
         lam: share of the own label, (B,), float32, in [0, 1].
         mask: share of each own pixel, (B|1, 1, H|1, W|1), float32, in [0, 1].
-        box: instead of a mask, the rectangle that shows the partner: y0, y1, x0, x1 in pixels, ends
-            excluded, (B|1, 4), int64. A method draws it on the CPU, where reading it costs nothing.
+        box: instead of a mask, the rectangle that shows the partner: y0, y1, x0, x1 in pixels, ends excluded,
+            (B|1, 4), int64; in general start and end of each axis. A method draws it on the CPU, where reading it
+            costs nothing.
         own_cells: cell that each cell of the own image is taken from, (B, n, n), int64, row-major,
             -1 for an empty (zero) cell.
         partner_cells: the same for the partner image.
         pasted: images that stand in for x[partner], (B, C, H, W).
+        shrunk: whether these are the whole partners, shrunk into their boxes.
         own_noise: what is added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
         layer: where in a network to mix, for `mix_hidden`; None: the images.
@@ -45,6 +54,7 @@ class Mix:
     own_noise: Tensor | None = None
     partner_noise: Tensor | None = None
     layer: int | None = None
+    shrunk: bool = False
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -58,6 +68,13 @@ class Mix:
     def is_identity(self) -> bool:
         """Whether nothing is mixed (no mask, no box)."""
         return self.mask is None and self.box is None
+
+    @property
+    def axes(self) -> int | None:
+        """Number of axes of what the record was drawn for, 4 for images; None for the identity, which fits all."""
+        if self.box is not None:
+            return 2 + self.box.shape[1] // 2
+        return None if self.mask is None else self.mask.ndim
 
     def embed(self, rows: Tensor, batch_size: int) -> "Mix":
         """Spread a record drawn for `rows` over a whole batch; the other samples stay untouched.
@@ -91,20 +108,9 @@ class Mix:
         partner = torch.arange(batch_size, device=self.partner.device)
         here = rows.to(self.partner.device, non_blocking=True)
         partner[here] = here[self.partner]
-        lam = spread(self.lam, 1.0)
-        assert lam is not None
-        return replace(
-            self,
-            partner=partner,
-            lam=lam,
-            mask=spread(self.mask, 1.0),
-            box=spread(self.box, 0),
-            own_cells=spread_cells(self.own_cells),
-            partner_cells=spread_cells(self.partner_cells),
-            pasted=spread(self.pasted, 0.0),
-            own_noise=spread(self.own_noise, -0.0),  # x + -0.0 is x to the bit, the sign of zero included
-            partner_noise=spread(self.partner_noise, -0.0),
-        )
+        parts = {name: spread(getattr(self, name), blank) for name, blank in _BLANK.items()}
+        parts |= {name: spread_cells(getattr(self, name)) for name in _CELLS}
+        return replace(self, partner=partner, **parts)
 
     def part(self, rows: slice, x: Tensor) -> "Mix":
         """Return the record for some samples of a batch, for x[rows]; their partners come along as `pasted`.
@@ -128,17 +134,9 @@ class Mix:
             return part if part is None or len(part) == 1 != len(self.lam) else part[rows]
 
         pasted = gather_images(x, self.partner[rows]) if self.pasted is None else self.pasted[rows]
-        return Mix(
-            partner=torch.arange(len(lam), device=self.partner.device),
-            lam=lam,
-            mask=some(self.mask),
-            box=some(self.box),
-            own_cells=some(self.own_cells),
-            partner_cells=some(self.partner_cells),
-            pasted=pasted,
-            own_noise=some(self.own_noise),
-            partner_noise=some(self.partner_noise),
-        )
+        parts: dict[str, Any] = {name: some(getattr(self, name)) for name in (*_BLANK, *_CELLS)}
+        parts |= {"lam": lam, "pasted": pasted}
+        return Mix(torch.arange(len(lam), device=self.partner.device), **parts)
 
     def loss(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
         """Return a loss that wants class ids (focal, margin, class weights) of mixed images.
@@ -165,6 +163,56 @@ class Mix:
         """
         return mixed_loss(self, criterion, logits, y)
 
+    def targets(self, targets: Any, *, min_visible: float = 0.0, empty: float | None = None) -> Any:
+        """Return segmentation masks or boxes, mixed as their images are.
+
+        Masks are cut and moved with the pixels. Class ids stay ids, which only methods that cut can mix; float shares
+        blend. Boxes of both images follow each other, each cut to what is visible of it, with a `weight`: the share of
+        the box that is visible, or of its image where all of it is blended. Multiply each box's loss by it.
+
+        Args:
+            targets: a tensor with one value per pixel, (B, H, W), or several, (B, K, H, W), at the images' size; or one
+                dict per image: `boxes` (N, 4), x0, y0, x1, y1 in pixels or torchvision's BoundingBoxes, and whatever
+                else has a row per box (`labels`, `masks` (N, H, W), `area`). Fields of an image stay its own.
+            min_visible: boxes whose weight is not above this are left out, in [0, 1).
+            empty: value of a mask's places that show neither image, in PuzzleMix. None: no share, 255 for uint8, -100
+                for other ids, which torch's losses ignore.
+        Returns:
+            A tensor like `targets`, or a list of dicts with the same keys and `weight`, (N,), float32.
+        Raises:
+            ValueError: another batch or size, ids under a method that blends, or boxes whose cells move (PuzzleMix).
+        Example:
+            >>> cut = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), box=torch.tensor([[0, 1, 0, 2]]))
+            >>> cut.targets(torch.tensor([[[1, 1], [1, 1]], [[2, 2], [2, 2]]]))[0]
+            tensor([[2, 2],
+                    [1, 1]])
+        """
+        return mixed_targets(self, targets, min_visible, empty)
+
+    def only(self, rows: Tensor) -> "Mix":
+        """Return this record where `rows` is True, (B,), bool, and the identity elsewhere.
+
+        Example:
+            >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5))
+            >>> half.only(torch.tensor([True, False])).lam
+            tensor([0.5000, 1.0000])
+        """
+        if self.is_identity or bool(rows.all()):
+            return self
+        chosen = rows.nonzero()[:, 0]
+        if not len(chosen):
+            return Mix.identity(len(rows))
+
+        def some(part: Tensor | None) -> Tensor | None:
+            return None if part is None else part if len(part) == 1 else part[chosen.to(part.device)]
+
+        # As a record of its own, whose partners may lie outside it; `embed` blanks the other rows.
+        parts: dict[str, Any] = {name: some(getattr(self, name)) for name in (*_BLANK, *_CELLS)}
+        inner = replace(self, partner=torch.arange(len(chosen), device=self.partner.device), **parts)
+        here = rows.to(self.partner.device)
+        own = torch.arange(len(rows), device=self.partner.device)
+        return replace(inner.embed(chosen, len(rows)), partner=torch.where(here, self.partner, own))
+
 
 def apply_mix(
     x: Tensor, y: Tensor, mix: Mix, *, num_classes: int | None = None, out: Tensor | None = None
@@ -172,7 +220,8 @@ def apply_mix(
     """Mix images and labels as a record says.
 
     Args:
-        x: images, (B, C, H, W); float for methods that blend, any dtype for those that cut.
+        x: images, (B, C, H, W), or what the mix was drawn for; float for methods that blend, any dtype for those that
+            cut.
         y: class ids, (B,), int64, or label shares, (B, K), float.
         mix: what to do, drawn for the same B.
         num_classes: K; needed when y holds class ids.
@@ -222,14 +271,14 @@ def _partner_images(x: Tensor, mix: Mix, out: Tensor | None) -> Tensor:
 
 
 def _check_images(x: Tensor, mix: Mix, out: Tensor | None) -> None:
-    if x.ndim != 4:
+    if x.ndim < 2 or len(x) != len(mix.partner):
         raise ValueError(
-            f"apply_mix: expected x of shape (B, C, H, W), got {tuple(x.shape)}. "
-            f"{'Add a batch axis with x[None].' if x.ndim == 3 else 'Pass a batch of images.'}"
+            f"apply_mix: expected x of the mix's {len(mix.partner)} samples, got {tuple(x.shape)}. "
+            "Draw the mix for the batch it is applied to; a single image needs a batch axis, x[None]."
         )
-    if len(x) != len(mix.partner):
+    if (axes := mix.axes) is not None and axes != x.ndim:
         raise ValueError(
-            f"apply_mix: expected x of the mix's {len(mix.partner)} samples, got {len(x)}. "
+            f"apply_mix: expected x of the {axes} axes that the mix was drawn for, got {tuple(x.shape)}. "
             "Draw the mix for the batch it is applied to."
         )
     if out is not None and (out.shape != x.shape or out.dtype != x.dtype or _same_memory(out, x)):

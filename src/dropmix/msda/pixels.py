@@ -14,7 +14,7 @@ def gather_images(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tens
     """Return x[partner] in x's memory format.
 
     Args:
-        x: images, (B, C, H, W), any dtype.
+        x: images, (B, C, H, W), or any (B, C, ...), any dtype.
         partner: (b,), int64, on any device.
         out: where to write it; None allocates.
     Returns:
@@ -24,10 +24,10 @@ def gather_images(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tens
         tensor([1., 1.])
     """
     partner = partner if partner.device == x.device else partner.to(x.device, non_blocking=True)
-    if not x.is_contiguous() and memory_format(x) == torch.channels_last:
+    if not x.is_contiguous() and x.movedim(1, -1).is_contiguous():
         # Whole rows are copied as such, several times faster than indexing a strided tensor.
-        into = None if out is None else out.permute(0, 2, 3, 1)
-        return torch.index_select(x.permute(0, 2, 3, 1), 0, partner, out=into).permute(0, 3, 1, 2)
+        into = None if out is None else out.movedim(1, -1)
+        return torch.index_select(x.movedim(1, -1), 0, partner, out=into).movedim(-1, 1)
     return torch.index_select(x, 0, partner, out=out)
 
 
@@ -38,8 +38,8 @@ def blend(own: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     NaN and infinity included, has no effect. Finite images never give NaN.
 
     Args:
-        own, other: images, (B, C, H, W), float.
-        mask: (B|1, 1, H|1, W|1), float, in [0, 1]; rounded to the images' dtype.
+        own, other: images, (B, C, H, W), or any (B, C, ...), float.
+        mask: (B|1, 1, H|1, W|1), of as many axes, float, in [0, 1]; rounded to the images' dtype.
     Example:
         >>> blend(torch.ones(1, 1, 1, 2), torch.zeros(1, 1, 1, 2), torch.tensor([1.0, 0.25]).view(1, 1, 1, 2))
         tensor([[[[1.0000, 0.2500]]]])
@@ -75,9 +75,9 @@ def paste_boxes(
     """Return a copy of x whose boxes show the partner; bits are copied, never computed with.
 
     Args:
-        x: images, (B, C, H, W), any dtype.
+        x: images, (B, C, H, W), or (B, C, ...) of d further axes, any dtype.
         partner: (B,), int64.
-        box: y0, y1, x0, x1, ends excluded, (B|1, 4), int64.
+        box: start and end of every axis, y0, y1, x0, x1, ends excluded, (B|1, 2 d), int64.
         pasted: images that stand in for x[partner], like x.
         out: where to write, like x, in other memory; None allocates.
     Returns:
@@ -90,9 +90,9 @@ def paste_boxes(
     """
     differentiable = x.requires_grad and torch.is_grad_enabled()
     if torch.compiler.is_compiling() or differentiable or not (x.is_cpu and box.is_cpu):
-        rows, columns = _inside(box.to(x.device, non_blocking=True), x)
+        inside = _inside(box.to(x.device, non_blocking=True), x)
         other = gather_images(x, partner) if pasted is None else pasted.to(x, non_blocking=True)
-        mixed = torch.where(rows & columns, other, x)
+        mixed = torch.where(inside, other, x)
         return mixed if out is None else out.copy_(mixed)
     if len(box) == 1 and pasted is None:
         return _copy_one_box(x, partner, box, out)
@@ -101,28 +101,38 @@ def paste_boxes(
     return _select_bits(x, partner, box, pasted, out)
 
 
-def _inside(box: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether a row and a column cross the box: (B|1, 1, H, 1), (B|1, 1, 1, W)."""
-    y0, y1, x0, x1 = box.view(-1, 4, 1, 1, 1).unbind(1)
-    rows = torch.arange(x.shape[2], device=box.device).view(1, 1, -1, 1)
-    columns = torch.arange(x.shape[3], device=box.device).view(1, 1, 1, -1)
-    return (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
+def _inside(box: Tensor, x: Tensor) -> Tensor:
+    """Whether a pixel lies in the box, (B|1, 1, H, W): the product over axes of whether its coordinate does."""
+    inside: Tensor | None = None
+    for axis in range(2, x.ndim):
+        low, high = (end.view(-1, *(1,) * (x.ndim - 1)) for end in box[:, 2 * axis - 4 : 2 * axis - 2].unbind(1))
+        place = torch.arange(x.shape[axis], device=box.device).view(-1, *(1,) * (x.ndim - 1 - axis))
+        within = (place >= low) & (place < high)
+        inside = within if inside is None else inside & within
+    assert inside is not None
+    return inside
 
 
 def _copy_one_box(x: Tensor, partner: Tensor, box: Tensor, out: Tensor | None) -> Tensor:
     mixed = x.clone() if out is None else out.copy_(x)
-    ((y0, y1, x0, x1),) = box.tolist()
-    if y1 > y0 and x1 > x0:
-        own, into = (image.narrow(2, y0, y1 - y0).narrow(3, x0, x1 - x0) for image in (x, mixed))
-        torch.index_select(own, 0, partner, out=into)
+    (ends,) = box.tolist()
+    own, into = x, mixed
+    for axis in range(2, x.ndim):
+        start, end = ends[2 * axis - 4], ends[2 * axis - 3]
+        if end <= start:
+            return mixed
+        if end - start < x.shape[axis]:
+            own, into = own.narrow(axis, start, end - start), into.narrow(axis, start, end - start)
+    torch.index_select(own, 0, partner, out=into)
     return mixed
 
 
 def _copy_boxes(x: Tensor, partner: Tensor, box: Tensor, pasted: Tensor | None, out: Tensor | None) -> Tensor:
     mixed = x.clone() if out is None else out.copy_(x)
     source, index = (x, partner.tolist()) if pasted is None else (pasted, range(len(x)))
-    for i, (j, (y0, y1, x0, x1)) in enumerate(zip(index, box.expand(len(x), 4).tolist())):
-        mixed[i, :, y0:y1, x0:x1] = source[j, :, y0:y1, x0:x1]
+    for i, (j, ends) in enumerate(zip(index, box.expand(len(x), -1).tolist())):
+        inside = (slice(None), *(slice(start, end) for start, end in zip(ends[::2], ends[1::2])))
+        mixed[i][inside] = source[j][inside]
     return mixed
 
 
@@ -134,9 +144,11 @@ def _select_bits(x: Tensor, partner: Tensor, box: Tensor, pasted: Tensor | None,
     else:
         mixed = (torch.empty_like(x) if out is None else out).copy_(pasted)
     integer = _INTEGER_OF_SIZE[x.element_size()]
-    y0, y1, x0, x1 = box.numpy().T
-    inside = _ones_between(y0, y1, x.shape[2], integer)[:, None, :, None]
-    inside = inside * _ones_between(x0, x1, x.shape[3], integer)[:, None, None]
+    ends = box.numpy().T
+    inside = _ones_between(ends[0], ends[1], x.shape[2], integer)[:, None]
+    for axis in range(3, x.ndim):
+        within = _ones_between(ends[2 * axis - 4], ends[2 * axis - 3], x.shape[axis], integer)
+        inside = inside[..., None] * within.view(len(within), *(1,) * (axis - 1), x.shape[axis])
     own, whole = x.view(integer), mixed.view(integer)
     torch.addcmul(own, whole.sub_(own), inside, out=whole)
     return mixed
@@ -149,12 +161,13 @@ def _ones_between(low: np.ndarray, high: np.ndarray, size: int, integer: torch.d
     return torch.from_numpy(inside).to(integer)
 
 
-def move_cells(x: Tensor, cells: Tensor) -> Tensor:
+def move_cells(x: Tensor, cells: Tensor, empty: float = 0) -> Tensor:
     """Rearrange the cells of an n x n grid on each image.
 
     Args:
         x: images, (B, C, H, W); n divides H and W.
-        cells: source cell of each cell, (B, n, n), int64, row-major; -1 leaves zeros.
+        cells: source cell of each cell, (B, n, n), int64, row-major; -1 leaves it empty.
+        empty: what an empty cell holds.
     Returns:
         New images like x.
     Example:
@@ -167,7 +180,7 @@ def move_cells(x: Tensor, cells: Tensor) -> Tensor:
     blocks = x.reshape(batch, channels, n, height // n, n, width // n).permute(0, 2, 4, 1, 3, 5)
     blocks = blocks.reshape(batch, n * n, x.shape[1:].numel() // (n * n))
     source = cells.view(batch, n * n, 1).to(x.device)
-    moved = blocks.gather(1, source.clamp(min=0).expand_as(blocks)).masked_fill_(source < 0, 0)
+    moved = blocks.gather(1, source.clamp(min=0).expand_as(blocks)).masked_fill_(source < 0, empty)
     moved = moved.view(batch, n, n, channels, height // n, width // n).permute(0, 3, 1, 4, 2, 5)
     return moved.reshape(x.shape).contiguous(memory_format=memory_format(x))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ def input_gradient(
     *,
     scale: float | Callable[[], float] = 1.0,
     autocast: bool = False,
+    channels: Literal["first", "last"] = "first",
 ) -> Callable[..., Tensor]:
     """Return a function saliency(x, y): the size of the loss's gradient at every pixel.
 
@@ -31,12 +32,13 @@ def input_gradient(
     GradScaler pass `scale=scaler.get_scale`; where gradients of n batches are summed up, `scale=1 / n`.
 
     Args:
-        model: classifier of images (B, C, H, W). Its output is logits (B, K), a tuple that begins with them, or has
-            them as `logits`.
+        model: classifier of images (B, C, H, W), or of sequences or volumes. Its output is logits (B, K), a tuple that
+            begins with them, or has them as `logits`.
         loss: loss(logits, y) -> scalar; None is cross-entropy, which takes class ids and label shares alike.
         scale: factor of the loss in the backward pass, or a function that returns it. The clean gradient keeps it, the
             saliency does not.
         autocast: whether the pass follows an autocast around the call.
+        channels: "last" for a model of (B, L, D) or (B, H, W, C).
     Returns:
         `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
     Raises:
@@ -58,7 +60,7 @@ def input_gradient(
         factor = float(scale()) if callable(scale) else float(scale)
         with torch.enable_grad(), _precision(x.device.type, autocast), _eager(network):
             gradient = clean_step(network, x, y, clean, factor) if clean else plain(network, x, y, factor)
-        return gradient.float() if signed else size_of(gradient)
+        return gradient.float() if signed else size_of(gradient if channels == "first" else gradient.movedim(-1, 1))
 
     def value_at(network: nn.Module, leaf: Tensor, y: Tensor) -> Tensor:
         return loss(logits_of(network(leaf)), y if y.is_floating_point() else y.long())
@@ -88,8 +90,18 @@ def input_gradient(
 
 
 def size_of(gradient: Tensor) -> Tensor:
-    """Root mean square over channels of a gradient (B, C, H, W): (B, H, W), float32."""
+    """Root mean square over channels of a gradient (B, C, ...): (B, ...), float32."""
     return gradient.float().square().mean(1).sqrt()
+
+
+def channels_last(saliency: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a saliency function of (B, C, ...) that calls one of (B, ..., C)."""
+
+    def of_channels_first(x: Tensor, y: Tensor, **asked: Any) -> Tensor:
+        found = saliency(x.movedim(1, -1), y, **asked)
+        return found.movedim(-1, 1) if asked.get("signed") else found
+
+    return of_channels_first
 
 
 def ask_saliency(where: str, x: Tensor, saliency: Tensor | Callable[..., Tensor], **asked: Any) -> Tensor:
@@ -153,11 +165,11 @@ def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 
 def check_saliency(where: str, x: Tensor, saliency: Tensor) -> None:
     """Raise a ValueError unless saliency is (B, H, W) for x and, where looking costs no wait (on a CPU), finite."""
-    expected = (len(x), *x.shape[-2:])
+    expected = (len(x), *x.shape[2:])
     if tuple(saliency.shape) != expected:
         raise ValueError(
             f"{where}: expected saliency of shape (B, H, W) = {expected}, got {tuple(saliency.shape)}. "
-            "Give one map an image, at the image's size."
+            "Give one map per image, at the image's size."
         )
     if saliency.device.type == "cpu" and not bool(saliency.isfinite().all()):
         raise ValueError(

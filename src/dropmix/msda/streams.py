@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.utils.data import get_worker_info
 
 _WORKERS = 1024
@@ -90,6 +90,79 @@ class Board:
         self.__dict__.update(state)
         if get_worker_info() is None and not self.values.is_shared():
             self.values = _shared(self.values.clone())
+
+
+class Seeded(nn.Module):
+    """A module whose draws come from a seed, a generator or torch's global one, and that may be copied to workers.
+
+    Args:
+        seed: makes every draw a function of (seed, rank, worker, step).
+        generator: CPU generator, instead of a seed.
+    Raises:
+        ValueError: both.
+    """
+
+    def __init__(self, seed: int | None, generator: Generator | None) -> None:
+        super().__init__()
+        if seed is not None and generator is not None:
+            raise ValueError("DropMix: expected seed or generator, got both. Leave out the generator.")
+        self._board = Board()
+        self.seed = seed
+        self.generator = generator
+
+    def settings(self) -> tuple[float, ...]:
+        """What a worker's copy must agree with the main process on: as many numbers as the board has places for."""
+        raise NotImplementedError
+
+    def publish(self) -> None:
+        """Tell workers what this module is set to."""
+        self._board.publish(*self.settings())
+
+    def check_worker(self) -> None:
+        """Raise a RuntimeError in a DataLoader worker whose copy is out of date."""
+        if get_worker_info() is not None and not self._board.is_current(*self.settings()):
+            raise RuntimeError(
+                "DropMix: expected the settings that this DataLoader worker started with, got rate, mixup_enabled or "
+                "train/eval changed since. Start new workers (persistent_workers=False), or mix in the main process."
+            )
+
+    def sources(
+        self, generator: Generator | None, dropping: Generator | None, step: int | None
+    ) -> tuple[Generator | None, Generator | None]:
+        """Sources of the mix and of the drops; with a seed, a stream each, so that mixes do not depend on the rate."""
+        self.check_worker()
+        if self.seed is None and step is not None:
+            raise ValueError(f"DropMix: expected seed= for draws by step, got step={step} alone. Give DropMix a seed.")
+        if generator is not None:
+            return generator, generator if dropping is None else dropping
+        if self.seed is not None:
+            if not self.training:
+                return None, dropping  # nothing is drawn, and no call is counted
+            place = self._board.next_place(step)
+            return stream(self.seed, "mix", *place), stream(self.seed, "drop", *place) if dropping is None else dropping
+        if self.generator is not None and get_worker_info() is not None:
+            raise RuntimeError(
+                "DropMix: expected seed= in a DataLoader worker, got generator=, whose copies draw the same in every "
+                "worker and epoch. Give DropMix seed=0 instead."
+            )
+        return self.generator, self.generator if dropping is None else dropping
+
+    def get_extra_state(self) -> Tensor:
+        """For `state_dict`: the generator's state, or the number of calls by the main process and each worker."""
+        return self._board.calls if self.generator is None else self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from a state: see `get_extra_state`."""
+        if (state.dtype == torch.uint8) != (self.generator is not None):
+            own, other = ("generator", "seed") if self.generator is not None else ("seed", "generator")
+            raise ValueError(
+                f"DropMix: expected the state of a module with a {own}, got that of one with a {other}. "
+                f"Make this one with the {other} too."
+            )
+        if self.generator is None:
+            self._board.calls = state
+        else:
+            self.generator.set_state(state.cpu())
 
 
 def _shared(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from dropmix.msda.draw import Per, check_images, shape_only
+from dropmix.msda.draw import Per, check_batch, shape_only
 from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.mix import Mix, mix_images
 
@@ -26,7 +26,7 @@ def manifoldmix(
         h_k' = lam h_k + (1 - lam) h_k[partner],  lam ~ Beta(alpha, alpha),  k drawn uniformly; labels as for images
 
     Args:
-        x: images, (B, C, H, W), any scale. Only the shape is read.
+        x: images, (B, C, H, W), or any (B, C, ...), any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 2.0 on CIFAR.
         layers: number of places to draw from, >= 1: the images, then the hidden states after the first blocks of the
@@ -35,18 +35,19 @@ def manifoldmix(
     Returns:
         Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1) and the place as layer, for `mix_hidden`.
     Raises:
-        ValueError: x is not 4-D, alpha <= 0 or layers < 1.
+        ValueError: x is no batch, alpha <= 0 or layers < 1.
     Source:
         Verma et al. 2019, Sec. 2.
     Example:
         >>> manifoldmix(torch.zeros(4, 3, 8, 8)).layer in (0, 1, 2)
         True
     """
-    check_images("manifoldmix", x)
+    check_batch("manifoldmix", x)
     if layers < 1:
         raise ValueError(f"manifoldmix: expected layers >= 1, got {layers}. 1 mixes the images alone.")
     mix = mixup(x, generator=generator, alpha=alpha, per=per)
-    return replace(mix, layer=int(torch.randint(layers, (), device="cpu", generator=generator)))
+    mask = None if mix.mask is None else mix.mask.view(-1, 1, 1, 1)  # of hidden states, whatever the shape of x
+    return replace(mix, mask=mask, layer=int(torch.randint(layers, (), device="cpu", generator=generator)))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import Per, check_images, draw_lam, draw_partner, shape_only
+from dropmix.msda.draw import Per, check_batch, draw_lam, draw_partner, shape_only
 from dropmix.msda.mix import Mix
 
 
@@ -13,14 +13,14 @@ def mixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, 
         x' = lam x + (1 - lam) x[partner],  lam ~ Beta(alpha, alpha)
 
     Args:
-        x: images, (B, C, H, W), any scale. Only the shape is read.
+        x: images, (B, C, H, W), or any (B, C, ...), any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0; smaller values mix less (the paper's alpha-controlled Mixup).
         per: one lam per "batch", as published, or one per "sample".
     Returns:
-        Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1).
+        Mix with mask (1, 1, 1, 1) or (B, 1, 1, 1), of as many axes as x.
     Raises:
-        ValueError: x is not 4-D, or alpha <= 0.
+        ValueError: x is no batch, or alpha <= 0.
     Source:
         Zhang et al. 2018, Sec. 2; the official code draws one lam and one permutation per batch.
     Example:
@@ -28,9 +28,9 @@ def mixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, 
         >>> mixup(torch.zeros(4, 3, 8, 8), per="sample").mask.shape
         torch.Size([4, 1, 1, 1])
     """
-    check_images("mixup", x)
+    check_batch("mixup", x)
     if len(x) < 2:  # nobody to mix with
         return Mix.identity(len(x))
     lam = draw_lam(len(x), alpha, per, generator)
     partner = draw_partner(len(x), generator)
-    return Mix(partner=partner, lam=lam.expand(len(x)), mask=lam.view(-1, 1, 1, 1))
+    return Mix(partner=partner, lam=lam.expand(len(x)), mask=lam.view(-1, *(1,) * (x.ndim - 1)))

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from dropmix.msda.draw import Per, check_images, draw_lam, draw_partner
+from dropmix.msda.draw import Per, check_batch, draw_lam, draw_partner
 from dropmix.msda.mix import Mix
 from dropmix.msda.puzzle.adversarial import attack_noise, draw_attack
 from dropmix.msda.puzzle.energy import label_prior, pool_shares, puzzle_energy
@@ -85,7 +85,7 @@ def puzzlemix(
         >>> mix.mask.shape
         torch.Size([4, 1, 32, 32])
     """
-    check_images("puzzlemix", x)
+    check_batch("puzzlemix", x, places=2, most=2)
     _check_options(beta, gamma, eta, xi, labels, neighbourhood, clean, adversarial, epsilon)
     if len(x) < 2:  # nobody to mix with
         return Mix.identity(len(x))

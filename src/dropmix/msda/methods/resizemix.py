@@ -1,12 +1,15 @@
 """ResizeMix. Qin et al., "ResizeMix: Mixing Data with Preserved Object Information and True Labels",
 arXiv 2012.11101."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from dropmix.msda.draw import Per, box_share, check_images, check_per, draw_partner, uniform
+from dropmix.msda.boxes import box_share
+from dropmix.msda.draw import Per, check_batch, check_per, draw_partner, uniform
 from dropmix.msda.mix import Mix
 
 
@@ -23,21 +26,21 @@ def resizemix(
         side = tau (H, W), tau ~ U(scale); anywhere inside the image; label share = 1 - (pasted area) / (H W)
 
     Args:
-        x: images, (B, C, H, W), float, any scale.
+        x: images, (B, C, H, W), sequences (B, C, L) or volumes (B, C, T, H, W), float, any scale.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         scale: range of tau, 0 < low <= high <= 1. Paper: 0.1 to 0.8.
         per: one tau and place per "batch", or one per "sample".
     Returns:
-        Mix with box (1, 4) or (B, 4), and the shrunken partners in `pasted`.
+        Mix with box (1, 4) or (B, 4), a span (2) or a cuboid (6), and the shrunken partners in `pasted`.
     Raises:
-        ValueError: x is not 4-D or not float, or scale out of range.
+        ValueError: x is not of these shapes or not float, or scale out of range.
     Source:
         Qin et al. 2020, Sec. 3.2. The partner is sampled bilinearly, without a low-pass filter.
     Example:
         >>> resizemix(torch.rand(4, 3, 8, 8)).pasted.shape
         torch.Size([4, 3, 8, 8])
     """
-    check_images("resizemix", x)
+    check_batch("resizemix", x, places=1, most=3)
     check_per(per)
     low, high = scale
     if not 0 < low <= high <= 1:
@@ -48,18 +51,18 @@ def resizemix(
         )
     if len(x) < 2:  # nobody to mix with
         return Mix.identity(len(x))
-    height, width = x.shape[-2:]
+    sides = x.shape[2:]
     partner = draw_partner(len(x), generator)
-    box = _draw_box(1 if per == "batch" else len(x), height, width, low, high, generator)
+    box = _draw_box(1 if per == "batch" else len(x), sides, low, high, generator)
     pasted = _shrink(x.index_select(0, partner.to(x.device, non_blocking=True)), box.to(x.device, non_blocking=True))
-    return Mix(partner, box_share(box, height, width).expand(len(x)), box=box, pasted=pasted)
+    return Mix(partner, box_share(box, sides).expand(len(x)), box=box, pasted=pasted, shrunk=True)
 
 
-def _draw_box(n: int, height: int, width: int, low: float, high: float, generator: Generator | None) -> Tensor:
-    """Boxes of both sides tau long, at least a pixel, fully inside: y0, y1, x0, x1, (n, 4)."""
-    tau, *place = uniform(3, n, generator=generator)
+def _draw_box(n: int, sides: Sequence[int], low: float, high: float, generator: Generator | None) -> Tensor:
+    """Boxes of sides tau long, at least a pixel, fully inside: y0, y1, x0, x1, (n, 4)."""
+    tau, *place = uniform(1 + len(sides), n, generator=generator)
     ends = []
-    for side, where in zip((height, width), place):
+    for side, where in zip(sides, place):
         length = np.maximum(np.floor(side * (low + (high - low) * tau)), 1)
         start = np.floor(where * (side - length + 1))
         ends += [start, start + length]
@@ -68,11 +71,16 @@ def _draw_box(n: int, height: int, width: int, low: float, high: float, generato
 
 def _shrink(x: Tensor, box: Tensor) -> Tensor:
     """Draw every whole image into its box: the pixel in the middle of the box shows the middle of the image."""
-    batch, _, height, width = x.shape
-    y0, y1, x0, x1 = box.float().view(-1, 4, 1).unbind(1)
-    rows = torch.arange(height, dtype=torch.float32, device=x.device)
-    columns = torch.arange(width, dtype=torch.float32, device=x.device)
-    v = (2 * (rows + 0.5 - y0) / (y1 - y0) - 1)[:, :, None].expand(-1, -1, width)
-    u = (2 * (columns + 0.5 - x0) / (x1 - x0) - 1)[:, None].expand(-1, height, -1)
-    grid = torch.stack([u, v], -1).expand(batch, -1, -1, -1)
+    sides, axes = x.shape[2:], []
+    for axis, side in enumerate(sides):
+        low, high = box[:, 2 * axis, None].float(), box[:, 2 * axis + 1, None].float()
+        place = torch.arange(side, dtype=torch.float32, device=x.device)
+        at = 2 * (place + 0.5 - low) / (high - low) - 1
+        axes.append(at.view(len(box), *(side if i == axis else 1 for i in range(len(sides)))).expand(-1, *sides))
+    grid = torch.stack(axes[::-1], -1).expand(len(x), *(-1,) * (len(sides) + 1))
+    if len(sides) == 1:  # torch samples no sequences: a row of an image of height 1
+        row = torch.stack([grid[..., 0], torch.zeros_like(grid[..., 0])], -1)[:, None]
+        return F.grid_sample(x.float()[:, :, None], row, padding_mode="border", align_corners=False)[:, :, 0].to(
+            x.dtype
+        )
     return F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False).to(x.dtype)

@@ -1,12 +1,13 @@
 """SaliencyMix. Uddin et al., "SaliencyMix: A Saliency Guided Data Augmentation Strategy", arXiv 2006.01791."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import BoxForm, Per, box_share, check_images, check_sides, draw_lam, draw_partner, half_sides
+from dropmix.msda.boxes import BoxForm, box_share, check_sides, half_sides
+from dropmix.msda.draw import Per, check_batch, draw_lam, draw_partner
 from dropmix.msda.mix import Mix
 from dropmix.msda.saliency import ask_saliency
 
@@ -23,15 +24,15 @@ def saliencymix(
     """Paste the box around the partner's most salient pixel, at the same place (SaliencyMix).
 
     Args:
-        x: images, (B, C, H, W), any scale. Only the shape is read.
-        saliency: importance of each pixel, (B, H, W), >= 0, or a function of x that returns it. An image of constant
-            saliency is cut at its first pixel.
+        x: images, (B, C, H, W), sequences (B, C, L) or volumes (B, C, T, H, W), any scale. Only the shape is read.
+        saliency: importance of each pixel, (B, H, W), as x without channels, >= 0, or a function of x that
+            returns it. An image of constant saliency is cut at its first pixel.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
         per: one lam per "batch", as published, or one per "sample". Every sample has a box of its own.
         form: how a box is rounded: see `draw_box`.
     Returns:
-        Mix with box (B, 4), and the realised share as lam.
+        Mix with box (B, 4), a span (B, 2) or a cuboid (B, 6), and the realised share as lam.
     Raises:
         ValueError: shapes that do not fit, a side below 3 pixels, saliency that is not finite, or alpha <= 0.
     Source:
@@ -44,29 +45,26 @@ def saliencymix(
         >>> saliencymix(torch.zeros(2, 3, 8, 8), saliency).box.shape
         torch.Size([2, 4])
     """
-    check_images("saliencymix", x)
-    check_sides("saliencymix", x.shape[-2:])
+    check_batch("saliencymix", x, places=1, most=3)
+    check_sides("saliencymix", x.shape[2:])
     if len(x) < 2:  # nobody to mix with
         return Mix.identity(len(x))
     saliency = ask_saliency("saliencymix", x, saliency)
-    height, width = x.shape[-2:]
+    sides = x.shape[2:]
     lam = draw_lam(len(x), alpha, per, generator).expand(len(x))
     partner = draw_partner(len(x), generator)
     peak = saliency.flatten(1).argmax(1)[partner.to(saliency.device, non_blocking=True)]
-    box = _box_around(peak, half_sides(lam, height, width, form), height, width)
-    return Mix(partner=partner, lam=box_share(box, height, width), box=box)
+    box = _box_around(peak, half_sides(lam, sides, form), sides)
+    return Mix(partner=partner, lam=box_share(box, sides), box=box)
 
 
-def _box_around(peak: Tensor, half: np.ndarray, height: int, width: int) -> Tensor:
+def _box_around(peak: Tensor, half: np.ndarray, sides: Sequence[int]) -> Tensor:
     """Boxes around peaks, (n,), row-major, on their device, which nobody waits for. A peak is a whole number, so the
     ends that are cut to whole pixels are peak - ceil(half) and peak + floor(half): integers alone."""
     before, after = (torch.from_numpy(f(half).astype(np.int64)) for f in (np.ceil, np.floor))
     before, after = (part.to(peak.device, non_blocking=True) for part in (before, after))
-    row, column = peak // width, peak % width
-    ends = (
-        (row - before[0]).clamp(min=0),
-        (row + after[0]).clamp(max=height),
-        (column - before[1]).clamp(min=0),
-        (column + after[1]).clamp(max=width),
-    )
+    ends, rest = [], peak
+    for axis in reversed(range(len(sides))):
+        place, rest = rest % sides[axis], rest // sides[axis]
+        ends = [(place - before[axis]).clamp(min=0), (place + after[axis]).clamp(max=sides[axis]), *ends]
     return torch.stack(ends, 1)

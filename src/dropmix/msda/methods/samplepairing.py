@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import Per, check_images, check_per, draw_partner, shape_only
+from dropmix.msda.draw import Per, check_batch, check_per, draw_partner, shape_only
 from dropmix.msda.mix import Mix
 
 
@@ -24,27 +24,27 @@ def samplepairing(
         x' = (x + x[partner]) / 2,  y' = y
 
     Args:
-        x: images, (B, C, H, W), float, any scale. Only the shape is read.
+        x: images, (B, C, H, W), or any (B, C, ...), float, any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         epoch: (epoch counted from 0, epochs in all): where `pairing_is_on` says no, nothing is paired; None: always.
         start, end, on, off: the schedule, see `pairing_is_on`.
         per: not used: nothing but the partners is drawn.
     Returns:
-        Mix with mask (1, 1, 1, 1) of 1/2 and lam 1, or the identity.
+        Mix with mask (1, 1, 1, 1) of 1/2, of as many axes as x, and lam 1, or the identity.
     Raises:
-        ValueError: x is not 4-D, or a schedule out of range.
+        ValueError: x is no batch, or a schedule out of range.
     Source:
         Inoue 2018, Sec. 3.
     Example:
         >>> samplepairing(torch.zeros(2, 3, 4, 4)).lam
         tensor([1., 1.])
     """
-    check_images("samplepairing", x)
+    check_batch("samplepairing", x)
     check_per(per)
     paired = pairing_is_on(*(epoch or (0, 1)), start=start, end=end, on=on, off=off)
     if len(x) < 2 or (epoch is not None and not paired):
         return Mix.identity(len(x))
-    half = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float32, device="cpu")
+    half = torch.full((1,) * x.ndim, 0.5, dtype=torch.float32, device="cpu")
     return Mix(draw_partner(len(x), generator), torch.ones(len(x), dtype=torch.float32, device="cpu"), mask=half)
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import Per, check_images, shape_only
+from dropmix.msda.draw import Per, check_batch, shape_only
 from dropmix.msda.mix import Mix
 
 
@@ -11,7 +11,7 @@ def vanilla(x: Tensor, *, generator: Generator | None = None, per: Per = "batch"
     """Leave every image and label as it is.
 
     Args:
-        x: images, (B, C, H, W).
+        x: images, (B, C, H, W), or any (B, C, ...).
         generator: not used; nothing is drawn.
         per: not used.
     Returns:
@@ -21,5 +21,5 @@ def vanilla(x: Tensor, *, generator: Generator | None = None, per: Per = "batch"
         >>> vanilla(torch.zeros(2, 3, 4, 4)).is_identity
         True
     """
-    check_images("vanilla", x)
+    check_batch("vanilla", x)
     return Mix.identity(len(x))
