@@ -48,7 +48,7 @@ class MixTrainer(transformers.Trainer):
     ) -> Any:
         """As `Trainer.compute_loss`, on a mixed batch while the model trains."""
         if model.training:
-            _, labels = find_keys(inputs)
+            _, labels, _ = find_keys(inputs)
             if inputs[labels].ndim == 2 and num_items_in_batch is not None:  # the Trainer has counted every share
                 num_items_in_batch = num_items_in_batch / inputs[labels].shape[1]
             saliency = self._saliency or input_gradient(model)
