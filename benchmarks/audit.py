@@ -27,30 +27,35 @@ from scipy.special import stdtr
 from dropmix.audit import audit_predictions
 
 TOLERANCE = 0.01
+NULL = "nothing changed"
 TRUTHS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
-    "nothing changed": lambda rng, m: np.zeros(m),
+    NULL: lambda rng, m: np.zeros(m),
     "all -3": lambda rng, m: np.full(m, -0.03),
-    "one at -6, rest +1": lambda rng, m: np.where(np.arange(m) == m // 2, -0.06, 0.01),
+    "one at -3, rest +1": lambda rng, m: np.where(np.arange(m) == m // 2, -0.03, 0.01),
+    "one at -10, rest +1": lambda rng, m: np.where(np.arange(m) == m // 2, -0.1, 0.01),
     "10 % -10, 20 % +10, rest 0": lambda rng, m: rng.permutation(
         np.repeat([-0.1, 0.1, 0.0], [m // 10, m // 5, m - m // 10 - m // 5])
     ),
     "mean +1, sd 3": lambda rng, m: rng.normal(0.01, 0.03, m),
 }
-NULL = ("nothing changed",)
-BASE = World()
+BASE, ONE, SPREAD = World(), "one at -3, rest +1", "mean +1, sd 3"
+SETTINGS: dict[str, tuple[World, tuple[str, ...]]] = {
+    "plain": (BASE, tuple(TRUTHS)),
+    "seeds scatter by 1.2 points": (replace(BASE, global_seed=0.09), (NULL, ONE)),
+    "long tail": (replace(BASE, sizes="tail"), (NULL, ONE, SPREAD)),
+    "recall 0.98": (replace(BASE, recall=0.98), (NULL, ONE)),
+    "ten frames a clip": (replace(BASE, cluster=10), (NULL, SPREAD)),
+    "five arms": (replace(BASE, arms=5), (NULL, SPREAD)),
+}
+SEEDS = ((3, 3), (5, 5), (10, 10), (1, 5), (5, 1))
 WORLDS: dict[str, tuple[World, tuple[str, ...]]] = {
-    "5 v 5 seeds": (BASE, tuple(TRUTHS)),
-    "3 v 3 seeds": (replace(BASE, seeds=(3, 3)), tuple(TRUTHS)),
-    "10 v 10 seeds": (replace(BASE, seeds=(10, 10)), ("nothing changed", "mean +1, sd 3")),
-    "1 v 5 seeds": (replace(BASE, seeds=(1, 5)), ("nothing changed", "mean +1, sd 3")),
-    "5 v 1 seeds": (replace(BASE, seeds=(5, 1)), ("nothing changed", "mean +1, sd 3")),
-    "seeds scatter by 1.2 points": (replace(BASE, global_seed=0.09), ("nothing changed", "one at -6, rest +1")),
-    "long tail": (replace(BASE, sizes="tail"), ("nothing changed", "one at -6, rest +1", "mean +1, sd 3")),
-    "ceilings": (replace(BASE, recall=0.98), ("nothing changed", "one at -6, rest +1")),
-    "ten frames a clip": (replace(BASE, cluster=10), ("nothing changed", "mean +1, sd 3")),
+    f"{setting}, {seeds[0]} v {seeds[1]} seeds": (replace(world, seeds=seeds), truths)
+    for setting, (world, truths) in SETTINGS.items()
+    for seeds in SEEDS
+    if setting != "five arms" or seeds == (5, 5)
 }
 CLASSES = (20, 100, 1000)
-STUDIES = {20: 60, 100: 40, 1000: 4}
+STUDIES = {20: 200, 100: 100, 1000: 20}
 
 
 def calibrate(state: Path, only: str, most: int) -> None:
@@ -75,43 +80,53 @@ def one_study(name: str, m: int, truth: str, rep: int) -> dict:
     """Draw one study and score every procedure on it."""
     rng = np.random.default_rng([list(WORLDS).index(name), m, list(TRUTHS).index(truth), rep])
     world = replace(WORLDS[name][0], classes=m)
-    study = draw(world, TRUTHS[truth](rng, m), rng)
-    named = [m // 2, 0, m - 1]  # named beforehand; the first is the one that falls in "one at -6"
-    arms = []
-    for right in (study.right0, study.right1):
-        pred = np.where(right, study.labels, (study.labels + 1) % m)
-        arm = {"labels": study.labels, "pred": pred, "classes": [str(i) for i in range(m)]}
-        arms.append(arm if study.groups is None else arm | {"group": study.groups})
-    protect = [str(i) for i in named]
-    c = audit_predictions(*arms, refits=0, tolerance=TOLERANCE, protect=protect, seed=rep).only
+    arms = draw(world, np.stack([TRUTHS[truth](rng, m) for _ in range(world.arms)]), rng)
+    named = np.isin(np.arange(m), [m // 2, 0, m - 1])  # beforehand; the first is the one that falls in "one at -3"
+    sources = [_source(arms[0], arms[0].right0, m), {str(i): _source(s, s.right1, m) for i, s in enumerate(arms)}]
+    protect = [str(i) for i in np.flatnonzero(named)]
+    found = audit_predictions(*sources, refits=0, tolerance=TOLERANCE, protect=protect, seed=rep).comparisons
     # Rows of a clip are not told apart by seeds alone: the question is then of new clips.
-    new = study.groups is not None
-    twin, true = ("_population", study.population) if new else ("", study.fixed)
-    words = np.array(c.classes[f"decision{twin}"])
-    ends = np.array([c.classes[f"recall_change_{end}{twin}"] for end in ("low", "high")])
+    twin = "" if arms[0].groups is None else "_population"
+    true = np.stack([s.population if twin else s.fixed for s in arms])
     hurt = true < -TOLERANCE
+    words = np.array([c.classes[f"decision{twin}"] for c in found])
+    ends = np.array([[c.classes[f"recall_change_{end}{twin}"] for c in found] for end in ("low", "high")])
     judged = words != "too few examples"
-    of_named = [(words[i], bool(hurt[i])) for i in named]
+    wrong = np.where(hurt, words == "safe", words == "hurt")[:, named]
+    p = np.array([c.summary[f"heterogeneity_p{twin}"] for c in found])
+    rest = np.broadcast_to(~named, words.shape)
     row = {
         "world": name,
         "classes": m,
         "truth": truth,
         "rep": rep,
-        "judged": int(judged.sum()),
-        "wrong_named": sum((w == "safe" and h) or (w == "hurt" and not h) for w, h in of_named) / len(named),
-        "ship": c.summary[f"decision{twin}"],
-        "number": int(hurt.sum()),
-        "bounds": [c.summary[f"n_hurt_low{twin}"], c.summary[f"n_hurt_high{twin}"]],
-        "floor": [c.summary["floor_n_degraded"], c.summary["n_degraded"]],
-        "audit": score(words == "hurt", words == "safe", hurt, judged, ends, true, c.summary[f"heterogeneity_p{twin}"]),
+        "number": hurt.sum(axis=1).tolist(),
+        "wrong_named": float(wrong.mean()),
+        "any_named": bool(wrong.any()),
+        "bounds": [[c.summary[f"n_hurt_low{twin}"], c.summary[f"n_hurt_high{twin}"]] for c in found],
+        "audit": score(words == "hurt", words == "safe", hurt, judged, rest, ends, true, p),
     }
-    found = first_try(study.labels, study.right0, study.right1, TOLERANCE)
-    ends = np.array([found["low"], found["high"]])
-    row["first try"] = score(found["hurt"], found["safe"], hurt, judged, ends, true, found["uneven"])
+    tried = [first_try(s.labels, s.right0, s.right1, TOLERANCE) for s in arms]
+    calls = [np.array([t[word] for t in tried]) for word in ("hurt", "safe")]
+    ends = np.array([[t[end] for t in tried] for end in ("low", "high")])
+    everything = np.ones_like(hurt)
+    p = np.array([t["uneven"] for t in tried])
+    row["first try"] = score(*calls, hurt, judged, everything, ends, true, p)
     if min(world.seeds) > 1:
-        p = welch(study)
-        row["Welch + BH"] = score(benjamini_hochberg(p), benjamini_hochberg(1 - p), hurt, judged, None, true, None)
+        p = np.array([welch(s) for s in arms])
+        calls = [np.array([benjamini_hochberg(one) for one in side]) for side in (p, 1 - p)]
+        row["Welch + BH"] = score(*calls, hurt, judged, everything, None, true, None)
+    # The audit's own p-values without protected classes and without correction over arms.
+    p = np.array([[c.classes[f"p_{word}{twin}"] for c in found] for word in ("hurt", "safe")])
+    calls = [np.array([benjamini_hochberg(one) for one in side]) for side in p]
+    row["its p + BH"] = score(*calls, hurt, judged, everything, None, true, None)
     return row
+
+
+def _source(study: Study, right: np.ndarray, m: int) -> dict:
+    pred = np.where(right, study.labels, (study.labels + 1) % m)
+    arm = {"labels": study.labels, "pred": pred, "classes": [str(i) for i in range(m)]}
+    return arm if study.groups is None else arm | {"group": study.groups}
 
 
 def welch(study: Study) -> np.ndarray:
@@ -127,16 +142,25 @@ def welch(study: Study) -> np.ndarray:
         return np.nan_to_num(stdtr(free, z), nan=0.5)
 
 
-def score(hurt, safe, true_hurt, judged, ends, true, p) -> dict:
-    """Calls, false ones, share of the interval ends that hold the truth, and p of unevenness."""
+def score(hurt, safe, true_hurt, judged, corrected, ends, true, p) -> dict:
+    """Calls and false ones, also among the corrected classes; interval ends that hold the truth; p of unevenness.
+
+    All arguments but `ends` (2, arms, M) and `p` (arms,) are (arms, M).
+    """
     inside = None if ends is None else float(((ends[0] <= true) & (true <= ends[1]))[judged].mean())
+    shares = [
+        float((calls & false & corrected).sum() / max((calls & corrected).sum(), 1))
+        for calls, false in ((hurt, ~true_hurt), (safe, true_hurt))
+    ]
     return {
-        "hurt": int(hurt.sum()),
-        "false_hurt": int((hurt & ~true_hurt).sum()),
-        "safe": int(safe.sum()),
-        "false_safe": int((safe & true_hurt).sum()),
+        "hurt": int(hurt.sum()) / len(hurt),
+        "false_hurt": int((hurt & ~true_hurt).sum()) / len(hurt),
+        "safe": int(safe.sum()) / len(hurt),
+        "false_safe": int((safe & true_hurt).sum()) / len(hurt),
+        "false_shares": shares,
+        "any_false_hurt": bool((hurt & ~true_hurt & corrected).any()),
         "inside": inside,
-        "p": None if p is None else float(p),
+        "uneven": None if p is None else float((p < 0.05).mean()),
     }
 
 
@@ -157,7 +181,8 @@ def cost(state: Path) -> None:
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(0)
-    study = draw(World(classes=1000, seeds=(10, 10), class_seed=0.1), TRUTHS["mean +1, sd 3"](rng, 1000), rng)
+    world = World(classes=1000, seeds=(10, 10), class_seed=0.1)
+    study = draw(world, TRUTHS[SPREAD](rng, 1000)[None], rng)[0]
     keep = np.flatnonzero(np.arange(len(study.labels)) % 100 < 50)  # 50 images a class
     labels = study.labels[keep].astype(np.int32)
     with tempfile.TemporaryDirectory() as folder:

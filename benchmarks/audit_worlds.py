@@ -25,6 +25,7 @@ class World:
         hardness: sum of the beta's parameters; small: examples are nearly always or nearly never right.
         class_seed, global_seed: sd over seeds, logits.
         cluster: rows that share a pass rate.
+        arms: treated arms against the one baseline.
     """
 
     classes: int = 100
@@ -35,6 +36,7 @@ class World:
     class_seed: float = 0.12
     global_seed: float = 0.0
     cluster: int = 1
+    arms: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,14 @@ class Study:
     groups: np.ndarray | None
 
 
-def draw(world: World, wished: np.ndarray, rng: np.random.Generator) -> Study:
-    """Draw a study whose classes change by about `wished` (as far as recalls allow), (M,)."""
+def draw(world: World, wished: np.ndarray, rng: np.random.Generator) -> list[Study]:
+    """Draw treated arms against one baseline, whose classes change by about `wished` (as far as recalls allow).
+
+    Args:
+        wished: changes of recall, (arms, M), fractions.
+    Returns:
+        One study per arm, of the same examples and the same seeds of the baseline.
+    """
     m = world.classes
     n = np.full(m, 100) if world.sizes == "equal" else np.geomspace(5, 500, m).round().astype(int)
     n = -(-n // world.cluster) * world.cluster
@@ -59,23 +67,29 @@ def draw(world: World, wished: np.ndarray, rng: np.random.Generator) -> Study:
     a, b = world.hardness * mean + 0.05, world.hardness * (1 - mean) + 0.05
     wide = np.sqrt(world.class_seed**2 + world.global_seed**2)
     grid = _logit(np.sort(rng.beta(a, b, (2000, m)), axis=0)[(QUANTILES * 2000).astype(int)].T)  # (M, Q)
-    shift = _shift(grid, wide, wished)
     clusters = np.arange(len(labels)) // world.cluster
     each = _logit(rng.beta(a[labels], b[labels])[clusters * world.cluster])
-    moved = shift[labels]
-    fixed = np.bincount(labels, _expected(each + moved, wide) - _expected(each, wide)) / n
-    population = (_expected(grid + shift[:, None], wide) - _expected(grid, wide)).mean(axis=1)
-    right = []
-    for count, move in zip(world.seeds, (np.zeros_like(moved), moved)):
+
+    def right(count: int, move: np.ndarray) -> np.ndarray:
         by_class = world.class_seed * rng.standard_normal((count, m)) + world.global_seed * rng.standard_normal(
             (count, 1)
         )
         p = 1 / (1 + np.exp(-(each + move + by_class[:, labels])))
+        if world.cluster == 1:
+            return rng.random(p.shape) < p
         together = rng.random((count, clusters[-1] + 1))[:, clusters]
-        alone = rng.random(p.shape)
-        fate = np.where(rng.random(p.shape) < 0.8, together, alone) if world.cluster > 1 else alone
-        right.append(fate < p)
-    return Study(labels, right[0], right[1], fixed, population, clusters if world.cluster > 1 else None)
+        return np.where(rng.random(p.shape) < 0.8, together, rng.random(p.shape)) < p
+
+    baseline = right(world.seeds[0], np.zeros(len(labels)))
+    studies = []
+    for one in wished:
+        shift = _shift(grid, wide, one)
+        moved = shift[labels]
+        fixed = np.bincount(labels, _expected(each + moved, wide) - _expected(each, wide)) / n
+        population = (_expected(grid + shift[:, None], wide) - _expected(grid, wide)).mean(axis=1)
+        groups = clusters if world.cluster > 1 else None
+        studies.append(Study(labels, baseline, right(world.seeds[1], moved), fixed, population, groups))
+    return studies
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

@@ -116,5 +116,8 @@ def _shared(p: Pair, paired: bool) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _same(p: Pair) -> bool:
     """Whether both arms hold the same predictions, in whatever order of seeds."""
-    one, other = (np.unique(arm.pred, axis=0) for arm in (p.baseline, p.treated))
-    return p.seeds[0] == p.seeds[1] and one.shape == other.shape and bool((one == other).all())
+    if p.seeds[0] != p.seeds[1] or p.baseline.pred.shape[1:] != p.treated.pred.shape[1:]:
+        return False
+    kind = np.promote_types(p.baseline.pred.dtype, p.treated.pred.dtype)
+    one, other = ({row.astype(kind).tobytes() for row in arm.pred} for arm in (p.baseline, p.treated))
+    return one == other

@@ -118,10 +118,10 @@ def variances(
     v_seed = over_seeds[0] / seeds[0] + over_seeds[-1] / seeds[1]
     common, scaled = _common(recalls, sizes, shared, fixed)
     lone = None
-    if min(seeds) == 1:
-        known = int(seeds[1] > 1)
-        asked = (flips[known], smooth[known], recalls[known], sizes, units.counts, c, PRIOR)
-        lone = lone_arm(*asked, treated=known == 0)
+    for known, flip in enumerate(flips):
+        if flip is not None and min(seeds) == 1:
+            asked = (flip, smooth[known], recalls[known], sizes, units.counts, c, PRIOR)
+            lone = lone_arm(*asked, treated=known == 0)
     return Variances(
         flip=v_flip,
         one_flip=(smooth[0] + smooth[1]) / 2,
