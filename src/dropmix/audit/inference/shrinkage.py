@@ -33,7 +33,7 @@ from scipy.special import ndtr
 
 from dropmix.audit.inference.prior_shapes import Shape, shapes
 
-BLOCK = 400_000  # numbers in one block of the EM: bounds memory, and fits a cache
+BLOCK = 100_000  # numbers in one block of the EM: bounds memory, and fits a cache
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,10 @@ def _fit_blocks(change, variance, shape: Shape, start: Prior | None, rounds: int
 
 
 def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int) -> Prior:
-    total = variance[:, None] + shape.sigma**2  # (M, K)
-    half = (-0.5 / total).astype(np.float32)
+    total = (variance[:, None] + shape.sigma**2).T  # (K, M): sums over components then run along classes
     least = total.min()
-    scale = np.sqrt(least / total).astype(np.float32)
-    inverse = (least / total).astype(np.float32)
-    b, (m, k) = len(change), total.shape
+    kernel = _Kernel(total, shape, least)
+    b, (k, m) = len(change), total.shape
     if start is None:
         mu = (change / variance).sum(axis=1) / (1 / variance).sum()
         weight = np.full((b, k), 1 / k)
@@ -126,35 +124,64 @@ def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner
         # A weight of zero would stay zero.
         mu, weight = np.repeat(start.mu, b), np.repeat(0.9 * start.weight + 0.1 / k, b, axis=0)
     last, information, value = np.full(b, -np.inf), np.ones(b), np.zeros(b)
+    at = np.arange(b)  # data sets that are not done
     for _ in range(rounds):
-        gap = (change[:, :, None] - mu[:, None, None] * shape.moving - shape.centre).astype(np.float32)
-        exponent = half * gap * gap
-        # Relative to the best component of each class, so that no class underflows under every component.
-        top = exponent.max(axis=2, keepdims=True)
-        likelihood = scale * np.exp(exponent - top)
-        weight, mixed = _weights(likelihood, weight, inner)
-        value = (np.log(mixed) + top[:, :, 0]).sum(axis=1, dtype=np.float64) - 0.5 * m * np.log(least)
-        share = likelihood * inverse * shape.moving.astype(np.float32)
-        narrow = weight.astype(np.float32)[:, :, None]
-        information = np.maximum(((share @ narrow)[:, :, 0] / mixed).sum(axis=1, dtype=np.float64), 1e-6)
-        step = (((share * gap) @ narrow)[:, :, 0] / mixed).sum(axis=1, dtype=np.float64) / information
-        mu = mu + step
-        if np.max(value - last) < 1e-3:
+        likelihood, gap, top = kernel(change[at], mu[at])
+        weight[at], mixed = _weights(likelihood, weight[at], inner)
+        value[at] = (np.log(mixed) + top).sum(axis=1, dtype=np.float64) - 0.5 * m * np.log(least)
+        likelihood *= kernel.inverse
+        narrow = weight[at].astype(np.float32)[:, None, :]
+        slope = ((narrow @ likelihood)[:, 0] / mixed).sum(axis=1, dtype=np.float64)
+        information[at] = np.maximum(slope, 1e-6)
+        likelihood *= gap
+        mu[at] += ((narrow @ likelihood)[:, 0] / mixed).sum(axis=1, dtype=np.float64) / information[at]
+        at = at[np.abs(value[at] - last[at]) >= 1e-3]
+        if not len(at):
             break
-        last = value
+        last[at] = value[at]
     return Prior(shape, mu, least / information, weight, value)
+
+
+class _Kernel:
+    """Likelihood of every class under every component, relative to its best one, so that no class underflows."""
+
+    def __init__(self, total: np.ndarray, shape: Shape, least: float) -> None:
+        self.half = (-0.5 / total).astype(np.float32)
+        self.scale = np.sqrt(least / total).astype(np.float32)
+        self.inverse = (least / total * shape.moving[:, None]).astype(np.float32)
+        self.still = np.flatnonzero(shape.moving == 0)
+        self.centre = shape.centre.T.astype(np.float32) if shape.centre.any() or len(self.still) else None
+        self.best = self.half.max(axis=0)
+
+    def __call__(self, change: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Likelihoods (B, K, M), gaps to the centres (B, K or 1, M), and log of the best component's, (B, M)."""
+        gap = (change - mu[:, None]).astype(np.float32)[:, None, :]
+        if self.centre is None:  # one gap for all components: the widest is the best
+            square = gap * gap
+            exponent = (self.half - self.best) * square
+            top = (self.best * square)[:, 0]
+        else:
+            gap = gap - self.centre
+            if len(self.still):
+                gap[:, self.still] = change.astype(np.float32)[:, None, :] - self.centre[self.still]
+            exponent = self.half * gap
+            exponent *= gap
+            top = exponent.max(axis=1)
+            exponent -= top[:, None, :]
+        np.exp(exponent, out=exponent)
+        exponent *= self.scale
+        return exponent, gap, top
 
 
 def _weights(likelihood: np.ndarray, weight: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """EM updates of the weights alone, over-relaxed (any power below 2 converges; 1 is plain EM)."""
-    across = np.swapaxes(likelihood, 1, 2)
-    m = likelihood.shape[1]
+    m = likelihood.shape[2]
     for _ in range(steps):
-        mixed = (likelihood @ weight.astype(np.float32)[:, :, None])[:, :, 0]
-        gradient = (across @ (1 / mixed)[:, :, None])[:, :, 0].astype(np.float64) / m
+        mixed = (weight.astype(np.float32)[:, None, :] @ likelihood)[:, 0]
+        gradient = (likelihood @ (1 / mixed)[:, :, None])[:, :, 0].astype(np.float64) / m
         weight = weight * gradient**1.7
         weight /= weight.sum(axis=1, keepdims=True)
-    return weight, (likelihood @ weight.astype(np.float32)[:, :, None])[:, :, 0]
+    return weight, (weight.astype(np.float32)[:, None, :] @ likelihood)[:, 0]
 
 
 def shape_weights(priors: Sequence[Prior]) -> np.ndarray:
