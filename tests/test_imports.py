@@ -3,8 +3,11 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 HEAVY = ("torch", "torchvision", "matplotlib", "pyarrow", "scipy", "sklearn", "pandas", "jinja2", "yaml")
 
@@ -40,6 +43,27 @@ try:
 except SystemExit as left:
     assert left.code == 0, left.code"""
     assert not loaded(code) & {*HEAVY, "numpy"}
+
+
+def test_an_audit_of_files_loads_only_what_it_needs(tmp_path: Path) -> None:
+    for arm in ("vanilla", "mixup"):
+        columns = {"label": [0, 1] * 20, "pred": [0, 1] * 20, "arm": pa.array([arm] * 40).dictionary_encode()}
+        parquet.write_table(
+            pa.table(columns | {"seed": [1] * 20 + [2] * 20, "example_id": [*range(20)] * 2}),
+            tmp_path / f"{arm}.parquet",
+        )
+    files = [str(tmp_path / f"{arm}.parquet") for arm in ("vanilla", "mixup")]
+    code = f"""
+import sys
+sys.argv = ["dropmix", "audit", *{files!r}, "--json"]
+from dropmix.cli import main
+try:
+    main()
+except SystemExit as left:
+    assert left.code == 0, left.code
+assert "scipy.optimize" not in sys.modules
+assert "scipy.stats" not in sys.modules"""
+    assert not loaded(code) & {"torch", "torchvision", "matplotlib", "sklearn", "pandas", "jinja2"}
 
 
 def test_help_costs_little_more_than_typer() -> None:

@@ -1,6 +1,5 @@
 """What an audit found, and how it is saved."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import numpy as np
 
 from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.measures.lost import LostImage
-from dropmix.audit.spreadsheet import write_rows, write_whole
+from dropmix.audit.spreadsheet import indented, write_rows, write_whole
 
 SCHEMA_VERSION = 1
 
@@ -216,7 +215,7 @@ class Audit:
 
     def dumps(self) -> str:
         """The audit as JSON text; NaN is null, infinities do not occur."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        return indented(self.to_dict()) + "\n"
 
     def to_json(self, path: str | Path) -> Path:
         """Write the audit as JSON; the file appears whole or not at all."""
@@ -273,7 +272,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        finite = value.dtype.kind in "biu" or (value.dtype.kind == "f" and np.isfinite(value).all())
+        return value.tolist() if finite else plain(value.tolist())
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -120,22 +120,6 @@ def parse_duration(text: str) -> float:
     return float(sum(float(number) * units[unit] for number, unit in parts))
 
 
-def names_of(text: str | None) -> tuple[str, ...]:
-    """Names of a list such as "fox, lynx"; none where nothing was given."""
-    return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def tolerances_of(text: str) -> float | dict[str, float]:
-    """Fractions from points: "1", or "fox=1,lynx=0.5"."""
-    try:
-        if "=" not in text:
-            return float(text) / 100
-        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
-        return {name.strip(): float(points) / 100 for name, _, points in pairs}
-    except ValueError:
-        raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
-
-
 def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
     """Return the settings `graph` and `pack` of a grid from auto, eager, graph or packed:K.
 

@@ -1,4 +1,4 @@
-"""How the commands audit, report, demo and select write and print an audit: files first."""
+"""How the commands audit, report, demo and select read what was asked, and write and print an audit: files first."""
 
 import sys
 from pathlib import Path
@@ -86,3 +86,19 @@ def _draws(letters: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """Names of a list such as "fox, lynx"; none where nothing was given."""
+    return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def tolerances_of(text: str) -> float | dict[str, float]:
+    """Fractions from points: "1", or "fox=1,lynx=0.5"."""
+    try:
+        if "=" not in text:
+            return float(text) / 100
+        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
+        return {name.strip(): float(points) / 100 for name, _, points in pairs}
+    except ValueError:
+        raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None

@@ -42,7 +42,7 @@ class Question:
             ValueError: no protected class, or a wrong tolerance.
         """
         from dropmix.audit.settings import TOLERANCE, Settings
-        from dropmix.cli.options import names_of, tolerances_of
+        from dropmix.cli.reporting import names_of, tolerances_of
 
         protect = names_of(self.protect)
         if not protect:

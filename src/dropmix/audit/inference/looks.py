@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from dropmix.audit.errors import AuditError, clip
@@ -54,6 +53,8 @@ def levels(seeds: Sequence[int], rule: str = "pocock", alpha: float = 0.05) -> n
         raise ValueError(f"looks: expected one of {', '.join(RULES)}, got {rule!r}.")
     times = times / times[-1]
     shape = np.ones_like(times) if rule == "pocock" else 1 / np.sqrt(times)
+    from scipy.optimize import brentq  # loads much, and few audits ask
+
     height: Any = brentq(lambda c: crossed(c * shape, times) - alpha, 0.1, FAR, xtol=1e-10)
     return ndtr(-float(height) * shape)
 

@@ -61,17 +61,27 @@ def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
         column = column.cast(kind)
     try:
         if kind in (pa.int8(), pa.int16(), pa.int32()):
-            return column.to_numpy()  # narrow as stored: a wide copy would double the memory
+            return _numpy(column)  # narrow as stored: a wide copy would double the memory
         if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-            return column.cast(pa.int64()).to_numpy()
+            return _numpy(column.cast(pa.int64()))
         if pa.types.is_floating(kind):  # data frames turn integers into floats if other rows have gaps
-            none_missing(np.isnan(column.to_numpy()), name, where, "NaN")
-            return column.cast(pa.int64(), safe=True).to_numpy()
+            none_missing(np.isnan(_numpy(column)), name, where, "NaN")
+            return _numpy(column.cast(pa.int64(), safe=True))
     except pa.ArrowException as error:
         raise AuditError(
             f"{where}: expected column {name!r} with 64-bit integers, got {clip(error)}. Renumber it."
         ) from error
     raise AuditError(f"{where}: expected column {name!r} with integers, got {clip(kind)}. Save it as int64 or int32.")
+
+
+def _numpy(column: pa.ChunkedArray) -> np.ndarray:
+    """Integers or floats without gaps, (rows,). Arrow's own way would load pandas first, half of a small audit."""
+    if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column.to_numpy()
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks if len(chunk)]
+    if len(chunks) < 2:
+        return chunks[0] if chunks else column.to_numpy()
+    return np.concatenate(chunks)
 
 
 def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
@@ -82,7 +92,7 @@ def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
     """
     if pa.types.is_string(column.type):
         try:
-            return column.cast(pa.float32()).to_numpy()  # the usual case, without a Python loop over rows
+            return _numpy(column.cast(pa.float32()))  # the usual case, without a Python loop over rows
         except pa.ArrowException:
             pass  # gaps, decimal commas, or no numbers
     if is_text(column.type):
@@ -102,7 +112,7 @@ def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
     _without_nulls(column, name, where)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise AuditError(f"{where}: expected column {name!r} with floats, got {clip(column.type)}. Save it as float32.")
-    return column.to_numpy().astype(np.float32, copy=False)
+    return _numpy(column).astype(np.float32, copy=False)
 
 
 def keys(column: pa.ChunkedArray, name: str, where: str, guess: bool = False) -> np.ndarray:
@@ -154,7 +164,7 @@ def _whole(column: pa.ChunkedArray) -> np.ndarray | None:
     except pa.ArrowException:
         return None
     same = pc.call_function("equal", [numbers.cast(pa.string()), column])
-    return numbers.to_numpy() if pc.call_function("all", [same]).as_py() else None
+    return _numpy(numbers) if pc.call_function("all", [same]).as_py() else None
 
 
 def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) -> tuple[np.ndarray, list[str]]:
@@ -178,7 +188,7 @@ def coded(column: pa.ChunkedArray, name: str, where: str, gaps: bool = False) ->
     for chunk in column.chunks:
         texts = ["" if t is None else str(t) for t in chunk.dictionary.to_pylist()]
         codes = chunk.indices.fill_null(len(texts)) if chunk.null_count else chunk.indices
-        codes = codes.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        codes = _numpy(pa.chunked_array([codes])).astype(np.int32, copy=False)
         if column.num_chunks == 1 and not chunk.null_count and len(set(texts)) == len(texts):
             used = np.bincount(codes, minlength=len(texts))
             if used.all():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import app
-from dropmix.cli.reporting import print_audit, write_audit, write_for_ci
+from dropmix.cli.reporting import names_of, print_audit, tolerances_of, write_audit, write_for_ci
 
 
 @app.command()
@@ -81,9 +81,6 @@ def audit(
     Takes predictions of any framework, or a grid's folder.
     """
     from dropmix.audit import audit_grid, audit_predictions
-    from dropmix.cli.options import names_of, tolerances_of
-    from dropmix.cli.pictures import lost_pictures
-    from dropmix.grid.store import run_card
 
     if not 0 < level < 100:
         raise ValueError(f"--level: expected percent between 0 and 100, got {level:g}. 90 is usual.")
@@ -98,6 +95,9 @@ def audit(
     reading |= {"threshold": None if threshold is None else _thresholds(threshold)}
     reading |= {"validation": None if validation is None else (validation, validation_labels)}
     if not treated and _is_grid(baseline):
+        from dropmix.cli.pictures import lost_pictures
+        from dropmix.grid.store import run_card
+
         _refuse_given({**reading, "columns": columns})
         found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
         pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
