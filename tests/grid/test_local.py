@@ -192,6 +192,17 @@ def test_killed_as_a_group_at_random_moments_ends_the_same(whole, tmp_path, step
     assert {p.name for p in out.glob("*/*")} == {p.name for p in whole.glob("*/*")}
 
 
+def test_two_commands_on_one_folder_share_the_runs(whole, tmp_path):
+    command = [*DROPMIX, *OPTIONS, "--rates", "0.5", "--workers", "1", "--out", str(tmp_path / "grid")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    said = [process.communicate()[0] for process in both]
+    statuses = {process.returncode for process in both}
+    assert statuses <= {0, 75}, said
+    assert 0 in statuses, said  # whoever ends last sees that all is done
+    assert all("another process" in text for process, text in zip(both, said, strict=True) if process.returncode)
+    assert_same_grid_outcome(whole, tmp_path / "grid")
+
+
 def test_two_folders_copied_together_report_as_one(whole, tmp_path):
     run_grid(grid(first_seed=1).runs, Settings(tmp_path / "other"), quiet)
     merged = tmp_path / "merged"

@@ -2,10 +2,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from dropmix.grid.store import StoreError, check_same_grid, create_run, inspect_run, locked, run_card, scan
+from dropmix.grid.store import StoreError, check_same_grid, create_run, inspect_run, locked, opened, run_card, scan
 from dropmix.recipes import get_recipe
 
 SPEC = get_recipe("digits").base
@@ -63,6 +64,43 @@ def test_a_lock_ends_with_its_process(tmp_path):
     os.waitpid(child, 0)
     with locked(tmp_path) as mine:
         assert mine
+
+
+BEGIN = """
+import sys, time
+from pathlib import Path
+from dropmix.grid.store import opened
+from dropmix.recipes import get_recipe
+base = get_recipe("digits").base
+out, start = Path(sys.argv[1]), float(sys.argv[2])
+time.sleep(max(0, start - time.time()))
+for seed in range(200):
+    with opened(out, base.model_copy(update={"seed": seed})) as lock:
+        pass
+"""
+
+
+def test_commands_that_begin_the_same_runs_do_not_disturb_each_other(tmp_path):
+    start = str(time.time() + 4)
+    both = [
+        subprocess.Popen([sys.executable, "-c", BEGIN, str(tmp_path), start], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate()[1] for process in both] == ["", ""]
+    assert [found.state for found in scan(tmp_path)] == ["new"] * 200
+    assert not list(tmp_path.glob("*/.*"))
+
+
+def test_whoever_asks_whether_a_run_is_held_does_not_keep_it_from_its_trainer(tmp_path):
+    ask = "import fcntl, os, sys, time; d = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(d, fcntl.LOCK_EX); "
+    ask += "print('asked', flush=True); time.sleep(0.05)"
+    folder = create_run(tmp_path, SPEC)
+    process = subprocess.Popen([sys.executable, "-c", ask, str(folder)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    with opened(tmp_path, SPEC) as lock:
+        assert lock is not None
+    process.wait()
 
 
 def test_another_grids_folder_is_refused_with_what_differs(tmp_path):

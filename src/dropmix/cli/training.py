@@ -89,7 +89,11 @@ def tell_result(result: Any, runs: int, out: Path) -> int:
     for name, cause in result.failed.items():
         print(f"failed: {visible(name)}: {visible(cause)}", file=sys.stderr)
     if result.left:
-        print(f"{len(result.done)} runs done, {len(result.left)} left in {out}; run the same command again to resume.")
+        busy = f", {len(result.elsewhere)} of them in the hands of another process" if result.elsewhere else ""
+        print(
+            f"{len(result.done)} runs done, {len(result.left)} left in {out}{busy}; "
+            f"run the same command again to {'finish' if busy else 'resume'}."
+        )
         return TRY_LATER
     print(f"{len(result.done)} of {runs} runs done in {out}")
     return 1 if result.failed else 0

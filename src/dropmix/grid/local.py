@@ -67,11 +67,12 @@ class Progress:
 
 @dataclass
 class Result:
-    """How a grid ended: names of runs by state; `stopped` when some were left for a later call."""
+    """How a grid ended: names of runs by state, and of those left, which another process trains."""
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 View = Callable[[dict[str, Progress]], None]
@@ -92,7 +93,7 @@ def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
     pool = _Pool(deque(unfinished), settings, progress)
     with on_signals(pool.stop):
         pool.run(view)
-    return summary(progress)
+    return summary(progress, settings.out)
 
 
 def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunSpec]]:
@@ -107,16 +108,18 @@ def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunS
     return progress, unfinished
 
 
-def summary(progress: dict[str, Progress]) -> Result:
-    """How a grid ended."""
+def summary(progress: dict[str, Progress], out: Path) -> Result:
+    """How a grid ended: a run that another process trained meanwhile is done, or elsewhere if it is not done yet."""
     result = Result()
     for name, run in progress.items():
-        if run.state == "done":
+        if run.state == "done" or (run.state == "busy" and inspect_run(out / name).state == "done"):
             result.done.append(name)
         elif run.state == "failed":
             result.failed[name] = run.cause
         else:
             result.left.append(name)
+            if run.state == "busy":
+                result.elsewhere.append(name)
     return result
 
 

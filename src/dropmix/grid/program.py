@@ -15,7 +15,7 @@ from typing import Any
 
 from dropmix.grid.command import CommandSpec
 from dropmix.grid.local import Progress, Result, View, on_signals, summary
-from dropmix.grid.store import DONE, FAILED, create_run, held, inspect_run
+from dropmix.grid.store import DONE, FAILED, inspect_run, opened
 from dropmix.train.files import write_atomic
 
 LOG = "log"
@@ -89,7 +89,7 @@ def run_commands(
             for thread in threads:
                 thread.join(1.0 / len(threads))
     view(progress)
-    return summary(progress)
+    return summary(progress, out)
 
 
 def attempt_command(
@@ -103,8 +103,7 @@ def attempt_command(
     folder = out / spec.folder_name
     started = time.monotonic()
     try:
-        create_run(out, spec)
-        with held(folder) as lock:
+        with opened(out, spec) as lock:
             if lock is None:
                 return {"state": "busy", "cause": "another process runs it"}
             if inspect_run(folder).state == "done":

@@ -125,7 +125,7 @@ def run_on_ray(
             view(progress)
     view(progress)
     ray.kill(home)
-    return summary(progress)
+    return summary(progress, settings.out)
 
 
 def _connect(address: str | None, cpus: int) -> Any:

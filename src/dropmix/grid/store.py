@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
 DATA = "data-path.txt"
 """Beside the runs: where the images lay on the machine that trained last. No part of any run."""
+_TRIES = 20
 
 
 class StoreError(ValueError):
@@ -65,6 +67,24 @@ def create_run(out: Path, spec: Spec) -> Path:
     return folder
 
 
+@contextmanager
+def opened(out: Path, spec: Spec) -> Iterator[int | None]:
+    """Hold a run whose folder is made if need be; yields the descriptor of its lock, or None if it is held elsewhere.
+
+    The spec is written by the holder alone: two commands that begin the same run would write one temporary file.
+
+    Raises:
+        StoreError: the folder holds another spec.
+        OSError: the disk is full or not writable.
+    """
+    folder = out / spec.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder) as lock:
+        if lock is not None:
+            create_run(out, spec)
+        yield lock
+
+
 def scan(out: Path) -> list[RunFolder]:
     """Return what every run folder in `out` holds, sorted by name. Other folders and files are not touched.
 
@@ -104,7 +124,13 @@ def held(folder: Path) -> Iterator[int | None]:
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield descriptor if _try_lock(descriptor) else None
+        mine = _try_lock(descriptor)
+        for _ in range(_TRIES):
+            if mine:
+                break
+            time.sleep(0.01)  # a command that only asks whether the run is held holds it for a moment
+            mine = _try_lock(descriptor)
+        yield descriptor if mine else None
     finally:
         os.close(descriptor)
 
@@ -118,8 +144,11 @@ def locked(folder: Path) -> Iterator[bool]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a living process holds a run."""
-    with locked(folder) as mine:
-        return not mine
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -180,7 +209,10 @@ def remember_data(out: Path, data: str | None) -> None:
     """Note beside the runs where their images lie, for commands that show or predict them."""
     if data is not None:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / DATA, f"{Path(data).expanduser().absolute()}\n".encode(errors="surrogateescape"))
+        with locked(out) as mine:
+            if not mine:
+                return  # another command is writing it
+            write_atomic(out / DATA, f"{Path(data).expanduser().absolute()}\n".encode(errors="surrogateescape"))
 
 
 def data_folder(out: Path) -> str | None:

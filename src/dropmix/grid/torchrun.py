@@ -62,7 +62,7 @@ def run_together(
             break
     if not group.broken:
         group.share(None)
-    return summary(progress)
+    return summary(progress, settings.out)
 
 
 def follow(dataset: Dataset, group: Group, device: torch.device, loaders: int = 1) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from dropmix.data import Dataset
 from dropmix.grid.data import load_data
-from dropmix.grid.store import DONE, FAILED, create_run, inspect_run, locked
+from dropmix.grid.store import DONE, FAILED, inspect_run, opened
 from dropmix.train.config import RunSpec
 from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 from dropmix.train.distributed import Group
@@ -111,9 +111,8 @@ def attempt_steps(
     spec = RunSpec.model_validate(job["spec"])
     folder = Path(job["out"]) / spec.folder_name
     try:
-        create_run(Path(job["out"]), spec)
-        with locked(folder) as mine:
-            if not mine:
+        with opened(Path(job["out"]), spec) as lock:
+            if lock is None:
                 return {"state": "busy", "cause": "another process trains it"}
             if inspect_run(folder).state == "done":
                 return {"state": "done"}
