@@ -8,6 +8,7 @@ _TITLES = {
     "vanilla": "Vanilla",
     "mixup": "Mixup",
     "cutmix": "CutMix",
+    "mixup_cutmix": "Mixup + CutMix",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
     "saliencymix": "SaliencyMix",

@@ -18,6 +18,7 @@ METHODS: dict[str, str] = {
     "mixup": "dropmix.msda.methods.mixup:mixup",
     "manifoldmix": "dropmix.msda.methods.manifoldmix:manifoldmix",
     "cutmix": "dropmix.msda.methods.cutmix:cutmix",
+    "mixup_cutmix": "dropmix.msda.methods.mixup_cutmix:mixup_cutmix",
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
     "saliencymix": "dropmix.msda.methods.saliencymix:saliencymix",
     "resizemix": "dropmix.msda.methods.resizemix:resizemix",

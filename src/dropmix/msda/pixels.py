@@ -1,5 +1,7 @@
 """Kernels on batches of images: gather, blend, paste, move cells. `apply_mix` is their only caller."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -90,7 +92,7 @@ def paste_boxes(
     """
     differentiable = x.requires_grad and torch.is_grad_enabled()
     if torch.compiler.is_compiling() or differentiable or not (x.is_cpu and box.is_cpu):
-        inside = _inside(box.to(x.device, non_blocking=True), x)
+        inside = inside_boxes(box.to(x.device, non_blocking=True), x.shape[2:])
         other = gather_images(x, partner) if pasted is None else pasted.to(x, non_blocking=True)
         mixed = torch.where(inside, other, x)
         return mixed if out is None else out.copy_(mixed)
@@ -101,12 +103,22 @@ def paste_boxes(
     return _select_bits(x, partner, box, pasted, out)
 
 
-def _inside(box: Tensor, x: Tensor) -> Tensor:
-    """Whether a pixel lies in the box, (B|1, 1, H, W): the product over axes of whether its coordinate does."""
+def inside_boxes(box: Tensor, sides: Sequence[int]) -> Tensor:
+    """Return whether a pixel lies in the box: the product over axes of whether its coordinate does.
+
+    Args:
+        box: start and end of every axis, (n, 2 d), int64, ends excluded.
+        sides: of the images, in pixels, d of them.
+    Returns:
+        (n, 1, *sides), bool.
+    Example:
+        >>> inside_boxes(torch.tensor([[1, 2]]), (3,))
+        tensor([[[False,  True, False]]])
+    """
     inside: Tensor | None = None
-    for axis in range(2, x.ndim):
-        low, high = (end.view(-1, *(1,) * (x.ndim - 1)) for end in box[:, 2 * axis - 4 : 2 * axis - 2].unbind(1))
-        place = torch.arange(x.shape[axis], device=box.device).view(-1, *(1,) * (x.ndim - 1 - axis))
+    for axis, side in enumerate(sides):
+        low, high = (end.view(-1, 1, *(1,) * len(sides)) for end in box[:, 2 * axis : 2 * axis + 2].unbind(1))
+        place = torch.arange(side, device=box.device).view(-1, *(1,) * (len(sides) - 1 - axis))
         within = (place >= low) & (place < high)
         inside = within if inside is None else inside & within
     assert inside is not None
