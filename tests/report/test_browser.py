@@ -121,6 +121,31 @@ def pages(real_audit, tmp_path_factory):
     return made
 
 
+def test_a_click_per_superclass(browser, pages, tmp_path):
+    _, audit = pages[10]
+    parents = ["animal", "plant"] * 4 + ["rock", None]
+    known = [
+        replace(c, classes=c.classes | {"superclass": parents, "n_train": np.arange(10, 0, -1)})
+        for c in audit.comparisons
+    ]
+    path = tmp_path / "page.html"
+    path.write_text(page(replace(audit, comparisons=known)), encoding="utf-8")
+    browser.open(path)
+    buttons = "document.querySelectorAll('#groups button')"
+    assert browser.run(f"[...{buttons}].map(b => b.textContent)") == ["animal 4", "plant 4"]  # a lone rock needs none
+    browser.run(f"{buttons}[1].click()")
+    names = [str(name) for name, parent in zip(known[0].classes["class"], parents) if parent == "plant"]
+    assert sorted(column(browser, "class")) == sorted(names)
+    assert browser.run(f"[...{buttons}].map(b => b.ariaPressed)") == ["false", "true"]
+    low, high = known[0].hurt_among(names)
+    assert browser.run("document.querySelector('#bound').dataset.range") == f"{low} {high}"
+    assert "these 4 classes" in browser.run("document.querySelector('#bound').textContent")
+    browser.run(f"{buttons}[1].click()")
+    press(browser, "train")
+    assert column(browser, "train") == [str(i) for i in range(1, 11)]
+    assert browser.complaints == []
+
+
 def column(browser, key):
     i = browser.run(f"[...document.querySelectorAll('.classes th')].findIndex(t => t.dataset.key === '{key}')")
     return browser.run(f"[...document.querySelectorAll('.classes tbody tr')].map(r => r.cells[{i}].textContent.trim())")

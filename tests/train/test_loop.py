@@ -48,7 +48,9 @@ def test_a_run_leaves_what_it_promises(tmp_path):
         "weights.pt",
     ]
     table = pq.read_table(tmp_path / "a" / "predictions.parquet")
-    assert json.loads(table.schema.metadata[b"dropmix"])["classes"] == ["a", "b", "c"]
+    about = json.loads(table.schema.metadata[b"dropmix"])
+    assert about["classes"] == ["a", "b", "c"]
+    assert about["train_counts"] == np.bincount(TINY.train.labels, minlength=3).tolist()
     assert table["arm"].unique().to_pylist() == ["cutmix r=0.5"]
     assert table["seed"].unique().to_pylist() == [4]
     logits = torch.tensor(table["logits"].to_pylist())

@@ -25,6 +25,7 @@ from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
 from dropmix.audit.measures.thresholds import chosen_thresholds, with_thresholds
 from dropmix.audit.result import Audit, Comparison
+from dropmix.audit.rows.class_facts import with_class_facts
 from dropmix.audit.settings import TOLERANCE, Settings
 from dropmix.audit.several_arms import likeness, likeness_note, rescue
 
@@ -41,7 +42,8 @@ def audit_predictions(
     paired: bool = False,
     intersect: bool = False,
     confidence: str = "p_true",
-    superclasses: Sequence[str] | None = None,
+    superclasses: Any = None,
+    train_counts: Any = None,
     level: float = 0.9,
     refits: int = 200,
     columns: Mapping[str, str] | None = None,
@@ -73,7 +75,9 @@ def audit_predictions(
         paired: whether equal seed numbers mean shared initial weights and order.
         intersect: keep only the examples that all sources hold, instead of refusing different sets.
         confidence: "p_true" or "p_max".
-        superclasses: name of each class's superclass, K.
+        superclasses: class -> superclass, K names in the order of the classes, or a file: CSV with a row per class,
+            JSON of a mapping, "FILE:COLUMN" if it has several columns. Default: what the sources say.
+        train_counts: the same for the number of training examples of each class.
         level: coverage of the intervals, in (0, 1).
         refits: bootstrap refits behind the intervals; 0 gives none and is fast.
         columns: names of the source's columns or arrays, by content: {"label": "y_true", "pred": "y_pred"}.
@@ -108,9 +112,9 @@ def audit_predictions(
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect, alone)
     reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding, by)
     base, others = read_roles(baseline, treated, reading)
-    if superclasses is not None:
-        base = replace(base, superclasses=tuple(superclasses))
+    (base, *others), said = with_class_facts([base, *others], superclasses, train_counts, encoding)
     (base, *others), notes = _sound([base, *others], drop_seed)
+    notes = [*said, *notes]
     if base.score is not None:
         (base, *others), settings, note = _several_labels([base, *others], settings, threshold, validation)
         notes.append(note)
@@ -185,6 +189,8 @@ def audit_grid(
     alone: float | None = None,
     group: str | None = None,
     by: Any = None,
+    superclasses: Any = None,
+    train_counts: Any = None,
 ) -> Audit:
     """Compare every arm in a folder of runs with vanilla.
 
@@ -197,9 +203,9 @@ def audit_grid(
         between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
             same method without; the first arm is then the comparison's baseline.
         paired: runs with the same seed share initial weights and order, as in our own grids.
-        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed, group, by: as in
-            `audit_predictions`. In a folder of `dropmix run --until-decided`, classes and tolerance are those that it
-            was asked about, unless others are given.
+        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed, group, by,
+            superclasses, train_counts: as in `audit_predictions`. In a folder of `dropmix run --until-decided`, classes
+            and tolerance are those that it was asked about, unless others are given.
         alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
@@ -217,7 +223,8 @@ def audit_grid(
     for group, members in group_runs(runs).items():
         arms, more = read_arms(members, Path(folder), None, intersect, topk, reading)
         _check_baseline(folder, group, baseline, arms)
-        sound, said = _sound(list(arms.values()), drop_seed)
+        known, facts = with_class_facts([*arms.values()], superclasses, train_counts)
+        sound, said = _sound(known, drop_seed)
         arms = {arm.arm: arm for arm in sound}
         pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}
         analyses = [analyse(p, settings, paired) for p in pairs.values()]
@@ -230,7 +237,7 @@ def audit_grid(
             if one in arms and other in arms
         ]
         comparisons += [*found, *compose(second, settings, group)]
-        notes += [*more, *said, *_outlying(list(pairs.values()))]
+        notes += [*more, *facts, *said, *_outlying(list(pairs.values()))]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
     if first_pair is None:

@@ -24,6 +24,7 @@ from dropmix.audit.quantities.classes import CLASSES
 from dropmix.audit.quantities.summary import SUMMARY
 from dropmix.audit.quantities.table import TWIN, tidy
 from dropmix.audit.result import Comparison
+from dropmix.audit.rows.class_facts import fact_columns
 from dropmix.audit.rows.labels import joined, with_labels
 from dropmix.audit.rows.slices import BySlice, by_slices
 from dropmix.audit.settings import Settings
@@ -79,6 +80,7 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
     if a.labels is not None:
         counts, classes = joined(summary, classes, a.labels, [w[len(p.audited) :] for w in words], p)
         summary |= counts
+    classes |= fact_columns(p, classes)
     tidied, reasons = tidy(summary, SUMMARY)
     columns, gaps = tidy(classes, CLASSES)
     at, word = p.audited, words[0][: len(p.audited)]

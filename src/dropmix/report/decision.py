@@ -1,6 +1,5 @@
 """The decision of an audit, as the page, the Markdown summary and the JUnit file show it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +80,3 @@ def tolerance_words(tolerances: Any) -> str:
     values = 100 * np.asarray(tolerances, dtype=float)
     low, high = f"{values.min():g}", f"{values.max():g}"
     return f"{low} point{'' if low == '1' else 's'}" if low == high else f"{low} to {high} points"
-
-
-def train_counts(card: Mapping[str, Any] | None) -> dict[str, int]:
-    """Training images by class, if the run card holds them."""
-    counts = (card or {}).get("train_counts")
-    return {str(name): int(count) for name, count in counts.items()} if isinstance(counts, Mapping) else {}

@@ -34,7 +34,7 @@ def write_predictions(
     Args:
         folder: the run's folder.
         spec: the run; gives the columns `arm` and `seed`.
-        dataset: gives class names and superclasses.
+        dataset: gives class names, superclasses and numbers of training examples.
         split: the examples predicted.
         logits: (N, K), float32.
         keep_logits: add a column of all logits.
@@ -58,7 +58,8 @@ def write_predictions(
     }
     if keep_logits:
         columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(logits.numpy().ravel()), logits.shape[1])
-    about = {"format": 1, "classes": dataset.classes, "superclasses": dataset.superclasses}
+    counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist()
+    about = {"format": 1, "classes": dataset.classes, "superclasses": dataset.superclasses, "train_counts": counts}
     table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
     buffer = BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)

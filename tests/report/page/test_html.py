@@ -212,7 +212,12 @@ def test_a_page_of_very_many_classes_holds_those_that_matter(real_audit, monkeyp
     assert {comparison.classes["class"][i] for i in worst} <= set(names)
 
 
-def test_training_images_are_a_column_where_the_card_has_them(real_audit):
+def test_what_is_known_of_the_classes_stands_in_columns(real_audit):
     audit = real_audit(3, ("mixup",))
-    data = class_data(audit, {"red owl": 7})
-    assert data["pool"][data["arms"][0]["columns"]["train"]] == [7, None, None]
+    assert not {"superclass", "train"} & {*class_data(audit)["arms"][0]["columns"]}
+    audit.comparisons[0].classes["n_train"] = np.array([7, np.nan, np.nan])
+    audit.comparisons[0].classes["superclass"] = ["owl", None, "flower"]
+    data = class_data(audit)
+    columns = {name: data["pool"][place] for name, place in data["arms"][0]["columns"].items()}
+    assert columns["train"] == [7, None, None]
+    assert columns["superclass"] == ["owl", None, "flower"]

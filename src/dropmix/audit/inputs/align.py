@@ -134,11 +134,17 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         by=_one_slicing(parts),
         accept=next((p.accept for p in parts if p.accept is not None), None),
         superclasses=next((p.superclasses for p in parts if p.superclasses is not None), None),
+        train_counts=_agreed([p.train_counts for p in parts if p.train_counts is not None]),
         sources=tuple(s for p in parts for s in p.sources),
         seeds_given=seeds_given,
         arm_given=all(p.arm_given for p in parts),
         notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
     )
+
+
+def _agreed(counts: list[tuple]) -> tuple | None:
+    """The training counts that all runs share; folds and draws of their own have none."""
+    return counts[0] if counts and all(other == counts[0] for other in counts) else None
 
 
 def _stacked(arrays: list[np.ndarray | None]) -> np.ndarray | None:
@@ -256,5 +262,8 @@ def pool_folds(parts: Sequence[Predictions]) -> Predictions:
         return np.concatenate(held, axis=0 if key in ("labels", "example_id", "group", "by") else 1)
 
     arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "group", "by", "p_true", "p_max", "topk")}
+    counts = [part.train_counts for part in parts if part.train_counts is not None]
+    if len(counts) == len(parts):  # each fold trains on the others: the mean over folds
+        arrays["train_counts"] = tuple(round(sum(of_class) / len(counts)) for of_class in zip(*counts))
     sources = tuple(source for part in parts for source in part.sources)
     return sort_by_id(replace(lead, **arrays, sources=sources), f"folds of {lead.arm}")

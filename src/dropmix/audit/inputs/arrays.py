@@ -18,7 +18,7 @@ from dropmix.audit.inputs.predictions import Predictions, check_shape, checked
 from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
 
 KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example_id", "seeds", "classes")
-KEYS += ("superclasses", "arm", "accept", "group", "by")
+KEYS += ("superclasses", "train_counts", "arm", "accept", "group", "by")
 ALSO = {alias: key if key != "label" else "labels" for key, names in ALIASES.items() for alias in names}
 ALSO |= {"seed": "seeds", "scores": "scores", "probabilities": "probs", "softmax": "probs", "class_names": "classes"}
 ALSO |= {"groups": "group", **{key: key for key in KEYS}}
@@ -72,8 +72,8 @@ def read_mapping(
     Args:
         source: `labels` (N,) and `pred` (N,) or (S, N); or `probs` or `logits` (N, K) or (S, N, K) in place of `pred`;
             optional `p_true`, `p_max` (as `pred`), `topk` (N, k) or (S, N, k), `example_id` (N,), `seeds` (S,),
-            `classes` (K,), `superclasses` (K,), `arm`, `group` (N,), `accept` (N lists, or (N, K) bool). The usual
-            other names of these (y_true, label_ids, predictions, ...) are known.
+            `classes` (K,), `superclasses` (K,), `train_counts` (K,), `arm`, `group` (N,), `accept` (N lists, or
+            (N, K) bool). The usual other names of these (y_true, label_ids, predictions, ...) are known.
         name: arm name if the mapping has none, and what errors call the source.
         reading: what the user says about it.
         origin: path and hash of its file, if it came from one.
@@ -86,8 +86,7 @@ def read_mapping(
         (2, 2)
     """
     held = _by_key(source, reading, name, strict=origin is None)
-    own = _names(held, "classes", name)
-    names = own if own is not None else (None if reading.classes is None else tuple(reading.classes))
+    names = _names({"classes": reading.classes if held.get("classes") is None else held["classes"]}, "classes", name)
     label = _labels(held, reading, name)
     if label.values.ndim == 2 and label.values.shape[1] == 1:  # as Keras has them
         label = replace(label, values=label.values[:, 0])
@@ -136,6 +135,7 @@ def read_mapping(
         accept=_accept(held, reading, labels, ids, names, name),
         class_names=names,
         superclasses=_names(held, "superclasses", name),
+        train_counts=None if held.get("train_counts") is None else tuple(to_numpy(held["train_counts"], name).tolist()),
         sources=() if origin is None else ({**origin, "arm": arm, "seeds": []},),
         seeds_given="seeds" in held,
         arm_given="arm" in held,

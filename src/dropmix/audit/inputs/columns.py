@@ -246,9 +246,10 @@ def metadata(table: pa.Table, where: str) -> dict:
         return {}
     try:
         held = json.loads(raw)
-        names, groups = held.get("classes"), held.get("superclasses")
+        kinds = (("classes", str), ("superclasses", str), ("train_counts", int))
         sound = held.get("format") == 1 and all(
-            x is None or (isinstance(x, list) and all(isinstance(n, str) for n in x)) for x in (names, groups)
+            held.get(key) is None or (isinstance(held[key], list) and all(isinstance(v, kind) for v in held[key]))
+            for key, kind in kinds
         )
     except (ValueError, AttributeError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable metadata, got {clip(error)}. Write the file again.") from error

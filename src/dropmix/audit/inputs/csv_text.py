@@ -17,6 +17,7 @@ MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\x
 MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 HEAD = 1 << 20
 BLOCK = 1 << 23
+SMALL = 1 << 25  # bytes of a file with a row per class
 MOST_BREAKS = 20  # most line breaks in one quoted text; a stray quote swallows more
 CODED = {"arm", "seed", "label", "pred", "group", "by"}  # few distinct values: read dictionary-encoded
 
@@ -231,3 +232,33 @@ def _lines(path: Path) -> _Lines:
     found.lines += tail
     found.records += tail and not quotes % 2
     return found
+
+
+def read_rows(path: Path, encoding: str | None = None) -> list[list[str]]:
+    """All rows of a small CSV file, cells stripped, with or without a header.
+
+    Raises:
+        AuditError: another encoding, no rows, or rows of unequal length.
+    """
+    refuse_bomb(path)
+    with opened(path) as file:
+        raw = file.read(SMALL + 1)
+    if len(raw) > SMALL:
+        raise AuditError(f"{path}: expected a file with a row per class, got more than {SMALL:,} bytes. Name another.")
+    known = next((name for mark, name in MARKS if raw.startswith(mark)), None)
+    _, skip, delimiter = _header(raw, encoding or known or "utf-8", path)
+    try:
+        text = raw.decode(encoding or known or "utf-8").removeprefix("\ufeff")
+        cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = [[cell.strip() for cell in row] for row in cells]
+    except (UnicodeError, csv.Error) as error:
+        raise AuditError(
+            f"{path}: expected UTF-8 text, got {clip(error)}. Save it as UTF-8, or name the encoding."
+        ) from error
+    rows = [(number, row) for number, row in enumerate(rows, 1) if number >= skip and any(row)]
+    if not rows:
+        raise AuditError(f"{path}: expected a row per class, got none. Write the file again.")
+    wrong = next((number for number, row in rows if len(row) != len(rows[0][1])), None)
+    if wrong is not None:
+        raise AuditError(f"{path}: expected {len(rows[0][1])} fields in every row, got others in row {wrong}. Mend it.")
+    return [row for _, row in rows]

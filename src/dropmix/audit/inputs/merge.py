@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -31,20 +32,30 @@ def unify(parts: Sequence[Predictions]) -> list[Predictions]:
     union = list(dict.fromkeys(name for names in lists for name in names))
     if all(list(names) == sorted(names) for names in lists):
         union = sorted(union)
-    groups = {n: g for p in parts if p.superclasses and p.class_names for n, g in zip(p.class_names, p.superclasses)}
-    superclasses = tuple(groups[n] for n in union) if all(n in groups for n in union) else None
+    facts = {key: _facts(parts, key, union) for key in ("superclasses", "train_counts")}
     made = []
     for part in parts:
         lacks = [n for n in union if n not in set(part.class_names or ())]
         note = f"{part.arm} does not know {len(lacks)} of {len(union)} classes: {first(lacks, 5)}."
         notes = part.notes if not lacks or part.label_kind == "text" else (*part.notes, note)
-        made.append(replace(renumbered(part, union), superclasses=superclasses, notes=notes))
+        made.append(replace(renumbered(part, union), notes=notes, **facts))
     return made
+
+
+def _facts(parts: Sequence[Predictions], key: str, union: Sequence[str]) -> tuple | None:
+    """What parts know of each class of the union; None unless they know it of all."""
+    held = [(p.class_names, getattr(p, key)) for p in parts if p.class_names and getattr(p, key)]
+    known = {name: value for names, values in held for name, value in zip(names, values)}
+    return tuple(known[name] for name in union) if all(name in known for name in union) else None
 
 
 def renumbered(part: Predictions, names: Sequence[str]) -> Predictions:
     """The same predictions with another class list that holds all of its classes."""
     place = {name: i for i, name in enumerate(names)}
+    facts: dict[str, Any] = {}
+    for key in ("superclasses", "train_counts"):
+        known = dict(zip(part.class_names or (), getattr(part, key) or ()))
+        facts[key] = tuple(known.get(name) for name in names) if known else None
     lookup = np.array([*(place[name] for name in part.class_names or ()), -1], dtype=np.int32)  # -1 stays
     turn = lambda a: None if a is None else lookup[a]  # noqa: E731
     return replace(
@@ -54,6 +65,7 @@ def renumbered(part: Predictions, names: Sequence[str]) -> Predictions:
         topk=turn(part.topk),
         accept=turn(part.accept),
         class_names=tuple(names),
+        **facts,
     )
 
 

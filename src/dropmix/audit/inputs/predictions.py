@@ -34,7 +34,8 @@ class Predictions:
         accept: indices of the acceptable classes of each example, (N, A), int32, padded with -1; an empty row means
             that no class fits; None if only the label is right.
         class_names: K names; or None.
-        superclasses: name of the superclass of each class, K; or None.
+        superclasses: name of the superclass of each class, K, None for a class without; or None.
+        train_counts: training examples of each class, K, None for an unknown one; or None.
         sources: one dict per input: path, sha256, arm, seeds.
         seeds_given: False if the source named no seeds, so that they are numbered by position.
         arm_given: False if the source named no arm, so that it is named after its path or role.
@@ -61,7 +62,8 @@ class Predictions:
     score: np.ndarray | None = None
     accept: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
-    superclasses: tuple[str, ...] | None = None
+    superclasses: tuple[str | None, ...] | None = None
+    train_counts: tuple[int | None, ...] | None = None
     sources: tuple[dict, ...] = ()
     seeds_given: bool = True
     arm_given: bool = True
@@ -130,6 +132,9 @@ def checked(predictions: Predictions, where: str) -> Predictions:
         _check_range(values, limit, name, where, known=p.class_names is not None)
     for name, values in (("p_true", p.p_true), ("p_max", p.p_max)):
         _check_probability(values, name, where)
+    wrong = [n for n in p.train_counts or () if n is not None and (type(n) is not int or n < 0)]
+    if wrong:
+        raise AuditError(f"{where}: expected train_counts as whole numbers from 0, got {first(wrong)}. Correct them.")
     narrow = lambda a, kind: None if a is None else np.ascontiguousarray(a, dtype=kind)  # noqa: E731
     return replace(
         p,
@@ -168,6 +173,17 @@ def _check_probability(values: np.ndarray | None, name: str, where: str) -> None
         raise AuditError(
             f"{where}: expected {name} in [0, 1], got {wrong}. Save softmax probabilities, or leave {name} out."
         )
+
+
+def superclass_numbers(superclasses: Sequence[str | None]) -> np.ndarray:
+    """A number per superclass, (K,); a class without one has a number of its own.
+
+    Example:
+        >>> superclass_numbers(["pet", "wild", "pet", None]).tolist()
+        [1, 2, 1, 0]
+    """
+    words = [f"1 {name}" if name is not None else f"0 {i}" for i, name in enumerate(superclasses)]
+    return np.unique(np.array(words, dtype=object).astype(str), return_inverse=True)[1]
 
 
 def number_of_classes(arms: Sequence[Predictions]) -> int:

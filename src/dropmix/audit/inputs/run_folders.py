@@ -270,6 +270,7 @@ def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
             columns[key] = pa.array(values[0])
     names, groups = found.class_names, found.superclasses
     about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
+    about["train_counts"] = found.train_counts and list(found.train_counts)
     table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nothing reads it before `done` exists
     return sha256(path)

@@ -73,7 +73,7 @@ def from_table(
         raise AuditError(f"{where}: expected at least one prediction, got no rows. Write the file again.")
     meta = columns.metadata(table, where)
     shared = {
-        "superclasses": None if meta.get("superclasses") is None else tuple(meta["superclasses"]),
+        **{key: meta.get(key) and tuple(meta[key]) for key in ("superclasses", "train_counts")},
         "seeds_given": "seed" in found,
         "arm_given": "arm" in found,
     }

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError
-from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.predictions import Predictions, superclass_numbers
 
 KINDS = ("another acceptable label", "same superclass", "label that shares pictures", "unrelated")
 COLUMNS = ("lost_to_acceptable", "lost_to_superclass", "lost_to_shared", "lost_to_unrelated")
@@ -173,7 +173,7 @@ def kinds_of_loss(arms: Sequence[Predictions], accept: np.ndarray, k: int) -> li
     """What each treated arm's lost predictions became: shares of each class's examples, (K, 4), one array per arm.
 
     The columns are `KINDS`, treated minus baseline; rows add up to minus the change of recall as labelled. NaN in the
-    second column without superclasses.
+    second column for a class without a superclass.
 
     Args:
         arms: aligned, the baseline first.
@@ -181,12 +181,12 @@ def kinds_of_loss(arms: Sequence[Predictions], accept: np.ndarray, k: int) -> li
         k: number of classes.
     """
     groups = next((arm.superclasses for arm in arms if arm.superclasses is not None), None)
-    numbers = None if groups is None else np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
+    numbers = None if groups is None else superclass_numbers(groups)
     before, *after = (kinds_of_confusion(arms[0].labels, arm.pred, accept, numbers, k) for arm in arms)
     lost = [kinds - before for kinds in after]
-    if groups is None:
-        for kinds in lost:
-            kinds[:, 1] = np.nan
+    unknown = [i for i in range(k) if groups is None or groups[i] is None]
+    for kinds in lost:
+        kinds[unknown, 1] = np.nan
     return lost
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dropmix.audit.inputs.predictions import superclass_numbers
 from dropmix.audit.measures.confusion import superclass_changes
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.flips import flips
@@ -37,10 +38,12 @@ def beside_recall(p: Pair, level: float) -> tuple[dict[str, float], dict[str, np
 def superclass_columns(p: Pair) -> tuple[dict, dict]:
     """Numbers of the summary, and columns: what of the change stays inside a superclass; NaN without superclasses."""
     keys = ("within_superclass_change", "across_superclass_change")
-    groups = p.baseline.superclasses or p.treated.superclasses
-    if groups is None:
+    groups = p.superclasses
+    if groups is None or p.baseline.score is not None:
         return dict.fromkeys(keys, np.nan), {}
-    numbers = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
-    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, numbers)
-    columns = {key: values[p.audited] for key, values in zip(keys, found)}
-    return {key: float(np.average(values, weights=p.sizes)) for key, values in columns.items()}, columns
+    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, superclass_numbers(groups))
+    known = np.array([groups[i] is not None for i in p.audited])
+    columns = {key: np.where(known, values[p.audited], np.nan) for key, values in zip(keys, found)}
+    weights = p.sizes[known] / max(p.sizes[known].sum(), 1)
+    means = {key: float(values[known] @ weights) if known.any() else np.nan for key, values in columns.items()}
+    return means, columns

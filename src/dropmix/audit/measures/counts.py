@@ -45,6 +45,16 @@ class Pair:
         return np.searchsorted(self.audited, self.labels)
 
     @property
+    def superclasses(self) -> tuple[str | None, ...] | None:
+        """Superclass of each class, K or more."""
+        return self.baseline.superclasses or self.treated.superclasses
+
+    @property
+    def train_counts(self) -> tuple[int | None, ...] | None:
+        """Training examples of each class, K or more."""
+        return self.baseline.train_counts or self.treated.train_counts
+
+    @property
     def seeds(self) -> tuple[int, int]:
         """S0, S1."""
         return len(self.counts0), len(self.counts1)
@@ -67,9 +77,10 @@ def pair(baseline: Predictions, treated: Predictions, names: list[str] | None, s
         if len(names) < k or (held is not None and len(names) != k):
             raise AuditError(f"classes: expected {k} names, got {len(names)}. Give one name per class.")
         held, k = tuple(names), len(names)
-    groups = baseline.superclasses or treated.superclasses
-    if groups is not None and len(groups) != k:
-        raise AuditError(f"superclasses: expected one per class, {k}, got {len(groups)}. Name each class's superclass.")
+    for key in ("superclasses", "train_counts"):
+        facts = getattr(baseline, key) or getattr(treated, key)
+        if facts is not None and len(facts) != k and (held is not None or len(facts) < k):
+            raise AuditError(f"{key}: expected one per class, {k}, got {len(facts)}. Give each class's own.")
     labels = baseline.labels
     sizes = class_sizes(labels, k)
     audited = np.flatnonzero(sizes)

@@ -6,13 +6,16 @@ NO_EXAMPLE_OF_ITS_OWN = "the class has no example of its own label"
 NO_OTHER_CLASS_GAINED = "no other class gained examples of this one"
 NO_PROBABILITIES_IN_THE = "no probabilities in the predictions"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
+TRAIN_COUNTS_ARE_NOT_KNOWN = "the numbers of training examples were neither recorded nor given"
 THE_CLASS_WAS_NEVER = "the class was never predicted"
 TOO_FEW_EXAMPLES = "too few examples"
 NO_SUCH_NUMBER = "average precision has no such number"
 
 CLASSES: tuple[Quantity, ...] = (
     text("class", "name"),
+    text("superclass", "name of the superclass", null=NO_SUPERCLASSES_WERE_GIVEN),
     count("n", "examples"),
+    number("n_train", "training examples", "count", null=TRAIN_COUNTS_ARE_NOT_KNOWN, kind="integer"),
     text("decision", "hurt, safe, undecided or too few examples", twin=True),
     text("label", "name of the label, where examples may have several", optional=True),
     text("measure", "sensitivity, specificity or average precision, where examples may have several", optional=True),

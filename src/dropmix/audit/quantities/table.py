@@ -48,7 +48,7 @@ class Quantity:
 
 
 def number(key: str, meaning: str, unit: str = "fraction", **more: Any) -> Quantity:
-    """A real number."""
+    """A number, real unless `kind` says otherwise."""
     return Quantity(key, meaning, unit, **more)
 
 
@@ -82,6 +82,8 @@ def tidy(values: Mapping[str, Any], table: Iterable[Quantity]) -> tuple[dict[str
             value = left.pop(key)
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 missing = bool(np.isnan(value).any())
+            elif isinstance(value, list):
+                missing = None in value
             else:
                 missing = value is None or (isinstance(value, float) and math.isnan(value))
                 value = None if missing else value

@@ -1,4 +1,5 @@
-"""Rows beside the classes of an audit, tested as they are.
+"""Rows beside the classes of an audit, tested as they are, and what is known of each row.
 
-Read in this order: `slices` (a camera, a hospital, and the classes within each), `labels` (several labels per example).
+Read in this order: `slices` (a camera, a hospital, and the classes within each), `labels` (several labels per example),
+`class_facts` (superclasses and training counts).
 """

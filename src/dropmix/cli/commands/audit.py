@@ -67,6 +67,12 @@ def audit(
         list[Path] | None, typer.Option(help="Several labels: scores that choose thresholds; one for all arms or each.")
     ] = None,
     validation_labels: Annotated[Path | None, typer.Option(help="True labels of the validation scores.")] = None,
+    superclasses: Annotated[
+        str | None, typer.Option(help="File of each class's superclass: class,superclass; or FILE:COLUMN.")
+    ] = None,
+    train_counts: Annotated[
+        str | None, typer.Option(help="File of each class's number of training examples: class,n; or FILE:COLUMN.")
+    ] = None,
     accept: Annotated[Path | None, typer.Option(help="JSON file of acceptable classes per example.")] = None,
     data: Annotated[
         str | None, typer.Option(help="For a grid with --out: folder of the images, where it has moved.")
@@ -89,7 +95,7 @@ def audit(
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
     options |= {} if paired is None else {"paired": paired}
     reading = {"labels": labels, "classes": classes, "accept": accept, "encoding": encoding}
-    options |= {"by": by, "group": group}
+    options |= {"by": by, "group": group, "superclasses": superclasses, "train_counts": train_counts}
     if (validation is None) != (validation_labels is None):
         raise ValueError("--validation: expected --validation-labels beside it, got one of the two. Give both.")
     reading |= {"threshold": None if threshold is None else _thresholds(threshold)}

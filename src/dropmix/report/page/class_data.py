@@ -1,7 +1,6 @@
 """The class table and the evidence behind the guaranteed counts, as the page's script reads them."""
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +16,11 @@ LEAST_ROWS = 50  # per arm
 FULL_ROWS = 3_000  # over all arms: with more, the folded columns are left to classes.csv
 
 
-def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[str, Any]:
+def class_data(audit: "Audit") -> dict[str, Any]:
     """The class table of every arm for the page's script.
 
     Args:
         audit: all comparisons.
-        train: training images by class name, as far as known.
     Returns:
         `pool`: distinct columns. `arms`: the title, and for each column name its place in the pool; `total`, the
         number of classes, of which the columns hold only the protected, the hurt and those with the largest losses
@@ -45,7 +43,7 @@ def class_data(audit: "Audit", train: Mapping[str, int] | None = None) -> dict[s
     for c, plain in zip(audit.comparisons, plain_arms(audit)):
         total = len(c.classes["class"])
         rows = _rows(c, room)
-        columns = _columns(c, plain, rows, train or {})
+        columns = _columns(c, plain, rows)
         if len(rows) * len(audit.comparisons) <= FULL_ROWS:
             columns |= _folded(c, rows)
         columns = {name: values for name, values in columns.items() if any(v not in (None, "") for v in values)}
@@ -74,7 +72,7 @@ def _rows(c: "Comparison", room: int) -> np.ndarray:
     return np.sort(order[:room])
 
 
-def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, train: Mapping[str, int]) -> dict:
+def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray) -> dict:
     change = np.asarray(c.classes["recall_change"], dtype=float)
     rank = np.empty(len(change), dtype=int)
     rank[np.argsort(-change, kind="stable")] = np.arange(len(change))
@@ -83,6 +81,7 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
     names = [c.classes["class"][i] for i in rows]
     without = {} if plain is None else dict(zip(plain.classes["class"], plain.classes["recall_treated"]))
     named = protected(c)[rows]
+    group, train = _column(c, "superclass", None), np.asarray(_column(c, "n_train", np.nan), dtype=float)
     decision, partner = _column(c, "decision", ""), _column(c, "partner", "")
     ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
     return {
@@ -90,7 +89,8 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray, trai
         "decision": [decision[i] for i in rows],
         "protected": named.astype(int).tolist() if named.any() else [],
         "n": [int(c.classes["n"][i]) for i in rows],
-        "train": [train.get(str(name)) for name in names],
+        "superclass": [clean(group[i] or "") or None for i in rows],
+        "train": [None if train[i] != train[i] else int(train[i]) for i in rows],
         "base": _scaled(c, "recall_baseline", rows),
         "plain": [round(100 * float(without[name]), 2) if name in without else None for name in names],
         "treated": _scaled(c, "recall_treated", rows),

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from dropmix.audit.verdict import verdict
-from dropmix.report.decision import standing, tolerance_words, train_counts
+from dropmix.report.decision import standing, tolerance_words
 from dropmix.report.flows import top_flows
 from dropmix.report.names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.page.class_data import class_data
@@ -80,7 +80,7 @@ def page(
         "csp_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": Markup(script),
         "style": Markup(_resource("report.css")),
-        "data": Markup(_json(class_data(audit, train_counts(card)))),
+        "data": Markup(_json(class_data(audit))),
         "notes": list(dict.fromkeys([*audit.notes, *_notes(audit)])),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
@@ -91,7 +91,7 @@ def page(
         "arms": arms,
         "lost": strips(audit, pictures),
         "lost_note": pictures.note if pictures else "",
-        "card": {key: value for key, value in (card or {}).items() if key != "train_counts"},
+        "card": dict(card or {}),
         "downloads": list(downloads),
         "linked": figures,
     }

@@ -17,9 +17,10 @@
     };
     return { ...arm, columns, evidence };
   });
-  const state = { arm: 0, key: "change", down: false, find: "", kind: "", page: 0, whole: false, more: false, set: "all", ticked: new Set() };
+  const state = { arm: 0, key: "change", down: false, find: "", kind: "", group: "", page: 0, whole: false, more: false, set: "all", ticked: new Set() };
   const COLUMNS = [
     ["class", () => "Class", (v) => v],
+    ["superclass", () => "superclass", (v) => v || "\u2013"],
     ["decision", () => "decision", (v) => WORDS[v] || v],
     ["n", () => "test images", (v) => String(v)],
     ["train", () => "training images", (v) => v === null ? "\u2013" : String(v)],
@@ -38,7 +39,7 @@
     ["partner", () => "lost to", (v) => v || "\u2013"],
   ];
   const order = new Intl.Collator(undefined, { numeric: true });   // "class 9" before "class 10"
-  const NAMES = new Set(["class", "partner"]);
+  const NAMES = new Set(["class", "superclass", "partner"]);
   const WORDY = new Set(["decision"]);
   const look = (key) => NAMES.has(key) ? "name" : WORDY.has(key) ? "word" : "";
   const shown = () => COLUMNS.filter(([key, , , folded]) => key in arms[state.arm].columns && (state.more || !folded));
@@ -49,6 +50,7 @@
     const picked = [];
     for (let i = 0; i < c.class.length; i++) {
       if (state.kind === "protected" ? !c.protected[i] : state.kind && c.decision[i] !== state.kind) continue;
+      if (state.group && c.superclass[i] !== state.group) continue;
       if (wanted && !c.class[i].toLocaleLowerCase().includes(wanted)) continue;
       picked.push(i);
     }
@@ -215,10 +217,46 @@
     const c = arms[state.arm].columns;
     const options = [["all", "all classes"]];
     if (c.protected) options.push(["protected", "the protected classes"]);
-    options.push(["shown", "the classes listed below"], ["ticked", `the ${state.ticked.size} ticked classes`]);
+    options.push(["shown", state.group ? `${state.group}, as listed below` : "the classes listed below"], ["ticked", `the ${state.ticked.size} ticked classes`]);
     if (!options.some(([value]) => value === state.set)) state.set = "all";
     $("#set").replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === state.set)));
     $("#untick").hidden = state.ticked.size === 0;
+  }
+
+  // One button per superclass with two classes or more: a click lists its classes and asks about them.
+  function groups() {
+    const c = arms[state.arm].columns, sizes = new Map();
+    for (const name of c.superclass || []) if (name !== null) sizes.set(name, (sizes.get(name) || 0) + 1);
+    const several = [...sizes].filter(([, size]) => size > 1).sort((a, b) => b[1] - a[1] || order.compare(a[0], b[0]));
+    if (!sizes.has(state.group)) state.group = "";
+    $(".groups").hidden = !several.length;
+    $("#groups").replaceChildren(...several.map(([name, size]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.group = name;
+      const word = document.createElement("bdi");
+      word.textContent = name;
+      button.append(word, ` ${size}`);
+      button.addEventListener("click", () => group(state.group === name ? "" : name));
+      return button;
+    }));
+    press();
+  }
+
+  function press() {
+    for (const button of document.querySelectorAll("#groups button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.group === state.group));
+    }
+  }
+
+  function group(name) {
+    state.group = name;
+    state.set = name ? "shown" : "all";
+    state.page = 0;
+    press();
+    sets();
+    body();
+    if (!name) count(chosenSet());
   }
 
   function tick(i, on) {
@@ -267,6 +305,7 @@
     state.ticked.clear();
     unfold();
     kinds();
+    groups();
     sets();
     count(chosenSet());
     head();
