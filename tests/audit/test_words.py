@@ -45,6 +45,23 @@ def test_protected_classes_are_what_counts():
     assert verdict(open_.only).startswith("Undecided: class 30 is not shown to be safe.")
 
 
+def test_new_images_are_another_question():
+    labels = np.repeat(np.arange(2), 200)
+    right = np.ones((2, 6, 400), dtype=bool)
+    right[0, :, 200:220], right[1, :, 220:240] = False, False  # 20 images of class 1 found, 20 others lost
+    right[:, range(6), range(300, 306)] = False  # seeds differ a little
+    base, treated = ({"labels": labels, "pred": np.where(r, labels, 1 - labels)} for r in right)
+    audit = audit_predictions(base, {"mixup": treated}, protect=["1"], tolerance=0.03, refits=0)
+    (c,) = audit.comparisons
+    assert (c.classes["decision"][1], c.classes["decision_population"][1]) == ("safe", "undecided")
+    assert verdict(c).startswith("Ship: the protected class lost no more than 3 points")
+    said = "That is about these very images; for new images of the same kind: undecided (1 not shown to be safe)."
+    assert said in verdict(c)
+    same = audit_of(np.asarray(0.12), m=8, seeds=(10, 10)).only
+    assert same.summary["decision"] == same.summary["decision_population"]
+    assert "very images" not in verdict(same)
+
+
 def test_tolerances_of_classes_are_not_averaged_in_words():
     audit = audit_of(np.where(np.arange(60) < 8, -0.2, 0.0), tolerance={"class 0": 0.05})
     assert audit.summary["tolerance"] is None

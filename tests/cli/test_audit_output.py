@@ -16,7 +16,7 @@ FILES = {"audit.json", "classes.csv", "report.html", "table.csv", "table.md", "t
 def files(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("arms"), np.random.default_rng(0)
     labels = np.repeat(np.arange(len(NAMES)), 40)
-    for arm, share in (("vanilla", 0.9), ("mixup", 0.7)):
+    for arm, share in (("vanilla", 0.9), ("mixup", 0.7), ("cutmix", 0.8)):
         pred = np.where(rng.random((3, len(labels))) < share, labels, rng.integers(0, len(NAMES), (3, len(labels))))
         np.savez(folder / f"{arm}.npz", labels=labels, pred=pred, classes=np.array(NAMES), arm=arm)
     return [str(folder / "vanilla.npz"), str(folder / "mixup.npz")]
@@ -42,7 +42,10 @@ def test_an_ascii_terminal_and_a_narrow_one(files):
     done = run(files, PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert done.stdout.isascii()
-    assert b"dR_DC" in done.stdout
+    assert b"change, points" in done.stdout
+    several = run([*files, files[1].replace("mixup", "cutmix")], PYTHONIOENCODING="ascii")
+    assert several.stdout.isascii()
+    assert b"dR_DC" in several.stdout
     narrow = run(files, COLUMNS="20").stdout.decode()
     assert "Vanilla" in narrow
     assert "Mixup" in narrow

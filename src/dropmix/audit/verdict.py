@@ -9,6 +9,7 @@ import math
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import to_decide
+from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05
@@ -33,8 +34,14 @@ def verdict(comparison: Comparison) -> str:
         of 2 classes has a lower mean recall; about 2 would if every class changed equally. Both arms have only one
         seed, so this compares two trained models; more seeds are needed to compare the ways they were trained.
     """
-    sentences = [_decision(comparison), _would_decide(comparison), _accuracy(comparison), _guaranteed(comparison)]
-    sentences += [_as_labelled(comparison), _evenness(comparison), _count(comparison), _caution(comparison)]
+    sentences = [_decision(comparison), _would_decide(comparison), _new_images(comparison), _accuracy(comparison)]
+    sentences += [
+        _guaranteed(comparison),
+        _as_labelled(comparison),
+        _evenness(comparison),
+        _count(comparison),
+        _caution(comparison),
+    ]
     return " ".join(s for s in sentences if s)
 
 
@@ -144,6 +151,23 @@ def _would_decide(c: Comparison) -> str:
     if shut:
         text += f" Neither 50 seeds nor 100 times the images would decide {_names(shut)}: too close to the tolerance."
     return text.strip()
+
+
+def _new_images(c: Comparison) -> str:
+    """What the decision is for other examples of the same kind, if it or a class that was asked about differs."""
+    twin = f"decision{TWIN}"
+    if _nothing_changed(c) or twin not in c.summary or twin not in c.classes:
+        return ""
+    rows = list(zip(c.classes["class"], c.classes["decision"], c.classes[twin], c.classes["protected"]))
+    open_now = {
+        word: [str(name) for name, here, new, named in rows if named == "yes" and here == word and new != word]
+        for word in (SAFE, HURT)
+    }
+    why = [f"{_names(names)} not shown to be {word}" for word, names in open_now.items() if names]
+    if c.summary[twin] == c.summary["decision"] and not why:
+        return ""
+    text = f"That is about these very images; for new images of the same kind: {c.summary[twin]}"
+    return f"{text} ({'; '.join(why)})." if why else f"{text}."
 
 
 def _accuracy(c: Comparison) -> str:

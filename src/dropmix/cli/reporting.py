@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+ARMS = 6  # whose classes are printed; of more, the page shows them
+CLASSES = 12  # printed in all, beside the protected ones
+
 
 def write_grid_report(
     folder: Path, out: Path, figures: bool = False, data: str | None = None, images: bool = True
@@ -21,28 +24,35 @@ def write_grid_report(
 
 
 def print_audit(found: Any) -> None:
-    """Print what was decided of each arm, the paper's table, and the notes."""
+    """Print what was decided of each arm and class, the arms side by side if there are several, and the notes."""
     from rich.console import Console
     from rich.text import Text
 
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.names import visible
+    from dropmix.report.tables.classes import class_table
     from dropmix.report.tables.slices import slice_table
 
     fall_back_to_ascii()
     console = Console()
-    for comparison in found.comparisons:
+    plain = not _draws("\u2191\u0394\u2500")
+    arms = found.comparisons
+    for comparison in arms:
         console.print(Text(visible(verdict(comparison))))
-    console.print(to_terminal(paper_table(found), width=console.width, ascii_only=not _draws("\u2191\u0394\u2500")))
-    console.print(
-        "Acc in % (Macro: mean over classes), changes in points of recall; N_DC: degraded classes; sd in parentheses.",
-        style="dim",
-    )
-    for comparison in found.comparisons:
+        if len(arms) <= ARMS and "decision" in comparison.classes:
+            level = found.settings.get("level", 0.9)
+            console.print(class_table(comparison, console.width, CLASSES // len(arms), level, plain))
         if comparison.slices:
             console.print(slice_table(comparison))
-    for note in dict.fromkeys([*found.notes, *(note for c in found.comparisons for note in c.notes)]):
+    if len(arms) != 1:
+        console.print(to_terminal(paper_table(found), width=console.width, ascii_only=plain))
+        console.print(
+            "Acc in % (Macro: mean over classes), changes in points of recall; N_DC: classes with a lower mean recall; "
+            "floor: how many would have one if all changed equally; sd in parentheses.",
+            style="dim",
+        )
+    for note in dict.fromkeys([*found.notes, *(note for c in arms for note in c.notes)]):
         console.print(Text(f"Note: {visible(note)}"))
 
 

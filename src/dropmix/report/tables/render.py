@@ -47,7 +47,7 @@ class Layout:
 
     Attributes:
         head: column headings; the columns of one arm come twice.
-        spans: (heading, number of columns) of the line above `head`.
+        spans: (heading, number of columns) of the line above `head`; all headings are "" if no rate was run.
         lines: cells, one list per row.
         starts: True where a row opens a new group (network).
     """
@@ -84,7 +84,7 @@ def layout(rows: Sequence[Row]) -> Layout:
         lines.append(line)
         starts.append(opens)
     lead = 2 if grouped else 1
-    spans = [("", lead), ("without DropMix", len(arm))]
+    spans = [("", lead), ("without DropMix" if rated else "", len(arm))]
     spans += [("with DropMix", len(arm) + 1)] if rated else []
     head = [*(["Network"] if grouped else []), "Method", *arm, *(["r", *arm] if rated else [])]
     return Layout(head, spans, lines, starts)
@@ -181,7 +181,7 @@ def to_terminal(
     for name, above in zip(plan.head, headings, strict=True):
         short = above.replace(" DropMix", "") if name not in texts else ""
         name_shown = _plain(name) if ascii_only else name
-        heading = Text(f"{short}\n{name_shown}" if short else f"\n{name_shown}")
+        heading = Text(f"{short}\n{name_shown}" if any(headings) else name_shown)
         table.add_column(heading, justify="left" if name in texts else "right", no_wrap=name not in texts)
     for i, line in enumerate(plan.lines):
         if i and plan.starts[i]:
@@ -242,7 +242,8 @@ def to_latex(rows: Sequence[Row]) -> str:
     }
     columns = "".join("l" if n in ("Network", "Method") else "r" for n in plan.head)
     spans = " & ".join(rf"\multicolumn{{{w}}}{{c}}{{{n}}}" for n, w in plan.spans)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rf"{spans} \\"]
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines += [rf"{spans} \\"] if any(name for name, _ in plan.spans) else []
     lines += [" & ".join(symbols.get(n, n) for n in plan.head) + r" \\"]
     for starts, line in zip(plan.starts, plan.lines, strict=True):
         lines += [r"\midrule"] if starts else []

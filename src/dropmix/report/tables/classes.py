@@ -1,0 +1,97 @@
+"""The classes of an arm as a table for a terminal: protected ones first, then hurt ones, then the largest losses."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from dropmix.report.decision import protected
+from dropmix.report.names import arm_title, clean, comparison_title
+
+if TYPE_CHECKING:
+    from dropmix.audit import Comparison
+
+MOST = 12  # classes that are shown beside the protected ones; classes.csv holds all
+WIDE, NARROW = 96, 60  # columns of a terminal
+
+
+def class_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any]]:
+    """What is shown of each class.
+
+    Args:
+        comparison: one arm; without tests of its classes there are no rows.
+        most: classes to show beside the protected ones.
+    Returns:
+        dicts with name, n (test examples), before, after, change, low, high (fractions; the interval is for these
+        examples), decision, new (the decision for new examples), protected.
+    """
+    classes = comparison.classes
+    if "decision" not in classes:
+        return []
+    change = np.asarray(classes["recall_change"], dtype=float)
+    hurt = np.array([word == "hurt" for word in classes["decision"]])
+    few = np.array([word == "too few examples" for word in classes["decision"]])
+    named = protected(comparison)
+    keys = {"before": "recall_baseline", "after": "recall_treated", "change": "recall_change"}
+    keys |= {"low": "recall_change_low", "high": "recall_change_high"}
+    return [
+        {
+            "name": clean(classes["class"][i]),
+            "n": int(classes["n"][i]),
+            **{name: float(classes[key][i]) for name, key in keys.items()},
+            "decision": classes["decision"][i],
+            "new": classes["decision_population"][i],
+            "protected": bool(named[i]),
+        }
+        for i in np.lexsort([change, few, ~hurt, ~named])[: most + int(named.sum())].tolist()
+    ]
+
+
+def class_table(
+    comparison: "Comparison", width: int = 80, most: int = MOST, level: float = 0.9, ascii_only: bool = False
+) -> Table:
+    """The classes of an arm for a terminal.
+
+    Args:
+        comparison: one arm.
+        width: characters per line; a narrow terminal gets fewer columns.
+        most: classes to show beside the protected ones.
+        level: coverage of the intervals, a fraction.
+        ascii_only: no box-drawing lines.
+    """
+    rows, total = class_rows(comparison, most), len(comparison.classes["class"])
+    some = f", {len(rows)} of {total} classes" if len(rows) < total else ""
+    table = Table(
+        title=Text(f"{comparison_title(comparison)} against {arm_title(comparison.baseline)}{some}"),
+        title_justify="left",
+        box=box.ASCII if ascii_only else box.SIMPLE_HEAD,
+        caption=Text(
+            f"Change with its {100 * level:g} % interval on these images; "
+            "new images: the decision for others of the same kind."
+            + (" *: protected." if any(row["protected"] for row in rows) else "")
+        ),
+        caption_justify="left",
+    )
+    table.add_column("class", overflow="fold")
+    if width >= NARROW:
+        table.add_column("n", justify="right")
+    if width >= WIDE:
+        table.add_column("recall, %", justify="right")
+    table.add_column("change, points", justify="right")
+    table.add_column("these images")
+    if width >= NARROW:
+        table.add_column("new images")
+    for row in rows:
+        change, low, high = (f"{100 * row[key] + 0.0:+.1f}" for key in ("change", "low", "high"))
+        span = f"{change} ({low} to {high})"
+        cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(f"{row['n']}")][: 1 + (width >= NARROW)]
+        cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
+        cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + (width >= NARROW)])]
+        table.add_row(*cells)
+    return table
+
+
+def _decision(word: str) -> Text:
+    return Text(word, {"hurt": "bold red", "safe": "green"}.get(word, ""))
