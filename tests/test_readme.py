@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from dropmix.msda import METHODS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,11 +28,6 @@ def test_exit_statuses_are_those_of_the_commands_page() -> None:
     listed = re.findall(r"^\| (\d+) \| (.*?) \|", page, re.MULTILINE)
     assert [status for status, _ in listed] == ["0", "1", "2", "3", "75", "130"]
     assert re.findall(r"\b(\d+), ", STATUSES) == ["0", "1", "2", "3", "75"]
-
-
-def test_the_number_of_methods() -> None:
-    numbers = {11: "Eleven", 12: "Twelve", 13: "Thirteen", 14: "Fourteen"}
-    assert f"{numbers[len(METHODS)]} methods are built in" in TEXT
 
 
 def test_the_tree_for_contributors_matches_the_folders() -> None:

@@ -83,6 +83,19 @@ def test_a_folder_with_files_of_several_arms_is_refused(write, tmp_path):
         arms(other, tmp_path / "a")
 
 
+def test_files_in_alphabetical_order_are_not_taken_for_baseline_first(write, tmp_path):
+    files = write("mixup-s0.csv", "mixup-s1.csv", "vanilla-s0.csv", "vanilla-s1.csv")
+    with pytest.raises(AuditError, match="expected the files of 'vanilla' first, got those of 'mixup'"):
+        arms(files[0], files[1:])
+    vanilla_first = ("vanilla", 2, "mixup", 2)
+    assert arms(files[2], [files[3], *files[:2]]) == [vanilla_first]
+    assert arms(tmp_path, None) == [vanilla_first]
+    audit = audit_predictions(files[0], files[2], refits=0)  # in so many words
+    assert audit.only.baseline == "mixup"
+    assert any("although another arm is named vanilla" in note for note in audit.only.notes)
+    assert not any("although" in note for note in audit_predictions(files[2], files[0], refits=0).only.notes)
+
+
 def test_a_file_that_says_another_arm_than_its_role_is_refused(write):
     base, other = write("vanilla.csv")[0], write("cutmix.csv", arm="cutmix")[0]
     with pytest.raises(AuditError, match="expected the arm 'mixup', got cutmix"):

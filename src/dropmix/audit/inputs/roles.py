@@ -266,3 +266,25 @@ def split_vanilla(arms: list[Predictions]) -> tuple[Predictions, list[Prediction
             "Give the treated predictions as a second argument."
         )
     return base[0], others
+
+
+def refuse_glob(lead: Predictions, others: list[Predictions], items: Sequence[Item]) -> None:
+    """Refuse files in alphabetical order, as a shell gives them, whose first arm is not the vanilla among them.
+
+    Raises:
+        AuditError: says which arm came first.
+    """
+    paths = [str(item.source) for item in items]
+    if lead.arm != BASELINE and BASELINE in {arm.arm for arm in others} and paths == sorted(paths):
+        raise AuditError(
+            f"baseline: expected the files of {BASELINE!r} first, got those of {clip(lead.arm)!r}, as the alphabet orders "
+            f"them. Give the files of {BASELINE!r} first, or the folder that holds all of them."
+        )
+
+
+def noted_order(lead: Predictions, others: list[Predictions]) -> Predictions:
+    """The baseline, with a note if another arm has the name that baselines have."""
+    if lead.arm == BASELINE or BASELINE not in {arm.arm for arm in others}:
+        return lead
+    note = f"The baseline is {clip(lead.arm)}, which was given first, although another arm is named {BASELINE}."
+    return replace(lead, notes=(*lead.notes, note))

@@ -23,8 +23,10 @@ from dropmix.audit.inputs.roles import (
     arms_of,
     listed,
     name_paths,
+    noted_order,
     one_arm,
     refuse_copies,
+    refuse_glob,
     renamed,
     same_examples,
     single,
@@ -97,7 +99,8 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
     _read_all([*base, *others], reading)
     if len(base) == len(others) == 1:
         tell_apart(base[0], others[0])
-        return single(arms_of(base, "baseline", reading)), arms_of(others, "treated", reading)
+        lead, rest = single(arms_of(base, "baseline", reading)), arms_of(others, "treated", reading)
+        return noted_order(lead, rest), rest
     lead = one_arm(base, "baseline", reading, given=False)
     mine = [item for item in others if _is_arm(item, lead.arm)]
     rest = [item for item in others if item not in mine]
@@ -109,7 +112,10 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
         )
     if mine:
         lead = one_arm([*base, *mine], "baseline", reading, given=False)
-    return lead, arms_of(rest, "treated", reading)
+    arms = arms_of(rest, "treated", reading)
+    if len(base) == 1:
+        refuse_glob(lead, arms, [*base, *others])
+    return noted_order(lead, arms), arms
 
 
 def _is_arm(item: Item, arm: str) -> bool:
