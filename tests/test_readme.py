@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 STATUSES = TEXT[TEXT.index("**Exit statuses**") :].split("\n\n")[0]

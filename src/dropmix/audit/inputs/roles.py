@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dropmix.audit.errors import AuditError, first
+from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.archives import stem_of
 from dropmix.audit.inputs.given import Reading
@@ -277,8 +277,8 @@ def refuse_glob(lead: Predictions, others: list[Predictions], items: Sequence[It
     paths = [str(item.source) for item in items]
     if lead.arm != BASELINE and BASELINE in {arm.arm for arm in others} and paths == sorted(paths):
         raise AuditError(
-            f"baseline: expected the files of {BASELINE!r} first, got those of {clip(lead.arm)!r}, as the alphabet orders "
-            f"them. Give the files of {BASELINE!r} first, or the folder that holds all of them."
+            f"baseline: expected the files of {BASELINE!r} first, got those of {clip(lead.arm)!r}, as the alphabet "
+            f"orders them. Give the files of {BASELINE!r} first, or the folder that holds all of them."
         )
 
 
