@@ -232,8 +232,8 @@ def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> N
     if times > 1:
         raise AuditError(
             f"{where}: expected one run, got the same {len(labels) // times} examples {times} times, as if the rows of "
-            f"{times} seeds were stacked. Add a column seed, name the columns (--columns seed=NAME,arm=NAME), or give one "
-            "file per seed."
+            f"{times} seeds were stacked. Add a column seed, name the columns (--columns seed=NAME,arm=NAME), or give "
+            "one file per seed."
         )
 
 
