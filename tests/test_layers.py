@@ -26,7 +26,7 @@ MAY["cli"] = {*MAY}
 LATE = {"audit/result.py": {"report"}}
 # Inside the audit: each room imports itself and what lies beneath it; modules beside the rooms see all of them.
 ROOMS = {
-    "inputs": {"errors", "settings"},
+    "inputs": {"arm_names", "errors", "settings"},
     "measures": {"errors", "settings", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
     "rows": {"errors", "settings", "inputs", "measures", "inference"},
@@ -110,6 +110,17 @@ def test_rooms_are_small() -> None:
         assert len(modules) <= (18 if folder.name == "data" else 15), f"{folder.name} has {len(modules)} modules"
         long = [path.name for path in modules if len(path.read_text().splitlines()) > 300]
         assert not long, f"{folder.name}: over 300 lines: {long}"
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((SRC / "dropmix").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path.relative_to(SRC)}:{node.lineno}")
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert len(places) > 50
+    assert not twice, f"give each its own name: {twice}"
 
 
 @pytest.mark.parametrize("package", WITHOUT_TORCH)

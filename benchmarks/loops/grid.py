@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dropmix.data import Dataset
 from dropmix.grid.data import load_data
-from dropmix.grid.local import Progress, Settings, run_grid
+from dropmix.grid.local import GridSettings, Progress, run_grid
 from dropmix.train.config import RunSpec
 
 from .rivals import BATCH, NETWORK, spec_of
@@ -58,6 +58,6 @@ def images_a_second(spec: RunSpec, dataset: Dataset, data: Path, workers: int, s
             signal.raise_signal(signal.SIGTERM)  # the grid's own way to end
 
     with tempfile.TemporaryDirectory() as out:
-        run_grid(runs, Settings(Path(out), str(data), workers=workers, checkpoint_seconds=float("inf")), view)
+        run_grid(runs, GridSettings(Path(out), str(data), workers=workers, checkpoint_seconds=float("inf")), view)
     ends = [(moments[0], moments[-1]) for moments in seen.values()]
     return sum((b - a) * BATCH / (end - begin) for (begin, a), (end, b) in ends)

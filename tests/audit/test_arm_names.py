@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropmix.audit.arm_names import ArmName, arm_title, clean, parse_arm
+from dropmix.audit.arm_names import ArmName, arm_of_spec, arm_title, clean, parse_arm
+from dropmix.grid.arm import make_arm
 from dropmix.msda import METHODS
+from dropmix.train.config import Arm
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,30 @@ from dropmix.msda import METHODS
 )
 def test_an_arm_is_a_method_and_a_rate(name, method, rate):
     assert parse_arm(name) == ArmName(method, rate)
+
+
+@pytest.mark.parametrize(
+    ("arm", "method", "rate"),
+    [
+        ({"name": "vanilla", "method": "vanilla", "rate": 0.0}, "vanilla", 0.0),
+        (
+            {"name": "mixup per=sample r=0.4 unit=count", "method": "mixup", "rate": 0.4},
+            "mixup per=sample unit=count",
+            0.4,
+        ),
+        ({"name": "mixup r=0.333333", "method": "mixup", "rate": 1 / 3}, "mixup", 1 / 3),
+        ({"name": "strong", "method": "mixup", "rate": 0.4, "options": {"alpha": 4.0}}, "mixup alpha=4.0", 0.4),
+        ({"name": "r=0.9 of all", "method": "cutmix", "rate": 0, "unit": "sample"}, "cutmix unit=sample", 0.0),
+        ({"name": "from elsewhere r=0.2"}, "from elsewhere", 0.2),
+    ],
+)
+def test_an_arm_of_our_own_is_what_its_spec_says(arm, method, rate):
+    assert arm_of_spec(arm) == ArmName(method, rate)
+
+
+def test_names_that_we_make_lose_their_rate_only():
+    for arm in (make_arm("mixup", 1 / 3, {"alpha": 0.2}, unit="sample"), make_arm("cutmix", per="sample"), Arm()):
+        assert arm_of_spec(arm.model_dump()) == ArmName(parse_arm(arm.name).method, arm.rate)
 
 
 def test_titles():

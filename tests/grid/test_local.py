@@ -18,7 +18,7 @@ import torch
 from dropmix.audit import audit_grid
 from dropmix.cli.options import grid_of
 from dropmix.data import load
-from dropmix.grid.local import Settings, _Pool, run_grid
+from dropmix.grid.local import GridSettings, _Pool, run_grid
 from dropmix.grid.store import inspect_run, scan
 
 OPTIONS = ["run", "digits", "--train-per-class", "6", "--epochs", "3", "--seeds", "1", "--methods", "cutmix"]
@@ -60,7 +60,7 @@ def assert_same_grid_outcome(a: Path, b: Path) -> None:
 def whole(tmp_path_factory) -> Path:
     """A grid of two runs that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole")
-    result = run_grid(grid().runs, Settings(out), quiet)
+    result = run_grid(grid().runs, GridSettings(out), quiet)
     assert len(result.done) == 2
     return out
 
@@ -68,7 +68,7 @@ def whole(tmp_path_factory) -> Path:
 def test_what_is_done_is_skipped(whole):
     states = []
     before = {p: p.stat().st_mtime_ns for p in whole.glob("*/*")}
-    result = run_grid(grid().runs, Settings(whole), lambda runs: states.append([r.state for r in runs.values()]))
+    result = run_grid(grid().runs, GridSettings(whole), lambda runs: states.append([r.state for r in runs.values()]))
     assert len(result.done) == 2
     assert states == [["done", "done"]]
     assert before == {p: p.stat().st_mtime_ns for p in whole.glob("*/*")}
@@ -76,7 +76,7 @@ def test_what_is_done_is_skipped(whole):
 
 def test_two_workers_give_what_one_gives(whole, tmp_path):
     shown = {}
-    run_grid(grid().runs, Settings(tmp_path, workers=2), lambda runs: shown.update(runs))
+    run_grid(grid().runs, GridSettings(tmp_path, workers=2), lambda runs: shown.update(runs))
     assert_same_grid_outcome(whole, tmp_path)
     for name, run in shown.items():  # what a person sees last is the last evaluation, not one in mid-run
         assert run.accuracy == json.loads((tmp_path / name / "done").read_text())["accuracy_last"]
@@ -88,7 +88,7 @@ def test_runs_that_share_a_worker_give_what_one_at_a_time_gives(whole, tmp_path)
     def look(runs):
         together.append(sum(run.state == "running" and 0 < run.done < run.total for run in runs.values()))
 
-    result = run_grid(grid().runs, Settings(tmp_path, pack=2), look)
+    result = run_grid(grid().runs, GridSettings(tmp_path, pack=2), look)
     assert len(result.done) == 2
     assert max(together) == 2
     assert_same_grid_outcome(whole, tmp_path)
@@ -96,7 +96,7 @@ def test_runs_that_share_a_worker_give_what_one_at_a_time_gives(whole, tmp_path)
 
 def test_no_worker_takes_what_another_could_train():
     def sizes(runs, workers, pack):
-        pool = _Pool(deque(grid(seeds=runs).runs[:runs]), Settings(Path(), workers=workers, pack=pack), {})
+        pool = _Pool(deque(grid(seeds=runs).runs[:runs]), GridSettings(Path(), workers=workers, pack=pack), {})
         return pool.pack
 
     assert [sizes(4, 1, 8), sizes(4, 2, 8), sizes(5, 2, 8), sizes(4, 1, 2), sizes(4, 8, 8)] == [4, 2, 3, 2, 1]
@@ -106,7 +106,7 @@ def test_no_worker_takes_what_another_could_train():
 def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, together):
     runs = grid().runs
     bad = grid().with_settings({"train.lr": 1e20, "train.epochs": 20}).runs[1]
-    result = run_grid([bad, runs[0]], Settings(tmp_path, pack=together), quiet)
+    result = run_grid([bad, runs[0]], GridSettings(tmp_path, pack=together), quiet)
     assert result.done == [runs[0].folder_name]
     assert "expected a finite loss" in result.failed[bad.folder_name]
     assert inspect_run(tmp_path / bad.folder_name).state == "failed"
@@ -114,7 +114,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, toge
 
 def test_changed_images_are_noticed(tmp_path):
     runs = grid().with_settings({"data.fingerprint": "0" * 64}).runs[:1]
-    result = run_grid(runs, Settings(tmp_path), quiet)
+    result = run_grid(runs, GridSettings(tmp_path), quiet)
     assert "changed since the run was planned" in next(iter(result.failed.values()))
 
 
@@ -128,17 +128,17 @@ def test_a_killed_worker_is_told_and_the_rest_goes_on(whole, tmp_path):
                 os.kill(int(pid), signal.SIGKILL)
                 killed.set()
 
-    result = run_grid(grid(epochs=40).runs, Settings(tmp_path), kill_once)
+    result = run_grid(grid(epochs=40).runs, GridSettings(tmp_path), kill_once)
     assert killed.is_set()
     assert len(result.done) == len(result.failed) == 1
     (cause,) = result.failed.values()
     assert "SIGKILL" in cause
-    again = run_grid(grid(epochs=40).runs, Settings(tmp_path), quiet)
+    again = run_grid(grid(epochs=40).runs, GridSettings(tmp_path), quiet)
     assert len(again.done) == 2
 
 
 def test_a_deadline_leaves_the_rest_for_later(tmp_path):
-    result = run_grid(grid().runs, Settings(tmp_path, deadline=time.time() - 1), quiet)
+    result = run_grid(grid().runs, GridSettings(tmp_path, deadline=time.time() - 1), quiet)
     assert (result.done, len(result.left)) == ([], 2)
 
 
@@ -204,11 +204,11 @@ def test_two_commands_on_one_folder_share_the_runs(whole, tmp_path):
 
 
 def test_two_folders_copied_together_report_as_one(whole, tmp_path):
-    run_grid(grid(first_seed=1).runs, Settings(tmp_path / "other"), quiet)
+    run_grid(grid(first_seed=1).runs, GridSettings(tmp_path / "other"), quiet)
     merged = tmp_path / "merged"
     shutil.copytree(whole, merged)
     shutil.copytree(tmp_path / "other", merged, dirs_exist_ok=True)
-    rest = run_grid(grid(seeds=2).runs, Settings(tmp_path / "other"), quiet)
+    rest = run_grid(grid(seeds=2).runs, GridSettings(tmp_path / "other"), quiet)
     assert len(rest.done) == 4, rest.failed
     one, two = audit_grid(merged, refits=0), audit_grid(tmp_path / "other", refits=0)
     assert one.summary == two.summary

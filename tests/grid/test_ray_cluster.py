@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dropmix.data import load
-from dropmix.grid.local import Settings, job_of, run_grid
+from dropmix.grid.local import GridSettings, job_of, run_grid
 from dropmix.grid.ray_cluster import _check_address, pack, run_on_ray, unpack
 from dropmix.grid.store import scan
 from dropmix.grid.worker import attempt
@@ -41,7 +41,7 @@ def runs():
 def alone(tmp_path_factory, runs):
     """The same grid by a local worker."""
     out = tmp_path_factory.mktemp("alone")
-    assert len(run_grid(runs, Settings(out), quiet).done) == 4
+    assert len(run_grid(runs, GridSettings(out), quiet).done) == 4
     return out
 
 
@@ -51,7 +51,7 @@ def images():
 
 
 def settings(out):
-    return Settings(out, devices=("auto",), checkpoint_seconds=0.0)
+    return GridSettings(out, devices=("auto",), checkpoint_seconds=0.0)
 
 
 def start_processes():
@@ -94,7 +94,7 @@ def test_without_a_shared_folder_files_travel_and_a_stopped_run_goes_on(machines
     folder = tmp_path / first.folder_name
     # Half a run, stopped by a local worker: what the other machine must go on from.
     steps = itertools.count()
-    job = job_of(first, Settings(tmp_path), "cpu")
+    job = job_of(first, GridSettings(tmp_path), "cpu")
     stopped = attempt(job, lambda spec: images, lambda: next(steps) >= 25, lambda *told: None)
     assert stopped == {"state": "stopped"}
     place = torch.load(folder / "checkpoint.pt", weights_only=True)["place"]
@@ -126,12 +126,12 @@ def test_sigterm_checkpoints_and_the_next_call_goes_on(machines, images, tmp_pat
     assert result.left == [runs[0].folder_name]
     assert (cut / runs[0].folder_name / "checkpoint.pt").exists()
     assert len(run_on_ray(runs, settings(cut), quiet, images).done) == 1
-    assert len(run_grid(runs, Settings(alone), quiet).done) == 1
+    assert len(run_grid(runs, GridSettings(alone), quiet).done) == 1
     assert_same_grid_outcome(alone, cut)
 
 
 def test_a_deadline_that_has_passed_leaves_everything(machines, runs, images, tmp_path):
-    late = Settings(tmp_path, devices=("cpu",), deadline=1.0)
+    late = GridSettings(tmp_path, devices=("cpu",), deadline=1.0)
     result = run_on_ray(runs[:2], late, quiet, images)
     assert (result.done, len(result.left)) == ([], 2)
 

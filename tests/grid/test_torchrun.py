@@ -16,7 +16,7 @@ import torch
 from dropmix.data import Dataset, load
 from dropmix.grid import torchrun, worker
 from dropmix.grid.arm import make_arm
-from dropmix.grid.local import Progress, Result, Settings, job_of
+from dropmix.grid.local import GridSettings, Progress, Result, job_of
 from dropmix.grid.store import inspect_run, scan
 from dropmix.train import loop
 from dropmix.train.distributed import Group
@@ -34,7 +34,7 @@ View = Callable[[dict[str, Progress]], None]
 
 def train(group: Group, out: Path, runs=RUNS, view: View = quiet, **settings) -> Result | None:
     if group.leads:
-        return torchrun.run_together(runs, Settings(out, **settings), view, TINY, group, CPU)
+        return torchrun.run_together(runs, GridSettings(out, **settings), view, TINY, group, CPU)
     return torchrun.follow(TINY, group, CPU)
 
 
@@ -46,7 +46,7 @@ def train_alone(out: Path, runs=RUNS, images: Dataset = TINY, stop_after: int | 
             done[0] += 1
             return stop_after is not None and done[0] > stop_after
 
-        found = worker.attempt(job_of(spec, Settings(out), "cpu"), lambda _: images, should_stop, lambda *_: None)
+        found = worker.attempt(job_of(spec, GridSettings(out), "cpu"), lambda _: images, should_stop, lambda *_: None)
         assert found["state"] == ("done" if stop_after is None else "stopped"), found
 
 

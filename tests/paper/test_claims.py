@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dropmix.audit.arm_names import parse_arm
 from dropmix.paper.claim_estimates import ClaimEstimate, Seen, confidence_gap, drop_difference, rescued, unevenness
 from dropmix.paper.claim_estimates import variance_difference as spread
 from dropmix.paper.claims import claims
@@ -34,6 +35,8 @@ def arm(rng, base, recall, name: str, vanilla) -> Seen:
     }
     made: Any = SimpleNamespace(
         arm=name,
+        method=parse_arm(name).method,
+        rate=parse_arm(name).rate,
         summary=summary,
         classes=classes,
         recalls_baseline=vanilla,

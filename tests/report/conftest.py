@@ -11,6 +11,7 @@ import pytest
 from scipy.special import ndtr
 
 from dropmix.audit import audit_predictions
+from dropmix.audit.arm_names import parse_arm
 from dropmix.audit.inference.guaranteed import Evidence, Guarantee
 from dropmix.audit.result import Audit, Comparison
 
@@ -76,13 +77,18 @@ def _comparison(rng, base, arm, gain, spread, m, n, seeds, names, group, floor, 
         "confidence_baseline": mean0 * 0.95 + 0.02 if confidence else nothing,
         "confidence_treated": mean1 * 0.75 + 0.01 + 0.02 * rng.random(m) if confidence else nothing,
     }
-    flows = None
+    flows, named = None, parse_arm(arm)
     if confusion:
         flows = rng.normal(0, 0.3, (m, m))
         flows[np.arange(m), (np.arange(m) + 7) % m] -= 0.7 * n * change
         np.fill_diagonal(flows, n * change)
     return Comparison(
-        "vanilla", arm, summary, classes, recall0, recall1, acc0, acc1, confusion_change=flows, group=group
+        "vanilla",
+        arm,
+        *(named.method, named.rate),
+        *(summary, classes, recall0, recall1, acc0, acc1),
+        confusion_change=flows,
+        group=group,
     )
 
 

@@ -1,8 +1,12 @@
 """Names of arms for people: one spelling in the verdict, the tables and the figures."""
 
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 _TITLES = {
     "vanilla": "Vanilla",
@@ -23,11 +27,11 @@ _RATE = re.compile(r"(?:^|\s)r=(\d+(?:\.\d*)?|\.\d+)(?=\s|$)")
 
 @dataclass(frozen=True)
 class ArmName:
-    """The parts of an arm's name.
+    """What an arm is: its method and its DropMix rate.
 
     Attributes:
-        method: the name without its rate, with options ("mixup", "mixup alpha=0.2").
-        rate: the DropMix rate, in [0, 1]; 0 for a name without one.
+        method: with the options that are not default ("mixup", "mixup alpha=0.2").
+        rate: the DropMix rate, in [0, 1]; 0 without DropMix.
     """
 
     method: str
@@ -40,7 +44,7 @@ class ArmName:
 
 
 def parse_arm(name: str) -> ArmName:
-    """Split an arm's name into method and DropMix rate.
+    """Split the name of an arm of a foreign file into method and DropMix rate; `arm_of_spec` reads our own runs.
 
     The rate is the word `r=<number>`; every other word belongs to the method, so that arms
     with different options are never shown as one method.
@@ -55,6 +59,40 @@ def parse_arm(name: str) -> ArmName:
     if not found or float(found[1]) > 1:
         return ArmName(" ".join(name.split()), 0.0)
     return ArmName(" ".join((name[: found.start()] + name[found.end() :]).split()), float(found[1]))
+
+
+def arm_of_spec(arm: Mapping[str, Any]) -> ArmName:
+    """Method and rate of an arm as a run's spec.json holds them.
+
+    Args:
+        arm: the part `arm` of a spec: `name`, and `method`, `rate`, `unit`, `per` and `options`; if method or rate is
+            missing, the name is parsed.
+    Returns:
+        The method as our own names spell it; for an arm with a name of its own, the method with all its options.
+
+    Example:
+        >>> arm_of_spec({"name": "mixup alpha=0.2 r=0.4", "method": "mixup", "rate": 0.4, "options": {"alpha": 0.2}})
+        ArmName(method='mixup alpha=0.2', rate=0.4)
+        >>> arm_of_spec({"name": "half of them r=0.9", "method": "mixup", "rate": 0.5, "options": {"alpha": 1.0}})
+        ArmName(method='mixup alpha=1.0', rate=0.5)
+    """
+    method, rate = arm.get("method"), arm.get("rate")
+    if not isinstance(method, str) or rate is None:
+        return parse_arm(arm["name"])
+    words = [word for word in arm["name"].split() if not (rate and word == f"r={rate:g}")]
+    if words[:1] != [method]:
+        options = {**(arm.get("options") or {}), "per": arm.get("per", "batch"), "unit": arm.get("unit", "batch")}
+        words = [method, *(f"{key}={value}" for key, value in sorted(options.items()) if value != "batch")]
+    return ArmName(" ".join(words), float(rate))
+
+
+def arm_beside(predictions: Path, name: str) -> ArmName | None:
+    """Method and rate from the spec.json beside a file of predictions; None if none there names this arm."""
+    try:
+        arm = json.loads((predictions.parent / "spec.json").read_bytes())["arm"]
+        return arm_of_spec(arm) if arm["name"] == name else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def method_title(method: str) -> str:

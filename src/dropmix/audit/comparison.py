@@ -87,6 +87,8 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
     return Comparison(
         baseline=p.baseline.arm,
         arm=p.treated.arm,
+        method=p.treated.method_and_rate.method,
+        rate=p.treated.method_and_rate.rate,
         summary=tidied,
         classes=columns,
         recalls_baseline=with_labels(recalls(p.counts0, p.sizes), a.labels and a.labels.before),

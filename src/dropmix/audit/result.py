@@ -22,6 +22,8 @@ class Comparison:
     Args:
         baseline: name of the baseline arm.
         arm: name of the treated arm.
+        method: its method, with options that are not default; from the run's spec.json, or the name of a foreign arm.
+        rate: its DropMix rate, in [0, 1], from the same source.
         summary: one number per key; None if it could not be computed, with the cause in `reasons`.
         classes: columns of length M (the audited classes); NaN if a number could not be computed.
         recalls_baseline: recall of each seed, (S0, M).
@@ -41,6 +43,8 @@ class Comparison:
 
     baseline: str
     arm: str
+    method: str
+    rate: float
     summary: dict[str, Any]
     classes: dict[str, Any]
     recalls_baseline: np.ndarray
@@ -97,6 +101,8 @@ class Comparison:
             "group": self.group,
             "baseline": self.baseline,
             "arm": self.arm,
+            "method": self.method,
+            "rate": self.rate,
             "summary": plain(self.summary),
             "reasons": dict(self.reasons),
             "classes": self.rows(),

@@ -26,6 +26,8 @@ def schema() -> dict:
         "group": {"type": "string", "description": "network or data, if a folder holds several; else empty"},
         "baseline": {"type": "string"},
         "arm": {"type": "string"},
+        "method": {"type": "string", "description": "of the arm, with options that are not default"},
+        "rate": {"type": "number", "description": "DropMix rate of the arm, in [0, 1]; 0 without DropMix"},
         "summary": _quantities(SUMMARY),
         "reasons": {
             "type": "object",

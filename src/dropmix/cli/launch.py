@@ -36,7 +36,7 @@ def train_together(
     from rich.console import Console
 
     from dropmix.cli.training import loaders_of, plain_view, tell_result
-    from dropmix.grid.local import Settings
+    from dropmix.grid.local import GridSettings
     from dropmix.grid.store import check_same_grid, remember_data
     from dropmix.grid.torchrun import follow, run_together
     from dropmix.grid.view import LiveView
@@ -67,7 +67,7 @@ def train_together(
             return 1 if group.broken else group.share()
         remember_data(out, data)
         deadline = None if time_limit is None else started + time_limit
-        options = Settings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
+        options = GridSettings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
         print(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}", flush=True)
         console = Console()
         with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:

@@ -30,7 +30,7 @@ def print_audit(found: Any) -> None:
 
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
-    from dropmix.report.names import visible
+    from dropmix.report.display_names import visible
     from dropmix.report.tables.classes import class_table
     from dropmix.report.tables.slices import slice_table
 

@@ -34,7 +34,7 @@ def train_runs(
     """
     from rich.console import Console
 
-    from dropmix.grid.local import Settings, run_grid
+    from dropmix.grid.local import GridSettings, run_grid
     from dropmix.grid.store import check_same_grid, remember_data
     from dropmix.grid.view import LiveView
     from dropmix.train.device import all_devices, cores, resolve_device
@@ -54,7 +54,7 @@ def train_runs(
     remember_data(out, data)
     for line in data_lines(dataset):
         print(line, flush=True)
-    settings = Settings(
+    settings = GridSettings(
         out=out.absolute(),
         data=data,
         devices=devices,

@@ -20,7 +20,7 @@ Train = Callable[[int, float | None], int]  # from a number of seeds, and second
 
 
 @dataclass(frozen=True)
-class Question:
+class DecisionGoal:
     """What `dropmix run --until-decided` is asked.
 
     Args:
@@ -69,7 +69,7 @@ class Question:
         return Looks(tuple(asked.protect), asked.tolerance, self.rule, tuple(rounds(seeds, self.max_seeds)))
 
 
-def train_until_decided(train: Train, out: Path, question: Question, grid: Any, limit: float | None = None) -> int:
+def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: Any, limit: float | None = None) -> int:
     """Train round after round, and look after each; returns the exit status.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.data.records import DataError, Rows, Source, superclass_names
+from dropmix.data.records import DataError, DataSource, Rows, superclass_names
 
 FILES = {
     "cifar10": (
@@ -48,7 +48,7 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[module_name, global_name]
 
 
-def read(name: str, path: Path) -> Source:
+def read(name: str, path: Path) -> DataSource:
     """Train and test split of CIFAR-10 or CIFAR-100; ids are row numbers of each split.
 
     Args:
@@ -81,7 +81,7 @@ def read(name: str, path: Path) -> Source:
             [str(label) for label in names["coarse_label_names"]],
             len(classes),
         )
-    return Source(name, splits["train"], splits["test"], classes, coarse)
+    return DataSource(name, splits["train"], splits["test"], classes, coarse)
 
 
 def unpickle(file: Path, keys: list[str]) -> dict[str, Any]:

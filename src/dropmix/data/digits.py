@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.data.cache import cached
-from dropmix.data.records import DataError, Rows, Source
+from dropmix.data.records import DataError, DataSource, Rows
 from dropmix.data.stratify import split_rows
 
 
-def read(name: str, path: Path | None) -> Source:
+def read(name: str, path: Path | None) -> DataSource:
     """The digits with a fixed stratified split of 1,258 training and 539 test images.
 
     The source has no split of its own. Values 0 - 16 are scaled to 0 - 255; ids are row numbers in
     scikit-learn's order, so train and test share one numbering.
 
-    Source:
+    DataSource:
         Alpaydin and Kaynak 1998, test part of the UCI set "Optical recognition of handwritten digits".
     """
     del path
@@ -28,7 +28,7 @@ def read(name: str, path: Path | None) -> Source:
     def rows(chosen: np.ndarray) -> Rows:
         return Rows(labels[chosen], chosen, lambda wanted: images[chosen[wanted]])
 
-    return Source(name, rows(train), rows(test), classes)
+    return DataSource(name, rows(train), rows(test), classes)
 
 
 def version() -> str:

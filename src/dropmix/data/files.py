@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
-from dropmix.data.records import DataError, Dataset, Files, Rows, Source
+from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows
 
 RESIZED = "resized.json"
 """What `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
 
 
 def in_files(
-    name: str, source: Source, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None, exif: bool = False
+    name: str, source: DataSource, chosen: dict[str, tuple[Rows, np.ndarray]], size: int | None, exif: bool = False
 ) -> Dataset:
     """The data set of chosen rows, without their pixels.
 

@@ -8,7 +8,7 @@ import numpy as np
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
 from dropmix.data.layout import ENDINGS, Left, find_layout, images_below, subfolders
-from dropmix.data.records import DataError, Rows, Source
+from dropmix.data.records import DataError, DataSource, Rows
 from dropmix.data.stratify import check_groups, groups_of, split_by_content, split_rows
 
 FLAT_TEST = 0.2
@@ -23,7 +23,7 @@ def read(
     split: str = "seed",
     seed: int = 0,
     group: str | None = None,
-) -> Source:
+) -> DataSource:
     """Train and test split of a folder; ids are paths relative to it, with forward slashes.
 
     With a folder `train`, the test split is `test`, else `validation`, `valid` or `val` (any case; `Training`,
@@ -53,12 +53,12 @@ def read(
     )
     if group is not None:
         check_groups(groups_of(group, train_rows.ids), groups_of(group, test_rows.ids))
-    return Source(name, train_rows, test_rows, classes, notes=left.notes(layout.root))
+    return DataSource(name, train_rows, test_rows, classes, notes=left.notes(layout.root))
 
 
 def flat(
     name: str, path: Path, size: int | None, exif: bool, split: str, seed: int, group: str | None, left: Left
-) -> Source:
+) -> DataSource:
     """A folder of class folders, split by us."""
     classes = [folder.name for folder in subfolders(path)]
     if not classes:
@@ -84,7 +84,9 @@ def flat(
     else:
         chosen = split_rows(labels, classes, validation=FLAT_TEST, seed=0)
     train, test = (make_rows(path, [files[row] for row in rows], labels[rows], size, exif) for rows in chosen)
-    return Source(f"{name} (test: {FLAT_TEST:.0%} of each class, {how})", train, test, classes, notes=left.notes(path))
+    return DataSource(
+        f"{name} (test: {FLAT_TEST:.0%} of each class, {how})", train, test, classes, notes=left.notes(path)
+    )
 
 
 def list_images(split: Path, classes: list[str], left: Left | None = None) -> tuple[list[str], np.ndarray]:

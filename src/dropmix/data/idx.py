@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dropmix.data.records import DataError, Rows, Source
+from dropmix.data.records import DataError, DataSource, Rows
 
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 PREFIX = {"train": "train", "test": "t10k"}
@@ -15,7 +15,7 @@ PLACES = (".", "FashionMNIST/raw", "raw")
 """Below the given folder; the second is where torchvision puts them."""
 
 
-def read(name: str, path: Path) -> Source:
+def read(name: str, path: Path) -> DataSource:
     """Train and test split of Fashion-MNIST; ids are row numbers of each split.
 
     Args:
@@ -34,7 +34,7 @@ def read(name: str, path: Path) -> Source:
                 "Fetch both files again."
             )
         splits[split] = Rows(classes, np.arange(len(classes)), lambda rows, pixels=pixels: pixels[rows])
-    return Source(name, splits["train"], splits["test"], FASHION)
+    return DataSource(name, splits["train"], splits["test"], FASHION)
 
 
 def find(path: Path, start: str) -> Path:
@@ -53,7 +53,7 @@ def read_idx(file: Path, dimensions: int) -> np.ndarray:
 
     Raises:
         DataError: the file is damaged, cut short or holds something else.
-    Source:
+    DataSource:
         Format at the end of LeCun's MNIST page: 0, 0, type (8 = unsigned byte), number of dimensions,
         sizes as big-endian int32, then the values in C order.
     """

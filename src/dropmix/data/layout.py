@@ -136,7 +136,7 @@ def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, 
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where a data set lies.
 
     Args:
@@ -154,7 +154,7 @@ def has_classes(path: Path) -> bool:
     return any(next(images_below(str(folder)), None) for folder in subfolders(path))
 
 
-def find_layout(path: Path, left: Left, depth: int = DEPTH) -> Layout:
+def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     """Splits and classes of a folder.
 
     A folder named like a split counts as one if it holds class folders; beside folders of other names, one with
@@ -173,7 +173,7 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> Layout:
         inner = subfolders(folders[0])
         if len(inner) > 1 or not has_pictures(inner[0]):
             return find_layout(folders[0], left, depth - 1)
-    return Layout(path, path, None)
+    return FolderLayout(path, path, None)
 
 
 KINDS = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
@@ -183,7 +183,7 @@ def has_pictures(path: Path) -> bool:
     return any(os.path.splitext(e.name)[1].lower() in ENDINGS and e.is_file() for e in scan(str(path)))
 
 
-def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], left: Left) -> Layout:
+def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], left: Left) -> FolderLayout:
     """The folders to train on and to test on, of folders that are named like splits."""
     names = ", ".join(folder.name for folder in folders)
     for kind, found in named.items():
@@ -207,4 +207,4 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
             f"{lacking}: expected folders of images, one a class, got none. Sort its pictures into a folder per class."
         )
     left.splits += [str(folder) for folder in folders if folder not in (train, test)]
-    return Layout(path, train, test)
+    return FolderLayout(path, train, test)

@@ -17,8 +17,8 @@ from dropmix.data.records import (
     BadPictures,
     DataError,
     Dataset,
+    DataSource,
     Rows,
-    Source,
     Split,
     fingerprint,
     fingerprint_of_folds,
@@ -108,7 +108,7 @@ def load(
 
 def load_fold(
     name: str,
-    source: Source,
+    source: DataSource,
     known: Description,
     size: int | None,
     seed: int,
@@ -154,7 +154,7 @@ def read_all(chosen: dict[str, tuple[Rows, np.ndarray]]) -> dict[str, Split]:
 
 def open_source(
     name: str, known: Description, path: Path | None, download: bool, size: int | None, options: dict[str, Any]
-) -> Source:
+) -> DataSource:
     """The source of a name, by the layout that its folder has."""
     if path is None:
         return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
@@ -184,7 +184,7 @@ def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
     return (known.reader, name) if known.reader and not parquet else ("parquet", name)
 
 
-def resized_source(source: Source, size: int | None) -> Source:
+def resized_source(source: DataSource, size: int | None) -> DataSource:
     """A source of arrays of one size, cut to squares as pictures are where a size is asked for."""
     if size is None:
         return source
@@ -199,7 +199,7 @@ def resized_source(source: Source, size: int | None) -> Source:
     return replace(source, train=resized(source.train), test=resized(source.test))
 
 
-def check_source(source: Source, known: Description) -> None:
+def check_source(source: DataSource, known: Description) -> None:
     """Raise DataError where labels and classes of the two splits do not fit each other."""
     count = len(source.classes)
     if known.classes not in (None, count):

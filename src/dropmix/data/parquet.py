@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
-from dropmix.data.records import TEST_NAMES, DataError, Rows, Source, superclass_names
+from dropmix.data.records import TEST_NAMES, DataError, DataSource, Rows, superclass_names
 
 IMAGES = ("img", "image", "images", "picture")
 LABELS = ("fine_label", "label", "labels")
@@ -30,7 +30,7 @@ class Columns:
     coarse: str | None
 
 
-def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> Source:
+def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> DataSource:
     """Train and test split of a folder of parquet files.
 
     Files belong to the split that begins their name (`train-00000-of-00002.parquet`) or names their
@@ -64,7 +64,7 @@ def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> 
         for split in files
     }
     coarse = superclasses(files["train"], columns, indexed["train"], len(classes))
-    return Source(name, splits["train"], splits["test"], classes, coarse)
+    return DataSource(name, splits["train"], splits["test"], classes, coarse)
 
 
 def find_splits(path: Path) -> dict[str, list[Path]]:

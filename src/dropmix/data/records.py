@@ -1,4 +1,4 @@
-"""The records that the rest of the package sees (Split, Dataset) and those that a source fills (Rows, Source)."""
+"""The records that the rest of the package sees (Split, Dataset) and those that a source fills (Rows, DataSource)."""
 
 import hashlib
 import os
@@ -163,7 +163,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """What a reader of one layout returns: labels of both splits, and a way to the pixels."""
 
     name: str
@@ -233,7 +233,7 @@ def fingerprint(name: str, classes: list[str], splits: dict[str, Split]) -> str:
     return digest.hexdigest()
 
 
-def pooled(source: Source) -> Rows:
+def pooled(source: DataSource) -> Rows:
     """Train and test pictures of a source as one split, in that order.
 
     Ids that stand in both splits get the split's name in front.

@@ -23,7 +23,7 @@ from dropmix.train.config import RunSpec
 
 
 @dataclass(frozen=True)
-class Settings:
+class GridSettings:
     """How a grid is run; nothing here changes its outcome.
 
     Args:
@@ -78,12 +78,12 @@ class Result:
 View = Callable[[dict[str, Progress]], None]
 
 
-def run_grid(runs: list[RunSpec], settings: Settings, view: View) -> Result:
+def run_grid(runs: list[RunSpec], settings: GridSettings, view: View) -> Result:
     """Train all runs that are not done; a failed one does not stop the others.
 
     Args:
         runs: specs with the data's fingerprint filled in.
-        settings: see `Settings`.
+        settings: see `GridSettings`.
         view: called with every run's progress whenever something changed, and at least once a second.
     Returns:
         Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
@@ -123,7 +123,7 @@ def summary(progress: dict[str, Progress], out: Path) -> Result:
     return result
 
 
-def job_of(spec: RunSpec, settings: Settings, device: str) -> dict[str, Any]:
+def job_of(spec: RunSpec, settings: GridSettings, device: str) -> dict[str, Any]:
     """What a worker is told of one run, fit for JSON."""
     return {
         "name": spec.folder_name,
@@ -164,7 +164,7 @@ class _Process:
                 events.put((self, json.loads(line)))
         events.put((self, {"event": "gone"}))
 
-    def send(self, specs: list[RunSpec], settings: Settings) -> None:
+    def send(self, specs: list[RunSpec], settings: GridSettings) -> None:
         self.names = {spec.folder_name for spec in specs}
         jobs = [job_of(spec, settings, self.device) for spec in specs]
         assert self.process.stdin is not None
@@ -191,7 +191,7 @@ class _Process:
 
 
 class _Pool:
-    def __init__(self, unfinished: deque[RunSpec], settings: Settings, progress: dict[str, Progress]) -> None:
+    def __init__(self, unfinished: deque[RunSpec], settings: GridSettings, progress: dict[str, Progress]) -> None:
         self.unfinished, self.settings, self.progress = unfinished, settings, progress
         self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
         self.processes: set[_Process] = set()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dropmix.data import Dataset
-from dropmix.grid.local import Progress, Result, Settings, View, job_of, on_signals, plan, summary
+from dropmix.grid.local import GridSettings, Progress, Result, View, job_of, on_signals, plan, summary
 from dropmix.grid.store import DONE
 from dropmix.train.config import RunSpec
 from dropmix.train.files import write_atomic
@@ -79,7 +79,7 @@ def unpack(folder: Path, files: dict[str, bytes]) -> None:
 
 def run_on_ray(
     runs: list[RunSpec],
-    settings: Settings,
+    settings: GridSettings,
     view: View,
     dataset: Dataset,
     *,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from dropmix.data import Dataset
-from dropmix.grid.local import Result, Settings, View, job_of, plan, summary
+from dropmix.grid.local import GridSettings, Result, View, job_of, plan, summary
 from dropmix.grid.worker import attempt
 from dropmix.train.config import RunSpec
 from dropmix.train.distributed import Group, PeerError
@@ -18,7 +18,7 @@ from dropmix.train.loop import Control, train_run
 
 
 def run_together(
-    runs: list[RunSpec], settings: Settings, view: View, dataset: Dataset, group: Group, device: torch.device
+    runs: list[RunSpec], settings: GridSettings, view: View, dataset: Dataset, group: Group, device: torch.device
 ) -> Result:
     """Train all runs that are not done; for the process that leads, while the others `follow`.
 

@@ -21,7 +21,7 @@ from itertools import combinations
 
 import numpy as np
 
-from dropmix.audit.arm_names import parse_arm
+from dropmix.audit.arm_names import ArmName
 from dropmix.audit.errors import AuditError
 from dropmix.paper.claim_estimates import (
     ClaimEstimate,
@@ -72,7 +72,7 @@ def claims(arms: list[Seen], seed: int = 0) -> list[Claim]:
         raise AuditError(
             "claims: expected arms on the same classes, got different numbers of them. Audit one data set."
         )
-    names = [parse_arm(a.comparison.arm) for a in arms]
+    names = [ArmName(a.comparison.method, a.comparison.rate) for a in arms]
     plain = {n.method: a for n, a in zip(names, arms) if not n.rate}
     found = [_uneven(a) for a in arms]
     for name, arm in zip(names, arms):
@@ -144,7 +144,7 @@ def _less_dependent(claim: str, a: Seen, b: Seen, sure: bool) -> list[Claim]:
 
 
 def _method(a: Seen) -> str:
-    return parse_arm(a.comparison.arm).method.split()[0]
+    return a.comparison.method.split()[0]
 
 
 def _verdict(estimate: ClaimEstimate, wanted: int = 1) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dropmix.report.names import parse_arm
-
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
     from dropmix.paper.replicate import Range
@@ -37,9 +35,8 @@ class Panel:
         """Rate -> comparison of a method, rates ascending; "mixup alpha=0.2" is a method of its own."""
         found = {}
         for comparison in self.audit.comparisons:
-            arm = parse_arm(comparison.arm)
-            if arm.method == method:
-                found[arm.rate] = comparison
+            if comparison.method == method:
+                found[comparison.rate] = comparison
         return dict(sorted(found.items()))
 
     def named(self, comparison: "Comparison") -> "Comparison":

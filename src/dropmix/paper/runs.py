@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.analysis import analyse
+from dropmix.audit.arm_names import ArmName, arm_of_spec
 from dropmix.audit.comparison import compose
 from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inputs.predictions import Predictions
@@ -20,7 +21,6 @@ from dropmix.paper.exhibits import EXHIBITS, SEEDS, ArmChoice, Exhibit, Need
 from dropmix.paper.panel import Panel
 from dropmix.paper.replicate import Range, confidence_ranges
 from dropmix.recipes import get_recipe
-from dropmix.report.names import parse_arm
 
 PRESETS = ("paper", "released-code")
 # What does not change the protocol that a run follows; the fingerprint only identifies the data.
@@ -50,6 +50,11 @@ class RunGroup:
         for run in self.runs:
             found.setdefault(run.arm, set()).add(run.spec["seed"])
         return {arm: sorted(seeds) for arm, seeds in found.items()}
+
+    @cached_property
+    def arms(self) -> dict[str, ArmName]:
+        """Arm -> its method and rate."""
+        return {run.arm: arm_of_spec(run.spec["arm"]) for run in self.runs}
 
     def arm(self, name: str) -> Predictions:
         """Predictions of an arm, all its seeds."""
@@ -202,17 +207,16 @@ def _likeness(need: Need, group: RunGroup) -> tuple[bool, bool]:
 
 def _panel(need: Need, group: RunGroup, preset: str | None) -> Panel:
     exact = preset is not None
-    planned = {choice: choice.arm(preset or str(group.spec.get("preset", "paper"))).name for choice in need.choices}
-    methods = {parse_arm(name).method for name in planned.values()}
-    wanted = [
-        name for name in group.seeds if name in planned.values() or (not exact and parse_arm(name).method in methods)
-    ]
+    arms = {choice: choice.arm(preset or str(group.spec.get("preset", "paper"))) for choice in need.choices}
+    planned = {choice: arm.name for choice, arm in arms.items()}
+    methods = {arm_of_spec(arm.model_dump()).method for arm in arms.values()}
+    wanted = [n for n, arm in group.arms.items() if n in planned.values() or (not exact and arm.method in methods)]
     heading = f"{need.network}{'' if preset in (None, 'paper') else f', preset {preset}'}"
     if not exact:
         heading = f"ours (small), {group.words}; beside the paper's {need.network}"
     elif group.spec.get("train", {}).get("precision") == "bf16":
         heading += ", bf16"
-    audit = group.audit(sorted(wanted, key=lambda n: (parse_arm(n).method, parse_arm(n).rate)))
+    audit = group.audit(sorted(wanted, key=lambda n: (group.arms[n].method, group.arms[n].rate)))
     ranges = {c.arm: found for c in audit.comparisons if (found := group.confidence(c.arm)) is not None}
     label = need.network if exact else f"small: {group.short_words}"
     return Panel(need.network, heading, label, exact, audit, ranges, _missing(planned, group, exact))

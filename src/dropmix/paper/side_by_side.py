@@ -11,7 +11,7 @@ from dropmix.audit.result import Comparison
 from dropmix.paper.panel import Panel
 from dropmix.paper.printed import printed_records, printed_table
 from dropmix.paper.replicate import UNKNOWN, Range, accuracy_range, degraded_ranges
-from dropmix.report.names import method_title, number, parse_arm
+from dropmix.report.display_names import method_title, number
 from dropmix.report.tables.paper_layout import Measures, Row, arm_measures
 
 PAPER_SEEDS = 5
@@ -85,7 +85,7 @@ def _vanilla(panel: Panel, row: Row) -> list[Side]:
 def _arm(panel: Panel, row: Row, rate: float, values: Measures, comparison: Comparison) -> list[Side]:
     ours = arm_measures(comparison, "treated")
     name = method_title(row.method) + (f" r={rate:g}" if rate else "")
-    had = parse_arm(comparison.arm).rate
+    had = comparison.rate
     name += f", ours {had:g}" if had != rate else ""
     counts, means = degraded_ranges(comparison, PAPER_SEEDS)
     scaled = Range(100 * means.low, 100 * means.high)
@@ -144,7 +144,7 @@ def our_rows(panel: Panel, table: int) -> list[Row]:
         mended = panel.dropmix(printed.method, printed.rate) if printed.rate else None
         if plain is None and mended is None:
             continue
-        rate = None if mended is None else parse_arm(mended.arm).rate
+        rate = None if mended is None else mended.rate
         sides = [None if c is None else arm_measures(c, "treated") for c in (plain, mended)]
         rows.append(Row(group, printed.method, sides[0], rate, sides[1]))
     return rows

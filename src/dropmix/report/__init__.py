@@ -1,6 +1,6 @@
 """Reports of an audit: tables in the paper's layout, figures, one offline HTML page.
 
-Read in this order: `write` (all files of a report), `page` (HTML), `tables`, `figures`, `names` (titles, files).
+Read in this order: `write` (all files of a report), `page` (HTML), `tables`, `figures`, `display_names`.
 
     >>> from dropmix.report import write_report
     >>> write_report(audit, "out")                              # doctest: +SKIP

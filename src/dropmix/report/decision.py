@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropmix.report.names import comparison_title
+from dropmix.report.display_names import comparison_title
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison

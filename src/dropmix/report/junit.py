@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from dropmix.audit.verdict import verdict
 from dropmix.report.decision import Standing, standing
-from dropmix.report.names import clean, visible
+from dropmix.report.display_names import clean, visible
 
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison

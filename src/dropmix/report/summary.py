@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from dropmix.audit.verdict import verdict
 from dropmix.report.decision import Standing, standing
-from dropmix.report.names import clean, number
+from dropmix.report.display_names import clean, number
 from dropmix.report.tables.render import Cell, escape_markdown
 from dropmix.report.tables.slices import slice_rows
 

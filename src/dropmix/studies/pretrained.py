@@ -25,7 +25,7 @@ from dropmix.train.source import normalised
 
 
 @dataclass(frozen=True)
-class Question:
+class NetworkQuestion:
     """Images and the network that is asked about them.
 
     Args:
@@ -41,7 +41,7 @@ class Question:
     classes: list[str]
 
 
-def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
+def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuestion:
     """A run of ours, asked about the test images of its data set.
 
     Args:
@@ -73,12 +73,12 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> Question:
         test = Stream(split, found.mean, found.std, device)
     else:
         test = Resident(split, found.mean, found.std, device)
-    return Question(test.batch, split.labels, _predict(model, device), found.classes)
+    return NetworkQuestion(test.batch, split.labels, _predict(model, device), found.classes)
 
 
 def of_pictures(
     model: nn.Module, size: int, mean: tuple[float, ...], std: tuple[float, ...], images: Path, device: torch.device
-) -> Question:
+) -> NetworkQuestion:
     """Any network, asked about a folder of pictures.
 
     Args:
@@ -115,7 +115,7 @@ def of_pictures(
             f"{images}: expected the network's {known} classes, sorted, got {len(classes)}. "
             "Give a folder for every class, or one picture for every class."
         )
-    return Question(batch, labels, predict, classes)
+    return NetworkQuestion(batch, labels, predict, classes)
 
 
 def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:

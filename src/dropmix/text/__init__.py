@@ -5,6 +5,6 @@ Read in this order: `read` (files to rows), `words` (a text to words, words to i
 """
 
 from dropmix.text.load import TEXTS, is_text, load_texts
-from dropmix.text.names import TEXT_NETWORKS, check_text_network
+from dropmix.text.network_names import TEXT_NETWORKS, check_text_network
 
 __all__ = ["TEXTS", "TEXT_NETWORKS", "check_text_network", "is_text", "load_texts"]

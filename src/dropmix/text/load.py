@@ -9,7 +9,7 @@ import numpy as np
 
 from dropmix.data.records import DataError, Dataset, Texts
 from dropmix.data.stratify import check_arguments, split_rows
-from dropmix.text.names import encoder_folder
+from dropmix.text.network_names import encoder_folder
 from dropmix.text.read import Rows, read_splits
 from dropmix.text.words import encode, pad, vocabulary
 

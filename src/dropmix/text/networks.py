@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dropmix.text.names import check_text_network, encoder_folder
+from dropmix.text.network_names import check_text_network, encoder_folder
 
 SCALE = 0.1
 """Deviation of fresh embeddings: at torch's 1.0 a network that sees a word twice keeps its noise."""

@@ -27,7 +27,7 @@ POWERS = {"sampler": 1.0, "sampler-sqrt": 0.5}
 """How strongly each kind of sampler evens out classes, see `balanced_order`."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Batches of one split, N images."""
 
     labels: Tensor
@@ -64,7 +64,7 @@ class Source(Protocol):
 
 
 class ResidentSource:
-    """A split that lies on the device as a whole; see `Source` for its methods.
+    """A split that lies on the device as a whole; see `BatchSource` for its methods.
 
     Args:
         split: the images.
@@ -111,7 +111,7 @@ class ResidentSource:
 
 
 class StreamedSource:
-    """A split whose pictures are read from their files again and again; see `Source` for its methods.
+    """A split whose pictures are read from their files again and again; see `BatchSource` for its methods.
 
     Args:
         files: the pictures.
@@ -183,12 +183,14 @@ def normalised(dataset: Dataset, mean: tuple[float, ...], std: tuple[float, ...]
 
 def training_source(
     dataset: Dataset, data: Data, device: torch.device, loaders: int = 1, balance: str = "none"
-) -> Source:
+) -> BatchSource:
     """The source of a run's training batches; `loaders` threads read pictures that stay in their files."""
     return _source(dataset.train, dataset, data, device, loaders, balance)
 
 
-def evaluation_source(split: Split | Files | Texts, dataset: Dataset, device: torch.device, loaders: int = 1) -> Source:
+def evaluation_source(
+    split: Split | Files | Texts, dataset: Dataset, device: torch.device, loaders: int = 1
+) -> BatchSource:
     """The source of a split that is predicted."""
     return _source(split, dataset, None, device, loaders)
 
@@ -200,7 +202,7 @@ def _source(
     device: torch.device,
     loaders: int,
     balance: str = "none",
-) -> Source:
+) -> BatchSource:
     if isinstance(split, Texts):
         return TokenSource(split, device)
     if isinstance(split, Files):

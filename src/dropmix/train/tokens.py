@@ -13,7 +13,7 @@ BATCH = 500
 
 
 class TokenSource:
-    """Token ids (B, 1, 1, L) of one split; see `dropmix.train.source.Source`. L is the longest text of the batch.
+    """Token ids (B, 1, 1, L) of one split; see `dropmix.train.source.BatchSource`. L is the longest text of the batch.
 
     Texts stand as images of height 1, so that spans of tokens are boxes.
     """

@@ -5,9 +5,11 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from dropmix.audit import AuditError, audit_grid
+from dropmix.audit import AuditError, audit_grid, audit_predictions
 from dropmix.audit.inputs.run_folders import find_runs
 
 
@@ -175,3 +177,42 @@ def test_the_report_beside_the_runs_is_no_stranger(tmp_path):
     (tmp_path / "holiday").mkdir()
     with pytest.raises(AuditError, match=r"1 folders are no runs and were ignored: holiday"):
         audit_grid(tmp_path)
+
+
+NAMED_OTHERWISE = {"name": "strong r=0.9", "method": "mixup", "rate": 0.4, "options": {"alpha": 4.0}}
+
+
+def named_otherwise(grid):
+    for seed in range(3):
+        spec = grid / f"mixup-{seed}" / "spec.json"
+        table = pq.read_table(spec.with_name("predictions.parquet"))
+        arms = pa.array([NAMED_OTHERWISE["name"]] * len(table))
+        pq.write_table(table.set_column(0, "arm", arms), spec.with_name("predictions.parquet"))
+        spec.write_text(json.dumps(json.loads(spec.read_text()) | {"arm": NAMED_OTHERWISE}))
+
+
+def test_method_and_rate_are_those_of_the_spec_and_not_of_the_name(grid):
+    named_otherwise(grid)
+    whole = {c["arm"]: c for c in json.loads(audit_grid(grid, refits=0).dumps())["comparisons"]}
+    one = audit_predictions(*[[grid / f"{arm}-{seed}" for seed in range(3)] for arm in ("vanilla", "mixup")], refits=0)
+    file = audit_predictions(grid / "vanilla-0", grid / "mixup-0" / "predictions.parquet", refits=0)
+    for found in (whole["strong r=0.9"], one.only.to_dict(), file.only.to_dict()):
+        assert (found["method"], found["rate"]) == ("mixup alpha=4.0", 0.4)
+    assert (whole["cutmix"]["method"], whole["cutmix"]["rate"]) == ("cutmix", 0.0)
+
+
+def test_a_name_that_agrees_with_the_file_keeps_what_the_spec_says(grid):
+    named_otherwise(grid)
+    made = audit_predictions(grid / "vanilla-0", {"strong r=0.9": grid / "mixup-0"}, refits=0)
+    assert (made.only.method, made.only.rate) == ("mixup alpha=4.0", 0.4)
+
+
+@pytest.mark.parametrize("rate", [1.5, -0.1, "0.4", True, None])
+def test_a_rate_that_is_none_is_a_damaged_run(grid, rate):
+    spec = grid / "mixup-1" / "spec.json"
+    spec.write_text(
+        json.dumps(json.loads(spec.read_text()) | {"arm": {"name": "mixup", "method": "mixup", "rate": rate}})
+    )
+    audit = audit_grid(grid, refits=0)
+    assert audit.comparisons[1].summary["seeds_treated"] == 2
+    assert any("expected the arm's rate in [0, 1]" in note for note in audit.notes)

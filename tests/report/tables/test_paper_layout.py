@@ -33,8 +33,8 @@ def _filled(comparison, records):
         "sd_degraded_change": record[f"{side}_ddc_sd"],
     }
     summary = {k: float(v) / 100 for k, v in numbers.items()} | {"n_degraded": int(record[f"{side}_n_dc"])}
-    arm = f"{method} r={record['rate']}" if dropped else method
-    return dataclasses.replace(comparison, arm=arm, summary=comparison.summary | summary)
+    rate = float(record["rate"]) if dropped else 0.0
+    return dataclasses.replace(comparison, rate=rate, summary=comparison.summary | summary)
 
 
 def test_rows_by_group_and_method_with_rates_in_order(make_audit):

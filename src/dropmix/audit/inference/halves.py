@@ -21,7 +21,7 @@ def half(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitCheck:
     """Averages over random splits; NaN if no class was ever chosen.
 
     Args:
@@ -39,7 +39,7 @@ class Split:
 
 def split_check(
     counts0: np.ndarray, counts1: np.ndarray, sizes: np.ndarray, rng: np.random.Generator, splits: int = 50
-) -> Split | None:
+) -> SplitCheck | None:
     """Choose on half of each arm's seeds, score on the rest; None with fewer than two seeds in an arm.
 
     Args:
@@ -63,7 +63,7 @@ def split_check(
     number = float(np.mean([r[0] for r in rows]))
     some = np.array([r[1:] for r in rows if r[0]])
     means = some.mean(axis=0) if len(some) else np.full(3, np.nan)
-    return Split(number, *(float(v) for v in means))
+    return SplitCheck(number, *(float(v) for v in means))
 
 
 def _score(counts0: np.ndarray, counts1: np.ndarray, sizes: np.ndarray, rng: np.random.Generator):

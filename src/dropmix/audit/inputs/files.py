@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dropmix.audit.arm_names import arm_beside
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs import columns
 from dropmix.audit.inputs.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
@@ -53,7 +54,7 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     table = read_table(path, lambda names: wanted_columns(list(names), reading, where), reading.encoding)
     parts = from_table(table, where, stem_of(path), reading, source, typed=ending in PARQUET)
     pa.default_memory_pool().release_unused()
-    return parts
+    return [replace(part, spec_arm=arm_beside(path, part.arm)) for part in parts]
 
 
 def files_of(path: Path) -> list[Path] | None:
@@ -235,8 +236,7 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
     where = checked_file(path)
     ending = ending_of(path)
     if ending in ARRAYS:
-        held = read_arrays(path, lambda _: None)
-        held = {plain(k): v for k, v in held.items()}
+        held = {plain(k): v for k, v in read_arrays(path, lambda _: None).items()}
         values = next((held[a] for a in (*ALIASES["label"], *held) if a in held), None)
         ids = next((held[a] for a in ALIASES["example_id"] if a in held), None)
         ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from dropmix.audit.arm_names import ArmName, parse_arm
 from dropmix.audit.errors import AuditError, clip, first
 
 BASELINE = "vanilla"  # the arm that the others are compared with
@@ -39,6 +40,7 @@ class Predictions:
         sources: one dict per input: path, sha256, arm, seeds.
         seeds_given: False if the source named no seeds, so that they are numbered by position.
         arm_given: False if the source named no arm, so that it is named after its path or role.
+        spec_arm: method and rate as the run's spec.json holds them; None for a foreign file.
         label_kind: "number", "text", or "digits" for text that is always a number.
         notes: sentences for people.
 
@@ -67,8 +69,14 @@ class Predictions:
     sources: tuple[dict, ...] = ()
     seeds_given: bool = True
     arm_given: bool = True
+    spec_arm: ArmName | None = None
     label_kind: str = "number"
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def method_and_rate(self) -> ArmName:
+        """From the run's spec.json; of a foreign file, from the arm's name."""
+        return self.spec_arm or parse_arm(self.arm)
 
     def correct(self, topk: int = 1) -> np.ndarray:
         """Whether the true class is among the first `topk` predicted, (S, N), bool.

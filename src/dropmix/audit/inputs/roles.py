@@ -234,7 +234,8 @@ def same_examples(items: Sequence[Item]) -> bool:
 
 
 def renamed(arm: Predictions, name: str) -> Predictions:
-    return replace(arm, arm=name, sources=tuple({**s, "arm": name} for s in arm.sources))
+    kept = arm.spec_arm if arm.arm == name else None
+    return replace(arm, arm=name, spec_arm=kept, sources=tuple({**s, "arm": name} for s in arm.sources))
 
 
 def listed(items: Sequence[Item]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dropmix.audit.arm_names import arm_of_spec
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
@@ -112,6 +113,12 @@ def _spec(path: Path) -> dict:
         raise AuditError(
             f"{path}: expected an arm with a name and an integer seed, got arm {clip(arm)} and seed {clip(seed)}. "
             "Delete the run's folder and run the grid again."
+        )
+    rate = arm.get("rate", 0.0)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise AuditError(
+            f"{path}: expected the arm's rate in [0, 1], got {clip(rate)}. Delete the run's folder and run the grid "
+            "again."
         )
     if not _is_of(path.parent.name, spec):
         raise AuditError(
@@ -249,7 +256,7 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     except ValueError:
         shown = str(file)
     source = {**parts[0].sources[0], "path": shown, "arm": run.arm}
-    return replace(parts[0], arm=run.arm, sources=(source,))
+    return replace(parts[0], arm=run.arm, spec_arm=arm_of_spec(run.spec["arm"]), sources=(source,))
 
 
 def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:

@@ -29,7 +29,7 @@ SHARES = 0.05  # two classes share pictures if this share of one's label sets ho
 
 
 @dataclass(frozen=True)
-class Reading:
+class AcceptedReading:
     """Predictions with acceptable labels.
 
     Args:
@@ -57,7 +57,7 @@ class Reading:
         return f"With acceptable labels: {', '.join(parts)}." if parts else ""
 
 
-def with_acceptable_labels(p: Predictions) -> Reading:
+def with_acceptable_labels(p: Predictions) -> AcceptedReading:
     """Read predictions again with their label sets.
 
     Args:
@@ -84,7 +84,7 @@ def with_acceptable_labels(p: Predictions) -> Reading:
     labels = np.where(only, accept.max(axis=1), p.labels).astype(p.labels.dtype)
     right = acceptable(p.pred, accept)
     read = replace(p, labels=labels, pred=np.where(right, labels, p.pred).astype(p.pred.dtype), topk=None)
-    return Reading(
+    return AcceptedReading(
         read.take(kept),
         kept,
         moved=int(only.sum()),

@@ -92,9 +92,9 @@ def run(
         "folds": folds,
     }
     from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
-    from dropmix.cli.until_decided import Question, plan_line, train_until_decided
+    from dropmix.cli.until_decided import DecisionGoal, plan_line, train_until_decided
 
-    question = Question(protect, tolerance, max_seeds, looks) if until_decided else None
+    question = DecisionGoal(protect, tolerance, max_seeds, looks) if until_decided else None
     if question is None and (protect or tolerance):
         raise ValueError("--protect, --tolerance: expected --until-decided beside them; to audit once, use audit.")
     if question is not None:

@@ -151,7 +151,7 @@ def _print(name: str, choice: "RateChoice", optimism: "Optimism | None") -> None
     from rich.console import Console
     from rich.table import Table
 
-    from dropmix.report.names import arm_title
+    from dropmix.report.display_names import arm_title
 
     table = Table(title=arm_title(name), title_justify="left", box=None, pad_edge=False)
     sizes = next(np.asarray(c.comparison.classes["n"]) for c in choice.candidates if c.comparison is not None)
@@ -175,9 +175,9 @@ def _print(name: str, choice: "RateChoice", optimism: "Optimism | None") -> None
 
 
 def _draw(chosen: "dict[str, RateChoice]", out: Path) -> None:
+    from dropmix.report.display_names import file_stems
     from dropmix.report.figures.rate_front import rate_front
     from dropmix.report.figures.style import save
-    from dropmix.report.names import file_stems
 
     out.mkdir(exist_ok=True)
     for (name, choice), stem in zip(chosen.items(), file_stems(chosen)):

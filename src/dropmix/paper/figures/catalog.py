@@ -18,10 +18,10 @@ from dropmix.paper.figures.curves import curves
 from dropmix.paper.figures.label import label_figures
 from dropmix.paper.figures.overview import overview
 from dropmix.paper.panel import Panel
+from dropmix.report.display_names import method_title
 from dropmix.report.figures.bars import recall_changes, seed_spread
 from dropmix.report.figures.extremes import best_and_worst
 from dropmix.report.figures.scatter import has_confidence
-from dropmix.report.names import method_title
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from dropmix.report.display_names import arm_title
 from dropmix.report.figures.scatter import draw_changes, draw_levels
 from dropmix.report.figures.style import figure_function, new_figure
-from dropmix.report.names import arm_title
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dropmix.report.display_names import arm_title, class_labels, comparison_title, number, shorten
 from dropmix.report.figures.style import (
     DEGRADED,
     FLOOR,
@@ -22,7 +23,6 @@ from dropmix.report.figures.style import (
     new_figure,
     points,
 )
-from dropmix.report.names import arm_title, class_labels, comparison_title, number, shorten
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from dropmix.report.display_names import clean, comparison_title, file_stems, plain_arms
 from dropmix.report.figures.bars import has_floor_band, recall_changes, seed_spread
 from dropmix.report.figures.confusion import confusion_flow
 from dropmix.report.figures.curves import rate_curves, rate_groups
 from dropmix.report.figures.extremes import best_and_worst
 from dropmix.report.figures.scatter import baseline_against_treated, confidence_against_recall, has_confidence
 from dropmix.report.figures.style import save
-from dropmix.report.names import clean, comparison_title, file_stems, plain_arms
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from dropmix.report.display_names import class_labels, comparison_title
 from dropmix.report.figures.style import DEGRADED, IMPROVED, figure_function, new_figure
 from dropmix.report.flows import mistakes
-from dropmix.report.names import class_labels, comparison_title
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

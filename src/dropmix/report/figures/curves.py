@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from dropmix.report.display_names import clean, method_title, number
 from dropmix.report.figures.style import CYCLE, MARKERS, VANILLA, figure_function, grid, new_figure
-from dropmix.report.names import clean, method_title, number, parse_arm
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -60,8 +60,7 @@ def _methods(audit: "Audit", group: str) -> dict[str, dict[float, "Comparison"]]
     methods: dict[str, dict[float, Comparison]] = {}
     for comparison in audit.comparisons:
         if comparison.group == group:
-            arm = parse_arm(comparison.arm)
-            methods.setdefault(arm.method, {})[arm.rate] = comparison
+            methods.setdefault(comparison.method, {})[comparison.rate] = comparison
     return methods
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dropmix.report.display_names import arm_title, class_labels, number
 from dropmix.report.figures.style import DROPMIX, METHOD, VANILLA, figure_function, grid, new_figure, points
-from dropmix.report.names import arm_title, class_labels, number
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dropmix.report.display_names import short_names
 from dropmix.report.figures.style import DEGRADED, IMPROVED, RASTER_FROM, VANILLA, figure_function, grid, new_figure
-from dropmix.report.names import short_names
 
 LABELLED = 5  # classes named on each side
 MANY = 200  # with more classes, lines would hide each other

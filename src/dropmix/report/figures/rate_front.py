@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from dropmix.report.display_names import clean, method_title
 from dropmix.report.figures.style import DEGRADED, DROPMIX, IMPROVED, VANILLA, figure_function, grid, new_figure
-from dropmix.report.names import clean, method_title
 
 if TYPE_CHECKING:
     from dropmix.audit.rate_choice import Candidate, RateChoice

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dropmix.report.display_names import arm_title, class_labels, comparison_title, shorten
 from dropmix.report.figures.style import (
     DEGRADED,
     DROPMIX,
@@ -20,7 +21,6 @@ from dropmix.report.figures.style import (
     new_figure,
     points,
 )
-from dropmix.report.names import arm_title, class_labels, comparison_title, shorten
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dropmix.report.decision import protected
-from dropmix.report.names import clean, comparison_title, plain_arms
+from dropmix.report.display_names import clean, comparison_title, plain_arms
 
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison

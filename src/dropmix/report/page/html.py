@@ -15,8 +15,8 @@ from markupsafe import Markup, escape
 
 from dropmix.audit.verdict import verdict
 from dropmix.report.decision import standing, tolerance_words
+from dropmix.report.display_names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.flows import top_flows
-from dropmix.report.names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.page.class_data import class_data
 from dropmix.report.page.lost_images import Pictures, strips
 from dropmix.report.tables.paper_layout import paper_table

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dropmix.report.names import clean
+from dropmix.report.display_names import clean
 
 if TYPE_CHECKING:
     from dropmix.audit import Audit

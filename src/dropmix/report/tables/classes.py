@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropmix.report.decision import protected
-from dropmix.report.names import arm_title, clean, comparison_title
+from dropmix.report.display_names import arm_title, clean, comparison_title
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison

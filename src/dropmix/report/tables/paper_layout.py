@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dropmix.report.names import number, parse_arm
+from dropmix.report.display_names import ArmName, number
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -73,14 +73,14 @@ def paper_table(audit: "Audit", rates: Mapping[str, float] | None = None) -> lis
     Example:
         >>> from types import SimpleNamespace as Record
         >>> summary = {"accuracy_baseline": 0.7, "accuracy_treated": 0.71, "n_degraded": 3}
-        >>> arm = Record(group="", baseline="vanilla", arm="mixup", summary=summary)
+        >>> arm = Record(group="", baseline="vanilla", method="mixup", rate=0.0, summary=summary)
         >>> [(row.method, row.without.n_degraded) for row in paper_table(Record(comparisons=[arm]))]
         [('vanilla', None), ('mixup', 3)]
     """
     rows: list[Row] = []
     for (group, baseline), members in _by_home(audit.comparisons).items():
         rows.append(Row(group, baseline, arm_measures(members[0], "baseline")))
-        arms = [(parse_arm(c.arm), c) for c in members]
+        arms = [(ArmName(c.method, c.rate), c) for c in members]
         for method, plain in {name.method: name.plain for name, _ in arms}.items():
             of_method = {n.rate: c for n, c in arms if n.method == (method if n.rate else plain)}
             kept = {r: c for r, c in of_method.items() if _wanted(method, r, rates)}

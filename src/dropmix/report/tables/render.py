@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropmix.audit.spreadsheet import guarded
-from dropmix.report.names import clean, method_title
+from dropmix.report.display_names import clean, method_title
 from dropmix.report.tables.paper_layout import Measures, Row
 
 _CSV = (
@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """A table ready to print.
 
     Attributes:
@@ -58,7 +58,7 @@ class Layout:
     starts: list[bool]
 
 
-def layout(rows: Sequence[Row]) -> Layout:
+def layout(rows: Sequence[Row]) -> TableLayout:
     """Cells in the paper's order: method, arm without DropMix, rate, arm with DropMix.
 
     The network's column is left out if no row names one, the floors' if none is known, the mean over
@@ -87,10 +87,10 @@ def layout(rows: Sequence[Row]) -> Layout:
     spans = [("", lead), ("without DropMix" if rated else "", len(arm))]
     spans += [("with DropMix", len(arm) + 1)] if rated else []
     head = [*(["Network"] if grouped else []), "Method", *arm, *(["r", *arm] if rated else [])]
-    return Layout(head, spans, lines, starts)
+    return TableLayout(head, spans, lines, starts)
 
 
-def stacked(rows: Sequence[Row]) -> Layout:
+def stacked(rows: Sequence[Row]) -> TableLayout:
     """The same cells with the arms of a method one below the other, for narrow terminals."""
     wide = layout(rows)
     lead = wide.spans[0][1]
@@ -106,7 +106,7 @@ def stacked(rows: Sequence[Row]) -> Layout:
             lines.append([*below, *rated])
             starts.append(opens and row.without is None)
     head = [*wide.head[:lead], "r", *wide.head[lead : lead + arm]]
-    return Layout(head, [("", len(head))], lines, starts)
+    return TableLayout(head, [("", len(head))], lines, starts)
 
 
 def _best(rows: Sequence[Row]) -> set[tuple[int, str]]:
@@ -190,7 +190,7 @@ def to_terminal(
     return table
 
 
-def _listed(plan: Layout, ascii_only: bool) -> Table:
+def _listed(plan: TableLayout, ascii_only: bool) -> Table:
     """One arm after the other, name first, for very narrow terminals."""
     table = Table.grid()
     table.add_column(overflow="fold")
@@ -210,7 +210,7 @@ def _plain(heading: str) -> str:
     return heading.replace(" ↑", "").replace(" ↓", "").replace("Δ", "d")
 
 
-def _width(plan: Layout) -> int:
+def _width(plan: TableLayout) -> int:
     columns = zip(plan.head, *plan.lines, strict=True)
     return sum(max(len(str(cell)) for cell in column) + 3 for column in columns) + 1
 

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.report.names import clean, comparison_title
+from dropmix.report.display_names import clean, comparison_title
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, parse_arm, visible
+from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, visible
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -20,7 +20,6 @@ __all__ = [
     "file_stems",
     "method_title",
     "number",
-    "parse_arm",
     "plain_arms",
     "short_names",
     "shorten",
@@ -42,7 +41,7 @@ def plain_arms(audit: "Audit") -> "list[Comparison | None]":
     Returns:
         In the audit's order; None for an arm without a rate, or whose plain method was not run.
     """
-    names = [parse_arm(c.arm) for c in audit.comparisons]
+    names = [ArmName(c.method, c.rate) for c in audit.comparisons]
     plain = {(c.group, c.baseline, name): c for c, name in zip(audit.comparisons, names)}
     return [
         plain.get((c.group, c.baseline, ArmName(name.plain, 0.0))) if name.rate else None

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropmix.report.names import file_stems, number, plain_arms, short_names, shorten
+from dropmix.report.display_names import file_stems, number, plain_arms, short_names, shorten
 
 
 def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
