@@ -45,6 +45,16 @@ def test_protected_classes_are_what_counts():
     assert verdict(open_.only).startswith("Undecided: class 30 is not shown to be safe.")
 
 
+def test_the_loss_that_is_ruled_out_is_an_answer_where_the_tolerance_is_out_of_reach():
+    c = audit_of(np.asarray(0.0), m=8, seeds=(3, 3), protect=["class 2", "class 5"]).only
+    rows = zip(c.classes["class"], c.classes["recall_change_low"])
+    losses = {name: f"{-100 * low:.1f} points ({name})" for name, low in rows}
+    assert f"losses of more than {losses['class 2']} and {losses['class 5']} are ruled out" in verdict(c)
+    decided = audit_of(np.asarray(0.2), m=8, seeds=(5, 5), protect=["class 2"]).only
+    assert decided.classes["decision"][2] == "safe"
+    assert "ruled out" not in verdict(decided)
+
+
 def test_new_images_are_another_question():
     labels = np.repeat(np.arange(2), 200)
     right = np.ones((2, 6, 400), dtype=bool)

@@ -291,7 +291,7 @@ def _notes(a: Analysis) -> list[str]:
     if few:
         notes.append(
             f"{len(few)} of {len(p.audited)} classes have too few examples to be judged, and the model counts none of "
-            f"them: {first(few, 5)}."
+            f"them: {first(few, 5)}. Collect more test images of them, or predict every image once (K folds)."
         )
     if a.noise.one_seed:
         notes.append(ONE_SEED)

@@ -150,7 +150,14 @@ def _would_decide(c: Comparison) -> str:
     text = f"If the changes seen are the true ones, this would decide them: {', '.join(said)}." if said else ""
     if shut:
         text += f" Neither 50 seeds nor 100 times the images would decide {_names(shut)}: too close to the tolerance."
-    return text.strip()
+    return f"{text} {_ruled_out(c, left[:NAMED])}".strip()
+
+
+def _ruled_out(c: Comparison, left: list[str]) -> str:
+    """The loss that the data exclude already, per class: an answer even where the tolerance is out of reach."""
+    low = {str(name): -float(end) for name, end in zip(c.classes["class"], c.classes["recall_change_low"])}
+    losses = [f"{100 * low[name]:.1f} points ({name})" for name in left]
+    return f"So far, losses of more than {_listed_words(losses)} are ruled out."
 
 
 def _new_images(c: Comparison) -> str:
@@ -248,7 +255,11 @@ def _listed(c: Comparison, word: str) -> str:
 def _names(names: list[str]) -> str:
     if len(names) > NAMED:
         return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+    return _listed_words(names)
+
+
+def _listed_words(words: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:

@@ -84,13 +84,18 @@ def class_table(
     if width >= NARROW:
         table.add_column("new images")
     for row in rows:
-        change, low, high = (f"{100 * row[key] + 0.0:+.1f}" for key in ("change", "low", "high"))
+        change, low, high = (_points(row[key]) for key in ("change", "low", "high"))
         span = f"{change} ({low} to {high})"
         cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(f"{row['n']}")][: 1 + (width >= NARROW)]
         cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
         cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + (width >= NARROW)])]
         table.add_row(*cells)
     return table
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def _decision(word: str) -> Text:
