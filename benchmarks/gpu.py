@@ -28,7 +28,7 @@ from dropmix.grid.arm import make_arm
 from dropmix.grid.estimate import Sizes
 from dropmix.grid.limits import measure_limits, traffic
 from dropmix.msda.methods.puzzlemix import puzzlemix
-from dropmix.msda.work import run_by
+from dropmix.msda.puzzle.work import run_by
 from dropmix.nets import build, flops
 from dropmix.train.config import Data, RunSpec, Schedule, Train
 from dropmix.train.device import make_deterministic, resolve_device

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dropmix.msda import METHODS, get_method
+from dropmix.msda.history import History
 from dropmix.msda.mix import Mix
 
 Draw = Callable[..., Mix]
@@ -28,12 +29,22 @@ def saliency_of(x: Tensor) -> Tensor:
     return x.float().nan_to_num().square().mean(1)
 
 
-def draw_from(name: str, x: Tensor, seed: int = 0, **options) -> Mix:
-    """Draw a Mix by a method's name, with saliency where the method asks for it."""
-    function = get_method(name)
-    wants = "saliency" in inspect.signature(function).parameters
-    arguments = (x, saliency_of(x)) if wants else (x,)
-    return function(*arguments, generator=seeded(seed), **options)
+def wants(name: str, argument: str) -> bool:
+    """Whether a method asks for an argument."""
+    return argument in inspect.signature(get_method(name)).parameters
+
+
+def remembered(x: Tensor, classes: int) -> History:
+    """A batch before, for methods that need one: these images without NaN and infinity, of class 0, 1, ..."""
+    return History(x.nan_to_num(0, 0, 0), torch.eye(classes, dtype=torch.float32)[torch.arange(len(x)) % classes])
+
+
+def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **options) -> Mix:
+    """Draw a Mix by a method's name, with saliency, or these images and labels as history, where it asks for them."""
+    if wants(name, "history"):
+        options["history"] = History(x, torch.eye(len(x), device="cpu") if y is None else y)
+    arguments = (x, saliency_of(x)) if wants(name, "saliency") else (x,)
+    return get_method(name)(*arguments, generator=seeded(seed), **options)
 
 
 @pytest.fixture(params=sorted(METHODS))

@@ -28,7 +28,8 @@ def naive_apply(x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
                     mixed = share * own[:, row, column].double() + (1 - share) * other[:, row, column].double()
                     images[i, :, row, column] = mixed.to(x.dtype)
         lam = float(mix.lam[i])
-        labels[i] = lam * y[i].double() + (1 - lam) * y[j].double()
+        theirs = y[j] if mix.pasted_shares is None else mix.pasted_shares[i]
+        labels[i] = lam * y[i].double() + (1 - lam) * theirs.double()
     return images, labels
 
 

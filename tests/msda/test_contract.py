@@ -12,7 +12,7 @@ import torch
 from dropmix.msda import METHODS, get_method
 from dropmix.msda.mix import apply_mix, mix_images
 
-from .conftest import draw_from, images, seeded
+from .conftest import draw_from, images, remembered, seeded, wants
 from .naive import naive_apply
 
 SHAPES = [(8, 16, 16), (7, 16, 16), (2, 16, 32), (1, 16, 16), (3, 32, 16)]
@@ -65,9 +65,8 @@ def test_global_state_is_used_only_without_a_generator(method):
     draw_from(method, x, 5)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002 # pyright: ignore
-    function = get_method(method)
-    arguments = (x, x.mean(1)) if "saliency" in inspect.signature(function).parameters else (x,)
-    function(*arguments)
+    arguments = (x, x.mean(1)) if wants(method, "saliency") else (x,)
+    get_method(method)(*arguments, **({"history": remembered(x, 6)} if wants(method, "history") else {}))
     assert torch.equal(torch.get_rng_state(), states[0]) == (method == "vanilla")
 
 
@@ -83,7 +82,7 @@ def test_a_default_device_changes_nothing(method):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 def test_dtype_is_kept_and_labels_are_not_rounded(method, dtype):
     x, y = images(8).to(dtype), torch.arange(992, 1000)
-    mix = draw_from(method, x)
+    mix = draw_from(method, x, y=torch.eye(1000)[y])
     mixed, shares = apply_mix(x, y, mix, num_classes=1000)
     assert mixed.dtype == dtype
     assert shares.dtype == torch.float32
@@ -91,7 +90,7 @@ def test_dtype_is_kept_and_labels_are_not_rounded(method, dtype):
     same = mix.partner == torch.arange(8)
     torch.testing.assert_close(own, torch.where(same, 1.0, mix.lam.float()))
     torch.testing.assert_close(other, torch.where(same, 1.0, 1 - mix.lam.float()))
-    expected, _ = naive_apply(x, torch.eye(8), mix)
+    expected, _ = naive_apply(x, torch.eye(1000)[y], mix)
     tolerance = {torch.float64: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}[dtype]
     torch.testing.assert_close(mixed, expected, rtol=tolerance, atol=tolerance)
 
@@ -248,7 +247,7 @@ def test_part_of_a_record_gives_those_rows_to_the_bit(method, per):
     x, y = images(7), torch.arange(7)
     for mix in (
         draw_from(method, x, 2, per=per),
-        draw_from(method, x[:4], per=per).embed(torch.tensor([0, 2, 3, 6]), 7),
+        draw_from(method, x[:4], y=torch.eye(7)[:4], per=per).embed(torch.tensor([0, 2, 3, 6]), 7),
     ):
         whole = apply_mix(x, y, mix, num_classes=7)[0]
         for rows in (slice(0, 3), slice(3, 7), slice(2, 3), slice(4, 4)):

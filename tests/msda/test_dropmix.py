@@ -13,7 +13,7 @@ from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.methods.vanilla import vanilla
 from dropmix.msda.saliency import input_gradient
 
-from .conftest import draw_from, images, saliency_of, seeded
+from .conftest import draw_from, images, remembered, saliency_of, seeded
 
 UNITS = ["batch", "sample", "count"]
 PERS = ["batch", "sample"]
@@ -25,6 +25,7 @@ def _saliency(x, _):
 
 def _mixed(augment: DropMix, x, y, generator):
     """Draw and apply: what a call does, but for methods that mix hidden states too, as if x were such states."""
+    augment.history = remembered(x, 10)
     return apply_mix(x, y, augment.draw(x, y, saliency=_saliency, generator=generator), num_classes=10)
 
 
@@ -37,7 +38,7 @@ def _augment(name: Any, rate: float, unit: Any = "batch", **options: Any) -> Dro
 def test_rate_zero_is_the_plain_method_and_rate_one_is_vanilla(method, unit, per):
     x, y = images(6), torch.arange(6)
     mixed, shares = _mixed(_augment(method, 0.0, unit, per=per), x, y, seeded(3))
-    plain, plain_shares = apply_mix(x, y, draw_from(method, x, 3, per=per), num_classes=10)
+    plain, plain_shares = apply_mix(x, y, draw_from(method, x, 3, torch.eye(10)[y], per=per), num_classes=10)
     assert torch.equal(mixed, plain)
     assert torch.equal(shares, plain_shares)
     generator = seeded(3)
@@ -90,6 +91,7 @@ def test_dropped_samples_are_untouched_and_partners_are_mixed_samples(method, un
     x, y = images(8), torch.arange(8)
     for seed in range(5):
         augment = _augment(method, 0.5, unit, per=per)
+        augment.history = remembered(x.flip(0), 10)
         mix = augment.draw(x, y, saliency=_saliency, generator=seeded(seed))
         mixed, shares = apply_mix(x, y, mix, num_classes=10)
         rows = _mixed_rows(augment, 8, seed)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from dropmix import DropMix, apply_mix
 
-from .conftest import draw_from, images, saliency_of, seeded
+from .conftest import draw_from, images, remembered, saliency_of, seeded
 
 
 def _saliency(x, _):
@@ -55,10 +55,12 @@ def test_boxes_that_would_be_empty_are_refused(name, shape):
 def test_the_default_dtype_changes_nothing(method, default):
     x, y = images(6), torch.arange(6)
     augment: Any = DropMix(method, 0.4, num_classes=6, unit="sample")
+    augment.history = remembered(x, 6)
     plain = augment.draw(x, y, saliency=_saliency, generator=seeded(2))
     expected = [apply_mix(x, y, mix, num_classes=6) for mix in (plain, augment.eval().draw(x, y))]
     try:
         torch.set_default_dtype(default)
+        augment.history = remembered(x, 6)
         mix = augment.train().draw(x, y, saliency=_saliency, generator=seeded(2))
         found = [apply_mix(x, y, mix, num_classes=6) for mix in (mix, augment.eval().draw(x, y))]
     finally:
@@ -93,7 +95,9 @@ def test_tv_tensors_stay_tv_tensors(method, rate):
         return
     x, y = images(6), torch.arange(6)
     augment: Any = DropMix(method, rate, num_classes=6)
+    augment.history = before = remembered(x, 6)
     mixed, _ = augment(tv_tensors.Image(x), y, saliency=_saliency, generator=seeded())
+    augment.history = before
     assert type(mixed) is tv_tensors.Image
     assert torch.equal(mixed.as_subclass(torch.Tensor), augment(x, y, saliency=_saliency, generator=seeded())[0])
 

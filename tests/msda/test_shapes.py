@@ -15,7 +15,7 @@ from dropmix.msda.mix import Mix
 
 from .conftest import draw_from, saliency_of, seeded
 
-PLACED = ["cutmix", "mixup_cutmix", "saliencymix", "resizemix", "fmix", "gridmix", "smoothmix"]
+PLACED = ["cutmix", "mixup_cutmix", "saliencymix", "resizemix", "recursivemix", "fmix", "gridmix", "smoothmix"]
 ANY = ["vanilla", "mixup", "manifoldmix", "samplepairing"]
 SHAPES = [(6, 2, 11), (5, 2, 5, 6, 4)]
 

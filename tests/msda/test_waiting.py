@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dropmix import DropMix, apply_mix
+from dropmix.msda.history import History
 
 from .conftest import images, seeded
 
@@ -63,6 +64,8 @@ def check_nobody_waits(method: str, unit: str, **options: Any) -> None:
     for per in ("batch", "sample"):
         augment = DropMix(method, rate, num_classes=9, unit=unit, per=per, **shared)  # pyright: ignore
         x, y = torch.empty(9, 3, 16, 16, device="meta"), torch.empty(9, dtype=torch.int64, device="meta")
+        if augment.remembers:
+            augment.history = History(x, torch.empty(9, 9, device="meta"))
         with Watch("meta") as watch:
             mix = augment.draw(x, y, saliency=_saliency, generator=seeded(), epoch=(1, 2))
             mixed, shares = apply_mix(x, y, mix, num_classes=9)

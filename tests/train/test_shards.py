@@ -154,3 +154,5 @@ def test_a_shard_may_be_mixed_as_a_batch_of_its_own():
 def test_hidden_states_do_not_leave_their_shard():
     with pytest.raises(ValueError, match="expected shard for manifoldmix"):
         ShardStep(make(make_arm("manifoldmix")), [])
+    with pytest.raises(ValueError, match="expected 1 with recursivemix, which mixes with the batch before, got 2"):
+        ShardStep(make(make_arm("recursivemix")), [])

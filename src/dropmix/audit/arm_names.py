@@ -15,6 +15,7 @@ _TITLES = {
     "mixup_cutmix": "Mixup + CutMix",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
+    "recursivemix": "RecursiveMix",
     "saliencymix": "SaliencyMix",
     "samplepairing": "SamplePairing",
     "fmix": "FMix",

@@ -8,13 +8,14 @@ import torch
 import yaml
 
 from dropmix.msda import METHODS, TEXT_METHODS, get_method
+from dropmix.msda.binding import GIVEN
 from dropmix.msda.dropmix import DropMix
 from dropmix.train.config import Arm
 
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
 # Given by the trainer, not chosen by an arm.
-_NOT_OPTIONS = {"x", "saliency", "generator", "epoch", "per", "mean", "std"}
+_NOT_OPTIONS = GIVEN | {"per", "mean", "std"}
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
 

@@ -1,8 +1,9 @@
 """Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
 
-Read in this order: `mix` (the record and the one kernel), `draw` and `boxes` (all randomness), `methods` (one per
-file), `dropmix` (the module for a training loop), `streams` and `rates` (its seeds and drops), `partners`, `labels` and
-`targets`, `saliency` and `pixels` (what some methods need), `puzzle` (the parts of PuzzleMix).
+Read in this order: `mix` (the record and the one kernel; `rows` cuts records), `draw` and `boxes` (all randomness),
+`methods` (one per file), `dropmix` (the module for a training loop), `streams`, `rates` and `history` (its seeds, drops
+and memory), `partners`, `labels` and `targets`, `saliency`, `pixels` and `maps` (what some methods need), `puzzle` (the
+parts of PuzzleMix).
 
 `METHODS` is the one list of methods: command line, documentation and contract test derive from it.
 Importing this package imports no torch.
@@ -22,6 +23,7 @@ METHODS: dict[str, str] = {
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
     "saliencymix": "dropmix.msda.methods.saliencymix:saliencymix",
     "resizemix": "dropmix.msda.methods.resizemix:resizemix",
+    "recursivemix": "dropmix.msda.methods.recursivemix:recursivemix",
     "fmix": "dropmix.msda.methods.fmix:fmix",
     "gridmix": "dropmix.msda.methods.gridmix:gridmix",
     "smoothmix": "dropmix.msda.methods.smoothmix:smoothmix",

@@ -1,7 +1,7 @@
 """A method with its options bound, as `DropMix` draws from it."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,10 +9,15 @@ import torch
 from torch import Generator, Tensor
 
 from dropmix.msda import get_method
+from dropmix.msda.history import History
 from dropmix.msda.mix import Mix
 
 Saliency = Callable[..., Tensor]
 Method = str | Callable[..., Mix]
+
+
+GIVEN = {"x", "saliency", "generator", "epoch", "history"}
+"""Arguments of a method that are no options: `DropMix` gives them."""
 
 
 class Draw:
@@ -24,6 +29,7 @@ class Draw:
         self.bound = partial(function, **options)
         self.wants_saliency = "saliency" in parameters
         self.wants_epoch = "epoch" in parameters
+        self.wants_history = "history" in parameters
         self.shape_only = getattr(function, "shape_only", False)
 
     def __call__(
@@ -33,10 +39,13 @@ class Draw:
         saliency: Saliency | None,
         generator: Generator | None,
         epoch: tuple[int, int] | None,
+        history: History | None = None,
     ) -> Mix:
         if self.shape_only and not self.wants_epoch:
             return self.bound(x, generator=generator)
         options = self.options | {"epoch": epoch} if self.wants_epoch else self.options
+        if self.wants_history:
+            options = options | {"history": history}
         with torch.no_grad():
             if not self.wants_saliency:
                 return self.function(x, generator=generator, **options)
@@ -52,6 +61,19 @@ def _of_images(saliency: Saliency, y: Tensor, x: Tensor, **asked: Any) -> Tensor
     return saliency(x, y, **asked)
 
 
+def bind_all(method: Method | Mapping[Any, float], options: dict[str, Any], shared: dict[str, Any]) -> list[Draw]:
+    """Bind a method's options, or with several methods the options of each, given as a dict by its name."""
+    if not isinstance(method, Mapping):
+        return [bind(method, options, shared)]
+    draws = [bind(m, options.pop(name_of(m), {}), shared) for m in method]
+    if options:
+        names = ", ".join(map(name_of, method))
+        raise ValueError(
+            f'DropMix: expected options by method ({names}), got {sorted(options)}. Give e.g. mixup={{"alpha": 0.8}}.'
+        )
+    return draws
+
+
 def name_of(method: Method) -> str:
     """Name of a method given by name or as a function."""
     return method if isinstance(method, str) else method.__name__
@@ -61,7 +83,7 @@ def bind(method: Method, options: dict[str, Any], shared: dict[str, Any]) -> Dra
     """Bind options of the method, and those that all methods share where it knows them; refuse unknown ones."""
     function = get_method(method) if isinstance(method, str) else method
     name = name_of(method)
-    known = set(inspect.signature(function).parameters) - {"x", "saliency", "generator", "epoch"}
+    known = set(inspect.signature(function).parameters) - GIVEN
     unknown = sorted(set(options) - known)
     if unknown:
         raise ValueError(

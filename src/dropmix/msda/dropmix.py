@@ -8,18 +8,18 @@ import torch
 from torch import Generator, Tensor
 
 from dropmix.msda.batches import find_keys, replaced, typed, untyped
-from dropmix.msda.binding import Draw, Method, Saliency, bind, name_of
+from dropmix.msda.binding import Draw, Method, Saliency, bind_all, name_of
 from dropmix.msda.draw import Per
+from dropmix.msda.history import Remembering, left_by
 from dropmix.msda.labels import mix_labels
 from dropmix.msda.mix import Mix, mix_images
 from dropmix.msda.partners import Confusions, Partners, Policy
 from dropmix.msda.rates import Rate, Unit, check_rate, classes_of, mixed_rows
 from dropmix.msda.saliency import channels_last
-from dropmix.msda.streams import Seeded
 from dropmix.msda.targets import is_target
 
 
-class DropMix(Seeded):
+class DropMix(Remembering):
     """Mix a batch by a method, and leave a random share of it unmixed.
 
         unit "batch":  draw u ~ U[0, 1); mix the batch when u >= rate (Algorithm 1 of the paper)
@@ -45,7 +45,8 @@ class DropMix(Seeded):
     Args:
         method: a name in `METHODS`, a drawing function like `dropmix.msda.methods.mixup.mixup`, or several of these
             with weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn per batch. A function with an argument
-            `saliency` is given a function of its images, one with an argument `epoch` what `draw` was given.
+            `saliency` is given a function of its images, one with an argument `epoch` what `draw` was given, one with
+            an argument `history` the batch before.
         rate: probability that a batch or sample is not mixed, in [0, 1]. 0 is the plain method, 1 is vanilla. With unit
             "sample" or "count" also a rate per class, (K,), or a mapping from class ids, the others having rate 0: a
             sample stays unmixed with its own class's rate. Equal rates draw the same bits as the number.
@@ -107,13 +108,12 @@ class DropMix(Seeded):
         self.partners = Partners(partners, confusions, withhold, num_classes) if chosen else None
         self.publish()
         self.methods = method if isinstance(method, Mapping) else {method: 1.0}
-        several = isinstance(method, Mapping)
-        shared = {"per": per, "mean": mean, "std": std}
-        self._draws = [bind(m, options.pop(name_of(m), {}) if several else options, shared) for m in self.methods]
-        if several and options:
+        self._draws = bind_all(method, options, {"per": per, "mean": mean, "std": std})
+        self.remembers = any(draw.wants_history for draw in self._draws)
+        if self.remembers and chosen:
             raise ValueError(
-                f"DropMix: expected options by method ({self._names()}), got {sorted(options)}. "
-                'Give e.g. mixup={"alpha": 0.8}.'
+                f"DropMix: expected partners='any' with {self._names()}, which mixes with the batch before, got a "
+                "policy for partners of this batch. Use another method."
             )
         self._weights = torch.tensor(list(self.methods.values()), dtype=torch.float64, device="cpu")
         if not (len(self._weights) and bool(((self._weights > 0) & self._weights.isfinite()).all())):
@@ -245,26 +245,28 @@ class DropMix(Seeded):
                 "Give one label per sample; a single image needs a batch axis, x[None]."
             )
         rows = self._mixed_rows(count, dropping, y) if count > 1 else None
-        if rows is None:
-            return Mix.identity(count)
         if self.channels == "last":
             x, saliency = x.movedim(-1, 1), None if saliency is None else channels_last(saliency)
+        mix = Mix.identity(count) if rows is None else self._draw_rows(rows, x, y, saliency, generator, epoch)
+        if self.remembers and self.training and self._enabled:
+            self.history = left_by(x, y, mix, self.num_classes)
+        return mix
+
+    def _draw_rows(self, rows: Any, x: Tensor, y: Any, saliency: Saliency | None, generator: Any, epoch: Any) -> Mix:
         method = self._pick(generator)
         if isinstance(rows, slice):
-            if self.partners is None:
-                return method(x, y, saliency, generator, epoch)
             return self._drawn(method, x, y, saliency, generator, epoch)
         # A method that looks at no pixel is given a view of the right shape: nothing is copied.
         part = x[: len(rows)] if method.shape_only else x.detach()[rows.to(x.device, non_blocking=True)]
         labels = y[rows.to(y.device, non_blocking=True)] if isinstance(y, Tensor) else [y[i] for i in rows.tolist()]
-        return self._drawn(method, part, labels, saliency, generator, epoch).embed(rows, count)
+        return self._drawn(method, part, labels, saliency, generator, epoch).embed(rows, len(x))
 
-    def _drawn(self, method: Draw, x: Tensor, y: Any, *given: Any) -> Mix:
+    def _drawn(self, method: Draw, x: Tensor, y: Any, saliency: Saliency | None, generator: Any, epoch: Any) -> Mix:
         if self.partners is None:
-            return method(x, y, *given)
+            return method(x, y, saliency, generator, epoch, self.history)
         ids = classes_of(y, len(self.partners.table))
         with self.partners.drawing(ids):
-            mix = method(x, y, *given)
+            mix = method(x, y, saliency, generator, epoch)
         return mix.only(self.partners.fits(ids, mix.partner))
 
     def settings(self) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ _ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
 
 def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
     """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
-    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity:
+    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity and mix.pasted_shares is None:
         return _mix_ids(y, mix, num_classes)
     shares = label_shares(y, num_classes)
     if len(shares) != len(mix.lam):
@@ -28,8 +28,20 @@ def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
     if mix.is_identity:
         return shares
     lam = mix.lam.to(shares, non_blocking=True)
-    other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
+    if mix.pasted_shares is None:
+        other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
+    else:
+        other = _pasted_shares(mix.pasted_shares, shares)
     return other.lerp_(shares, lam[:, None])
+
+
+def _pasted_shares(pasted: Tensor, shares: Tensor) -> Tensor:
+    if pasted.shape[1] != shares.shape[1]:
+        raise ValueError(
+            f"apply_mix: expected labels of the {pasted.shape[1]} classes that the batch before had, got "
+            f"{shares.shape[1]}. Give all batches the same num_classes."
+        )
+    return pasted.to(shares, non_blocking=True, copy=True)
 
 
 def _mix_ids(y: Tensor, mix: "Mix", num_classes: int | None) -> Tensor:
@@ -102,6 +114,11 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
         )
     if mix.is_identity:
         return criterion(logits, y)
+    if mix.pasted_shares is not None:
+        raise ValueError(
+            "Mix.loss: expected partners of this batch, got those of an earlier one, whose labels are shares. "
+            "Use mix_labels and a loss of label shares, e.g. cross_entropy."
+        )
     partner = mix.partner.to(y.device, non_blocking=True)
     other = y[partner]
     lam = mix.lam.to(logits.device, non_blocking=True)

@@ -1,7 +1,7 @@
 """`Mix`, the record of what to do to a batch, and `apply_mix`, the only code that does it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,12 +9,8 @@ from torch import Tensor
 
 from dropmix.msda.labels import mix_labels, mixed_loss
 from dropmix.msda.pixels import blend, gather_images, move_cells, paste_boxes
+from dropmix.msda.rows import embedded, kept_where, part_of
 from dropmix.msda.targets import mixed_targets
-
-# What a record holds for each sample, its partner and cells apart, and what leaves a sample as it is:
-# x + -0.0 is x to the bit, the sign of zero included.
-_BLANK = {"lam": 1.0, "mask": 1.0, "box": 0, "pasted": 0.0, "own_noise": -0.0, "partner_noise": -0.0}
-_CELLS = ("own_cells", "partner_cells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,8 @@ class Mix:
         partner_cells: the same for the partner image.
         pasted: images that stand in for x[partner], (B, C, H, W).
         shrunk: whether these are the whole partners, shrunk into their boxes.
+        pasted_shares: label shares of `pasted`, (B, K), float32, where these are not of this batch; they stand in for
+            the labels of x[partner].
         own_noise: what is added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
         layer: where in a network to mix, for `mix_hidden`; None: the images.
@@ -55,6 +53,7 @@ class Mix:
     partner_noise: Tensor | None = None
     layer: int | None = None
     shrunk: bool = False
+    pasted_shares: Tensor | None = None
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -90,27 +89,7 @@ class Mix:
             tensor([2, 1, 0])
         """
 
-        def spread(part: Tensor | None, blank: float) -> Tensor | None:
-            if part is None:
-                return None
-            whole = part.new_full((batch_size, *part.shape[1:]), blank)
-            whole[rows.to(part.device, non_blocking=True)] = part
-            return whole
-
-        def spread_cells(part: Tensor | None) -> Tensor | None:
-            if part is None:
-                return None
-            n = part.shape[-1]
-            whole = torch.arange(n * n, device=part.device).view(1, n, n).repeat(batch_size, 1, 1)
-            whole[rows.to(part.device, non_blocking=True)] = part
-            return whole
-
-        partner = torch.arange(batch_size, device=self.partner.device)
-        here = rows.to(self.partner.device, non_blocking=True)
-        partner[here] = here[self.partner]
-        parts = {name: spread(getattr(self, name), blank) for name, blank in _BLANK.items()}
-        parts |= {name: spread_cells(getattr(self, name)) for name in _CELLS}
-        return replace(self, partner=partner, **parts)
+        return embedded(self, rows, batch_size)
 
     def part(self, rows: slice, x: Tensor) -> "Mix":
         """Return the record for some samples of a batch, for x[rows]; their partners come along as `pasted`.
@@ -126,17 +105,7 @@ class Mix:
             >>> mix_images(x[1:], whole.part(slice(1, 3), x)).flatten()
             tensor([0.5000, 1.5000])
         """
-        lam = self.lam[rows]
-        if self.is_identity:
-            return Mix.identity(len(lam))
-
-        def some(part: Tensor | None) -> Tensor | None:
-            return part if part is None or len(part) == 1 != len(self.lam) else part[rows]
-
-        pasted = gather_images(x, self.partner[rows]) if self.pasted is None else self.pasted[rows]
-        parts: dict[str, Any] = {name: some(getattr(self, name)) for name in (*_BLANK, *_CELLS)}
-        parts |= {"lam": lam, "pasted": pasted}
-        return Mix(torch.arange(len(lam), device=self.partner.device), **parts)
+        return Mix.identity(len(self.lam[rows])) if self.is_identity else part_of(self, rows, x)
 
     def loss(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
         """Return a loss that wants class ids (focal, margin, class weights) of mixed images.
@@ -199,19 +168,7 @@ class Mix:
         """
         if self.is_identity or bool(rows.all()):
             return self
-        chosen = rows.nonzero()[:, 0]
-        if not len(chosen):
-            return Mix.identity(len(rows))
-
-        def some(part: Tensor | None) -> Tensor | None:
-            return None if part is None else part if len(part) == 1 else part[chosen.to(part.device)]
-
-        # As a record of its own, whose partners may lie outside it; `embed` blanks the other rows.
-        parts: dict[str, Any] = {name: some(getattr(self, name)) for name in (*_BLANK, *_CELLS)}
-        inner = replace(self, partner=torch.arange(len(chosen), device=self.partner.device), **parts)
-        here = rows.to(self.partner.device)
-        own = torch.arange(len(rows), device=self.partner.device)
-        return replace(inner.embed(chosen, len(rows)), partner=torch.where(here, self.partner, own))
+        return kept_where(self, rows) if bool(rows.any()) else Mix.identity(len(rows))
 
 
 def apply_mix(

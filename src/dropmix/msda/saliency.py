@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropmix.msda.network import CleanGuard, logits_of, unwrapped
+from dropmix.msda.maps.network import CleanGuard, logits_of, unwrapped
 
 
 def input_gradient(

@@ -23,6 +23,11 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
             "Mix.targets: expected a record that mixes images, got one that mixes hidden states, which have no places. "
             "Use mixup."
         )
+    if mix.pasted_shares is not None:
+        raise ValueError(
+            "Mix.targets: expected partners of this batch, got those of an earlier one, whose masks and boxes are "
+            "gone. Use cutmix or resizemix."
+        )
     count = len(mix.partner)
     if len(targets) != count:
         raise ValueError(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dropmix.data.picture import read_picture
 from dropmix.msda import get_method
+from dropmix.msda.history import History
 from dropmix.msda.mix import Mix, apply_mix, mix_images
 
 _SIDE = 224
@@ -63,15 +64,17 @@ def show(
     known = inspect.signature(function).parameters
     unknown = sorted(set(options) - set(known))
     if unknown:
-        known_names = ", ".join(sorted(set(known) - {"x", "saliency", "generator", "epoch"}))
+        known_names = ", ".join(sorted(set(known) - {"x", "saliency", "generator", "epoch", "history"}))
         raise ValueError(f"show: expected options of {method} ({known_names}), got {', '.join(unknown)}. See its card.")
     names, x = _sample_images() if images is None else _open_images(images)
     arguments = (x, (saliency or local_contrast)(x, torch.arange(len(x)))) if "saliency" in known else (x,)
     if method == "puzzlemix":
         options = {"transport_cell": 16} | options  # the official code's cell at this size
-    mix = _draw(function, arguments, seed, {"per": per} | options)
+    options = {"per": per} | options
+    history = _batch_before(function, x, seed, options) if "history" in known else None
+    mix = _draw(function, arguments, seed, options if history is None else options | {"history": history})
     mixed, shares = apply_mix(x, torch.eye(len(x)), mix)
-    figure = _figure(method, names, x, mix, mixed, shares)
+    figure = _figure(method, names, x, mix, mixed, shares, history)
     out.parent.mkdir(parents=True, exist_ok=True)
     _save(figure, out)
     return out
@@ -96,21 +99,31 @@ def _draw(function: Callable[..., Mix], arguments: tuple[Tensor, ...], seed: int
     batch = len(arguments[0])
     generator = torch.Generator().manual_seed(seed)
     mix = function(*arguments, generator=generator, **options)
-    while not mix.is_identity and bool((mix.partner == torch.arange(batch)).any()):
+    while not mix.is_identity and mix.pasted_shares is None and bool((mix.partner == torch.arange(batch)).any()):
         mix = function(*arguments, generator=generator, **options)
     return mix
 
 
-def _figure(method: str, names: list[str], x: Tensor, mix: Mix, mixed: Tensor, shares: Tensor) -> Figure:
+def _batch_before(function: Callable[..., Mix], x: Tensor, seed: int, options: dict[str, Any]) -> History:
+    """The same images in another order, already mixed once, as the history of a method that needs one."""
+    images, shares = x.roll(1, 0), torch.eye(len(x)).roll(1, 0)
+    generator = torch.Generator().manual_seed(seed)
+    mix = function(images, history=History(x.roll(2, 0), torch.eye(len(x)).roll(2, 0)), generator=generator, **options)
+    return History(*apply_mix(images, shares, mix))
+
+
+def _figure(
+    method: str, names: list[str], x: Tensor, mix: Mix, mixed: Tensor, shares: Tensor, history: History | None
+) -> Figure:
     count = len(x)
-    partners = x[mix.partner]
+    partners = x[mix.partner] if history is None else history.images
+    partner_names = [names[j] for j in mix.partner] if history is None else [_label(names, s) for s in history.shares]
     own_share = mix_images(torch.ones_like(x[:, :1]), _mask_only(mix, x))
     figure = Figure(figsize=(2 * len(_COLUMNS), 2.25 * count + 0.3), layout="constrained", dpi=80)
     figure.suptitle(method, fontweight="bold")
     axes = figure.subplots(count, len(_COLUMNS), squeeze=False)
     for i, row in enumerate(axes):
-        j = int(mix.partner[i])
-        titles = (names[i], names[j], f"mean {own_share[i].mean():.2f}", _label(names, shares[i]))
+        titles = (names[i], partner_names[i], f"mean {own_share[i].mean():.2f}", _label(names, shares[i]))
         for axis, picture, title in zip(row, (x[i], partners[i], own_share[i], mixed[i]), titles):
             axis.imshow(picture.clamp(0, 1).permute(1, 2, 0).numpy(), cmap="gray", vmin=0, vmax=1)
             axis.set_title(title, fontsize=8)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dropmix.msda.mix import Mix
-from dropmix.msda.work import run_by
+from dropmix.msda.puzzle.work import run_by
 from dropmix.train.step import Stepper
 
 Result = TypeVar("Result")

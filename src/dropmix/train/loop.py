@@ -165,6 +165,8 @@ class _Run:
         self.stepper.optimizer.load_state_dict(found["optimizer"])
         if self.stepper.average is not None:
             self.stepper.average.load_state_dict(found["average"])
+        if self.stepper.augment.remembers:
+            self.stepper.augment.load_state_dict(found["mixing"])
         self.place = Place(**found["place"])
         # Sums over several threads round as their number has it: a run keeps the number that it began with.
         torch.set_num_threads(found.get("threads", torch.get_num_threads()))
@@ -183,6 +185,8 @@ class _Run:
         }
         if self.stepper.average is not None:
             content["average"] = self.stepper.average.state_dict()
+        if self.stepper.augment.remembers:
+            content["mixing"] = dict(self.stepper.augment.state_dict())
         save_checkpoint(self.folder, content)
         self.saved = time.monotonic()
 

@@ -32,6 +32,11 @@ class ShardStep:
         train = stepper.spec.train
         self.stepper, self.batches, self.group = stepper, batches, group
         self.shards, self.within = train.shards, train.mix_within
+        if stepper.augment.remembers:
+            raise ValueError(
+                f"train.shards: expected 1 with {stepper.spec.arm.method}, which mixes with the batch before, got "
+                f"{train.shards}. Leave train.shards out."
+            )
         hidden = "layers" in stepper.spec.arm.options or stepper.spec.arm.method in ("wordmixup", "senmixup")
         if self.within == "batch" and hidden:
             raise ValueError(

@@ -15,8 +15,8 @@ from dropmix.msda.puzzle.adversarial import attack_noise, draw_attack
 from dropmix.msda.puzzle.energy import label_prior, pool_shares, puzzle_energy
 from dropmix.msda.puzzle.graphcut import solve
 from dropmix.msda.puzzle.transport import transport as transport_plan
+from dropmix.msda.puzzle.work import run
 from dropmix.msda.saliency import ask_saliency, size_of
-from dropmix.msda.work import run
 
 # Transport's grids stay this small at large images, as the official ImageNet code's do.
 _WIDEST_GRID = 16

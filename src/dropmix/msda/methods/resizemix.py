@@ -54,7 +54,9 @@ def resizemix(
     sides = x.shape[2:]
     partner = draw_partner(len(x), generator)
     box = _draw_box(1 if per == "batch" else len(x), sides, low, high, generator)
-    pasted = _shrink(x.index_select(0, partner.to(x.device, non_blocking=True)), box.to(x.device, non_blocking=True))
+    pasted = shrink_into(
+        x.index_select(0, partner.to(x.device, non_blocking=True)), box.to(x.device, non_blocking=True)
+    )
     return Mix(partner, box_share(box, sides).expand(len(x)), box=box, pasted=pasted, shrunk=True)
 
 
@@ -69,8 +71,15 @@ def _draw_box(n: int, sides: Sequence[int], low: float, high: float, generator: 
     return torch.from_numpy(np.stack(ends, 1).astype(np.int64))
 
 
-def _shrink(x: Tensor, box: Tensor) -> Tensor:
-    """Draw every whole image into its box: the pixel in the middle of the box shows the middle of the image."""
+def shrink_into(x: Tensor, box: Tensor) -> Tensor:
+    """Draw every whole image into its box: the pixel in the middle of the box shows the middle of the image.
+
+    Args:
+        x: images, (B, C, H, W), or of one or three axes, float.
+        box: start and end of every axis, (B|1, 2 d), int64, beside the images.
+    Returns:
+        Images like x, right inside the boxes only.
+    """
     sides, axes = x.shape[2:], []
     for axis, side in enumerate(sides):
         low, high = box[:, 2 * axis, None].float(), box[:, 2 * axis + 1, None].float()
