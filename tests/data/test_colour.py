@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from dropmix.data.colour import COLOUR_DRAWS, EIGENVALUES, EIGENVECTORS, colour_shifts, shift_colours
+from dropmix.data.stream import COLOUR_DRAWS, EIGENVALUES, EIGENVECTORS, colour_shifts, shift_colours
 
 
 def gray(picture):

@@ -145,7 +145,7 @@ def test_different_classes_are_named(tree, picture, write_folder):
 def test_missing_parts(tmp_path, tree, picture, write_folder):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="expected folders of images, one a class, got none"):
+    with pytest.raises(DataError, match="expected folders of images, one per class, got none"):
         load("folder", empty)
     (tree / "test").rename(tree / "other")
     with pytest.raises(DataError, match=r"expected folders train and test \(or val\), got other, train"):

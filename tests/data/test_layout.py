@@ -106,3 +106,126 @@ def test_what_cannot_be_meant_is_refused_in_one_line(tmp_path, pictures):
     shutil.copytree(root / "train/cat", tmp_path / "one/cat")
     with pytest.raises(DataError, match=r"at least 2 classes, got 'cat' alone"):
         load("folder", tmp_path / "one")
+
+
+PAIRS = [
+    ("train-images", "test-images"),
+    ("Train_data", "val2017"),
+    ("TRAIN SET", "TEST SET"),
+    ("training data", "testing data"),
+    ("imgs_train", "imgs_test"),
+    ("seg_train/seg_train", "seg_test/seg_test"),
+    ("train/images", "valid/images"),
+    ("ILSVRC2012_img_train", "ILSVRC2012_img_val"),
+    ("trainval", "Test_Data"),
+    ("trainImages", "evaluation"),
+    ("my training pictures", "the holdout"),
+]
+
+
+@pytest.mark.parametrize(("train", "test"), PAIRS)
+def test_splits_are_told_by_words_in_their_names_and_it_is_said(tmp_path, pictures, train, test):
+    dataset = load("folder", lay_out(tmp_path / "set", pictures, train=train, test=test))
+    assert dataset.classes == ["cat", "dog", "fox"]
+    assert {name.rpartition("/")[0].rpartition("/")[0] for name in dataset.train.ids} == {train}
+    assert f"trained on {train}, tested on {test}" in dataset.notes
+
+
+def test_words_of_splits_in_names_of_classes_make_no_split(tmp_path, pictures):
+    for root, names in {"flat": ("freight train", "passenger train", "test tube"), "deep": ("train", "car")}.items():
+        for name, own in zip(names, ("cat", "dog", "fox")):
+            for n in range(3):
+                file = tmp_path / root / name / ("old" if root == "deep" and name == "car" else "") / f"{n}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pictures[f"train/{own}/{n}"]).save(file)
+        assert load("folder", tmp_path / root).classes == sorted(names)
+    for name in ("train station", "bus station", "test tube"):  # each with a folder per camera
+        for camera in ("left", "right"):
+            shutil.copytree(tmp_path / "flat/test tube", tmp_path / "cameras" / name / camera)
+    dataset = load("folder", tmp_path / "cameras")
+    assert dataset.classes == ["bus station", "test tube", "train station"]
+    assert "bus station (left, right)" in dataset.notes[0]
+
+
+def test_folders_inside_classes_are_pointed_out(tmp_path, pictures):
+    for name, group in (("cat", "pets"), ("dog", "pets"), ("fox", "wild")):
+        for split in ("train", "test"):
+            for n in range(3):
+                for root in (f"grouped/{group}/{name}", f"unknown/{split}ado/{name}"):
+                    (tmp_path / root).mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pictures[f"{split}/{name}/{n}"]).save(tmp_path / root / f"{split}{n}.png")
+    dataset = load("folder", tmp_path / "grouped")
+    assert dataset.classes == ["pets", "wild"]
+    assert dataset.notes[0] == (
+        "folders inside a class count as its pictures: pets (cat, dog); wild (fox). "
+        "If the inner folders are the classes, move them up"
+    )
+    (note,) = load("folder", tmp_path / "unknown").notes
+    assert note.endswith("If these are splits, rename them train and test")
+
+
+FORMS = [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("owl ", "owl"), ("STRASSE", "stra\u00dfe")]
+
+
+@pytest.mark.parametrize(("one", "other"), FORMS)
+def test_a_class_spelled_differently_in_the_splits_is_one_class(tmp_path, pictures, one, other):
+    root = lay_out(tmp_path / "set", pictures)
+    (root / "train/cat").rename(root / "train" / one)
+    (root / "test/cat").rename(root / "test" / other)
+    dataset = load("folder", root)
+    assert one in dataset.classes
+    assert len(dataset.classes) == 3
+    assert len(dataset.test) == 9
+    assert "of test is taken as" in dataset.notes[0]
+    assert "of train" in dataset.notes[0]
+
+
+def test_classes_that_print_alike_are_refused_and_those_that_differ_in_case_are_two(tmp_path, pictures):
+    root = lay_out(tmp_path / "set", pictures)
+    (root / "train/cat").rename(root / "train/Dog")
+    (root / "test/cat").rename(root / "test/Dog")
+    assert load("folder", root).classes == ["Dog", "dog", "fox"]
+    flat = tmp_path / "flat"
+    for name in ("\u00e9", "e\u0301", "z"):
+        shutil.copytree(root / "train/dog", flat / name)
+    for path in (flat, tmp_path / "split"):
+        if path != flat:
+            shutil.copytree(flat, path / "train")
+            shutil.copytree(flat, path / "test")
+        with pytest.raises(DataError, match=r"got 'e\\u0301' and '\\xe9', which print alike. Merge or rename them"):
+            load("folder", path)
+
+
+def test_one_visible_class_is_not_trained_on_and_the_hidden_one_is_named(tmp_path, pictures):
+    root = lay_out(tmp_path / "set", pictures)
+    (root / "train/cat").rename(tmp_path / "a")
+    (root / "train/dog").rename(tmp_path / ".b")
+    shutil.rmtree(root)
+    with pytest.raises(DataError, match=r"got 'a' alone \(1 hidden folder left out: .b\)"):
+        load("folder", tmp_path)
+
+
+def test_stray_and_hidden_pictures_and_further_folders_are_counted(tmp_path, pictures):
+    root = lay_out(tmp_path / "set", pictures)
+    shutil.copy(root / "test/cat/0.png", root / "cover.png")
+    shutil.copy(root / "test/cat/0.png", root / "train/._1.png")
+    shutil.copy(root / "test/cat/0.png", root / "train/cat/._1.png")
+    shutil.copytree(root / "test/cat", root / "extra/cat")
+    (root / "train/owl").symlink_to(tmp_path / "nowhere")
+    notes = load("folder", root).notes
+    assert "1 picture outside of the class folders left out: cover.png" in notes
+    assert "1 hidden picture left out: train/cat/._1.png" in notes
+    assert "1 folder left out: extra" in notes
+    assert "1 broken link left out: train/owl" in notes
+    for name in ("train/ant", "train/bee"):
+        (root / name).mkdir()
+    with pytest.raises(DataError, match=r"train/ant, \S+train/bee: expected images"):
+        load("folder", root)
+
+
+def test_a_path_to_nothing_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match=r"nothing: expected a folder of pictures, got nothing there. Check the path"):
+        load("folder", tmp_path / "nothing")
+    with pytest.raises(DataError, match="file: expected a folder of pictures, got a file"):
+        load("folder", tmp_path / "file")

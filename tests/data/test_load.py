@@ -112,7 +112,7 @@ def test_paths(tmp_path, monkeypatch, fashion, write_fashion):
     monkeypatch.delenv("DROPMIX_DATA", raising=False)
     with pytest.raises(DataError, match=r"expected a folder with fashion-mnist, got none.*DROPMIX_DATA"):
         load("fashion-mnist", None)
-    with pytest.raises(DataError, match="missing, which is not one"):
+    with pytest.raises(DataError, match="missing: expected the folder of fashion-mnist, got nothing there"):
         load("fashion-mnist", tmp_path / "missing")
     write_fashion(tmp_path / "fashion-mnist", fashion, zipped=False)
     for path, variable in [

@@ -12,9 +12,8 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
 from dropmix.data import DataError, Files
-from dropmix.data.colour import COLOUR_DRAWS, colour_shifts, shift_colours
 from dropmix.data.picture import BOX_DRAWS, random_box
-from dropmix.data.stream import Stream, Wanted
+from dropmix.data.stream import COLOUR_DRAWS, Stream, Wanted, colour_shifts, shift_colours
 
 MEAN, STD = [0.5, 0.4, 0.3], [0.26, 0.25, 0.27]
 

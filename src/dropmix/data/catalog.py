@@ -113,9 +113,10 @@ def locate(name: str, path: str | Path | None) -> Path | None:
         return path / name if (path / name).is_dir() and name != "folder" else path
     root = os.environ.get("DROPMIX_DATA")
     if not root:
-        raise DataError(
-            f"load: expected a folder with {name}, got none. Name it with --data, or set DROPMIX_DATA to it."
+        what = {"folder": "a folder of pictures", "parquet": "a folder of parquet files"}.get(
+            name, f"a folder with {name}"
         )
+        raise DataError(f"load: expected {what}, got none. Name it with --data, or set DROPMIX_DATA to it.")
     return locate(name, root)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
-from dropmix.data.layout import ENDINGS, Left, find_layout, images_below, subfolders
+from dropmix.data.layout import by_class, check_names, find_layout
 from dropmix.data.records import DataError, DataSource, Rows
 from dropmix.data.stratify import check_groups, groups_of, split_by_content, split_rows
+from dropmix.data.walk import ENDINGS, Left, counted, images_below, listed, subfolders
 
 FLAT_TEST = 0.2
 """Share of each class held out as the test split where the folder has none."""
@@ -47,9 +48,9 @@ def read(
     if layout.test is None:
         return flat(name, layout.root, size, exif, split, seed, group, left)
     train, test = layout.train, layout.test
-    classes = sorted({folder.name for part in (train, test) for folder in subfolders(part, left)})
+    classes, parts = by_class(train, test, left)
     train_rows, test_rows = (
-        make_rows(layout.root, *list_images(part, classes, left), size, exif) for part in (train, test)
+        make_rows(layout.root, *list_images([part.get(name) for name in classes], left), size, exif) for part in parts
     )
     if group is not None:
         check_groups(groups_of(group, train_rows.ids), groups_of(group, test_rows.ids))
@@ -60,15 +61,20 @@ def flat(
     name: str, path: Path, size: int | None, exif: bool, split: str, seed: int, group: str | None, left: Left
 ) -> DataSource:
     """A folder of class folders, split by us."""
-    classes = [folder.name for folder in subfolders(path)]
+    folders: list[Path | None] = [*subfolders(path)]
+    classes = [folder.name for folder in folders if folder]
+    hidden = f" ({counted('hidden folder', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
     if not classes:
-        raise DataError(f"{path}: expected folders of images, one a class, got none. Name the folder above them.")
-    files, labels = list_images(path, classes, left)
+        raise DataError(
+            f"{path}: expected folders of images, one per class, got none{hidden}. Name the folder above them."
+        )
+    check_names(path, classes)
     if len(classes) < 2:
         raise DataError(
-            f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone. "
+            f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone{hidden}. "
             "Name the folder above the classes, or add one."
         )
+    files, labels = list_images(folders, left)
     for label, count in enumerate(np.bincount(labels, minlength=len(classes))):
         if count < 2:
             raise DataError(
@@ -89,23 +95,24 @@ def flat(
     )
 
 
-def list_images(split: Path, classes: list[str], left: Left | None = None) -> tuple[list[str], np.ndarray]:
-    """Paths of a split's images sorted by class, folder and name, and their labels; classes that it lacks are left
-    out."""
-    files: list[str] = []
-    labels: list[np.ndarray] = []
-    for label, name in enumerate(classes):
-        if not (split / name).is_dir():
-            continue
-        found = list(images_below(str(split / name), left))
-        if not found:
-            raise DataError(
-                f"{split / name}: expected images ({', '.join(sorted(ENDINGS))}), got none. "
-                "Add images or remove the folder."
-            )
-        files += found
-        labels.append(np.full(len(found), label, np.int64))
-    return files, np.concatenate([np.empty(0, np.int64), *labels])
+def list_images(folders: list[Path | None], left: Left | None = None) -> tuple[list[str], np.ndarray]:
+    """Paths of the images in class folders, sorted by class, folder and name, and their labels.
+
+    Args:
+        folders: of each class in turn; None for a class that this split lacks.
+        left: is told what was passed over.
+    Raises:
+        DataError: folders without images.
+    """
+    found = [[] if folder is None else list(images_below(str(folder), left)) for folder in folders]
+    empty = [str(folder) for folder, files in zip(folders, found, strict=True) if folder is not None and not files]
+    if empty:
+        raise DataError(
+            f"{listed(empty)}: expected images ({', '.join(sorted(ENDINGS))}), got none. "
+            "Add images or remove the folder."
+        )
+    labels = np.repeat(np.arange(len(found)), [len(files) for files in found]).astype(np.int64)
+    return [file for files in found for file in files], labels
 
 
 def make_rows(path: Path, files: list[str], labels: np.ndarray, size: int | None, exif: bool = False) -> Rows:

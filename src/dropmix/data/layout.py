@@ -1,138 +1,76 @@
-"""What a person's folder of pictures means: where its splits and classes are, and what in it is no picture."""
+"""What a person's folder of pictures means: where its splits and classes are, and how both are named."""
 
-import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dropmix.data.records import DataError
+from dropmix.data.walk import NAMED, Left, has_classes, has_pictures, listed, subfolders
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
-TRAIN = {"train", "training", "trainset", "trainingset"}
-TEST = {"test", "testing", "testset", "testingset"}
-VALIDATION = {"validation", "valid", "val", "validationset", "validset", "valset"}
-SPLITS = TRAIN | TEST | VALIDATION
-JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
-"""Folders that operating systems leave; a name that begins with a dot is hidden too."""
+WORDS = {
+    "train": {"train", "training", "trn", "trainval"},
+    "test": {"test", "testing", "tests", "tst"},
+    "validation": {"validation", "valid", "val", "dev", "eval", "evaluation", "holdout", "heldout"},
+}
+"""Words that name a split; in this order of validation, the first there is stands in for a missing test split."""
+ORDER = ("validation", "valid", "val")
+FILLERS = {"set", "sets", "data", "dataset", "datasets", "split", "splits", "folder", "dir", "the", "my", "all", "full"}
+FILLERS |= {"image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "files", "samples"}
+FILLERS |= {"labelled", "labeled", "cls", "new", "final", "raw", "small", "x"}
 DEPTH = 4
 """Folders around the data set that are seen through at most."""
-NAMED = 3
-"""Names that a note gives."""
 
 
-@dataclass
-class Left:
-    """What was left out of a folder, by kind, as paths."""
-
-    hidden: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    endings: Counter[str] = field(default_factory=Counter)
-    splits: list[str] = field(default_factory=list)
-
-    def notes(self, root: Path) -> tuple[str, ...]:
-        """A line for each kind: how many, and the first names."""
-        kinds = (("hidden folder", self.hidden), ("broken link", self.broken), ("split", self.splits))
-        lines = [counted(kind, [os.path.relpath(path, root) for path in paths]) for kind, paths in kinds if paths]
-        if self.endings:
-            names = ", ".join(ending or "no ending" for ending, _ in self.endings.most_common(NAMED))
-            count = sum(self.endings.values())
-            lines.append(f"{count} {'file' if count == 1 else 'files'} of no picture format left out: {names}")
-        return tuple(lines)
-
-
-def counted(kind: str, names: list[str]) -> str:
-    """Example:
-    >>> counted("hidden folder", [".a", ".b"])
-    '2 hidden folders left out: .a, .b'
-    """
-    names = sorted(set(names))
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} {kind}{'' if len(names) == 1 else 's'} left out: {', '.join(names[:NAMED])}{more}"
-
-
-def split_of(name: str) -> str:
-    """A folder's name as split names are compared: lower case, letters alone.
-
-    Example:
-        >>> split_of("Training_set") in TRAIN, split_of("1-val") in VALIDATION, split_of("trains") in SPLITS
-        (True, True, False)
-    """
-    return "".join(letter for letter in name.lower() if letter.isalpha())
-
-
-def subfolders(path: Path, left: Left | None = None) -> list[Path]:
-    """Sorted folders inside a folder; hidden ones and those of operating systems are left out, and told to `left`."""
-    found = []
-    for entry in sorted(scan(str(path)), key=lambda entry: entry.name):
-        if entry.is_dir():
-            if not is_hidden(entry.name):
-                found.append(Path(entry.path))
-            elif left is not None and next(images_below(entry.path), None):
-                left.hidden.append(entry.path)
-        elif left is not None and is_broken(entry):
-            left.broken.append(entry.path)
-    return found
-
-
-def is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in JUNK
-
-
-def is_broken(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and not os.path.exists(entry.path)
-
-
-def scan(folder: str) -> list[os.DirEntry[str]]:
-    """Entries of a folder, whose names must be UTF-8, since predictions are stored under them."""
-    try:
-        with os.scandir(folder) as entries:
-            found = list(entries)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: expected a folder that can be read, got {error.strerror}. Check its permissions and links."
-        ) from error
-    for entry in found:
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError:
-            shown = entry.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            raise DataError(f"{folder}: expected names in UTF-8, got {shown}. Rename it.") from None
-    return found
-
-
-def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
-    """Paths of the images below a folder, in the order of their parts; linked folders are followed.
-
-    Strings and not Path objects: ImageNet has 1.3 million files.
+@dataclass(frozen=True)
+class SplitName:
+    """What a folder's name says of splits.
 
     Args:
-        folder: where to look.
-        left: is told what was passed over.
-        above: device and number of the folders on the way, to notice a link that leads back.
-    Raises:
-        DataError: links in a circle, a name that is not UTF-8, a folder that cannot be read.
+        kind: "train", "test", "validation", or "" for no split.
+        plain: nothing else stands in the name, as in "Training_set"; unlike "seg_train".
     """
-    try:
-        stat = os.stat(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: expected a folder, got {error.strerror}. Remove the link.") from error
-    here = (stat.st_dev, stat.st_ino)
-    if here in above:
-        raise DataError(f"{folder}: expected a folder, got a link to a folder around it. Remove the link.")
-    for entry in sorted(scan(folder), key=lambda entry: entry.name):
-        hidden, ending = is_hidden(entry.name), os.path.splitext(entry.name)[1].lower()
-        if not hidden and ending in ENDINGS and entry.is_file():
-            yield entry.path
-        elif entry.is_dir():
-            if not hidden:
-                yield from images_below(entry.path, left, (*above, here))
-            elif left is not None:
-                left.hidden.append(entry.path)
-        elif left is not None and is_broken(entry):
-            left.broken.append(entry.path)
-        elif left is not None and not hidden and entry.name.lower() not in ("thumbs.db", "desktop.ini"):
-            left.endings[ending] += 1
+
+    kind: str = ""
+    plain: bool = False
+
+
+def role_of(name: str) -> SplitName:
+    """The split that a folder's name means.
+
+    Example:
+        >>> role_of("Training_set"), role_of("val2017").kind, role_of("seg_train"), role_of("trains").kind
+        (SplitName(kind='train', plain=True), 'validation', SplitName(kind='train', plain=False), '')
+    """
+    # "trainImages" and "TRAINSet" are two words each.
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name))
+    if sum(len(word) == 1 for word in words) > 1:  # "T R A I N", or CamelCase of another kind
+        words = ["".join(words)]
+    kinds, rest = set(), 0
+    for word in words:
+        word = word.casefold()
+        ends = {word} | {word.removesuffix(filler) for filler in FILLERS} | {word.removeprefix(f) for f in FILLERS}
+        found = {kind for kind, known in WORDS.items() if ends & known}
+        kinds |= found
+        rest += not found and word not in FILLERS
+    if kinds == {"train", "validation"}:  # both of them, beside a test split
+        kinds = {"train"}
+    return SplitName(kinds.pop(), not rest) if len(kinds) == 1 else SplitName()
+
+
+def is_split(name: str) -> bool:
+    return role_of(name).plain
+
+
+def class_key(name: str) -> str:
+    """A class's name as it is compared across splits: whatever case, Unicode form and blanks at its ends.
+
+    Example:
+        >>> class_key("Cafe\\u0301 ") == class_key("caf\\u00e9")
+        True
+    """
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 @dataclass(frozen=True)
@@ -149,22 +87,18 @@ class FolderLayout:
     test: Path | None
 
 
-def has_classes(path: Path) -> bool:
-    """Whether a folder has folders with pictures in them."""
-    return any(next(images_below(str(folder)), None) for folder in subfolders(path))
-
-
 def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     """Splits and classes of a folder.
 
     A folder named like a split counts as one if it holds class folders; beside folders of other names, one with
-    pictures directly inside is a class. A single folder around it all is seen through.
+    pictures directly inside is a class. Names with further words, as "seg_train" and "seg_test", count where a pair
+    of them holds folders of the same names. Folders around it all, or around the classes of a split, are seen through.
 
     Raises:
         DataError: a split without its other, or two folders for one split.
     """
     folders = subfolders(path, left)
-    named = {kind: [f for f in folders if split_of(f.name) in names] for kind, names in KINDS.items()}
+    named = splits_among(folders)
     splits = [folder for found in named.values() for folder in found]
     others = [folder for folder in folders if folder not in splits]
     if splits and (any(has_classes(folder) for folder in splits) or not others):
@@ -172,39 +106,132 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     if len(folders) == 1 and depth and not has_pictures(folders[0]) and has_classes(folders[0]):
         inner = subfolders(folders[0])
         if len(inner) > 1 or not has_pictures(inner[0]):
+            left.remarks.append(f"the classes are the folders in {folders[0].name}")
             return find_layout(folders[0], left, depth - 1)
+    left.remarks += remarks_on(folders)
     return FolderLayout(path, path, None)
 
 
-KINDS = {"train": TRAIN, "test": TEST, "validation": VALIDATION}
+def splits_among(folders: list[Path]) -> dict[str, list[Path]]:
+    """The folders of each kind of split, by their names and, where those say other things too, by what they hold."""
+    roles = {folder: role_of(folder.name) for folder in folders}
+    named = {kind: [f for f in folders if roles[f].plain and roles[f].kind == kind] for kind in WORDS}
+    loose = [f for f in folders if roles[f].kind and not roles[f].plain and not has_pictures(f) and has_classes(f)]
+    wanted = [f for f in loose if not named["train" if roles[f].kind == "train" else "test"]]
+    pair = [*wanted, *(folder for found in named.values() for folder in found if has_classes(folder))]
+    kinds = {roles[f].kind == "train" for f in pair}
+    shared = set.intersection(*(names_in(f) for f in pair)) if kinds == {True, False} and wanted else set()
+    if shared and not any(shared & names_in(f) for f in folders if f not in pair):
+        for folder in wanted:
+            named[roles[folder].kind].append(folder)
+    return named
 
 
-def has_pictures(path: Path) -> bool:
-    return any(os.path.splitext(e.name)[1].lower() in ENDINGS and e.is_file() for e in scan(str(path)))
+def names_in(folder: Path) -> set[str]:
+    """Names of the class folders in a folder, seen through folders around them, as they are compared."""
+    return {class_key(inside.name) for inside in subfolders(seen_through(folder))}
+
+
+def seen_through(folder: Path, but: set[str] | None = None) -> Path:
+    """The folder that holds the classes: goes down where one single folder is around them all.
+
+    Args:
+        folder: of a split.
+        but: names of classes, where it ends.
+    """
+    for _ in range(DEPTH):
+        inside = subfolders(folder)
+        if len(inside) != 1 or class_key(inside[0].name) in (but or ()) or has_pictures(folder):
+            break
+        if has_pictures(inside[0]) or not has_classes(inside[0]):
+            break
+        folder = inside[0]
+    return folder
 
 
 def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], left: Left) -> FolderLayout:
     """The folders to train on and to test on, of folders that are named like splits."""
-    names = ", ".join(folder.name for folder in folders)
     for kind, found in named.items():
         if kind != "validation" and len(found) > 1:
             both = " and ".join(folder.name for folder in found)
             raise DataError(f"{path}: expected one folder for {kind}, got {both}. Remove or rename one.")
     train = next(iter(named["train"]), None)
-    order = ["validation", "valid", "val", "validationset", "validset", "valset"]
-    validation = sorted(named["validation"], key=lambda folder: order.index(split_of(folder.name)))
+    order = {word: place for place, word in enumerate(ORDER)}
+    validation = sorted(named["validation"], key=lambda f: order.get(re.sub(r"[\W\d_]|set", "", f.name.lower()), 9))
     tests = [*named["test"], *validation]
     # A test folder without class folders has no labels, as in competitions.
     test = next((folder for folder in tests if has_classes(folder)), None)
     if train is None or not tests:
+        got = ", ".join(folder.name for folder in folders)
+        alone = train or tests[0]
         raise DataError(
-            f"{path}: expected folders train and test (or val), got {names}. "
-            "Add the missing one, or put the class folders directly into one folder."
+            f"{path}: expected folders train and test (or val), got {got}. Add the missing one, or name {alone} to "
+            f"have a part of it held out; if {alone.name} is a class, rename it."
         )
     if test is None or not has_classes(train):
         lacking = train if test is not None else tests[0]
         raise DataError(
-            f"{lacking}: expected folders of images, one a class, got none. Sort its pictures into a folder per class."
+            f"{lacking}: expected folders of images, one per class, got none. "
+            "Sort its pictures into a folder per class"
+            + (f", or name {train} to have a part of it held out." if lacking != train else ".")
         )
-    left.splits += [str(folder) for folder in folders if folder not in (train, test)]
-    return FolderLayout(path, train, test)
+    parts = {role_of(folder.name).kind: folder for folder in (train, test)}
+    left.splits += [str(folder) for folder in folders if folder not in (train, test) and is_split(folder.name)]
+    left.folders += [str(folder) for folder in folders if folder not in (train, test) and not is_split(folder.name)]
+    inner = seen_through(train)
+    inner_test = seen_through(test, {class_key(folder.name) for folder in subfolders(inner)})
+    if any(folder.name.lower() != kind for kind, folder in parts.items()) or (inner, inner_test) != (train, test):
+        left.remarks.append(f"trained on {inner.relative_to(path)}, tested on {inner_test.relative_to(path)}")
+    return FolderLayout(path, inner, inner_test)
+
+
+def remarks_on(classes: list[Path]) -> list[str]:
+    """What is worth a second look in folders that are taken for classes."""
+    inside = {folder: {below.name for below in subfolders(folder)} for folder in classes if not has_pictures(folder)}
+    inside = {folder: names for folder, names in inside.items() if names and has_classes(folder)}
+    if not inside:
+        return []
+    told = [f"{folder.name} ({listed(sorted(names))})" for folder, names in inside.items()]
+    count = Counter(name for names in inside.values() for name in names)
+    same = len(inside) == len(classes) > 1 and set(count.values()) == {len(inside)} and len(count) > 1
+    line = f"folders inside a class count as its pictures: {'; '.join(told[:NAMED])}"
+    line += f" and {len(told) - NAMED} more classes" if len(told) > NAMED else ""
+    if same:
+        return [f"{line}. If these are splits, rename them train and test"]
+    return [f"{line}. If the inner folders are the classes, move them up"]
+
+
+def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[str, Path]]]:
+    """Sorted names of the classes, and of each split the folder of each class.
+
+    A class that stands in one split alone is the class of the other whose name differs only in case, Unicode form or
+    blanks at its ends; it is named as in `train`.
+
+    Raises:
+        DataError: two names of one split that print alike.
+    """
+    parts = [{folder.name: folder for folder in subfolders(split, left)} for split in (train, test)]
+    for split, part in zip((train, test), parts):
+        check_names(split, list(part))
+    alone = [[name for name in parts[i] if name not in parts[1 - i]] for i in (0, 1)]
+    keys = [Counter(class_key(name) for name in names) for names in alone]
+    for name in alone[0]:
+        key = class_key(name)
+        if keys[0][key] == keys[1][key] == 1:
+            other = next(one for one in alone[1] if class_key(one) == key)
+            parts[1][name] = parts[1].pop(other)
+            show = repr if unicodedata.normalize("NFC", other) != unicodedata.normalize("NFC", name) else ascii
+            left.remarks.append(f"class {show(other)} of {test.name} is taken as {show(name)} of {train.name}")
+    return sorted(set(parts[0]) | set(parts[1])), parts
+
+
+def check_names(folder: Path, names: list[str]) -> None:
+    """Raise DataError for two class names that print alike, as the composed and the decomposed form of a letter."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise DataError(
+                f"{folder}: expected class names that differ, got {other!a} and {name!a}, which print alike. "
+                "Merge or rename them."
+            )

@@ -12,7 +12,6 @@ from dropmix.data.catalog import Description, describe, fetch, locate
 from dropmix.data.cifar import FILES
 from dropmix.data.decode import resize_all
 from dropmix.data.files import in_files
-from dropmix.data.layout import has_classes, subfolders
 from dropmix.data.records import (
     BadPictures,
     DataError,
@@ -26,6 +25,7 @@ from dropmix.data.records import (
     statistics,
 )
 from dropmix.data.stratify import check_arguments, fold_rows, groups_of, split_rows
+from dropmix.data.walk import has_classes, subfolders
 
 
 def load(
@@ -161,7 +161,9 @@ def open_source(
     if download:
         fetch(name, path)
     if not path.is_dir():
-        raise DataError(f"load: expected a folder with {name}, got {path}, which is not one. Check the path.")
+        what = "a file" if path.exists() else "a link to nothing" if path.is_symlink() else "nothing there"
+        of = "a folder of pictures" if name == "folder" else f"the folder of {name}"
+        raise DataError(f"{path}: expected {of}, got {what}. Check the path.")
     reader, of = reader_of(name, known, path)
     if options["group"] is not None and reader != "folder":
         raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
@@ -223,8 +225,8 @@ def check_source(source: DataSource, known: Description) -> None:
     ]
     if alone:
         raise DataError(
-            f"load: expected {source.name} with the same classes in train and test, got {'; '.join(alone)}. "
-            "Add the missing images or remove the classes."
+            f"{source.train.root or source.name}: expected the same classes in train and test, got "
+            f"{'; '.join(alone)}. Add the missing images or remove the classes."
         )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from dropmix.data.files import RESIZED
-from dropmix.data.layout import images_below
 from dropmix.data.picture import read_picture, shorter_side
 from dropmix.data.records import DataError
+from dropmix.data.walk import images_below
 
 QUALITY = 95
 CHUNK = 32

@@ -13,10 +13,10 @@ from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
 from dropmix.data.folder import list_images
-from dropmix.data.layout import ENDINGS, subfolders
 from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
+from dropmix.data.walk import ENDINGS, subfolders
 from dropmix.grid.data import load_data
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation
@@ -93,7 +93,7 @@ def of_pictures(
     folders = subfolders(images) if images.is_dir() else []
     classes = [folder.name for folder in folders]
     if folders:
-        files, labels = list_images(images, classes)
+        files, labels = list_images([*folders])
     else:
         files = sorted(p for p in images.glob("*") if p.suffix.lower() in ENDINGS)
         classes, labels = [file.stem for file in files], np.arange(len(files))

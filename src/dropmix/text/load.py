@@ -94,9 +94,10 @@ def locate_texts(name: str, path: str | Path | None) -> Path:
         DataError: it is not there.
     """
     root = os.environ.get("DROPMIX_DATA")
+    told = "texts" if name == "text" else name
     if path is None and not root:
         raise DataError(
-            f"load: expected a folder with {name}, got none. Name it with --data, or set DROPMIX_DATA to it."
+            f"load: expected a folder with {told}, got none. Name it with --data, or set DROPMIX_DATA to it."
         )
     found = Path(path if path is not None else root or "").expanduser()
     base = name.removesuffix("-imbalanced")
@@ -105,7 +106,7 @@ def locate_texts(name: str, path: str | Path | None) -> Path:
             found = inner
             break
     if not found.exists():
-        raise DataError(f"load: expected a folder with {name}, got {found}, which does not exist. Check the path.")
+        raise DataError(f"load: expected a folder with {told}, got {found}, which does not exist. Check the path.")
     return found / FILES[name] if name in FILES and found.is_dir() else found
 
 

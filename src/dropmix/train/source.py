@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from dropmix.data import Dataset, Files, Split
-from dropmix.data.colour import COLOUR_DRAWS, colour_shifts
 from dropmix.data.picture import BOX_DRAWS
 from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
-from dropmix.data.stream import Stream, Wanted
+from dropmix.data.stream import COLOUR_DRAWS, Stream, Wanted, colour_shifts
 from dropmix.train.augment import Augment, image_seeds
 from dropmix.train.config import Data
 from dropmix.train.plan import EpochPlan, balanced_order, epoch_order, place_draws
