@@ -1,11 +1,12 @@
 """What run says of its data and of its outcome; bombs in settings and files are refused at once."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dropmix.cli.data_summary import data_lines, near_chance
@@ -47,8 +48,11 @@ def test_a_model_near_chance_is_named(tmp_path: Path, accuracy: float, unfit: bo
     runs = get_recipe("digits").runs[:2]
     folder = tmp_path / runs[0].folder_name
     folder.mkdir()
-    (folder / "done").write_text(json.dumps({"accuracy_last": accuracy}))
-    assert bool(near_chance(runs, tmp_path, dataset([20, 20], [50, 50]))) == unfit
+    label = np.repeat([0, 1], 50)
+    pred = np.where(np.arange(100) % 50 < 50 * accuracy, label, 1 - label)
+    table = pa.table({"example_id": np.arange(100), "label": label, "pred": pred})
+    pq.write_table(table, folder / "predictions.parquet")
+    assert bool(near_chance(runs, tmp_path)) == unfit
 
 
 BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nmethods: [*b, *b]\n"

@@ -6,9 +6,12 @@ stands beside what equal changes would give, since on its own it says little.
 
 import math
 
+import numpy as np
+
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import to_decide
+from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.result import Comparison
 
@@ -34,14 +37,8 @@ def verdict(comparison: Comparison) -> str:
         of 2 classes has a lower mean recall; about 2 would if every class changed equally. Both arms have only one
         seed, so this compares two trained models; more seeds are needed to compare the ways they were trained.
     """
-    sentences = [_decision(comparison), _would_decide(comparison), _new_images(comparison), _accuracy(comparison)]
-    sentences += [
-        _guaranteed(comparison),
-        _as_labelled(comparison),
-        _evenness(comparison),
-        _count(comparison),
-        _caution(comparison),
-    ]
+    parts = (_opening, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled, _evenness, _count, _caution)
+    sentences = [part(comparison) for part in parts]
     return " ".join(s for s in sentences if s)
 
 
@@ -49,6 +46,20 @@ def no_evidence(comparison: Comparison) -> bool:
     """Whether the test of unevenness, at 5 %, finds no evidence against equal changes of all classes."""
     p = comparison.summary["heterogeneity_p"]
     return p is not None and p > SIGNIFICANT
+
+
+def _opening(c: Comparison) -> str:
+    """The decision, and at once what stops one from acting on it: a baseline that guesses."""
+    n, decision = np.asarray(c.classes["n"], dtype=float), _decision(c)
+    if "measure" in c.classes or not at_chance(np.asarray(c.classes["recall_baseline"], dtype=float), n):
+        return decision
+    word, why = decision.split(": ", 1)
+    return (
+        f"{word}, on a baseline no better than chance: {arm_title(c.baseline)} is right on "
+        f"{_percent(c.summary['accuracy_baseline'])} %, and always answering the largest class on "
+        f"{_percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
+        f"{why[0].upper()}{why[1:]}"
+    )
 
 
 def _decision(c: Comparison) -> str:
@@ -157,7 +168,7 @@ def _ruled_out(c: Comparison, left: list[str]) -> str:
     """The loss that the data exclude already, per class: an answer even where the tolerance is out of reach."""
     low = {str(name): -float(end) for name, end in zip(c.classes["class"], c.classes["recall_change_low"])}
     losses = [f"{100 * low[name]:.1f} points ({name})" for name in left]
-    return f"So far, losses of more than {_listed_words(losses)} are ruled out."
+    return f"So far, losses of more than {_names(losses)} are ruled out."
 
 
 def _new_images(c: Comparison) -> str:
@@ -255,11 +266,7 @@ def _listed(c: Comparison, word: str) -> str:
 def _names(names: list[str]) -> str:
     if len(names) > NAMED:
         return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return _listed_words(names)
-
-
-def _listed_words(words: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:

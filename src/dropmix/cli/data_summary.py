@@ -1,7 +1,5 @@
 """Lines for people: what a grid will train on, and whether its runs are fit to be audited."""
 
-import json
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -62,23 +60,28 @@ def data_lines(dataset: Any) -> list[str]:
     return lines
 
 
-def near_chance(runs: list[Any], out: Path, dataset: Any) -> str:
-    """A line if the finished vanilla runs are no better than always predicting the largest class, else ""."""
-    labels = (dataset.validation or dataset.test).labels.tolist()
-    accuracies = []
-    for spec in runs:
-        done = out / spec.folder_name / "done"
-        if spec.arm.method == "vanilla" and done.is_file():
-            accuracies.append(float(json.loads(done.read_text())["accuracy_last"]))
-    if not accuracies or not labels:
+def near_chance(runs: list[Any], out: Path) -> str:
+    """A line if the finished vanilla runs guess, as `at_chance` has it, else ""."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from dropmix.audit.measures.chance import at_chance
+
+    files = [out / spec.folder_name / "predictions.parquet" for spec in runs if spec.arm.method == "vanilla"]
+    tables = [pq.read_table(file, columns=["example_id", "label", "pred"]) for file in files if file.is_file()]
+    if not tables:
         return ""
-    chance = max(Counter(labels).values()) / len(labels)
-    mean = sum(accuracies) / len(accuracies)
-    if mean > chance + 3 * math.sqrt(chance * (1 - chance) / len(labels)):
+    label, pred = (np.asarray(pa.concat_tables(tables)[key]) for key in ("label", "pred"))
+    images = np.unique(np.asarray(pa.concat_tables(tables)["example_id"]), return_index=True)[1]
+    _, classes, sizes = np.unique(label, return_inverse=True, return_counts=True)
+    right = label == pred
+    if not at_chance(np.bincount(classes, right) / sizes, np.bincount(classes[images])):
         return ""
     return (
-        f"Not fit to be audited: vanilla reaches {100 * mean:.1f} % accuracy, and always predicting the largest class "
-        f"would reach {100 * chance:.1f} %. Train longer, with a higher train.lr, or with more images."
+        f"Not fit to be audited: vanilla is no better than chance, right on {100 * right.mean():.1f} % where always "
+        f"answering the largest class is on {100 * sizes.max() / len(label):.1f} %. "
+        "Train longer, with a higher train.lr, or with more images."
     )
 
 

@@ -77,7 +77,7 @@ def train_runs(
             from dropmix.grid.ray_cluster import run_on_ray
 
             result = run_on_ray(runs, settings, view, dataset, **ray)
-    if unfit := near_chance(runs, out, dataset):
+    if unfit := near_chance(runs, out):
         print(unfit)
     return tell_result(result, len(runs), out)
 
