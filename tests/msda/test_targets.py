@@ -227,7 +227,7 @@ def test_bad_targets_are_named(targets, message):
 def test_masks_of_another_size_and_hidden_states_are_refused():
     with pytest.raises(ValueError, match=r"expected masks of the images' size \(16, 16\), got \(8, 8\)"):
         draw_from("fmix", images(2)).targets(torch.zeros(2, 8, 8).long())
-    with pytest.raises(ValueError, match="mixes hidden states, which have no places"):
+    with pytest.raises(ValueError, match="got one that mixes hidden states"):
         draw_from("manifoldmix", images(2)).targets(torch.zeros(2, 16, 16))
     with pytest.raises(ValueError, match="expected images for boxes, got sequences or volumes"):
         draw_from("cutmix", torch.zeros(2, 1, 16)).targets([_targets(), _targets()])

@@ -36,7 +36,7 @@ TEXT_METHODS: dict[str, str] = {
     "spancutmix": "dropmix.msda.text.span:spancutmix",
     "ssmix": "dropmix.msda.text.ssmix:ssmix",
 }
-"""The same for texts, which the other methods cannot mix, vanilla apart."""
+"""The methods for texts. Of the methods above, only vanilla takes texts."""
 
 
 def get_method(name: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ LABELS = ("labels", "label", "targets", "target", "y")
 
 
 def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
-    """Return the keys of a batch's images and labels, and those of masks.
+    """Return the keys of a batch's images, labels and masks.
 
     Raises:
         ValueError: not exactly one key of `IMAGES`, or of `LABELS`.
@@ -35,7 +35,7 @@ def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
 
 
 def replaced(batch: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:
-    """Return a copy of a batch, of its own type where that can be written to, with other values under some keys.
+    """Return a copy of a batch with other values under some keys, of the batch's own type if that can be written to.
 
     Example:
         >>> replaced({"a": 1, "b": 2}, {"a": 3})
@@ -50,23 +50,23 @@ def replaced(batch: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:
 
 
 def untyped(x: Tensor) -> Tensor:
-    """Return one of torchvision's tv_tensors as a plain tensor, and any other tensor as it is."""
+    """Return a tv_tensor of torchvision as a plain tensor; other tensors are returned unchanged."""
     return x.as_subclass(Tensor) if _is_tv_tensor(x) else x
 
 
 def typed(x: Tensor, like: Tensor) -> Tensor:
-    """Return a plain tensor as the kind of tv_tensor that another one is."""
+    """Return a plain tensor as a tv_tensor of the same kind as `like`."""
     return sys.modules["torchvision.tv_tensors"].wrap(x, like=like) if _is_tv_tensor(like) else x
 
 
 def _is_tv_tensor(x: object) -> bool:
-    # Nobody has one unless torchvision was imported, which takes a second.
+    # There can be none unless torchvision was imported already, and importing it takes a second.
     kind = getattr(sys.modules.get("torchvision.tv_tensors"), "TVTensor", None)
     return kind is not None and isinstance(x, kind)
 
 
 def box_corners(boxes: Tensor) -> Tensor:
-    """Return boxes as x0, y0, x1, y1 in pixels, (N, 4), float: tv_tensors of any format, or plain ones of this one.
+    """Return boxes as x0, y0, x1, y1 in pixels, (N, 4), float, from tv_tensors of any format or plain ones of this.
 
     Raises:
         ValueError: not (N, 4), corners in another order, or fractions of the image.

@@ -14,11 +14,11 @@ BoxForm = Literal["integer", "continuous"]
 def draw_box(
     lam: Tensor, sides: Sequence[int], form: BoxForm = "integer", generator: Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Draw a box of volume about (1 - lam) times the whole at a uniform place, clipped to the sample.
+    """Draw a box at a uniform place that covers about 1 - lam of the sample, clipped to the sample.
 
     Args:
         lam: share to keep, (n,).
-        sides: of a sample, in pixels or places: (L,), (H, W) or (T, H, W), d of them.
+        sides: lengths of the sample, in pixels or places: (L,), (H, W) or (T, H, W), d of them.
         form: "integer" (centre on a pixel, half side `cut // 2`: CutMix's own code) or "continuous" (centre
             anywhere, centre +- side / 2, truncated: the code released with the paper).
         generator: source of randomness, on the CPU.
@@ -116,7 +116,7 @@ def check_form(form: str) -> None:
 
 
 def check_sides(where: str, sides: Sequence[int]) -> None:
-    """Raise a ValueError unless a box fits: on a side of 2 pixels half a box is no pixel, so nothing would be mixed."""
+    """Raise a ValueError unless a box fits: on a side of 2 pixels, half a box is no pixel and nothing is mixed."""
     if min(sides) < 3:
         raise ValueError(
             f"{where}: expected sides of at least 3 pixels, got {' x '.join(map(str, sides))}. "

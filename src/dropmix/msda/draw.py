@@ -1,7 +1,7 @@
 """Lam and partners: with `boxes`, the only place where the randomness of a mix is drawn.
 
 Everything is drawn on the CPU, from the given CPU generator or, without one, from torch's global one. The arithmetic on
-what is drawn is numpy's, whose calls on small arrays cost a third of torch's.
+what is drawn uses numpy, whose calls on small arrays cost a third of torch's.
 """
 
 import math
@@ -20,7 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def shape_only(method: Method) -> Method:
-    """Mark a method that reads the shape of x and no pixel, so that no pixels need be gathered for it."""
+    """Mark a method that reads only the shape of x, so that no pixels need be gathered for it."""
     method.__dict__["shape_only"] = True
     return method
 
@@ -34,7 +34,7 @@ def draw_lam(batch_size: int, alpha: float, per: Per, generator: Generator | Non
     Args:
         batch_size: B.
         alpha: Beta parameter, > 0.
-        per: "batch" for one value, (1,), or "sample" for one a sample, (B,).
+        per: "batch" for one value, (1,), or "sample" for one per sample, (B,).
         generator: source of randomness, on the CPU.
     Returns:
         lam, (1,) or (B,), float32, in [0, 1].
@@ -72,8 +72,8 @@ def uniform(*size: int, generator: Generator | None = None) -> np.ndarray:
 
 
 def draw_partner(batch_size: int, generator: Generator | None = None) -> Tensor:
-    """Draw a partner for every sample: a permutation (B,), fixed points allowed; under a policy of `DropMix` one that
-    the sample's class may have."""
+    """Draw a partner for every sample: a permutation (B,), fixed points allowed. Under a policy of `DropMix`, one
+    that the policy allows for the sample's class."""
     return fitting(torch.randperm(batch_size, device="cpu", generator=generator))
 
 

@@ -26,10 +26,10 @@ class DropMix(Remembering):
         unit "sample": the same draw for every sample; partners are drawn among the mixed ones
         unit "count":  exactly round(B rate) samples stay unmixed
 
-    Fewer than two samples left to mix: none is mixed. A dropped sample keeps its image to the bit, and no saliency is
-    computed for it.
+    If fewer than two samples are left to mix, none is mixed. A dropped sample keeps its image to the bit, and no
+    saliency is computed for it.
 
-    In eval mode a call returns images and labels as they were given. With `mixup_enabled` False nothing is mixed and
+    In eval mode a call returns images and labels unchanged. With `mixup_enabled` False nothing is mixed and
     labels still become shares, for the last epochs of a training.
 
     With `seed` every draw is a function of (seed, rank, DataLoader worker, step). Ranks, workers and epochs differ, a
@@ -45,11 +45,11 @@ class DropMix(Remembering):
     Args:
         method: a name in `METHODS`, a drawing function like `dropmix.msda.methods.mixup.mixup`, or several of these
             with weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn per batch. A function with an argument
-            `saliency` is given a function of its images, one with an argument `epoch` what `draw` was given, one with
+            `saliency` is given a function of its images; one with an argument `epoch` is given that of `draw`; one with
             an argument `history` the batch before.
         rate: probability that a batch or sample is not mixed, in [0, 1]. 0 is the plain method, 1 is vanilla. With unit
-            "sample" or "count" also a rate per class, (K,), or a mapping from class ids, the others having rate 0: a
-            sample stays unmixed with its own class's rate. Equal rates draw the same bits as the number.
+            "sample" or "count" also a rate per class: (K,), or a mapping from class ids, where missing classes have
+            rate 0. A sample then stays unmixed at its own class's rate. Equal rates draw the same bits as one number.
         num_classes: K; needed when labels come as class ids.
         unit: what is dropped: "batch" | "sample" | "count".
         per: one lam (and box) per "batch", as published, or one per "sample".
@@ -58,9 +58,9 @@ class DropMix(Remembering):
             Refused in DataLoader workers, which would all draw the same.
         mean, std: how the images were normalised, one value per channel; for methods that look at pixels in [0, 1].
         partners: classes that a sample's partner may be of: "any" | "other" than its own | "avoid" the class that its
-            own is most often taken for | "only" that class. Where the batch holds none, the sample stays unmixed.
-        confusions: the class that each is most often taken for, (K,), or a mapping; for "avoid" and "only".
-        withhold: classes whose images are partners of nobody. Where one is drawn, the sample stays unmixed.
+            own is most often taken for | "only" that class. If the batch holds no such image, the sample stays unmixed.
+        confusions: for "avoid" and "only": the class that each class is most often taken for, (K,), or a mapping.
+        withhold: classes whose images are never used as partners. A sample that draws one stays unmixed.
         channels: "first", (B, C, ...), or "last", (B, L, D) or (B, H, W, C).
         options: further arguments of the method, e.g. alpha=0.2; with several methods, a dict for each by its name,
             e.g. mixup={"alpha": 0.8}.
@@ -118,7 +118,7 @@ class DropMix(Remembering):
         self._weights = torch.tensor(list(self.methods.values()), dtype=torch.float64, device="cpu")
         if not (len(self._weights) and bool(((self._weights > 0) & self._weights.isfinite()).all())):
             raise ValueError(
-                f"DropMix: expected finite weights > 0, got {dict(self.methods)}. Leave out what is not wanted."
+                f"DropMix: expected finite weights > 0, got {dict(self.methods)}. Leave out unwanted methods."
             )
 
     @property
@@ -133,7 +133,7 @@ class DropMix(Remembering):
 
     @property
     def mixup_enabled(self) -> bool:
-        """Whether anything is mixed at all; labels become shares all the same."""
+        """Whether anything is mixed; labels become shares in either case."""
         return self._enabled
 
     @mixup_enabled.setter
@@ -167,7 +167,7 @@ class DropMix(Remembering):
             y: class ids, (B,), int64, or label shares, (B, K), float; or masks, (B, H, W) or (B, K, H, W), or one dict
                 with boxes per image, see `Mix.targets`.
             saliency: for methods that need it: called as saliency(x, y) -> (b, H, W) with the b samples to mix, and
-                with what a method asks for besides (see `input_gradient`).
+                with any further arguments that the method needs (see `input_gradient`).
             generator: overrides the module's seed or generator for this call.
             drop_generator: source of the drop draws; None uses `generator`.
             epoch: (epoch counted from 0, epochs in all), for methods with a schedule; None is an epoch that mixes.
@@ -230,7 +230,7 @@ class DropMix(Remembering):
         epoch: tuple[int, int] | None = None,
         step: int | None = None,
     ) -> Mix:
-        """Draw what to do to a batch, without doing it. Arguments as in `forward`.
+        """Draw the record for a batch, without applying it. Arguments as in `forward`.
 
         With channels="last" the record is for `x.movedim(-1, 1)`.
         """
@@ -256,7 +256,7 @@ class DropMix(Remembering):
         method = self._pick(generator)
         if isinstance(rows, slice):
             return self._drawn(method, x, y, saliency, generator, epoch)
-        # A method that looks at no pixel is given a view of the right shape: nothing is copied.
+        # A method that reads no pixels is given a view of the right shape, so nothing is copied.
         part = x[: len(rows)] if method.shape_only else x.detach()[rows.to(x.device, non_blocking=True)]
         labels = y[rows.to(y.device, non_blocking=True)] if isinstance(y, Tensor) else [y[i] for i in rows.tolist()]
         return self._drawn(method, part, labels, saliency, generator, epoch).embed(rows, len(x))
@@ -292,6 +292,6 @@ class DropMix(Remembering):
         return f"{self._names(' | ')}, rate={self.rate}, unit={self.unit}, per={self.per}"
 
 
-# A compiler that traced the drawing would break its graph at every draw. Decorators would import the compiler at once.
+# A compiler that traced the drawing would break its graph at every draw. A decorator would import the compiler.
 _uncompiled_call = torch._disable_dynamo(lambda module, *call: module._call(*call))  # pyright: ignore
 _uncompiled_draw = torch._disable_dynamo(lambda module, x, y, given: module.draw(x, y, **given))  # pyright: ignore

@@ -48,7 +48,7 @@ def _mix_ids(y: Tensor, mix: "Mix", num_classes: int | None) -> Tensor:
     """The same for class ids: one tensor of shares instead of two."""
     num_classes = check_ids(y, num_classes)
     if y.is_cpu and mix.partner.is_cpu and mix.lam.is_cpu and not torch.compiler.is_compiling():
-        # The same sums in numpy, whose calls on small arrays cost half of torch's.
+        # In numpy, whose calls on small arrays cost half of torch's.
         ids, lam = y.numpy(), mix.lam.numpy().astype(np.float32, copy=False)
         row, table = _rows(len(ids)), np.zeros((len(ids), num_classes), np.float32)
         table[row, ids] = lam
@@ -90,7 +90,7 @@ def check_ids(y: Tensor, num_classes: int | None) -> int:
     if y.ndim != 1 or y.dtype not in _ID_TYPES:
         raise ValueError(
             f"labels: expected class ids (B,) of int64 or shares (B, K) of float, got {tuple(y.shape)} of "
-            f"{y.dtype}. Pass integer class ids or one row of shares a sample."
+            f"{y.dtype}. Pass integer class ids or one row of shares per sample."
         )
     if num_classes is None:
         raise ValueError("labels: expected num_classes with class ids, got None. Say how many classes there are.")
@@ -143,7 +143,7 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
 
 
 def _weights(criterion: nn.Module, y: Tensor, lam: Tensor) -> Tensor:
-    """What torch divides by: each sample's class weight, 0 for an ignored one. Other losses divide by their number."""
+    """The weights by whose sum torch divides: each sample's class weight, 0 if ignored. Other losses divide by B."""
     if not isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss):
         return torch.ones_like(lam)
     counted = y != criterion.ignore_index

@@ -17,11 +17,11 @@ from dropmix.msda.targets import mixed_targets
 class Mix:
     """What to do to a batch of B images, drawn by a method and applied by `apply_mix`.
 
-    Sequences (B, C, L) and volumes (B, C, T, H, W) have masks of as many axes, and spans and cuboids as boxes. Neither
-    `mask` nor `box` means that nothing is mixed: the identity.
+    Sequences (B, C, L) and volumes (B, C, T, H, W) have masks of as many axes, and spans and cuboids as boxes. A
+    record with neither `mask` nor `box` mixes nothing: it is the identity.
 
     Args:
-        partner: index of the image that each one is mixed with, (B,), int64.
+        partner: index of the image that each image is mixed with, (B,), int64.
         lam: share of the own label, (B,), float32, in [0, 1].
         mask: share of each own pixel, (B|1, 1, H|1, W|1), float32, in [0, 1].
         box: instead of a mask, the rectangle that shows the partner: y0, y1, x0, x1 in pixels, ends excluded,
@@ -31,12 +31,12 @@ class Mix:
             -1 for an empty (zero) cell.
         partner_cells: the same for the partner image.
         pasted: images that stand in for x[partner], (B, C, H, W).
-        shrunk: whether these are the whole partners, shrunk into their boxes.
-        pasted_shares: label shares of `pasted`, (B, K), float32, where these are not of this batch; they stand in for
-            the labels of x[partner].
-        own_noise: what is added to the own image before its cells move, (B, C, H, W).
+        shrunk: whether `pasted` holds the whole partners, shrunk into their boxes.
+        pasted_shares: label shares of `pasted`, (B, K), float32, if its images are not of this batch; they replace the
+            labels of x[partner].
+        own_noise: noise added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
-        layer: where in a network to mix, for `mix_hidden`; None: the images.
+        layer: where in a network to mix, for `mix_hidden`; None mixes the images.
     Example:
         >>> Mix.identity(2).lam
         tensor([1., 1.])
@@ -57,7 +57,7 @@ class Mix:
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
-        """The record that leaves a batch as it is: every lam 1, nothing moved or pasted."""
+        """The record that leaves a batch unchanged: every lam 1, nothing moved or pasted."""
         return cls(
             partner=torch.arange(batch_size, device="cpu"),
             lam=torch.ones(batch_size, dtype=torch.float32, device="cpu"),
@@ -70,7 +70,7 @@ class Mix:
 
     @property
     def axes(self) -> int | None:
-        """Number of axes of what the record was drawn for, 4 for images; None for the identity, which fits all."""
+        """Number of axes of the batch that the record was drawn for, 4 for images; None for the identity."""
         if self.box is not None:
             return 2 + self.box.shape[1] // 2
         return None if self.mask is None else self.mask.ndim
@@ -92,13 +92,13 @@ class Mix:
         return embedded(self, rows, batch_size)
 
     def part(self, rows: slice, x: Tensor) -> "Mix":
-        """Return the record for some samples of a batch, for x[rows]; their partners come along as `pasted`.
+        """Return the record for some samples of a batch, x[rows], with their partners as `pasted`.
 
         Args:
             rows: positions of the samples, b of them, in the batch.
             x: the whole batch that this record was drawn for, (B, C, H, W).
         Returns:
-            Mix for b samples. It serves `mix_images`; labels are mixed by the whole record.
+            Mix for b samples, for `mix_images`. Mix labels by the whole record.
         Example:
             >>> x = torch.arange(3.0).view(3, 1, 1, 1)
             >>> whole = Mix(torch.tensor([2, 0, 1]), torch.full((3,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5))
@@ -108,7 +108,7 @@ class Mix:
         return Mix.identity(len(self.lam[rows])) if self.is_identity else part_of(self, rows, x)
 
     def loss(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
-        """Return a loss that wants class ids (focal, margin, class weights) of mixed images.
+        """Return the loss of mixed images under a criterion that takes class ids (focal, margin, class weights).
 
             lam loss(logits, y) + (1 - lam) loss(logits, y[partner]) for each image
 
@@ -116,10 +116,10 @@ class Mix:
         shares, `torch.nn.functional.cross_entropy` divides by B instead.
 
         Args:
-            criterion: criterion(logits, ids) -> losses (B,), or their mean or sum. A module with a `reduction` may have
-                any. Another function that returns a scalar needs one share for the whole batch (per="batch").
+            criterion: criterion(logits, ids) -> losses (B,), or their mean or sum. A module may have any
+                `reduction`. Another function that returns a scalar needs one share for the whole batch (per="batch").
             logits: of the mixed images, (B, K).
-            y: labels as they were before mixing, (B,).
+            y: labels before mixing, (B,).
         Returns:
             What the criterion returns: a scalar or (B,).
         Raises:
@@ -144,8 +144,8 @@ class Mix:
                 dict per image: `boxes` (N, 4), x0, y0, x1, y1 in pixels or torchvision's BoundingBoxes, and whatever
                 else has a row per box (`labels`, `masks` (N, H, W), `area`). Fields of an image stay its own.
             min_visible: boxes whose weight is not above this are left out, in [0, 1).
-            empty: value of a mask's places that show neither image, in PuzzleMix. None: no share, 255 for uint8, -100
-                for other ids, which torch's losses ignore.
+            empty: value of a mask where PuzzleMix shows neither image. None: 0 for shares, 255 for uint8, -100 for
+                other ids, which torch's losses ignore.
         Returns:
             A tensor like `targets`, or a list of dicts with the same keys and `weight`, (N,), float32.
         Raises:
@@ -182,7 +182,7 @@ def apply_mix(
         y: class ids, (B,), int64, or label shares, (B, K), float.
         mix: what to do, drawn for the same B.
         num_classes: K; needed when y holds class ids.
-        out: where to write the images, like x; None allocates. May not be x itself.
+        out: where to write the images, like x, but not x itself; None allocates.
     Returns:
         Images like x in dtype and memory format (x itself when nothing is mixed and no `out` is given),
         and label shares (B, K), float32 (float64 if y is), each row of mass 1.

@@ -17,15 +17,15 @@ _allowed: ContextVar[np.ndarray | None] = ContextVar("allowed", default=None)
 class Partners:
     """Which classes a class may be mixed with.
 
-        "any"    all, its own too, as published
+        "any"    all classes, its own included, as published
         "other"  all but its own
         "avoid"  all but the class that it is most often taken for
         "only"   that class alone
 
     Args:
         policy: one of these.
-        confusions: the class that each is most often taken for, (K,), or a mapping; for "avoid" and "only".
-        withhold: classes whose images are partners of nobody: where one is drawn, the sample stays unmixed.
+        confusions: for "avoid" and "only": the class that each class is most often taken for, (K,), or a mapping.
+        withhold: classes whose images are never used as partners. A sample that draws one stays unmixed.
         num_classes: K.
     Raises:
         ValueError: an unknown policy, or classes that do not fit.
@@ -45,7 +45,7 @@ class Partners:
             raise ValueError(f"DropMix: expected partners 'any', 'other', 'avoid' or 'only', got {policy!r}.")
         if num_classes is None:
             raise ValueError(
-                f"DropMix: expected num_classes with partners={policy!r}, got None. Say how many there are."
+                f"DropMix: expected num_classes with partners={policy!r}, got None. Give the number of classes."
             )
         withheld = [_class_id("withhold", label, num_classes) for label in withhold]
         self.table = np.ones((num_classes, num_classes), dtype=bool)
@@ -76,10 +76,10 @@ class Partners:
 
 
 def fitting(partner: Tensor) -> Tensor:
-    """Return drawn partners, (B,), each replaced by the next one in the drawn order that its sample may have.
+    """Return drawn partners, (B,), each replaced by the next one in the drawn order that the policy allows.
 
     The order is random, so that all allowed samples of the batch are equally likely, and nothing more is drawn: arms
-    that share a seed keep their shares and boxes. A sample that may have nobody keeps the partner.
+    that share a seed keep their shares and boxes. A sample without any allowed partner keeps the drawn one.
     """
     allowed = _allowed.get()
     if allowed is None or len(allowed) != len(partner):
@@ -96,7 +96,8 @@ def fitting(partner: Tensor) -> Tensor:
 def _confusions(policy: str, confusions: Confusions | None, num_classes: int) -> dict[int, int]:
     if confusions is None:
         raise ValueError(
-            f"DropMix: expected confusions with partners={policy!r}, got None. Give the class that each is taken for."
+            f"DropMix: expected confusions with partners={policy!r}, got None. Give the class that each class is most "
+            "often taken for."
         )
     if isinstance(confusions, Mapping):
         pairs = {_class_id("confusions", key, num_classes): value for key, value in confusions.items()}

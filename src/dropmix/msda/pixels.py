@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# On a CPU, from this many elements an image, copying each sample's box beats selecting bits over the whole batch
+# On a CPU, from this many elements per image, copying each sample's box beats selecting bits over the whole batch
 # (measured on one thread, batch 128: 3 x 32 x 32 is 1.5 times faster by bits, 3 x 64 x 64 twice as fast by boxes).
 _COPY_BOXES_FROM = 3 * 48 * 48
 _INTEGER_OF_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -27,7 +27,7 @@ def gather_images(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tens
     """
     partner = partner if partner.device == x.device else partner.to(x.device, non_blocking=True)
     if not x.is_contiguous() and x.movedim(1, -1).is_contiguous():
-        # Whole rows are copied as such, several times faster than indexing a strided tensor.
+        # Copying whole rows is several times faster than indexing a strided tensor.
         into = None if out is None else out.movedim(1, -1)
         return torch.index_select(x.movedim(1, -1), 0, partner, out=into).movedim(-1, 1)
     return torch.index_select(x, 0, partner, out=out)
@@ -36,8 +36,8 @@ def gather_images(x: Tensor, partner: Tensor, out: Tensor | None = None) -> Tens
 def blend(own: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Write mask own + (1 - mask) other into `other` and return it.
 
-    Where the mask is 0 or 1 the result is that image to the bit, whatever the other holds: a value that is not shown,
-    NaN and infinity included, has no effect. Finite images never give NaN.
+    Where the mask is 0 or 1 the result is that image to the bit: values of the other image, even NaN and infinity, have
+    no effect. Finite images never give NaN.
 
     Args:
         own, other: images, (B, C, H, W), or any (B, C, ...), float.
@@ -57,7 +57,7 @@ def blend(own: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 def _plain_lerp_is_exact(own: Tensor, other: Tensor, mask: Tensor) -> bool:
     """lerp computes other + mask (own - other), or own - (1 - mask)(own - other): exact at 0 and 1 unless the
-    difference is infinite or NaN. That is looked at only where looking does not wait for another device."""
+    difference is infinite or NaN. It is checked only where checking does not wait for another device."""
     if torch.compiler.is_compiling() or mask.device.type != "cpu":
         return False
     if not own.numel():
@@ -68,13 +68,13 @@ def _plain_lerp_is_exact(own: Tensor, other: Tensor, mask: Tensor) -> bool:
     if own.device.type != "cpu":
         return False
     bounds = torch.stack([*own.detach().aminmax(), *other.detach().aminmax()]).double()
-    return bool(bounds.max() - bounds.min() <= torch.finfo(own.dtype).max)  # False with a NaN
+    return bool(bounds.max() - bounds.min() <= torch.finfo(own.dtype).max)  # a NaN gives False
 
 
 def paste_boxes(
     x: Tensor, partner: Tensor, box: Tensor, *, pasted: Tensor | None = None, out: Tensor | None = None
 ) -> Tensor:
-    """Return a copy of x whose boxes show the partner; bits are copied, never computed with.
+    """Return a copy of x whose boxes show the partner; bits are copied, nothing is computed.
 
     Args:
         x: images, (B, C, H, W), or (B, C, ...) of d further axes, any dtype.
@@ -149,8 +149,8 @@ def _copy_boxes(x: Tensor, partner: Tensor, box: Tensor, pasted: Tensor | None, 
 
 
 def _select_bits(x: Tensor, partner: Tensor, box: Tensor, pasted: Tensor | None, out: Tensor | None) -> Tensor:
-    """x + (other - x) inside, in integers that wrap around: two vectorised passes, where torch.where on a CPU is not
-    vectorised, and no bit is lost, NaN and the sign of zero included."""
+    """x + (other - x) inside, in integers that wrap around. Two vectorised passes (torch.where on a CPU is not
+    vectorised) that lose no bit, even of NaN and signed zero."""
     if pasted is None:
         mixed = gather_images(x, partner, out)
     else:
@@ -179,7 +179,7 @@ def move_cells(x: Tensor, cells: Tensor, empty: float = 0) -> Tensor:
     Args:
         x: images, (B, C, H, W); n divides H and W.
         cells: source cell of each cell, (B, n, n), int64, row-major; -1 leaves it empty.
-        empty: what an empty cell holds.
+        empty: value of an empty cell.
     Returns:
         New images like x.
     Example:
@@ -198,6 +198,6 @@ def move_cells(x: Tensor, cells: Tensor, empty: float = 0) -> Tensor:
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
-    """channels_last or contiguous, whichever x is."""
+    """channels_last if x is, else contiguous."""
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format

@@ -18,7 +18,7 @@ def check_rate(rate: Rate, unit: Unit, num_classes: int | None) -> float | Tenso
     """Return one rate as a float, or a rate per class as a float64 tensor (K,). Equal rates are one rate.
 
     Args:
-        rate: in [0, 1]; one number, one per class, or a mapping from class ids, where the other classes have rate 0.
+        rate: in [0, 1]; one number, one per class, or a mapping from class ids, where missing classes have rate 0.
         unit: see `DropMix`.
         num_classes: K; needed for a mapping.
     Raises:
@@ -51,7 +51,7 @@ def check_rate(rate: Rate, unit: Unit, num_classes: int | None) -> float | Tenso
 
 def _from_mapping(rate: Mapping[int, float], num_classes: int | None) -> list[float]:
     if num_classes is None:
-        raise ValueError("DropMix: expected num_classes with a mapping of rates, got None. Say how many there are.")
+        raise ValueError("DropMix: expected num_classes with a mapping of rates, got None. Give the number of classes.")
     rates = [0.0] * num_classes
     for key, value in rate.items():
         if not (isinstance(key, int | np.integer) and 0 <= key < num_classes):
@@ -65,7 +65,7 @@ def mixed_rows(
 ) -> Tensor | slice | None:
     """Draw the samples to mix: their positions, int64, `ALL`, or None for fewer than two.
 
-    Rates 0 and 1 draw nothing, so that they are the plain method and vanilla under the same generator state.
+    Rates 0 and 1 draw nothing, so under one generator state they equal the plain method and vanilla.
 
     Args:
         batch_size: B.
@@ -93,7 +93,7 @@ def mixed_rows(
 
 
 def _kept_by_count(rates: np.ndarray, generator: Generator | None) -> np.ndarray:
-    """Systematic sampling in random order: each sample stays with its own probability, and the number that stays is the
+    """Systematic sampling in random order: each sample stays unmixed with its own probability, and their number is the
     sum of the rates, rounded up or down."""
     order = draw_partner(len(rates), generator).numpy()
     start = uniform(1, generator=generator)[0]
@@ -114,7 +114,7 @@ def classes_of(y: Tensor | None, num_classes: int) -> np.ndarray:
     assert y is not None
     if y.ndim == 2 and y.shape[1] != num_classes:
         raise ValueError(
-            f"DropMix: expected labels of the {num_classes} classes that have a rate or partners, got shares of "
+            f"DropMix: expected label shares of {num_classes} classes, one per rate or policy, got "
             f"{y.shape[1]}. Give one rate per class."
         )
     ids = (y.argmax(1) if y.ndim == 2 else y).cpu().long().numpy()

@@ -1,4 +1,4 @@
-"""Saliency by input gradient, as PuzzleMix and others take it."""
+"""Saliency as the gradient of the loss at the images, as in PuzzleMix."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -22,29 +22,29 @@ def input_gradient(
 
         S = sqrt(mean over channels of (d loss / dx)^2)
 
-    Runs the model in eval mode, so that batch statistics stay as they are, and computes no weight gradients. It runs
-    the network inside DistributedDataParallel or `torch.compile`, so that a rank that mixes never waits for one that
+    Runs the model in eval mode, so that batch statistics do not change, and computes no weight gradients. It runs
+    the network inside DistributedDataParallel or `torch.compile`, so that a rank that mixes never waits for a rank that
     does not, and in float32 even under autocast: half precision loses small gradients.
 
     The function takes two optional arguments, for methods that need them. `signed=True` returns the gradient itself,
     (B, C, H, W). `clean=c` trains on these unmixed images too: it runs the model in the mode it is in and adds the
     gradient of c times the loss to the `.grad` of the weights. Call `zero_grad` before the images are mixed. Under a
-    GradScaler pass `scale=scaler.get_scale`; where gradients of n batches are summed up, `scale=1 / n`.
+    GradScaler pass `scale=scaler.get_scale`; if you accumulate gradients over n batches, `scale=1 / n`.
 
     Args:
-        model: classifier of images (B, C, H, W), or of sequences or volumes. Its output is logits (B, K), a tuple that
-            begins with them, or has them as `logits`.
+        model: classifier of images (B, C, H, W), or of sequences or volumes. It returns logits (B, K), a tuple that
+            begins with them, or an object with `logits`.
         loss: loss(logits, y) -> scalar; None is cross-entropy, which takes class ids and label shares alike.
         scale: factor of the loss in the backward pass, or a function that returns it. The clean gradient keeps it, the
             saliency does not.
-        autocast: whether the pass follows an autocast around the call.
+        autocast: whether the pass runs under an autocast that surrounds the call.
         channels: "last" for a model of (B, L, D) or (B, H, W, C).
     Returns:
         `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
     Raises:
         ValueError: weights sharded over ranks (FSDP), or an output without logits.
-        RuntimeError: in the backward pass that follows a clean one: `zero_grad` has taken the clean gradient away, or
-            that pass's loss is scaled and the clean one was not.
+        RuntimeError: in the backward pass after a clean one, if `zero_grad` has cleared the clean gradient, or the loss
+            is scaled and the clean loss was not.
     Source:
         Kim et al. 2020 (PuzzleMix), Sec. 4; Simonyan et al. 2014. `clean` is the official code's regularisation.
     Example:
@@ -105,17 +105,17 @@ def channels_last(saliency: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def ask_saliency(where: str, x: Tensor, saliency: Tensor | Callable[..., Tensor], **asked: Any) -> Tensor:
-    """Return saliency that was given as a tensor or as a function of images.
+    """Return saliency, given as a tensor or as a function of images.
 
     Args:
         where: for messages.
         x: images, (B, C, H, W).
         saliency: (B, H, W), or a function that returns it, called as saliency(x, **asked).
-        asked: `signed` and `clean` of `input_gradient`; what is false is not passed on.
+        asked: `signed` and `clean` of `input_gradient`; false values are not passed on.
     Returns:
         (B, H, W), or the gradient (B, C, H, W) when signed.
     Raises:
-        ValueError: a tensor where something is asked of it, or shapes or values that do not fit.
+        ValueError: a tensor with `signed` or `clean`, or shapes or values that do not fit.
     Example:
         >>> ask_saliency("here", torch.ones(1, 3, 2, 2), lambda x: x.mean(1)).shape
         torch.Size([1, 2, 2])
@@ -141,7 +141,7 @@ def ask_saliency(where: str, x: Tensor, saliency: Tensor | Callable[..., Tensor]
 
 
 def _leaf(network: nn.Module, x: Tensor, autocast: bool) -> Tensor:
-    """The images as a leaf, in the precision of the weights: half-precision images of a float32 network are float32."""
+    """The images as a leaf in the precision of the weights: float32 for a float32 network, even from half precision."""
     weight = next((p for p in network.parameters() if p.is_floating_point()), None)
     if weight is not None and not autocast and x.is_floating_point():
         x = x.to(weight.dtype)
@@ -153,18 +153,18 @@ def _precision(device: str, autocast: bool) -> AbstractContextManager[Any]:
 
 
 def _eager(network: nn.Module) -> AbstractContextManager[Any]:
-    """`module.compile()` leaves no wrapper to take off, and a pass in another mode would be compiled anew."""
+    """Run uncompiled: `module.compile()` leaves no wrapper to remove, and another mode would be compiled anew."""
     compiled = any(getattr(module, "_compiled_call_impl", None) is not None for module in network.modules())
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
 def _cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    # In float32: label shares are, and cross_entropy takes no mixture of types.
+    # In float32, as label shares are: cross_entropy takes no mixed types.
     return nn.functional.cross_entropy(logits.float(), y)
 
 
 def check_saliency(where: str, x: Tensor, saliency: Tensor) -> None:
-    """Raise a ValueError unless saliency is (B, H, W) for x and, where looking costs no wait (on a CPU), finite."""
+    """Raise a ValueError unless saliency is (B, H, W) for x and, on a CPU (where reading does not wait), finite."""
     expected = (len(x), *x.shape[2:])
     if tuple(saliency.shape) != expected:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Draws as a function of seed, rank, worker and step, and what DataLoader workers share with their main process."""
+"""Draws as functions of seed, rank, worker and step, and the memory that DataLoader workers share with their parent."""
 
 import hashlib
 import os
@@ -38,8 +38,8 @@ def _distributed() -> bool:
 class Board:
     """Memory that a module shares with the copies of itself in DataLoader workers.
 
-    The main process writes its settings there, so that a worker sees when its own copy is out of date. Everybody counts
-    calls there, each in a place of its own, so that the counts outlive workers and reach the main process's state.
+    The main process writes its settings there, so that a worker sees when its own copy is out of date. Every process
+    counts its calls there, so that the counts outlive workers and reach the main process's state.
     """
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class Board:
         self.rank: int | None = None
 
     def publish(self, *settings: float) -> None:
-        """Write what the main process's module is set to. A worker's own changes stay in the worker."""
+        """Write the settings of the main process's module. A worker's own changes stay in the worker."""
         if get_worker_info() is None:
             self.values.numpy()[:_CALLS] = settings
 
     def is_current(self, *settings: float) -> bool:
-        """Whether settings are what the main process published last."""
+        """Whether settings are those that the main process published last."""
         return bool((self.values.numpy()[:_CALLS] == settings).all())
 
     def next_place(self, step: int | None) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ class Board:
         slot = 0 if info is None else 1 + worker % _WORKERS
         count = int(counts[slot])
         counts[slot] += 1
-        # A worker whose memory is its own starts anew in every epoch: the loader's seed of the epoch tells them apart.
+        # A worker without shared memory starts anew in every epoch; the loader's seed tells the epochs apart.
         return (rank, worker, count) if info is None or self.values.is_shared() else (rank, worker, count, info.seed)
 
     @property
@@ -111,11 +111,11 @@ class Seeded(nn.Module):
         self.generator = generator
 
     def settings(self) -> tuple[float, ...]:
-        """What a worker's copy must agree with the main process on: as many numbers as the board has places for."""
+        """The settings that a worker's copy must share with the main process, one number per place of the board."""
         raise NotImplementedError
 
     def publish(self) -> None:
-        """Tell workers what this module is set to."""
+        """Tell workers this module's settings."""
         self._board.publish(*self.settings())
 
     def check_worker(self) -> None:
@@ -152,7 +152,7 @@ class Seeded(nn.Module):
         return self._board.calls if self.generator is None else self.generator.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a state: see `get_extra_state`."""
+        """Continue from a state: see `get_extra_state`."""
         if (state.dtype == torch.uint8) != (self.generator is not None):
             own, other = ("generator", "seed") if self.generator is not None else ("seed", "generator")
             raise ValueError(

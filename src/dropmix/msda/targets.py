@@ -1,4 +1,4 @@
-"""What belongs to images besides one label, mixed along: segmentation masks, and boxes with their fields."""
+"""Targets other than one label per image, mixed along: segmentation masks, and boxes with their fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from dropmix.msda.pixels import gather_images, move_cells, paste_boxes
 if TYPE_CHECKING:
     from dropmix.msda.mix import Mix
 
-# Fields of an image, whatever their length.
+# Fields of the image, not of its boxes, whatever their length.
 _OF_THE_IMAGE = ("image_id", "size", "orig_size")
 
 
@@ -20,8 +20,7 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
     """Return masks or boxes mixed as their images are. See `Mix.targets`."""
     if mix.layer is not None:
         raise ValueError(
-            "Mix.targets: expected a record that mixes images, got one that mixes hidden states, which have no places. "
-            "Use mixup."
+            "Mix.targets: expected a record that mixes images, got one that mixes hidden states. Use mixup."
         )
     if mix.pasted_shares is not None:
         raise ValueError(
@@ -32,7 +31,7 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
     if len(targets) != count:
         raise ValueError(
             f"Mix.targets: expected targets of the mix's {count} samples, got {len(targets)}. "
-            "Give those of the batch that it was drawn for, as they were before mixing."
+            "Give those of the batch that it was drawn for, before mixing."
         )
     if isinstance(targets, Tensor):
         return typed(_dense(mix, untyped(targets), empty), targets)
@@ -54,7 +53,7 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
             "boxes apart. Use puzzlemix with transport=False."
         )
     partner = mix.partner.tolist()
-    # Mixed with itself, an image stays as it is, unless its partner is shrunk.
+    # An image mixed with itself is unchanged, unless its partner is shrunk.
     return [
         _whole(own) if partner[i] == i and not mix.shrunk else _joined(mix, i, own, targets[partner[i]], min_visible)
         for i, own in enumerate(targets)
@@ -62,7 +61,7 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
 
 
 def is_target(y: Any, x: Tensor) -> bool:
-    """Whether y holds something for every place of the images x, or dicts, instead of one label per image."""
+    """Whether y holds dicts, or a value per pixel of x, instead of one label per image."""
     if isinstance(y, Tensor):
         if y.ndim == x.ndim - 1 and x.ndim > 2:
             return y.shape[1:] == x.shape[2:] and not (y.ndim == 2 and y.is_floating_point())
@@ -91,13 +90,13 @@ def _dense(mix: "Mix", target: Tensor, empty: float | None) -> Tensor:
 
 def _blended(mix: "Mix", x: Tensor, empty: float | None) -> Tensor:
     assert mix.mask is not None
-    # One share for all places is the label's: SamplePairing shows half of the partner, and keeps the own label.
+    # One share for all pixels is that of the label: SamplePairing shows half of the partner but keeps the own label.
     whole = mix.mask[0].numel() == 1
     mask = mix.lam.view(-1, *(1,) * (x.ndim - 1)) if whole else mix.mask
     if not whole and mask.shape[2:] != x.shape[2:]:
         raise ValueError(
             f"Mix.targets: expected masks of the images' size {tuple(mask.shape[2:])}, got {tuple(x.shape[2:])}. "
-            "Resize them first, or mix them before they are made smaller."
+            "Resize them to that size, or mix them before they are downsampled."
         )
     mask = mask.to(x.device)
     own, other = x, gather_images(x, mix.partner)
@@ -109,14 +108,14 @@ def _blended(mix: "Mix", x: Tensor, empty: float | None) -> Tensor:
         return torch.where(mask >= 1, own, torch.where(mask <= 0, other, torch.lerp(other, own, mask.to(x.dtype))))
     if bool(((mask > 0) & (mask < 1)).any()):
         raise ValueError(
-            f"Mix.targets: expected shares (B, K, ...) of float under a method that blends, got {x.dtype}, "
-            "which has no mean. Say torch.nn.functional.one_hot(masks, K).movedim(-1, 1).float(), or use cutmix."
+            f"Mix.targets: expected shares (B, K, ...) of float for a method that blends, got {x.dtype}, "
+            "which has no mean. Use torch.nn.functional.one_hot(masks, K).movedim(-1, 1).float(), or mix by cutmix."
         )
     return torch.where(mask > 0, own, other)
 
 
 def _shrunk(partners: Tensor, box: Tensor) -> Tensor:
-    """Partners drawn into their boxes as ResizeMix draws them, without interpolation: each place takes the nearest."""
+    """Partners drawn into their boxes as ResizeMix draws them, but by the nearest pixel, without interpolation."""
     box = box.to(partners.device).expand(len(partners), -1)
     for axis in range(2, partners.ndim):
         side = partners.shape[axis]
@@ -129,11 +128,11 @@ def _shrunk(partners: Tensor, box: Tensor) -> Tensor:
 
 
 def _joined(mix: "Mix", i: int, own: Mapping[str, Any], other: Mapping[str, Any], least: float) -> dict[str, Any]:
-    """Targets of one mixed image: what is visible of its own boxes, then of its partner's."""
+    """Targets of one mixed image: the visible parts of its own boxes, then of its partner's."""
     if own.keys() != other.keys():
         raise ValueError(
             f"Mix.targets: expected the same keys for every image, got {', '.join(own)} and {', '.join(other)}. "
-            "Give all of them the same."
+            "Give every image the same keys."
         )
     parts = []
     for target, is_own in ((own, True), (other, False)):
@@ -154,7 +153,7 @@ def _joined(mix: "Mix", i: int, own: Mapping[str, Any], other: Mapping[str, Any]
 
 
 def _visible(mix: "Mix", i: int, corners: Tensor, is_own: bool) -> tuple[Tensor, Tensor]:
-    """Share of each box that is visible, (N,), float32, and the box around what is."""
+    """Visible share of each box, (N,), float32, and the box around its visible part."""
     corners = corners.double()
     if mix.box is not None:
         y0, y1, x0, x1 = _row(mix.box, i).tolist()
@@ -188,7 +187,7 @@ def _visible(mix: "Mix", i: int, corners: Tensor, is_own: bool) -> tuple[Tensor,
 
 
 def _outside(corners: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-    """What a hole leaves of boxes. A box gets smaller where the hole takes one of its sides whole."""
+    """Boxes outside a hole, and the shares left. A box shrinks where the hole covers one of its sides entirely."""
     shown = 1 - _share(_area(_overlap(corners, hole)), _area(corners))
     boxes = corners.clone()
     for low, high, across in ((0, 2, 1), (1, 3, 0)):
@@ -214,7 +213,7 @@ def _share(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def _shown_masks(mix: "Mix", i: int, masks: Tensor, is_own: bool) -> Tensor:
-    """Masks of instances, (N, H, W), without what is not visible."""
+    """Masks of instances, (N, H, W), limited to the visible pixels."""
     plain = untyped(masks)
     if mix.box is not None:
         box = _row(mix.box, i)
@@ -245,7 +244,7 @@ def _whole(target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _picked(target: Mapping[str, Any], keep: Sequence[int], more: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Fields of the boxes to keep, with those of another image after them; fields of the image stay."""
+    """Fields of the boxes to keep, followed by those of another image; fields of the image stay."""
     count, found = len(target["boxes"]), {}
     for key, value in target.items():
         per_box = isinstance(value, Tensor | list) and key not in _OF_THE_IMAGE

@@ -118,7 +118,7 @@ def test_misuse_is_named():
     with pytest.raises(ValueError, match="expected modules for layer 0, got 0"), mix_hidden([], HALF):
         pass
     with (
-        pytest.raises(ValueError, match="expected a record with one share a sample"),
+        pytest.raises(ValueError, match="expected a record with one share per sample"),
         mix_hidden([net], replace(cutmix(x), layer=0)),
     ):
         pass

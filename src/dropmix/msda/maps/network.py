@@ -1,4 +1,4 @@
-"""The network inside what a host wraps around it, what it returns, and a clean gradient that must not be lost."""
+"""The network inside its wrappers, its logits, and a guard against losing the clean gradient."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Under a GradScaler gradients are 65536 times as large at first. Training and clean loss are never so far apart.
+# A GradScaler starts at a factor of 65536. Training loss and clean loss never differ by that much.
 _SCALED = 4096.0
 
 
@@ -30,7 +30,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
     if any(_is_sharded(module) for module in model.modules()):
         raise ValueError(
             "input_gradient: expected a network whose weights this rank holds, got FSDP, where a rank that mixes would "
-            "wait for one that does not. Use a method without saliency, DDP, or the gradient of a whole copy."
+            "wait for a rank that does not. Use a method without saliency, DDP, or the gradient of a whole copy."
         )
     return model
 
@@ -47,7 +47,7 @@ def _is_sharded(module: nn.Module) -> bool:
 
 
 def logits_of(output: Any) -> Tensor:
-    """Return the logits of a network's output: a tensor, a tuple that begins with it, or what has it as `logits`.
+    """Return the logits of a network's output: a tensor, a tuple that begins with one, or an object with `logits`.
 
     Example:
         >>> logits_of({"loss": None, "logits": torch.zeros(1, 2)}).shape
@@ -67,20 +67,20 @@ def logits_of(output: Any) -> Tensor:
 
 
 class CleanGuard:
-    """Looks, when the training pass reaches the last weight, whether the clean gradient is still there."""
+    """Checks, when the backward pass of training reaches the last weight, that the clean gradient is still there."""
 
     def __init__(self) -> None:
         self.handle: Any = None
         self.checked_scale = False
 
     def disarm(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self.handle is not None:
             self.handle.remove()
             self.handle = None
 
     def arm(self, network: nn.Module, weight: float, scale: float) -> None:
-        """Look at the next backward pass, after a clean one with this weight and scale."""
+        """Check the next backward pass, after a clean pass with this weight and scale."""
         last = next((p for p in reversed(list(network.parameters())) if p.grad is not None and p.requires_grad), None)
         if last is None or last.grad is None:
             return
@@ -98,7 +98,7 @@ class CleanGuard:
                 self.checked_scale = True
                 if bool(size > 0) and bool(arriving.norm() > _SCALED * size):
                     raise RuntimeError(
-                        "input_gradient: expected a training loss of the clean loss's scale, got one scaled up. "
+                        "input_gradient: expected a training loss on the scale of the clean loss, got one scaled up. "
                         "Under a GradScaler say input_gradient(model, scale=scaler.get_scale)."
                     )
 

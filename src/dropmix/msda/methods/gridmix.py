@@ -37,7 +37,7 @@ def gridmix(
     sides = x.shape[2:]
     cells, limit = grid ** len(sides), min(sides)
     if not 1 <= grid <= limit:
-        raise ValueError(f"gridmix: expected grid in [1, {limit}], got {grid}. A cell is a pixel at least.")
+        raise ValueError(f"gridmix: expected grid in [1, {limit}], got {grid}. A cell needs at least one pixel.")
     if len(x) < 2:  # nobody to mix with
         return Mix.identity(len(x))
     lam = draw_lam(len(x), alpha, per, generator)

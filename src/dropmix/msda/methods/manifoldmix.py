@@ -52,7 +52,7 @@ def manifoldmix(
 
 @contextmanager
 def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
-    """Within the context, the input of module number `mix.layer` is mixed. Nothing happens for a record without layer.
+    """Within the context, mix the input of module number `mix.layer`; a record without a layer changes nothing.
 
     Args:
         modules: the places, e.g. `[net, *net.stages[1:]]`; the network means its images. Each takes hidden states
@@ -110,13 +110,13 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
 
 
 def _eager() -> AbstractContextManager[Any]:
-    """A compiled graph sees no hook that came after it, and keeps one that was there: run the modules themselves."""
+    """Run the modules uncompiled: a compiled graph misses hooks added later, and keeps those it was compiled with."""
     loaded = "torch._dynamo" in sys.modules
     return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 def _refuse_checkpoint() -> None:
-    """A checkpointed block runs again in the backward pass, after the context: its gradient would be another mix's."""
+    """A checkpointed block runs again in the backward pass, outside the context, and would get the wrong gradient."""
     frame = sys._getframe()
     while frame := frame.f_back:
         if frame.f_code.co_filename.endswith(os.path.join("torch", "utils", "checkpoint.py")):
@@ -135,13 +135,13 @@ def _check(modules: Sequence[nn.Module], mix: Mix) -> None:
         )
     if mix.mask is None or mix.mask.shape[-2:] != (1, 1) or mix.own_cells is not None or mix.own_noise is not None:
         raise ValueError(
-            "mix_hidden: expected a record with one share a sample, got boxes, cells, noise or a mask over pixels. "
+            "mix_hidden: expected a record with one share per sample, got boxes, cells, noise or a mask over pixels. "
             "Draw it with manifoldmix."
         )
 
 
 def _mix(hidden: Tensor, mix: Mix) -> Tensor:
-    """Hidden states of any shape (B, ...) seen as images; those that are images keep their memory format."""
+    """Mix hidden states of any shape (B, ...) as images; (B, C, H, W) keeps its memory format."""
     if hidden.ndim == 4:
         return mix_images(hidden, mix)
     return mix_images(hidden.reshape(len(hidden), 1, 1, -1), mix).reshape(hidden.shape)

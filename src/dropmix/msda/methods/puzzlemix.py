@@ -51,8 +51,8 @@ def puzzlemix(
 
     Args:
         x: images, (B, C, H, W), normalised by `mean` and `std`.
-        saliency: importance of each pixel, (B, H, W), >= 0, or a function of x that returns it, as DropMix makes
-            of an `input_gradient`. All zero counts as uniform.
+        saliency: importance of each pixel, (B, H, W), >= 0, or a function of x that returns it; DropMix makes one
+            from an `input_gradient`. All zero counts as uniform.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter of the mixing share that the prior pulls to, > 0. Paper: 1.0.
         beta: weight of a smooth mask, >= 0. Paper: 1.2.
@@ -70,8 +70,8 @@ def puzzlemix(
         adversarial: probability that the own images of a batch are attacked before they are mixed, and likewise their
             partners, in [0, 1]. Official code: off, or 0.1.
         epsilon: largest adversarial noise, in levels of 255, > 0. Official code: 10.
-        per: lam for the prior once a "batch", as published, or once a "sample".
-        mean, std: how x was normalised, one value per channel; None says that x is in [0, 1] already.
+        per: one lam for the prior per "batch", as published, or one per "sample".
+        mean, std: how x was normalised, one value per channel; None if x is in [0, 1] already.
     Returns:
         Mix with mask (B, 1, H, W), with cells when they move and with noise when a side is attacked.
     Raises:
@@ -132,7 +132,7 @@ class _Settings(NamedTuple):
 def _solve(
     images: Tensor, saliency: Tensor, there: Tensor, prior: Tensor, settings: _Settings
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Label share, mask, and where cells move: all that comes after drawing and saliency."""
+    """Label share, mask, and where cells move: everything after drawing and saliency."""
     blocks, grid, beta, gamma, neighbourhood, labels, xi = settings
     s = pool_shares(saliency, blocks)
     theta, w_down, w_right = puzzle_energy(
@@ -171,14 +171,14 @@ def _grid(height: int, width: int, blocks: int, cell: int | None) -> int:
 def _scale_and_shift(
     x: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> tuple[Tensor | float, Tensor | float]:
-    """std and mean of x's normalisation, beside x; 1 and 0 when there was none."""
+    """std and mean of x's normalisation, on the device of x; 1 and 0 without one."""
     if (mean is None) != (std is None):
         raise ValueError("puzzlemix: expected both mean and std or neither, got one. Pass what x was normalised by.")
     if mean is None or std is None:
         return 1.0, 0.0
     if not len(mean) == len(std) == x.shape[1]:
         raise ValueError(
-            f"puzzlemix: expected mean and std with {x.shape[1]} values, a channel each, got {len(mean)} and "
+            f"puzzlemix: expected mean and std with {x.shape[1]} values, one per channel, got {len(mean)} and "
             f"{len(std)}. Pass what x was normalised by, in fractions."
         )
     scale, shift = (torch.tensor(v, dtype=torch.float32, device="cpu").view(-1, 1, 1) for v in (std, mean))
@@ -194,7 +194,7 @@ def _unnormalise(x: Tensor, scale: Tensor | float, shift: Tensor | float) -> Ten
         if not (low >= -0.1 and high <= 1.1):
             raise ValueError(
                 f"puzzlemix: expected images in [0, 1] after mean and std, got {low:.4g} to {high:.4g}. "
-                "Pass the mean and std that x was normalised by, as fractions, one a channel."
+                "Pass the mean and std that x was normalised by, as fractions, one per channel."
             )
     return x
 

@@ -61,7 +61,7 @@ def resizemix(
 
 
 def _draw_box(n: int, sides: Sequence[int], low: float, high: float, generator: Generator | None) -> Tensor:
-    """Boxes of sides tau long, at least a pixel, fully inside: y0, y1, x0, x1, (n, 4)."""
+    """Boxes fully inside, with sides of tau times the image's, at least a pixel: y0, y1, x0, x1, (n, 4)."""
     tau, *place = uniform(1 + len(sides), n, generator=generator)
     ends = []
     for side, where in zip(sides, place):

@@ -59,8 +59,8 @@ def saliencymix(
 
 
 def _box_around(peak: Tensor, half: np.ndarray, sides: Sequence[int]) -> Tensor:
-    """Boxes around peaks, (n,), row-major, on their device, which nobody waits for. A peak is a whole number, so the
-    ends that are cut to whole pixels are peak - ceil(half) and peak + floor(half): integers alone."""
+    """Boxes around peaks, (n,), row-major, computed on their device without a wait. A peak is a whole number, so
+    the ends cut to whole pixels are peak - ceil(half) and peak + floor(half), in integers alone."""
     before, after = (torch.from_numpy(f(half).astype(np.int64)) for f in (np.ceil, np.floor))
     before, after = (part.to(peak.device, non_blocking=True) for part in (before, after))
     ends, rest = [], peak

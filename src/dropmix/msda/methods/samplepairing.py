@@ -26,9 +26,9 @@ def samplepairing(
     Args:
         x: images, (B, C, H, W), or any (B, C, ...), float, any scale. Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
-        epoch: (epoch counted from 0, epochs in all): where `pairing_is_on` says no, nothing is paired; None: always.
+        epoch: (epoch counted from 0, total epochs): pairs only where `pairing_is_on` is True. None always pairs.
         start, end, on, off: the schedule, see `pairing_is_on`.
-        per: not used: nothing but the partners is drawn.
+        per: not used; only the partners are drawn.
     Returns:
         Mix with mask (1, 1, 1, 1) of 1/2, of as many axes as x, and lam 1, or the identity.
     Raises:
@@ -51,13 +51,13 @@ def samplepairing(
 def pairing_is_on(
     epoch: int, epochs: int = 1000, *, start: float = 0.1, end: float = 0.8, on: int = 8, off: int = 2
 ) -> bool:
-    """Whether SamplePairing is used in an epoch: not at first, then `on` epochs of every `on + off`, not at the end.
+    """Whether an epoch pairs samples: neither the first nor the last ones do, of the rest `on` of every `on + off`.
 
     Args:
         epoch: counted from 0.
-        epochs: in all.
-        start: share of the epochs that passes before the first pairing. Paper, on CIFAR: 100 of 1000.
-        end: share of the epochs after which the fine-tuning without pairing begins. Paper: 800 of 1000.
+        epochs: their total number.
+        start: share of the epochs before the first pairing. Paper, on CIFAR: 100 of 1000.
+        end: share of the epochs before the final fine-tuning without pairing. Paper: 800 of 1000.
         on, off: length of the two phases, epochs. Paper: 8 and 2.
     Raises:
         ValueError: not 0 <= start <= end <= 1, or on < 1, or off < 0.

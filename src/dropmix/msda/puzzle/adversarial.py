@@ -9,7 +9,7 @@ from dropmix.msda.draw import uniform
 
 
 class Attack(NamedTuple):
-    """What was drawn before the gradient is known.
+    """The draws of an attack, made before the gradient is known.
 
     Args:
         own, partner: which side of the mix is attacked.
@@ -26,7 +26,7 @@ class Attack(NamedTuple):
 def draw_attack(images: Tensor, probability: float, epsilon: float, generator: Generator | None) -> Attack | None:
     """Draw whether a batch is attacked, on which side, and where the attack starts.
 
-        each side: a coin of the given probability; start ~ U(-epsilon, epsilon) a pixel, cut to [0, 1]
+        each side: a coin of the given probability; start ~ U(-epsilon, epsilon) per pixel, cut to [0, 1]
 
     Args:
         images: (B, C, H, W), float32, in [0, 1].
@@ -61,7 +61,7 @@ def attack_noise(images: Tensor, attack: Attack, gradient: Tensor, epsilon: floa
 
     Args:
         images: (B, C, H, W), float32, in [0, 1].
-        attack: what was drawn for them.
+        attack: the draws for these images.
         gradient: of the loss at images + start, (B, C, H, W); only its sign is read.
         epsilon: largest noise, in levels of 255.
     Returns:
@@ -79,5 +79,5 @@ def attack_noise(images: Tensor, attack: Attack, gradient: Tensor, epsilon: floa
 
 
 def _within(images: Tensor, noise: Tensor) -> Tensor:
-    """What is left of the noise when noisy images are cut to [0, 1]."""
+    """The noise that is left when noisy images are cut to [0, 1]."""
     return (images + noise).clamp_(0, 1).sub_(images)

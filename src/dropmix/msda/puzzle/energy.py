@@ -1,4 +1,4 @@
-"""The energy whose minimum is PuzzleMix's mask: saliency that is lost, edges that are cut, a prior on the share."""
+"""The energy whose minimum is PuzzleMix's mask: lost saliency, cut edges, and a prior on the share."""
 
 import math
 
@@ -56,8 +56,8 @@ def puzzle_energy(
 
         E = sum_p [z U1 + (1 - z) U0] + sum w_pq (z_p - z_q)^2
 
-    U1 = s[partner] and U0 = s are the saliency that z loses; to them and to w come the jumps D between what is shown on
-    either side of a block's edge, half to each label.
+    U1 = s[partner] and U0 = s are the saliency that z loses. The jumps D across block edges are added to them and to w,
+    half to each label.
 
     Args:
         images: (N, C, H, W), float32, in [0, 1].
@@ -106,5 +106,5 @@ def _divisor(side: int, limit: int) -> int:
 
 
 def _jump(before: Tensor, after: Tensor) -> Tensor:
-    """Mean over channels and places of |before - after|; what is not finite counts as no jump."""
+    """Mean over channels and places of |before - after|; values that are not finite count as 0."""
     return (before - after).abs().mean((1, 4)).nan_to_num(0.0, 0.0, 0.0)

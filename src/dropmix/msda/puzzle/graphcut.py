@@ -9,8 +9,8 @@ from torch import Tensor
 _STEPS = {2: 50, 4: 50, 8: 100, 16: 200}
 _RESTART_EVERY = 5
 _SWEEPS = 2
-# On a CPU, where looking is free: how often to look for problems that are proved solved, to which relative gap, and how
-# much longer to try for what is not.
+# On a CPU, where reading values is free: how often to check which problems are proved solved, to which relative gap,
+# and how much longer to try for the others.
 _LOOK_EVERY = 10
 _PROVED = 5e-7
 _PATIENCE = 4
@@ -54,13 +54,13 @@ def solve(theta: Tensor, w_down: Tensor, w_right: Tensor, *, steps: int | None =
     single-cell moves mend what is left.
 
     Args:
-        theta: cost of each label, (N, L, B, B), float, L >= 2. Exact where it is convex in the label, as a linear cost
-            plus the prior of PuzzleMix is unless lam is within 1e-3 of 0 or 1.
+        theta: cost of each label, (N, L, B, B), float, L >= 2. The result is exact if theta is convex in the label. A
+            linear cost plus PuzzleMix's prior is convex unless lam is within 1e-3 of 0 or 1.
         w_down: weight between a cell and the one below, (N, B - 1, B), >= 0.
         w_right: weight between a cell and its right neighbour, (N, B, B - 1), >= 0.
         steps: number of steps; None takes what the grid's width needs.
     Returns:
-        Labels, (N, B, B), int64, and a lower bound of the least energy, (N,), float64. Where the two agree the
+        Labels, (N, B, B), int64, and a lower bound of the least energy, (N,), float64. If the two agree, the
         labelling is proved optimal, up to 1e-13 of the sum of all costs.
     Example:
         >>> theta = torch.tensor([[[[1.0, 0.0]], [[0.0, 3.0]]]])
@@ -77,13 +77,13 @@ def solve(theta: Tensor, w_down: Tensor, w_right: Tensor, *, steps: int | None =
         flow = _flow_until_proved(d, capacity, theta[:, 0].flatten(1).sum(1), steps)
     else:
         flow = _ascend(_start(d, capacity), steps).y
-    # Once more in float64: the bound is then one, not one but for rounding.
+    # Once more in float64, so that rounding cannot break the bound.
     theta, w_down, w_right = theta.double(), w_down.double(), w_right.double()
     d, capacity = _cut_problem(theta, w_down, w_right)
     q = _reduced_costs(d, flow.double().clamp_(-capacity, capacity))
     labels = _sweep((q < 0).sum(0).movedim(-1, 0), theta, w_down, w_right)
     bound = theta[:, 0].flatten(1).sum(1) + q.clamp(max=0).flatten(0, -2).sum(0)
-    # Less than the rounding of so many sums, so that the bound is never above the energy.
+    # Lowered by more than the rounding of so many sums, so that the bound is never above the energy.
     return labels, bound - 1e-13 * theta.abs().flatten(1).sum(1)
 
 
@@ -93,7 +93,7 @@ def _steps(width: int) -> int:
 
 def _cut_problem(theta: Tensor, w_down: Tensor, w_right: Tensor) -> tuple[Tensor, Tensor]:
     """Costs of the binary layers, d (S, B, B, N), and capacities (2, 1, 1, B, B, N), zero at the border. The
-    batch comes last: the innermost loops are then long at every grid width."""
+    batch comes last, which keeps the innermost loops long at every grid width."""
     layers = theta.shape[1] - 1
     down = torch.nn.functional.pad(w_down, (0, 0, 0, 1))
     right = torch.nn.functional.pad(w_right, (0, 1))
@@ -144,7 +144,7 @@ def _ascend(state: _State, steps: int) -> _State:
 
 
 def _flow_until_proved(d: Tensor, capacity: Tensor, base: Tensor, steps: int) -> Tensor:
-    """The flow of each problem as soon as its bound meets its cut; solved problems leave the batch."""
+    """The flow of each problem when its bound meets its cut; solved problems leave the batch."""
     state = _start(d, capacity)
     flow, left = torch.empty_like(state.y), torch.arange(d.shape[-1])
     for _ in range(0, _PATIENCE * steps, _LOOK_EVERY):
@@ -162,7 +162,7 @@ def _flow_until_proved(d: Tensor, capacity: Tensor, base: Tensor, steps: int) ->
 
 
 def _cut_and_bound(state: _State) -> tuple[Tensor, Tensor]:
-    """Value of the cut that the flow's sign pattern makes, and of the flow: the cut is least where they agree, (N,)."""
+    """Values of the flow's sign pattern as a cut, and of the flow, (N,); the cut is minimal if they agree."""
     q = _reduced_costs(state.d, state.y)
     on, layers = q < 0, len(q)
     j = on.sum(0, dtype=q.dtype)
@@ -178,7 +178,7 @@ def _pairs(j: Tensor, k: Tensor, layers: int) -> Tensor:
 
 
 def _reduced_costs(d: Tensor, flow: Tensor) -> Tensor:
-    """d minus what flows out of each cell and layer plus what flows in."""
+    """d minus the outflow plus the inflow of each cell and layer."""
     # One reduced dimension at a time: torch's sum over two that are not neighbours is thirty times slower.
     outflow, inflow = flow.sum(2), flow.sum(1)
     q = d - outflow[0]

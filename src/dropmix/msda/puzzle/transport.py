@@ -13,7 +13,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
         cost_ij = xi C_ij - s_i [shown_j],  C_ij = squared grid distance / (n - 1)^2
 
     n rounds: every source i proposes to its cheapest j (ties: the lowest), every j keeps its cheapest proposer (ties:
-    the lowest) if that cost is negative, and a source that is turned down adds 1 to that cost. Costs lie in [-1, xi],
+    the lowest) if that cost is negative, and a rejected source adds 1 to that cost. Costs lie in [-1, xi],
     so a source never returns, and only shown cells nearer than sqrt(s_i / xi) (n - 1) are ever won: each source walks
     down its list of shown cells by distance, and the n x n cost matrix is never made.
 
@@ -22,7 +22,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
         saliency: share of the image's saliency in each cell, (N, n, n), >= 0, sum 1.
         xi: price of distance, > 0. Paper: 0.8.
     Returns:
-        Source cell of each cell, (N, n, n), int64, row-major; -1 where no cell came, and wherever not shown.
+        Source cell of each cell, (N, n, n), int64, row-major; -1 where no cell arrived or the image is not shown.
     Source:
         Kim et al. 2020 (PuzzleMix), Alg. 1 in Sec. 4.3, as the official code runs it: the winners of the last round.
     Example:
@@ -54,7 +54,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
 
 
 def _reach(distance: Tensor, share: Tensor, xi: float) -> int:
-    """How many of the nearest cells can be won at all. Only a CPU's is looked at: elsewhere looking waits."""
+    """How many of the nearest cells can be won at all. Read only on a CPU; elsewhere reading would wait."""
     if share.device.type != "cpu" or torch.compiler.is_compiling() or not share.numel():
         return len(distance)
     return max(int((xi * distance < share.max()).sum(1).max()), 1)
@@ -78,6 +78,6 @@ def _geometry(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
     column = torch.arange(n * n, device=device) % n
     squared = (row[:, None] - row).square() + (column[:, None] - column).square()
     tables = squared.float() / max(n - 1, 1) ** 2, squared.argsort(dim=1, stable=True)
-    if device.type == "cuda":  # whoever finds them here may work on another stream
+    if device.type == "cuda":  # a later caller may work on another stream
         torch.cuda.current_stream(device).synchronize()
     return tables

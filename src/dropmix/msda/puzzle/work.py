@@ -1,4 +1,4 @@
-"""Long work on a device, which a training loop may replay as a CUDA graph instead of launching it step by step."""
+"""Long device work that a training loop may replay as a CUDA graph instead of launching kernel by kernel."""
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ _runner: ContextVar[Runner | None] = ContextVar("runner", default=None)
 
 
 def run(function: Callable[..., Any], tensors: tuple[Tensor, ...], settings: Hashable) -> Any:
-    """Return function(*tensors, settings), as the runner of the context computes it.
+    """Return function(*tensors, settings), computed by the runner of the context.
 
     Args:
-        function: reads and writes nothing but what it is given, and does not look at values on the host.
-        tensors: what it works on, the batch first.
-        settings: all else that its result depends on.
+        function: reads and writes only its arguments, and reads no values on the host.
+        tensors: its inputs, batch first.
+        settings: everything else that its result depends on.
     """
     runner = _runner.get()
     return function(*tensors, settings) if runner is None else runner(function, tensors, settings)
@@ -26,7 +26,7 @@ def run(function: Callable[..., Any], tensors: tuple[Tensor, ...], settings: Has
 
 @contextmanager
 def run_by(runner: Runner) -> Iterator[None]:
-    """Within the context, `run` leaves its work to a runner.
+    """Within the context, `run` hands its work to a runner.
 
     Example:
         >>> import torch

@@ -15,8 +15,8 @@ def token_gradient(model: nn.Module, embedding: nn.Module) -> Callable[..., Tens
 
     Args:
         model: classifier of token ids (B, 1, 1, L).
-        embedding: its module that turns ids into (B, L', D); the first token stands at place `embedding.first`, 0
-            where it has none.
+        embedding: its module that turns ids into (B, L', D). The first token is at position `embedding.first`, or 0
+            without that attribute.
     Returns:
         saliency(x, y) -> (B, 1, L), float32, without gradient.
     """

@@ -10,20 +10,20 @@ from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.mix import Mix
 
 EMBEDDINGS, SENTENCE = 1, 2
-"""Places for `mix_hidden` on [net, *net.stages[1:]]: what goes into the encoder, and into the head."""
+"""Layers for `mix_hidden` on [net, *net.stages[1:]]: the inputs of the encoder and of the head."""
 
 
 @shape_only
 def wordmixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, per: Per = "batch") -> Mix:
     """Blend the embeddings of every text and its partner, place by place (wordMixup).
 
-    Padding counts as a zero vector: past the end of the shorter text the longer one is scaled by its share.
+    Padding counts as a zero vector: past the end of the shorter text, the longer text is scaled by its share.
 
     Args:
         x: token ids, (B, 1, 1, L). Only the shape is read.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
-        per: one lam a "batch" or one a "sample".
+        per: one lam per "batch" or one per "sample".
     Returns:
         Mix for `mix_hidden`, at the input of the second stage.
     Source:

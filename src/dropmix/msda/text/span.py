@@ -14,13 +14,13 @@ def spancutmix(x: Tensor, *, generator: Generator | None = None, alpha: float = 
         length = round((1 - lam) min(n, n_partner)), start uniform where both texts have tokens;
         label share = 1 - length / n, n the own text's tokens
 
-    Padding is neither pasted nor counted: every token of the result is of one text or the other.
+    Padding is neither pasted nor counted: every token of the result comes from one of the two texts.
 
     Args:
         x: token ids, (B, 1, 1, L), 0 for padding at the end.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
-        per: one lam a "batch" or one a "sample"; every text has a span of its own.
+        per: one lam per "batch" or one per "sample". Every text has its own span.
     Returns:
         Mix with box (B, 4), and the realised share as lam.
     Raises:

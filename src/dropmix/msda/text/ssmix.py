@@ -27,8 +27,8 @@ def ssmix(
     Args:
         x: token ids, (B, 1, 1, L), 0 for padding at the end.
         saliency: importance of each token, (B, 1, L), or a function of x that returns it: the size of the loss's
-            gradient at the embeddings. A span's is its sum; ties go to the first span.
-        generator: CPU generator of the partners; None uses torch's global one.
+            gradient at the embeddings. A span's saliency is the sum over its tokens; ties go to the first span.
+        generator: CPU generator that draws the partners; None uses torch's global one.
         ratio: share of the own text that is replaced, in (0, 1). Paper: 0.1.
     Returns:
         Mix with box (B, 4) and the moved spans as `pasted`.
@@ -52,7 +52,7 @@ def ssmix(
     )
     least = best_span(-sizes, own, length)
     most = best_span(sizes[partner.numpy()], other, length)
-    # Each text's pasted tokens come from the partner, moved so that its span lies under the box.
+    # Pasted tokens come from the partner, shifted so that its span lies under the box.
     place = np.arange(x.shape[3])[None] + (most - least)[:, None]
     place = torch.from_numpy(place.clip(0, x.shape[3] - 1)).to(x.device)
     pasted = x[partner.to(x.device)][:, 0, 0].gather(1, place)[:, None, None]
@@ -61,7 +61,7 @@ def ssmix(
 
 
 def best_span(sizes: np.ndarray, lengths: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Start of the span of the largest sum within each text, int64 (B,).
+    """Start of the span with the largest sum in each text, int64 (B,).
 
     Args:
         sizes: one number per token, (B, L).
@@ -75,6 +75,6 @@ def best_span(sizes: np.ndarray, lengths: np.ndarray, width: np.ndarray) -> np.n
     start = np.arange(sizes.shape[1])[None]
     end = np.minimum(start + width[:, None], sizes.shape[1])
     sums = np.take_along_axis(total, end, 1) - total[:, :-1]
-    # Rounded, so that equal spans at different places of a running sum tie.
+    # Rounded, so that equal spans at different positions of a running sum tie.
     sums = np.where(start + width[:, None] <= lengths[:, None], sums.round(12), -np.inf)
     return sums.argmax(1)
