@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions, verdict
+from dropmix.audit.measures.accept import COLUMNS
 
 NAMES = ["fox", "lynx", "owl", "bowl"]
 GROUPS = ["animal", "animal", "animal", "thing"]
@@ -81,3 +82,16 @@ def test_a_class_without_examples_of_its_own_label(arms):
     assert (row["n"], row["decision_as_labelled"], row["recall_change_as_labelled"]) == (100, "", None)
     with pytest.raises(AuditError, match="protect: expected classes with examples"):
         audit_predictions(base, treated, refits=0, protect=["wolf"])
+
+
+def test_the_page_shows_both_readings_and_the_four_kinds(arms, tmp_path):
+    audit = audit_predictions(*arms, refits=0)
+    row = audit.by_class["fox"]
+    text = audit.report(tmp_path).read_text(encoding="utf-8")
+    table = text[text.index("Both readings") :].partition("</table>")[0]
+    line = next(line for line in table.splitlines() if "<bdi>fox</bdi>" in line)
+    points = [f"{100 * row[key]:.2f}".replace("-", "\u2212") for key in COLUMNS]
+    assert [cell.partition("</td>")[0] for cell in line.split("<td>")[-4:]] == points
+    assert sum(row[key] for key in COLUMNS) == pytest.approx(-row["recall_change_as_labelled"])
+    alone = audit_predictions(*({k: v for k, v in a.items() if k != "accept"} for a in (arms[0], arms[1]["mixup"])))
+    assert "Both readings" not in alone.report(tmp_path).read_text(encoding="utf-8")

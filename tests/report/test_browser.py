@@ -298,7 +298,7 @@ def test_hostile_names_stay_text(browser, real_audit, tmp_path):
     path.write_text(page(audit, plates, {names[0]: names[1]}), encoding="utf-8")
     browser.open(path)
     assert sorted(column(browser, "class")) == sorted(names)
-    assert browser.run("document.title") == "Which classes does the augmentation hurt?"
+    assert browser.run("document.title") == f"Which classes does {names[1]} hurt?"
     assert browser.run("document.querySelectorAll('img').length") == 0
     assert browser.complaints == []
 

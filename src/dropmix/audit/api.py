@@ -17,17 +17,18 @@ from dropmix.audit.inputs.files import prepare
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
-from dropmix.audit.inputs.scores import MEASURES, labels_of
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
-from dropmix.audit.measures.thresholds import chosen_thresholds, with_thresholds
 from dropmix.audit.result import Audit, Comparison
-from dropmix.audit.rows.class_facts import with_class_facts
+from dropmix.audit.rows.class_facts import by_superclass, with_class_facts
+from dropmix.audit.rows.labels import at_thresholds
 from dropmix.audit.settings import TOLERANCE, Settings
 from dropmix.audit.several_arms import likeness, likeness_note, rescue
+
+SUPERCLASS = "superclass"  # as `by`: each superclass is a slice
 
 
 def audit_predictions(
@@ -87,7 +88,8 @@ def audit_predictions(
         group: name of the column (or array) that groups dependent examples, such as patients or clips.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
-        by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", or values (N,).
+        by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", values (N,), or
+            "superclass" beside `superclasses`.
         threshold: if several labels are possible, one is predicted where its score is at least this: one number, or
             label -> number. Default: 0.5 for probabilities.
         validation: a pair (scores, labels) of other examples, on which each label's threshold has the highest F1:
@@ -110,13 +112,14 @@ def audit_predictions(
         ['degraded', 'improved']
     """
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect, alone)
-    reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding, by)
+    parents = isinstance(by, str) and by == SUPERCLASS and superclasses is not None
+    reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding, None if parents else by)
     base, others = read_roles(baseline, treated, reading)
     (base, *others), said = with_class_facts([base, *others], superclasses, train_counts, encoding)
     (base, *others), notes = _sound([base, *others], drop_seed)
     notes = [*said, *notes]
     if base.score is not None:
-        (base, *others), settings, note = _several_labels([base, *others], settings, threshold, validation)
+        (base, *others), settings, note = at_thresholds([base, *others], settings, threshold, validation)
         notes.append(note)
     elif threshold is not None or validation is not None:
         raise AuditError("threshold: expected labels as a matrix of 0 and 1 beside it, got one label per example.")
@@ -124,6 +127,8 @@ def audit_predictions(
     if any(arm.accept is not None for arm in (base, *others)):
         (base, *others), labelled, more = _acceptable([base, *others], settings, paired)
         notes += more
+    if parents:
+        base, *others = by_superclass([base, *others])
     pairs = [pair(base, arm, None, settings) for arm in others]
     analyses = [analyse(p, settings, paired) for p in pairs]
     if labelled:
@@ -133,17 +138,6 @@ def audit_predictions(
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
     return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
-
-
-def _several_labels(
-    arms: list[Predictions], settings: Settings, threshold: Any, validation: tuple[Any, Any] | None
-) -> tuple[list[Predictions], Settings, str]:
-    """The same arms at their thresholds, settings that know the rows of labels, and a note."""
-    if settings.topk > 1:
-        raise AuditError(f"topk: expected 1 if an example may have several labels, got {settings.topk}. Leave it out.")
-    chosen = None if validation is None else chosen_thresholds(arms, *validation)
-    arms, note = with_thresholds(arms, threshold, chosen)
-    return arms, settings.for_labels(labels_of(arms[0]), MEASURES), note
 
 
 def _acceptable(
@@ -210,7 +204,8 @@ def audit_grid(
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
-    reading = prepare(Reading(topk=topk, group=group, by=by))
+    parents = isinstance(by, str) and by == SUPERCLASS
+    reading = prepare(Reading(topk=topk, group=group, by=None if parents else by))
     runs, notes = find_runs(folder)
     looks = read_looks(Path(folder)) if alone is None else None
     if looks is not None:
@@ -224,6 +219,7 @@ def audit_grid(
         arms, more = read_arms(members, Path(folder), None, intersect, topk, reading)
         _check_baseline(folder, group, baseline, arms)
         known, facts = with_class_facts([*arms.values()], superclasses, train_counts)
+        known = by_superclass(known) if parents else known
         sound, said = _sound(known, drop_seed)
         arms = {arm.arm: arm for arm in sound}
         pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}

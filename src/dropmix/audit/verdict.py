@@ -99,6 +99,8 @@ def _hurt_slices(c: Comparison) -> str:
         if not found:
             continue
         names = columns["slice"]
+        if "class" in columns and len({*columns["class"]}) == len(columns["class"]):
+            continue  # no class is in two slices, so that each stands among the classes already
         if "class" in columns:
             names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
         named = ", ".join(f"{names[i]} ({_points(change)})" for change, i in found[:NAMED])

@@ -85,6 +85,21 @@ def test_columns_are_chosen_by_name_and_codes_are_spoken(tmp_path):
     assert [v for v, _ in facts(audited(superclasses=path)).values()] == ["beast", "beast", "plant (1)", "plant (2)"]
 
 
+def test_superclasses_that_are_called_like_a_class(tmp_path):
+    path = tmp_path / "about.csv"
+    path.write_text("wnid,name\nn1,dog\nn1,dog\nn2,oak\nn2,oak\n")
+    assert [v for v, _ in facts(audited(superclasses=f"{path}:name")).values()] == ["dog", "dog", "oak", "oak"]
+
+
+def test_a_file_may_hold_many_more_classes(tmp_path):
+    path = tmp_path / "n.csv"
+    rows = [*COUNTS.items(), *((f"species {i}", i) for i in range(500))]
+    path.write_text("".join(f"{name},{number}\n" for name, number in rows))
+    audit = audited(train_counts=path)
+    assert [n for _, n in facts(audit).values()] == [*COUNTS.values()]
+    assert any("500 classes are not in the audit" in note for note in audit.notes)
+
+
 def test_what_is_missing_or_beyond_the_audit_is_said():
     audit = audited(superclasses={"cat": "animal", "oak": "tree", "elm": "tree"}, train_counts=COUNTS | {"yak": 3})
     assert facts(audit)["dog"] == (None, 40)
@@ -150,6 +165,18 @@ def test_a_grid_knows_them(tmp_path, write_run):
     audit = audit_grid(tmp_path / "runs", refits=0)
     assert facts(audit) == dict(zip(NAMES, zip(PARENTS.values(), (9, 8, 7, 6))))
     assert facts(audit_grid(tmp_path / "runs", refits=0, train_counts=COUNTS))["elm"] == ("tree", 0)
+
+
+def test_superclasses_as_slices():
+    audit = audited(superclasses=PARENTS, by="superclass", protect=["animal"])
+    rows = {row["slice"]: row for row in audit.only.to_dict()["slices"]}
+    assert {name: row["n"] for name, row in rows.items()} == {"animal": 60, "tree": 60}
+    assert rows["tree"]["recall_change"] == pytest.approx(
+        np.mean([audit.by_class[name]["recall_change"] for name in ("oak", "elm")])
+    )
+    assert rows["animal"]["protected"] == "yes"
+    with pytest.raises(AuditError, match="superclass"):
+        audited(by="superclass")
 
 
 def test_labels_of_which_an_example_may_have_several():

@@ -168,3 +168,27 @@ def test_nothing_changed_is_seldom_called(rng):
         misses += int(((low > 0) | (high < 0)).sum())
     assert calls <= 8  # two families at 10 %
     assert misses <= 0.17 * 4 * count
+
+
+def test_slices_that_share_no_class_are_named_without_the_classes(draw):
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(4), 100)
+    base, new = draw(rng, labels, 3, 0.9, 4), draw(rng, labels, 3, np.array([0.9, 0.5, 0.9, 0.9]), 4)
+    parents = np.array(["left", "left", "right", "right"])[labels]
+    words = audit_predictions((labels, base), (labels, new), by=parents, refits=0).verdict()
+    assert "slice lost more than is tolerated: left" in words
+    assert "within a slice" not in words
+
+
+def test_many_slices_are_printed_in_part(draw, capsys):
+    from rich.console import Console
+
+    from dropmix.report.tables.slices import PRINTED, slice_table
+
+    rng, labels = np.random.default_rng(0), np.tile(np.arange(2), 400)
+    by = [f"a_camera_with_a_long_name_{i}" for i in range(20) for _ in range(40)]
+    found = audit_predictions((labels, draw(rng, labels, 2, 0.9, 2)), (labels, draw(rng, labels, 2, 0.9, 2)), by=by)
+    Console(width=80).print(slice_table(found.only))
+    text = capsys.readouterr().out
+    assert text.count("undecided") + text.count("safe") + text.count("hurt") - 1 == PRINTED
+    assert "\u2026" not in text
+    assert "8 more" in text

@@ -23,8 +23,8 @@ SUPERCLASS_HEADS = (
     *("coarse_class", "group", "parent", "family", "superclass_id"),
 )
 COUNT_HEADS = ("n_train", "train", "train_count", "train_counts", "n", "count", "counts", "images", "examples")
-MOSTLY = 0.9  # least share of known classes among the values of a column that names the classes
-DIFFERENT = 2 / 3  # least share of different values in it: more repeat among codes of superclasses
+NONE = "(none)"
+DIFFERENT = 2 / 3  # least share of different values in a column that names classes: superclasses repeat
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,20 @@ def with_class_facts(
         changed[key] = tuple(v for v in values for _ in range(1 if labels is None else 2))
         notes += said
     return [replace(arm, **changed) for arm in arms], notes
+
+
+def by_superclass(arms: Sequence[Predictions]) -> list[Predictions]:
+    """The arms with the superclass of each example's class as its slice; a class without one is in "(none)".
+
+    Raises:
+        AuditError: no superclasses are known, or examples have several labels.
+    """
+    groups = next((arm.superclasses for arm in arms if arm.superclasses is not None), None)
+    if groups is None or arms[0].score is not None:
+        got = "none" if groups is None else "several labels per example"
+        raise AuditError(f"by: expected classes with superclasses, got {got}. Give superclasses, or another column.")
+    words = np.array([NONE if group is None else group for group in groups], dtype=object)
+    return [replace(arm, by=words[arm.labels]) for arm in arms]
 
 
 def fact_columns(p: Pair, classes: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,13 +211,10 @@ def _of_rows(
 
 
 def _key(rows: list[list[str]], known: set[str], heads: list[str]) -> int | None:
-    """The column that names the classes: nearly every row has a class of its own; None if there is none."""
-    own = [len({row[j] for row in rows} & known) for j in range(len(heads))]
-    fits = [j for j, number in enumerate(own) if number and number >= MOSTLY * (len({r[j] for r in rows}) - 1)]
-    fits = [j for j in fits if len({row[j] for row in rows}) > DIFFERENT * len(rows)]
-    if not fits:  # a few classes of a long list, or names that are spelled otherwise
-        fits = [j for j, number in enumerate(own) if number and heads[j] in CLASS_HEADS]
-    return max(fits, key=lambda j: (own[j], heads[j] in CLASS_HEADS, -j)) if fits else None
+    """The column that names the classes: known ones, and hardly any twice; None if there is none."""
+    held = [{row[j] for row in rows} for j in range(len(heads))]
+    fits = [j for j, values in enumerate(held) if values & known and len(values) > DIFFERENT * len(rows)]
+    return max(fits, key=lambda j: (len(held[j] & known), heads[j] in CLASS_HEADS, -j)) if fits else None
 
 
 def _column(rows, body, key: int | None, heads: list[str], fact: Fact, where: str, column: str) -> int:

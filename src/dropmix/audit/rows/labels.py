@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.audit.errors import AuditError
 from dropmix.audit.inference.decide import ClassTests, class_tests
 from dropmix.audit.inference.guaranteed import Evidence, Guarantee
-from dropmix.audit.inputs.scores import AVERAGE_PRECISION, SENSITIVITY, SPECIFICITY, labels_of
+from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.scores import AVERAGE_PRECISION, MEASURES, SENSITIVITY, SPECIFICITY, labels_of
 from dropmix.audit.measures.average_precision import ranked
 from dropmix.audit.measures.counts import Pair
+from dropmix.audit.measures.thresholds import chosen_thresholds, with_thresholds
 from dropmix.audit.settings import Settings
 
 
@@ -50,6 +53,21 @@ class LabelRows:
         """(K,); exactly 0 where both arms hold the same seeds, in whatever order."""
         change = self.after.mean(axis=0) - self.before.mean(axis=0)
         return np.where(np.abs(change) < 1e-12, 0.0, change)
+
+
+def at_thresholds(
+    arms: list[Predictions], settings: Settings, threshold: Any, validation: tuple[Any, Any] | None
+) -> tuple[list[Predictions], Settings, str]:
+    """Arms of several labels per example at their thresholds, settings that know the rows of labels, and a note.
+
+    Args:
+        threshold, validation: as in `audit_predictions`.
+    """
+    if settings.topk > 1:
+        raise AuditError(f"topk: expected 1 if an example may have several labels, got {settings.topk}. Leave it out.")
+    chosen = None if validation is None else chosen_thresholds(arms, *validation)
+    arms, note = with_thresholds(arms, threshold, chosen)
+    return arms, settings.for_labels(labels_of(arms[0]), MEASURES), note
 
 
 def row_names(p: Pair) -> list[str]:

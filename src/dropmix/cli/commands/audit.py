@@ -58,7 +58,7 @@ def audit(
         str | None, typer.Option(help="Column that groups dependent examples, e.g. by patient or clip.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="Column of slices to audit as well, e.g. camera, or FILE:COLUMN.")
+        str | None, typer.Option(help="Slices to audit as well: a column, e.g. camera, FILE:COLUMN, or superclass.")
     ] = None,
     threshold: Annotated[
         str | None, typer.Option(help="Several labels: predicted from this score on, e.g. 0.5, or AF=0.3,ST=0.2.")

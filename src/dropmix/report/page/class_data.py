@@ -83,7 +83,9 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray) -> d
     named = protected(c)[rows]
     group, train = _column(c, "superclass", None), np.asarray(_column(c, "n_train", np.nan), dtype=float)
     decision, partner = _column(c, "decision", ""), _column(c, "partner", "")
+    one_seed = len(c.recalls_baseline) == len(c.recalls_treated) == 1  # both intervals are one
     ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
+    ends = {key: end for key, end in ends.items() if not one_seed or key.endswith("_new")}
     return {
         "class": [clean(name) for name in names],
         "decision": [decision[i] for i in rows],

@@ -19,12 +19,13 @@ from dropmix.report.display_names import clean, comparison_title, number, plain_
 from dropmix.report.flows import top_flows
 from dropmix.report.page.class_data import class_data
 from dropmix.report.page.lost_images import Pictures, strips
+from dropmix.report.page.short_tables import given_back, line, readings, rows_without_script
 from dropmix.report.tables.paper_layout import paper_table
 from dropmix.report.tables.render import layout
 from dropmix.report.tables.slices import slice_rows
 
 if TYPE_CHECKING:
-    from dropmix.audit.result import Audit, Comparison
+    from dropmix.audit.result import Audit
     from dropmix.report.figures.catalog import Plate
 
 PAGE_BYTES = 1_900_000  # figures that would exceed it are left out
@@ -75,7 +76,7 @@ def page(
     script = _resource("report.js")
     arms = _arms(audit)
     context = {
-        "title": _title(card),
+        "title": _title(audit, card),
         "facts": _facts(audit),
         "csp_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": Markup(script),
@@ -155,9 +156,11 @@ def _tolerance(audit: "Audit") -> str:
     return tolerance_words(np.concatenate(found)) if found else ""
 
 
-def _title(card: Mapping[str, Any] | None) -> str:
+def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
     name = (card or {}).get("title")
-    return clean(name) if name else "Which classes does the augmentation hurt?"
+    if name or len(audit.comparisons) > 1:
+        return clean(name) if name else "Which classes does the augmentation hurt?"
+    return f"Which classes does {comparison_title(audit.comparisons[0])} hurt?"
 
 
 def _facts(audit: "Audit") -> list[str]:
@@ -232,64 +235,27 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
     found = []
     for c, plain in zip(audit.comparisons, plain_arms(audit)):
         s = standing(c)
-        back = [] if plain is None else _given_back(c, plain)
+        back = [] if plain is None else given_back(c, plain)
         found.append(
             {
                 **vars(s),
                 "mark": s.mark,
                 "verdict": visible(verdict(c)),
                 "slices": slice_rows(c),
-                "protected_rows": [_line(c, i) for i in s.protected],
-                "hurt_rows": [_line(c, i) for i in s.hurt[:named]],
+                "protected_rows": [line(c, i) for i in s.protected],
+                "hurt_rows": [line(c, i) for i in s.hurt[:named]],
                 "given_back": back[:named],
                 "more_back": len(back[named:]),
+                "readings": readings(c, named),
                 "baseline": clean(c.baseline),
+                "one_seed": len(c.recalls_baseline) == len(c.recalls_treated) == 1,
                 "summary": {key: number(c.summary, key) for key in ("accuracy_treated", "gain", "gain_macro")},
                 "classes": c.classes,
-                "plain_rows": _plain_rows(c, room),
+                "plain_rows": rows_without_script(c, room),
                 "flows": top_flows(c),
             }
         )
     return found
-
-
-def _given_back(comparison: "Comparison", plain: "Comparison") -> list[dict[str, Any]]:
-    """The classes that the method hurts without DropMix, largest loss first, with their recalls under all arms."""
-    place = {name: i for i, name in enumerate(comparison.classes["class"])}
-    rows = []
-    for j in standing(plain).hurt:
-        i = place.get(plain.classes["class"][j])
-        if i is not None:
-            rows.append(
-                {
-                    "name": clean(comparison.classes["class"][i]),
-                    "base": float(comparison.classes["recall_baseline"][i]),
-                    "plain": float(plain.classes["recall_treated"][j]),
-                    "treated": float(comparison.classes["recall_treated"][i]),
-                    "decision": comparison.classes["decision"][i],
-                }
-            )
-    return rows
-
-
-def _line(comparison: "Comparison", i: int) -> dict[str, Any]:
-    """A class as a row of the short tables."""
-    classes = comparison.classes
-    ends = {"low": "low", "high": "high", "low_new": "low_population", "high_new": "high_population"}
-    return {
-        "name": clean(classes["class"][i]),
-        "decision": classes["decision"][i],
-        "n": int(classes["n"][i]),
-        "change": float(classes["recall_change"][i]),
-        **{key: float(classes[f"recall_change_{end}"][i]) for key, end in ends.items()},
-    }
-
-
-def _plain_rows(comparison: "Comparison", room: int) -> list[int]:
-    """Classes of the table without script, worst first: all, or both ends if there are too many."""
-    order = np.argsort(np.asarray(comparison.classes["recall_change"], dtype=float), kind="stable").tolist()
-    ends = max(min(room // 2, 20), 5)
-    return order if len(order) <= room else order[:ends] + order[-ends:]
 
 
 def _json(data: Any) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from dropmix.audit import Comparison
 
 MOST = 30  # slices that are shown; slices.csv holds all
-HEAD = ("slice", "n", "accuracy, %", "change, points", "decision", "classes hurt", "undecided", "too few examples")
+PRINTED = 12  # of them in a terminal
+HEAD = ("slice", "n", "accuracy, %", "change, points", "decision", "classes hurt")
 
 
 def slice_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any]]:
@@ -54,10 +55,15 @@ def slice_table(comparison: "Comparison") -> Table:
     """The slices of an arm for a terminal."""
     table = Table(title=Text(f"Slices: {comparison_title(comparison)}"), title_justify="left", box=box.ASCII)
     for head in HEAD:
-        table.add_column(head, justify="left" if head in ("slice", "decision") else "right")
-    for row in slice_rows(comparison):
+        whole = head in ("change, points", "decision")
+        table.add_column(
+            head, justify="left" if head in ("slice", "decision") else "right", no_wrap=whole, overflow="fold"
+        )
+    for row in slice_rows(comparison, PRINTED):
         span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
-        counts = (f"{row[key]}" for key in ("n_hurt", "n_undecided", "n_too_few"))
-        cells = (row["name"], f"{row['n']}", f"{100 * row['accuracy']:.1f}", span, row["decision"], *counts)
+        cells = (row["name"], f"{row['n']}", f"{100 * row['accuracy']:.1f}", span, row["decision"], f"{row['n_hurt']}")
         table.add_row(*map(Text, cells))
+    more = len(comparison.slices["slice"]) - PRINTED
+    if more > 0:
+        table.caption = f"And {more} more: slices.csv, which --out writes, holds all of them."
     return table

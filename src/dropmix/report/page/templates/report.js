@@ -205,11 +205,19 @@
       $("#bound").textContent = "This page holds only some of the classes; in Python, Comparison.hurt_among counts any set of them.";
       return;
     }
+    $("#words").textContent = "";
     if (!n) { $("#bound").textContent = "No class is chosen."; return; }
     const [low, high] = hurtAmong(arm.evidence, chosen);
+    const picked = n === arm.total ? `all ${n} classes` : n === 1 ? "this class" : `these ${n} classes`;
     const range = low === high ? `Exactly ${low}` : low === 0 ? `At most ${high}` : high === n ? `At least ${low}` : `At least ${low} and at most ${high}`;
-    $("#bound").textContent = `${range} of ${n === arm.total ? "all" : "these"} ${n} class${n === 1 ? "" : "es"} lost more than is tolerated.`
-      + (low === 0 && high === n ? " So nothing is shown about how many." : "");
+    $("#bound").textContent = low === 0 && high === n ? `Nothing is guaranteed about how many of ${picked} lost more than is tolerated.`
+      : n === 1 ? `This class ${low ? "lost" : "did not lose"} more than is tolerated.`
+        : `${range} of ${picked} lost more than is tolerated.`;
+    const words = chosen.map((i) => arm.columns.decision ? arm.columns.decision[i] : "");
+    const each = ["hurt", "safe", "undecided", "too few examples"].map((word) => [words.filter((w) => w === word).length, word]);
+    const mean = chosen.reduce((sum, i) => sum + arm.columns.change[i], 0) / n;
+    $("#words").textContent = `Decided one by one: ${each.filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", ")}. `
+      + `Mean change ${signed(mean)} points.`;
     $("#bound").dataset.range = `${low} ${high}`;
   }
 
