@@ -47,6 +47,11 @@ def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **op
     return get_method(name)(*arguments, generator=seeded(seed), **options)
 
 
+def their_share(mix: Mix) -> Tensor:
+    """Share of the partner's label, (B,): what is left of 1 unless the record says otherwise."""
+    return 1 - mix.lam if mix.partner_lam is None else mix.partner_lam
+
+
 @pytest.fixture(params=sorted(METHODS))
 def method(request: pytest.FixtureRequest) -> str:
     """Every method's name."""

@@ -29,7 +29,8 @@ def naive_apply(x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
                     images[i, :, row, column] = mixed.to(x.dtype)
         lam = float(mix.lam[i])
         theirs = y[j] if mix.pasted_shares is None else mix.pasted_shares[i]
-        labels[i] = lam * y[i].double() + (1 - lam) * theirs.double()
+        share = 1 - lam if mix.partner_lam is None else float(mix.partner_lam[i])
+        labels[i] = lam * y[i].double() + share * theirs.double()
     return images, labels
 
 

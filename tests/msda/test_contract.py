@@ -12,7 +12,7 @@ import torch
 from dropmix.msda import METHODS, get_method
 from dropmix.msda.mix import apply_mix, mix_images
 
-from .conftest import draw_from, images, remembered, seeded, wants
+from .conftest import draw_from, images, remembered, seeded, their_share, wants
 from .naive import naive_apply
 
 SHAPES = [(8, 16, 16), (7, 16, 16), (2, 16, 32), (1, 16, 16), (3, 32, 16)]
@@ -44,7 +44,8 @@ def test_record_is_valid_and_means_what_the_loop_says(method, shape, per):
         torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(shares.double(), expected_shares, rtol=0, atol=1e-6)
         assert shares.dtype == torch.float32
-        torch.testing.assert_close(shares.sum(1), torch.ones(batch))
+        torch.testing.assert_close(shares.sum(1), mix.lam + their_share(mix))
+        assert mix.partner_lam is not None or bool((mix.lam + their_share(mix) == 1).all())
         assert torch.equal(x, before)
 
 
@@ -88,8 +89,9 @@ def test_dtype_is_kept_and_labels_are_not_rounded(method, dtype):
     assert shares.dtype == torch.float32
     own, other = shares.gather(1, y[:, None])[:, 0], shares.gather(1, y[mix.partner][:, None])[:, 0]
     same = mix.partner == torch.arange(8)
-    torch.testing.assert_close(own, torch.where(same, 1.0, mix.lam.float()))
-    torch.testing.assert_close(other, torch.where(same, 1.0, 1 - mix.lam.float()))
+    theirs = their_share(mix)
+    torch.testing.assert_close(own, mix.lam + torch.where(same, theirs, 0.0))
+    torch.testing.assert_close(other, theirs + torch.where(same, mix.lam, 0.0))
     expected, _ = naive_apply(x, torch.eye(1000)[y], mix)
     tolerance = {torch.float64: 1e-6, torch.bfloat16: 1e-2, torch.float16: 2e-3}[dtype]
     torch.testing.assert_close(mixed, expected, rtol=tolerance, atol=tolerance)
@@ -133,9 +135,10 @@ def test_saliency_of_zeros_is_as_good_as_any(shape, per):
         function = get_method(name)
         if "saliency" not in inspect.signature(function).parameters:
             continue
-        mixed, shares = apply_mix(x, y, function(x, torch.zeros(shape), generator=seeded(), per=per))
+        mix = function(x, torch.zeros(shape), generator=seeded(), per=per)
+        mixed, shares = apply_mix(x, y, mix)
         assert mixed.isfinite().all()
-        torch.testing.assert_close(shares.sum(1), torch.ones(batch))
+        torch.testing.assert_close(shares.sum(1), mix.lam + their_share(mix))
 
 
 @pytest.mark.parametrize("per", PERS)
@@ -166,7 +169,7 @@ def test_a_partner_equal_to_the_image_changes_nothing(method, per, monkeypatch):
     x, y = images(5), torch.eye(5)
     mix = draw_from(method, x, per=per, **({"transport": False} if method == "puzzlemix" else {}))
     mixed, shares = apply_mix(x, y, mix)
-    torch.testing.assert_close(shares, y)
+    torch.testing.assert_close(shares, y * (mix.lam + their_share(mix))[:, None])
     if mix.pasted is None:  # a shrunken image in itself is another image
         assert torch.equal(mixed, x)
 
@@ -177,7 +180,7 @@ def test_drawing_from_non_finite_images_is_right_or_refused(method, value):
     x[2] = value
     refused = {"puzzlemix": r"expected images in \[0, 1\]"}
     if abs(value) == torch.inf:
-        refused["saliencymix"] = "expected finite saliency, got NaN or infinity"
+        refused |= dict.fromkeys(("saliencymix", "attentivemix", "snapmix"), "expected finite saliency, got NaN or inf")
     if method in refused:
         with pytest.raises(ValueError, match=refused[method]):
             draw_from(method, x, 1)
@@ -186,7 +189,7 @@ def test_drawing_from_non_finite_images_is_right_or_refused(method, value):
     mixed, shares = apply_mix(x, torch.eye(6), mix)
     untouched = (torch.arange(6) != 2) & (mix.partner != 2)
     assert mixed[untouched].isfinite().all()
-    torch.testing.assert_close(shares.sum(1), torch.ones(6))
+    torch.testing.assert_close(shares.sum(1), mix.lam + their_share(mix))
 
 
 def test_non_finite_values_stay_in_the_images_that_hold_them(method):

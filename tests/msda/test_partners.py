@@ -102,7 +102,7 @@ def test_pairs_that_are_not_wanted_leave_images_to_the_bit(method, policy):
             first, second = (augment.draw(x, y, saliency=_saliency) for augment in (free, bound))
             mixed, shares = apply_mix(x, y, second, num_classes=K)
             for i in range(8):
-                if int(second.partner[i]) == i and not (second.shrunk and float(second.lam[i]) < 1):
+                if int(second.partner[i]) == i and not (second.pasted is not None and float(second.lam[i]) < 1):
                     assert torch.equal(mixed[i], x[i])
                     assert float(shares[i, y[i]]) == 1
             if policy != {"partners": "other"} and method != "puzzlemix":

@@ -15,9 +15,20 @@ from dropmix.msda.mix import Mix
 
 from .conftest import draw_from, saliency_of, seeded
 
-PLACED = ["cutmix", "mixup_cutmix", "saliencymix", "resizemix", "recursivemix", "fmix", "gridmix", "smoothmix"]
+PLACED = [
+    "cutmix",
+    "mixup_cutmix",
+    "saliencymix",
+    "attentivemix",
+    "resizemix",
+    "recursivemix",
+    "fmix",
+    "gridmix",
+    "smoothmix",
+]
 ANY = ["vanilla", "mixup", "manifoldmix", "samplepairing"]
 SHAPES = [(6, 2, 11), (5, 2, 5, 6, 4)]
+OPTIONS: dict[str, Any] = {"attentivemix": {"grid": 3, "cells": 1}}
 
 
 def _batch(shape: tuple[int, ...]) -> torch.Tensor:
@@ -41,7 +52,7 @@ def _own_share(mix: Mix, i: int, place: tuple[int, ...], sides: torch.Size) -> f
 def test_a_record_means_the_same_on_any_number_of_axes(name, shape, per):
     x, y, moved = _batch(shape), torch.eye(shape[0]), 0
     for seed in range(2):
-        mix = draw_from(name, x, seed, per=per)
+        mix = draw_from(name, x, seed, per=per, **OPTIONS.get(name, {}))
         if name == "manifoldmix":
             with mix_hidden([net := torch.nn.Identity()] * 3, mix):
                 images = net(x)

@@ -17,6 +17,8 @@ _TITLES = {
     "resizemix": "ResizeMix",
     "recursivemix": "RecursiveMix",
     "saliencymix": "SaliencyMix",
+    "attentivemix": "Attentive CutMix",
+    "snapmix": "SnapMix",
     "samplepairing": "SamplePairing",
     "fmix": "FMix",
     "gridmix": "GridMix",

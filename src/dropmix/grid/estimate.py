@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from dropmix.data import DATASETS, Dataset, Split
+from dropmix.msda.binding import map_kind
 from dropmix.nets import build, flops
 from dropmix.nets.names import is_foreign
 from dropmix.train.config import Arm, Data, RunSpec, Schedule
@@ -21,7 +22,7 @@ from dropmix.train.executor import cuda_graphs
 from dropmix.train.loop import Control, train_steps
 from dropmix.train.step import Stepper
 
-SALIENCY = ("puzzlemix", "saliencymix")  # a mixed batch costs a second forward and backward pass
+PASSES = {"gradient": 3, "features": 1, "class": 1, None: 0}  # what a mixed batch's map costs, in forward passes
 STEPS, WARM_UP = 5, {"cpu": 1, "cuda": 8}
 CPU_FLOPS = 2e10  # of a step that is timed: large networks get smaller batches, so that they answer in seconds
 IMAGENET = (1_281_167, 50_000, 1000, 224)
@@ -82,9 +83,9 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
         device: where to time steps; None counts FLOPs only. A multiply-add counts two, a step three forwards.
             Images lie in memory: what it takes to read them from files is left out.
     """
-    share = saliency_share(spec.arm)
+    share, passes = saliency_share(spec.arm), PASSES[map_kind(spec.arm.method)]
     trained, looked = images_of(spec, sizes)
-    count = forward_flops(spec.network, sizes) * (3 * (1 + share) * trained + looked)
+    count = forward_flops(spec.network, sizes) * ((3 + passes * share) * trained + looked)
     if device is None:
         return Estimate(count, None)
     plain = speed(spec.model_copy(update={"arm": Arm()}), sizes, device)
@@ -107,7 +108,7 @@ def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
 
 def saliency_share(arm: Arm) -> float:
     """Share of an arm's batches that cost a saliency pass."""
-    return 1 - arm.rate if arm.method in SALIENCY else 0.0
+    return 1 - arm.rate if map_kind(arm.method) else 0.0
 
 
 @cache

@@ -21,6 +21,8 @@ METHODS: dict[str, str] = {
     "cutmix": "dropmix.msda.methods.cutmix:cutmix",
     "mixup_cutmix": "dropmix.msda.methods.mixup_cutmix:mixup_cutmix",
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
+    "attentivemix": "dropmix.msda.methods.attentivemix:attentivemix",
+    "snapmix": "dropmix.msda.methods.snapmix:snapmix",
     "saliencymix": "dropmix.msda.methods.saliencymix:saliencymix",
     "resizemix": "dropmix.msda.methods.resizemix:resizemix",
     "recursivemix": "dropmix.msda.methods.recursivemix:recursivemix",

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from dropmix.msda import get_method
+from dropmix.msda.draw import MapKind
 from dropmix.msda.history import History
 from dropmix.msda.mix import Mix
 
@@ -59,6 +60,18 @@ class Draw:
 
 def _of_images(saliency: Saliency, y: Tensor, x: Tensor, **asked: Any) -> Tensor:
     return saliency(x, y, **asked)
+
+
+def map_kind(name: str) -> MapKind | None:
+    """Kind of map that a method reads as its `saliency`, or None.
+
+    Example:
+        >>> map_kind("puzzlemix"), map_kind("mixup")
+        ('gradient', None)
+    """
+    function = get_method(name)
+    wants = "saliency" in inspect.signature(function).parameters
+    return getattr(function, "map_kind", "gradient") if wants else None
 
 
 def bind_all(method: Method | Mapping[Any, float], options: dict[str, Any], shared: dict[str, Any]) -> list[Draw]:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from dropmix.msda.partners import fitting
 
 Per = Literal["batch", "sample"]
+MapKind = Literal["gradient", "features", "class"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -23,6 +24,21 @@ def shape_only(method: Method) -> Method:
     """Mark a method that reads only the shape of x, so that no pixels need be gathered for it."""
     method.__dict__["shape_only"] = True
     return method
+
+
+def reads_map(kind: MapKind) -> Callable[[Method], Method]:
+    """Mark a method with the kind of map that its `saliency` is as published, which a grid then gives it.
+
+    "gradient"  the size of the loss's gradient (`input_gradient`), the default
+    "features"  how active the last features are (`feature_map`)
+    "class"     how much each place speaks for the image's class (`class_activation`)
+    """
+
+    def mark(method: Method) -> Method:
+        method.__dict__["map_kind"] = kind
+        return method
+
+    return mark
 
 
 def draw_lam(batch_size: int, alpha: float, per: Per, generator: Generator | None = None) -> Tensor:

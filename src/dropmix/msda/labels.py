@@ -32,6 +32,8 @@ def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
         other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
     else:
         other = _pasted_shares(mix.pasted_shares, shares)
+    if mix.partner_lam is not None:
+        return other.mul_(mix.partner_lam.to(shares, non_blocking=True)[:, None]).addcmul_(shares, lam[:, None])
     return other.lerp_(shares, lam[:, None])
 
 
@@ -47,18 +49,20 @@ def _pasted_shares(pasted: Tensor, shares: Tensor) -> Tensor:
 def _mix_ids(y: Tensor, mix: "Mix", num_classes: int | None) -> Tensor:
     """The same for class ids: one tensor of shares instead of two."""
     num_classes = check_ids(y, num_classes)
-    if y.is_cpu and mix.partner.is_cpu and mix.lam.is_cpu and not torch.compiler.is_compiling():
+    theirs = 1 - mix.lam if mix.partner_lam is None else mix.partner_lam
+    if y.is_cpu and mix.partner.is_cpu and mix.lam.is_cpu and theirs.is_cpu and not torch.compiler.is_compiling():
         # In numpy, whose calls on small arrays cost half of torch's.
         ids, lam = y.numpy(), mix.lam.numpy().astype(np.float32, copy=False)
         row, table = _rows(len(ids)), np.zeros((len(ids), num_classes), np.float32)
         table[row, ids] = lam
-        table[row, ids[mix.partner.numpy()]] += 1 - lam
+        table[row, ids[mix.partner.numpy()]] += theirs.numpy().astype(np.float32, copy=False)
         return torch.from_numpy(table)
     lam = mix.lam.to(y.device, torch.float32, non_blocking=True)[:, None]
+    theirs = theirs.to(y.device, torch.float32, non_blocking=True)[:, None]
     y = y.long()
     other = y.index_select(0, mix.partner.to(y.device, non_blocking=True))
     shares = torch.zeros(len(y), num_classes, dtype=torch.float32, device=y.device)
-    return shares.scatter_(1, y[:, None], lam).scatter_add_(1, other[:, None], 1 - lam)
+    return shares.scatter_(1, y[:, None], lam).scatter_add_(1, other[:, None], theirs)
 
 
 @lru_cache(maxsize=64)
@@ -106,7 +110,7 @@ def check_ids(y: Tensor, num_classes: int | None) -> int:
 
 
 def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
-    """Return lam loss(logits, y) + (1 - lam) loss(logits, y[partner]). See `Mix.loss`."""
+    """Return lam loss(logits, y) + (1 - lam) loss(logits, y[partner]), or partner_lam for 1 - lam. See `Mix.loss`."""
     if len(logits) != len(mix.lam) or len(y) != len(mix.lam):
         raise ValueError(
             f"Mix.loss: expected logits and labels of the mix's {len(mix.lam)} samples, got {len(logits)} and "
@@ -122,16 +126,23 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
     partner = mix.partner.to(y.device, non_blocking=True)
     other = y[partner]
     lam = mix.lam.to(logits.device, non_blocking=True)
+    theirs = 1 - lam if mix.partner_lam is None else mix.partner_lam.to(logits.device, non_blocking=True)
     if isinstance(criterion, nn.Module) and getattr(criterion, "reduction", None) in ("mean", "sum"):
         each = copy.copy(criterion)
         each.__dict__["reduction"] = "none"
-        losses = lam * each(logits, y) + (1 - lam) * each(logits, other)
+        losses = lam * each(logits, y) + theirs * each(logits, other)
         if criterion.reduction == "sum":
             return losses.sum()
-        return losses.sum() / (lam * _weights(criterion, y, lam) + (1 - lam) * _weights(criterion, other, lam)).sum()
+        own = lam if mix.partner_lam is None else lam / (lam + theirs)  # the mass counts in the loss, not in its mean
+        return losses.sum() / (own * _weights(criterion, y, lam) + (1 - own) * _weights(criterion, other, lam)).sum()
     own, others = criterion(logits, y), criterion(logits, other)
     if own.ndim:
-        return lam * own + (1 - lam) * others
+        return lam * own + theirs * others
+    if mix.partner_lam is not None:
+        raise ValueError(
+            "Mix.loss: expected one loss per sample under a method whose label mass is not 1, got their mean. "
+            "Return losses (B,), e.g. with reduction='none', and take their mean."
+        )
     # Where the partner is the sample itself, any share gives the same loss.
     here = mix.lam[mix.partner != torch.arange(len(mix.lam), device=mix.partner.device)]
     if len(here) and bool((here != here[0]).any()):

@@ -34,6 +34,8 @@ class Mix:
         shrunk: whether `pasted` holds the whole partners, shrunk into their boxes.
         pasted_shares: label shares of `pasted`, (B, K), float32, if its images are not of this batch; they replace the
             labels of x[partner].
+        partner_lam: share of the partner's label, (B,), float32, in [0, 1], if it is not 1 - lam: a label's mass need
+            not be 1 then.
         own_noise: noise added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
         layer: where in a network to mix, for `mix_hidden`; None mixes the images.
@@ -54,6 +56,7 @@ class Mix:
     layer: int | None = None
     shrunk: bool = False
     pasted_shares: Tensor | None = None
+    partner_lam: Tensor | None = None
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -110,7 +113,7 @@ class Mix:
     def loss(self, criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
         """Return the loss of mixed images under a criterion that takes class ids (focal, margin, class weights).
 
-            lam loss(logits, y) + (1 - lam) loss(logits, y[partner]) for each image
+            lam loss(logits, y) + (1 - lam) loss(logits, y[partner]) for each image, or partner_lam for 1 - lam
 
         Class weights count as torch counts them for ids: the mean is divided by the sum of the weights. Given label
         shares, `torch.nn.functional.cross_entropy` divides by B instead.
@@ -185,7 +188,7 @@ def apply_mix(
         out: where to write the images, like x, but not x itself; None allocates.
     Returns:
         Images like x in dtype and memory format (x itself when nothing is mixed and no `out` is given),
-        and label shares (B, K), float32 (float64 if y is), each row of mass 1.
+        and label shares (B, K), float32 (float64 if y is), each row of mass 1 unless the record says otherwise.
     Raises:
         ValueError: shapes that do not fit, class ids outside [0, K), integer images under a mask.
     Example:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # x + -0.0 is x to the bit, the sign of zero included.
 _BLANK = {
     "lam": 1.0,
+    "partner_lam": 0.0,
     "mask": 1.0,
     "box": 0,
     "pasted": 0.0,

@@ -27,6 +27,11 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
             "Mix.targets: expected partners of this batch, got those of an earlier one, whose masks and boxes are "
             "gone. Use cutmix or resizemix."
         )
+    if mix.partner_lam is not None:
+        raise ValueError(
+            "Mix.targets: expected partners that stay in place or are shown whole, got parts of them, enlarged. "
+            "Use cutmix or resizemix."
+        )
     count = len(mix.partner)
     if len(targets) != count:
         raise ValueError(

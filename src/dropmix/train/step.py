@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
+from dropmix.msda.binding import map_kind
 from dropmix.msda.dropmix import DropMix
+from dropmix.msda.maps.activation import class_activation, feature_map
 from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
@@ -37,6 +39,11 @@ def bce_of_softmax(logits: Tensor, shares: Tensor) -> Tensor:
     return F.binary_cross_entropy(logits.float().softmax(1), shares)
 
 
+MAPS: dict[str | None, Callable[[nn.Module], Callable[..., Tensor]]] = {
+    "features": feature_map,
+    "class": class_activation,
+}
+"""Maps of the network in training, for methods that were published with a teacher's: see `map_kind`."""
 LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax": bce_of_softmax}
 
 
@@ -91,10 +98,16 @@ class Stepper:
         self.class_weights: Tensor | None = None
         self.optimizer = make_optimizer(model, train)
         self.average = Average(model, train.ema) if train.ema else None
-        if train.micro_batch and ("layers" in arm.options or arm.method in ("puzzlemix", "saliencymix")):
+        kind = map_kind(arm.method)
+        if train.micro_batch and ("layers" in arm.options or kind):
             raise ValueError(
                 f"train.micro_batch: expected a method without a second pass or hidden states, got {arm.method}. "
                 "Leave micro_batch out, or lower train.batch."
+            )
+        if kind == "class" and train.loss == "bce-of-softmax":
+            raise ValueError(
+                f"train.loss: expected cross-entropy with {arm.method}, whose label shares may be above 1, got "
+                "bce-of-softmax. Leave train.loss and the preset out."
             )
         self.augment = DropMix(
             arm.method,
@@ -109,8 +122,11 @@ class Stepper:
         self.trained: nn.Module = model  # what the training pass calls; may wrap the model, to exchange gradients
         self.device_type = next(model.parameters()).device.type
         tokens = getattr(model, "reads_tokens", False)
-        saliency = token_gradient(model, hidden_modules(model)[0]) if tokens else input_gradient(model, autocast=True)
-        self.gradient = saliency  # follows the trainer's autocast, as every run so far
+        # It follows the trainer's autocast, as every run so far.
+        if tokens:
+            self.gradient = token_gradient(model, hidden_modules(model)[0])
+        else:
+            self.gradient = MAPS[kind](model) if kind in MAPS else input_gradient(model, autocast=True)
         # Dropout draws from the global generator, which a resumed run has in another state: each step seeds its own.
         # Networks of others may draw by functions, which no list of modules shows.
         drops = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())

@@ -1,0 +1,163 @@
+"""Maps from a network's last features: how large they are, and how much they speak for a class."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dropmix.msda.labels import label_shares
+from dropmix.msda.maps.network import logits_of, unwrapped
+
+
+def feature_map(model: nn.Module, features: nn.Module | None = None) -> Callable[..., Tensor]:
+    """Return a function saliency(x, y): how active a network's last features are at every place.
+
+        A = mean over channels of relu(F), bilinearly enlarged to the images' size;  F the last feature map
+
+    Runs the model in eval mode and computes no gradient: a forward pass.
+
+    Args:
+        model: network of images (B, C, H, W), trained already: a teacher, or the network in training itself.
+        features: its module that returns F, (B, D, h, w). None looks for the last one, once, at the first call.
+    Returns:
+        `saliency(x, y)` -> (B, H, W), float32, >= 0.
+    Raises:
+        ValueError: at a call: no feature map is found, as in vision transformers, or weights sharded over ranks.
+    Source:
+        Walawalkar et al. 2020 (Attentive CutMix), Sec. 3.1.
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> feature_map(net)(torch.rand(5, 3, 8, 8), torch.zeros(5)).shape
+        torch.Size([5, 8, 8])
+    """
+    last = _Last(model, features)
+
+    @torch.no_grad()
+    def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+        _refuse("feature_map", signed, clean)
+        kept: list[Tensor] = []
+        with last.kept(x, lambda output: kept.append(output.clone())):  # what follows may work in place
+            unwrapped(model)(x)
+        return _enlarged(kept[0].float().relu().mean(1), x)
+
+    return saliency
+
+
+def class_activation(model: nn.Module, features: nn.Module | None = None) -> Callable[..., Tensor]:
+    """Return a function saliency(x, y): how much every place speaks for the image's class (class activation map).
+
+        A = sum over channels of F dz/dF, bilinearly enlarged;  F the last feature map, z the logit of the class
+
+    Of a network that pools F and has one linear layer, that is its class activation map over the number of places.
+    Runs the model in eval mode and computes no weight gradients: a forward pass, and a backward pass of the head.
+
+    Args:
+        model: classifier of images (B, C, H, W).
+        features: its module that returns F, (B, D, h, w). None looks for the last one, once, at the first call.
+    Returns:
+        `saliency(x, y)` -> (B, H, W), float32, of either sign. y holds class ids, or shares, whose logits are averaged.
+    Raises:
+        ValueError: at a call: no feature map is found, as in vision transformers, or weights sharded over ranks.
+    Source:
+        Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", arXiv 1512.04150.
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> class_activation(net)(torch.rand(5, 3, 8, 8), torch.zeros(5).long()).shape
+        torch.Size([5, 8, 8])
+    """
+    last = _Last(model, features)
+
+    def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
+        _refuse("class_activation", signed, clean)
+        kept: list[Tensor] = []
+
+        def leaf(output: Tensor) -> Tensor:
+            torch.set_grad_enabled(True)  # from here on; the context below puts it back
+            kept.append(output.detach().clone().requires_grad_())
+            return kept[0].clone()  # what follows may work in place
+
+        with torch.no_grad(), last.kept(x, leaf):
+            logits = logits_of(unwrapped(model)(x)).float()
+            value = (logits * label_shares(y, logits.shape[1]).to(logits)).sum()
+            (gradient,) = torch.autograd.grad(value, kept[0])
+        return _enlarged((kept[0].detach().float() * gradient.float()).sum(1), x)
+
+    return saliency
+
+
+def _refuse(where: str, signed: bool, clean: float) -> None:
+    if signed or clean:
+        raise ValueError(
+            f"{where}: expected a method that needs a map, got one that needs a gradient. Use attentivemix."
+        )
+
+
+def _enlarged(small: Tensor, x: Tensor) -> Tensor:
+    return F.interpolate(small[:, None], x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+class _Last:
+    """The module that returns a network's last feature map, and what is done to its output in one pass."""
+
+    def __init__(self, model: nn.Module, features: nn.Module | None) -> None:
+        self.model, self.features = model, features
+
+    @contextmanager
+    def kept(self, x: Tensor, use: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+        """Within the context the model is in eval mode, and the map of its next pass goes through `use`."""
+        network = unwrapped(self.model)
+        modes = [(module, module.training) for module in network.modules()]
+        network.eval()
+        handle: Any = None
+
+        def through(_: nn.Module, __: Any, output: Any) -> Tensor | None:
+            return use(output)
+
+        try:
+            if self.features is None:
+                self.features = _find(network, x)
+            handle = self.features.register_forward_hook(through)
+            yield
+        finally:
+            if handle is not None:
+                handle.remove()
+            for module, training in modes:
+                module.training = training
+
+
+@torch.no_grad()
+def _find(network: nn.Module, x: Tensor) -> nn.Module:
+    """The last module whose output is a map that the head then pools or flattens: seen in a pass of two images.
+
+    A map of one place, which a pooled one looks like, counts only where no larger one leads to the head.
+    """
+    maps: list[tuple[nn.Module, torch.Size]] = []
+    width = [0]  # what the first linear layer after the last map takes; 0 before there is one
+
+    def look(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        if isinstance(module, nn.Linear) and maps and not width[0]:
+            width[0] = module.in_features if arguments[0].ndim == 2 else -1  # of tokens: no map leads here
+        elif isinstance(output, Tensor) and output.ndim == 4:
+            maps.append((module, output.shape))
+            width[0] = 0
+        elif isinstance(output, Tensor) and output.ndim == 3:
+            width[0] = -1
+
+    handles = [module.register_forward_hook(look) for module in network.modules()]
+    try:
+        network(x[:2])
+    finally:
+        for handle in handles:
+            handle.remove()
+    larger = [found for found in maps if found[1][2:].numel() > 1][-1:]
+    for module, shape in larger + maps[-1:]:
+        flat = shape[1:].numel() if module is maps[-1][0] else shape[1]
+        if width[0] in (0, shape[1], flat):
+            return module
+    raise ValueError(
+        f"feature map: expected a network with a last map (B, D, h, w) before its head, found none in "
+        f"{type(network).__name__}. Pass features=MODULE, or use a method without maps, such as cutmix."
+    )
