@@ -1,5 +1,6 @@
 """Questions that need training and audit together, or simulated studies.
 
 Read in this order: `simulate` (studies with known truth), `floor`, `against_itself` (an arm against its own seeds),
-`rate_optimism`, `gallery` (pictures of methods), `label_information`, `label_files` and `pretrained`.
+`rate_optimism`, `gallery` (pictures of methods), `label_information`, `label_files` and `pretrained`; `explain`,
+`predictors`, `image_predictors` and `explain_page` (which classes are hurt).
 """

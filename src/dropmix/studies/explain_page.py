@@ -22,13 +22,19 @@ from dropmix.studies.predictors import constant, from_runs
 LEVEL = 0.05
 
 
-def explain_grid(folder: Path, given: dict[str, np.ndarray], baseline: str = BASELINE) -> dict[str, Explained]:
+def explain_grid(
+    folder: Path,
+    given: dict[str, np.ndarray],
+    baseline: str = BASELINE,
+    networks: dict[str, np.ndarray] | None = None,
+) -> dict[str, Explained]:
     """Explain every treated arm of a grid against its baseline.
 
     Args:
         folder: run folders.
         given: predictors from elsewhere, (K,) each.
         baseline: name of the baseline arm.
+        networks: predictors from the baseline's networks, (S, K) each, in the order of its seeds.
     Raises:
         AuditError: no finished runs, several grids, or no arm of two seeds beside the baseline.
     """
@@ -41,20 +47,25 @@ def explain_grid(folder: Path, given: dict[str, np.ndarray], baseline: str = BAS
     found = {}
     for name, arm in arms.items():
         if name != baseline and min(len(arm.seeds), len(arms[baseline].seeds)) >= 2:
-            found[name] = explain_arm(arms[baseline], arm, given)
+            found[name] = explain_arm(arms[baseline], arm, given, networks)
     if not found:
         raise AuditError(f"{folder}: expected two seeds or more of {baseline} and another arm, got fewer. Train more.")
     return found
 
 
-def explain_arm(baseline: Predictions, treated: Predictions, given: dict[str, np.ndarray]) -> Explained:
+def explain_arm(
+    baseline: Predictions,
+    treated: Predictions,
+    given: dict[str, np.ndarray],
+    networks: dict[str, np.ndarray] | None = None,
+) -> Explained:
     """Explain one arm; classes without test examples are left out, and predictors that are the same for nearly all."""
     baseline, treated = join([baseline, treated])
     k = number_of_classes([baseline, treated])
     sizes = class_sizes(baseline.labels, k)
     held = sizes > 0
     before, after = (correct_counts(a.labels, a.correct(), k)[:, held] / sizes[held] for a in (baseline, treated))
-    runs = {name: values[:, held] for name, values in from_runs(baseline, k).items()}
+    runs = {name: values[:, held] for name, values in {**from_runs(baseline, k), **(networks or {})}.items()}
     given = {"test examples": sizes.astype(float), **given}
     given = {name: values[held] for name, values in given.items() if not constant(values[held])}
     runs = {name: values for name, values in runs.items() if not constant(values.mean(0))}

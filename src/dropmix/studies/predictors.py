@@ -77,6 +77,12 @@ def from_texts(dataset: Dataset) -> Table:
     }
 
 
+def on_texts(folder: Path) -> bool:
+    """Whether the runs of a grid are on texts."""
+    specs = [run.spec for run in scan(folder) if isinstance(run.spec, RunSpec)]
+    return bool(specs) and is_text(specs[0].data.name)
+
+
 def of_texts(folder: Path, data: Path) -> Table:
     """Predictors from the training texts of a grid's runs.
 

@@ -33,12 +33,14 @@ class NetworkQuestion:
         labels: class of each row, (N,), int64.
         predict: images -> logits (n, K), in eval mode.
         classes: K names.
+        model: the network itself.
     """
 
     batch: Callable[[Tensor], Tensor]
     labels: np.ndarray
     predict: Callable[[Tensor], Tensor]
     classes: list[str]
+    model: nn.Module
 
 
 def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuestion:
@@ -73,7 +75,7 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
         test = Stream(split, found.mean, found.std, device)
     else:
         test = Resident(split, found.mean, found.std, device)
-    return NetworkQuestion(test.batch, split.labels, _predict(model, device), found.classes)
+    return NetworkQuestion(test.batch, split.labels, _predict(model, device), found.classes, model)
 
 
 def of_pictures(
@@ -115,7 +117,7 @@ def of_pictures(
             f"{images}: expected the network's {known} classes, sorted, got {len(classes)}. "
             "Give a folder for every class, or one picture for every class."
         )
-    return NetworkQuestion(batch, labels, predict, classes)
+    return NetworkQuestion(batch, labels, predict, classes, model)
 
 
 def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float, ...]]:

@@ -11,7 +11,9 @@ from dropmix.cli.app import app
 @app.command(name="explain")
 def explain_command(
     folder: Annotated[Path, typer.Argument(help="A grid's folder.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the texts of a grid on texts; adds predictors.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The images or texts that the grid was trained on; adds predictors.")
+    ] = None,
     baseline: Annotated[str, typer.Option(help="Arm to compare the others with.")] = "vanilla",
     out: Annotated[Path | None, typer.Option(help="Folder for the page; default the grid's folder.")] = None,
 ) -> None:
@@ -20,10 +22,18 @@ def explain_command(
     Correlates candidate predictors with the recall change of each class, corrected for seed noise.
     """
     from dropmix.studies.explain_page import explain_grid, in_words, write_explained
-    from dropmix.studies.predictors import of_texts
+    from dropmix.studies.predictors import of_texts, on_texts
 
-    given = {} if data is None else of_texts(folder, data)
-    arms = explain_grid(folder, given, baseline)
+    networks: dict = {}
+    if data is None:
+        given = {}
+    elif on_texts(folder):
+        given = of_texts(folder, data)
+    else:
+        from dropmix.studies.image_predictors import of_images
+
+        given, networks = of_images(folder, data, baseline)
+    arms = explain_grid(folder, given, baseline, networks)
     for arm, found in arms.items():
         print(in_words(arm, found))
     print(write_explained(arms, out or folder, folder.name)[0])
