@@ -197,9 +197,10 @@ def audit_grid(
         between: pairs (first arm, second arm) to compare as well, or "rates": every method with DropMix against the
             same method without; the first arm is then the comparison's baseline.
         paired: runs with the same seed share initial weights and order, as in our own grids.
-        fdr, topk, margin, seed, intersect, confidence, level, refits, tolerance, protect, drop_seed, group, by,
-            superclasses, train_counts: as in `audit_predictions`. In a folder of `dropmix run --until-decided`, classes
-            and tolerance are those that it was asked about, unless others are given.
+        fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
+        drop_seed, group, by, superclasses, train_counts: as in `audit_predictions`.
+        tolerance, protect: as in `audit_predictions`. In a folder of `dropmix run --until-decided`, they are those that
+            it was asked about, unless others are given.
         alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
     Raises:
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
