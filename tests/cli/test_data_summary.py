@@ -8,10 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from dropmix.cli.data_summary import data_lines, near_chance
+from dropmix.cli.data_summary import data_lines, near_chance, weights_line
 from dropmix.cli.options import grid_of, read_config
 from dropmix.data import Dataset, Split
+from dropmix.nets import build
+from dropmix.nets.weights import head_of
 from dropmix.recipes import get_recipe
 
 
@@ -53,6 +56,27 @@ def test_a_model_near_chance_is_named(tmp_path: Path, accuracy: float, unfit: bo
     table = pa.table({"example_id": np.arange(100), "label": label, "pred": pred})
     pq.write_table(table, folder / "predictions.parquet")
     assert bool(near_chance(runs, tmp_path)) == unfit
+
+
+def test_what_trained_weights_fill_is_told_before_any_run(tmp_path: Path) -> None:
+    found, spec = dataset([20, 20], [12, 12]), get_recipe("digits").runs[0]
+    assert weights_line(spec, found) == ""
+    net = build("wrn10-1", 7, 3)
+    state = net.state_dict()
+    (name,) = head_of(net)
+    torch.save({**state, "teacher.weight": torch.zeros(1)}, tmp_path / "w.pt")
+    spec = spec.model_copy(update={"network": "wrn10-1", "weights": str(tmp_path / "w.pt")})
+    before = torch.get_rng_state()
+    line = weights_line(spec, found)
+    assert torch.equal(before, torch.get_rng_state())
+    assert "\n" not in line
+    assert f"weights: {len(state) - 2} of {len(state)} tensors from {tmp_path / 'w.pt'}" in line
+    assert "summed over its colours" in line
+    assert f"a new head in place of {name}.bias, {name}.weight" in line
+    assert "no place for them: teacher.weight" in line
+    torch.save({key: value for key, value in state.items() if key != next(iter(state))}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match="1 missing"):
+        weights_line(spec, found)
 
 
 BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nmethods: [*b, *b]\n"

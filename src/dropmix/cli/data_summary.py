@@ -60,6 +60,24 @@ def data_lines(dataset: Any) -> list[str]:
     return lines
 
 
+def weights_line(spec: Any, dataset: Any) -> str:
+    """Say what a run's trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
+
+    Raises:
+        ValueError: the weights do not fit the network.
+    """
+    import torch
+
+    from dropmix.audit.arm_names import visible
+    from dropmix.nets.trained import build_trained
+
+    if spec.weights is None:
+        return ""
+    with torch.random.fork_rng(devices=[]):
+        told = build_trained(spec.network, spec.weights, len(dataset.classes), dataset.train.shape)[1]
+    return visible(f"weights: {told}")
+
+
 def near_chance(runs: list[Any], out: Path) -> str:
     """A line if the finished vanilla runs guess, as `at_chance` has it, else ""."""
     import numpy as np

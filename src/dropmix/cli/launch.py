@@ -35,6 +35,7 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
+    from dropmix.cli.data_summary import weights_line
     from dropmix.cli.training import loaders_of, plain_view, tell_result
     from dropmix.grid.local import GridSettings
     from dropmix.grid.store import check_same_grid, remember_data
@@ -62,6 +63,8 @@ def train_together(
         runs, dataset = _load(runs, data, download, group)
         with group.together():
             check_same_grid(out, runs[0])
+            if told := weights_line(runs[0], dataset):
+                print(told, flush=True)
         if not group.leads:
             follow(dataset, group, target, loaders)
             return 1 if group.broken else group.share()

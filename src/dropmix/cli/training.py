@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dropmix.cli.data_summary import data_lines, near_chance
+from dropmix.cli.data_summary import data_lines, near_chance, weights_line
 
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads per process; more would only wait for each other
@@ -52,7 +52,7 @@ def train_runs(
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
     remember_data(out, data)
-    for line in data_lines(dataset):
+    for line in filter(None, [*data_lines(dataset), weights_line(runs[0], dataset)]):
         print(line, flush=True)
     settings = GridSettings(
         out=out.absolute(),

@@ -81,7 +81,8 @@ def load_weights(net: nn.Module, state: State, where: str = "weights") -> str:
     """
     own, heads = net.state_dict(), head_of(net)
     is_head = lambda name: any(name.startswith(f"{head}.") for head in heads)  # noqa: E731
-    fitted = _fit_channels(net, _without_prefix(own, state))
+    plain = _without_prefix(own, state)
+    fitted = _fit_channels(net, plain)
     other = {name for name in own.keys() & fitted.keys() if own[name].shape != fitted[name].shape}
     wrong = sorted(name for name in other if not is_head(name))
     missing = sorted(
@@ -102,6 +103,8 @@ def load_weights(net: nn.Module, state: State, where: str = "weights") -> str:
     taken = {name: fitted[name] for name in own.keys() & fitted.keys() if name not in other and name not in replaced}
     net.load_state_dict(taken, strict=False)
     parts = [f"{len(taken)} of {len(own)} tensors from {where}"]
+    summed = [name for name in plain if plain[name] is not fitted[name]]
+    parts += [f"{summed[0]} summed over its colours"] if summed else []
     parts += [f"a new head in place of {_some(replaced)}"] if replaced else []
     parts += [f"left out, as the network has no place for them: {_some(unknown)}"] if unknown else []
     return "; ".join(parts)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import Out, app
-from dropmix.cli.data_summary import data_lines
+from dropmix.cli.data_summary import data_lines, weights_line
 from dropmix.cli.launch import launched, train_together
 from dropmix.cli.training import layout, train_runs, warn_of_slow_bf16, with_data
 
@@ -167,7 +167,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
             print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
         print(f"{len(runs)} runs; no estimate of time for texts: train one run with --seeds 1 --methods vanilla.")
         return
-    for line in data_lines(dataset):
+    for line in filter(None, [*data_lines(dataset), weights_line(runs[0], dataset)]):
         print(line)
     left = []
     for spec in runs:
