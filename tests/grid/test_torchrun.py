@@ -200,7 +200,7 @@ def test_an_error_amid_an_exchange_ends_the_job(tmp_path, capfd):
 
 def test_as_many_shards_as_processes_and_two_images_for_each(tmp_path):
     result, _ = in_two(lambda group: train(group, tmp_path, [make_spec(batch=9, shards=3)]))
-    assert "expected 2, one a process, got 3" in next(iter(result.failed.values()))
+    assert "expected 2, one per process, got 3" in next(iter(result.failed.values()))
     with pytest.raises(ValueError, match="expected two training images for each of 16, got 31"):
         train_run(make_spec(batch=32, shards=16), tmp_path, TINY, CPU, Control())
 

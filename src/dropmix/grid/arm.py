@@ -1,4 +1,4 @@
-"""Arms from what a user types: `mixup`, `cutmix(alpha=0.2)`, with a rate."""
+"""Arms from text that a user types, such as `mixup` or `cutmix(alpha=0.2)`, with a rate."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ from dropmix.train.config import Arm
 
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
-# Given by the trainer, not chosen by an arm.
+# Arguments that the trainer gives, not the arm.
 _NOT_OPTIONS = GIVEN | {"per", "mean", "std"}
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
@@ -23,7 +23,7 @@ def parse_methods(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Read a comma-separated list of methods, each with options in parentheses if wanted.
 
     Raises:
-        ValueError: it cannot be read so.
+        ValueError: any other text.
     Example:
         >>> parse_methods("mixup, cutmix(alpha=0.2, form=continuous)")
         [('mixup', {}), ('cutmix', {'alpha': 0.2, 'form': 'continuous'})]
@@ -57,7 +57,7 @@ def make_arm(
     per: Literal["batch", "sample"] = "batch",
     preset: str = "paper",
 ) -> Arm:
-    """Return an arm with all of its method's options written out, and a name that shows what is not default.
+    """Return an arm with all options of its method written out, and a name that shows those that are not default.
 
     Args:
         method: a key of `dropmix.METHODS`.
@@ -87,7 +87,7 @@ def make_arm(
 
 
 def check_fits(method: str, texts: bool) -> None:
-    """Raise ValueError where a method for images is asked to mix texts, or the other way round.
+    """Raise ValueError if a method for images is to mix texts, or the other way round.
 
     Example:
         >>> check_fits("wordmixup", texts=True)
@@ -99,7 +99,7 @@ def check_fits(method: str, texts: bool) -> None:
 
 
 def _like(value: Any, default: Any) -> Any:
-    # alpha=1 and alpha=1.0 are one arm.
+    # alpha=1 and alpha=1.0 are the same arm.
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and isinstance(default, float) else value
 

@@ -1,4 +1,4 @@
-"""Runs of anyone's program: arms x seeds as commands, each in a run folder like those of our own trainer.
+"""Runs of any training program: arms x seeds as commands, each in a run folder like those of our own trainer.
 
     recipe: command
     command: python train.py --mixup {alpha} --drop {rate} --seed {seed} --output {folder}
@@ -6,10 +6,10 @@
       vanilla: {alpha: 0, rate: 0}
       mixup r=0.4: {alpha: 1, rate: 0.4}
     seeds: 5
-    predictions: predictions.csv     # what the program leaves in {folder}
+    predictions: predictions.csv     # written by the program in {folder}
     files: [train.py]                # their contents are part of the spec
 
-The program resumes on its own: it finds its folder as it left it. Imports no torch.
+The program resumes by itself: it finds its folder as it left it. Imports no torch.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ BASELINE = "vanilla"
 
 
 class CommandArm(Frozen):
-    """An arm of a command: its name, and the values that the command takes from it."""
+    """An arm of a command: its name, and its values for the command."""
 
     name: str = Field(min_length=1)
     values: dict[str, Value] = Field(default_factory=dict)
@@ -38,10 +38,10 @@ class CommandSpec(Spec):
     """One run of a program: everything that changes its outcome.
 
     Args:
-        arm, seed: what is filled into the command.
+        arm, seed: filled into the command.
         command: with `{seed}`, `{folder}` and the names of the arm's values in braces.
-        files: name -> SHA-256 of each file that the program is made of.
-        predictions: name of the file that the program leaves in its folder.
+        files: name -> SHA-256 of each file of the program.
+        predictions: name of the file that the program writes in its folder.
 
     Example:
         >>> spec = CommandSpec(arm=CommandArm(name="a", values={"rate": 0.4}), command="run {rate} {seed} {folder}",
@@ -56,19 +56,19 @@ class CommandSpec(Spec):
     predictions: str
 
     def arguments(self, folder: Path) -> list[str]:
-        """The command's words with everything filled in. A value is one word, whatever it holds."""
+        """The words of the command with everything filled in. Each value stays one word, even with blanks."""
         given = {**self.arm.values, "arm": self.arm.name, "seed": self.seed, "folder": folder}
         return [word.format_map(given) for word in shlex.split(self.command)]
 
 
 class CommandGrid(Frozen):
-    """Arms x seeds of a command, as `--config` holds them.
+    """Arms x seeds of a command, as a file for `--config` gives them.
 
     Args:
         command, predictions: see `CommandSpec`.
         arms: name -> values; one arm is named vanilla, and the audit compares the others with it.
-        seeds: how many, counted from `first_seed`.
-        files: paths of what the program is made of, relative to the configuration file.
+        seeds: their number, counted from `first_seed`.
+        files: paths of the program's files, relative to the configuration file.
 
     Example:
         >>> grid = CommandGrid(command="fit {rate} {seed} {folder}", predictions="p.csv", seeds=2,
@@ -120,9 +120,9 @@ class CommandGrid(Frozen):
         """Specs of all runs, seed by seed.
 
         Args:
-            place: folder that `files` are relative to.
+            place: folder to which `files` are relative.
         Raises:
-            ValueError: a file that is not there.
+            ValueError: a missing file.
         """
         files = {name: _sha256(place / name) for name in self.files}
         return [

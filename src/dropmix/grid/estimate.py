@@ -1,4 +1,4 @@
-"""What a run costs before it is run: FLOPs by counting, time from a few real steps on stand-in images."""
+"""The cost of a run in advance: FLOPs by counting, time from a few real steps on stand-in images."""
 
 import statistics
 import tempfile
@@ -24,12 +24,12 @@ from dropmix.train.step import Stepper
 
 PASSES = {"gradient": 3, "features": 1, "class": 1, None: 0}  # what a mixed batch's map costs, in forward passes
 STEPS, WARM_UP = 5, {"cpu": 1, "cuda": 8}
-CPU_FLOPS = 2e10  # of a step that is timed: large networks get smaller batches, so that they answer in seconds
+CPU_FLOPS = 2e10  # per timed step: large networks get smaller batches, so that timing takes seconds
 IMAGENET = (1_281_167, 50_000, 1000, 224)
 
 
 class Sizes(NamedTuple):
-    """Of a data set: numbers of images and classes, and (H, W, C)."""
+    """Sizes of a data set: numbers of images and classes, and (H, W, C)."""
 
     train: int
     test: int
@@ -38,14 +38,14 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Sizes":
-        """Those of a set that is at hand; its test images are those that a run predicts."""
+        """The sizes of a loaded data set; its test images are those that a run predicts."""
         target = dataset.validation or dataset.test
         channels, height, width = dataset.train.shape
         return cls(len(dataset.train.labels), len(target.labels), len(dataset.classes), (height, width, channels))
 
     @classmethod
     def known(cls, data: Data) -> "Sizes":
-        """Those of a set by its name; ImageNet's for folders and other files.
+        """The sizes of a data set by its name; ImageNet's for folders and other files.
 
         Example:
             >>> Sizes.known(Data(name="cifar100"))
@@ -60,7 +60,7 @@ class Sizes(NamedTuple):
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds an image takes in a training step, from uint8 images to updated weights, and in prediction."""
+    """Seconds per image in a training step, from uint8 images to updated weights, and in prediction."""
 
     step: float
     look: float
@@ -68,20 +68,20 @@ class Speed:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cost of one run: floating point operations, and seconds (None where nothing was timed)."""
+    """Cost of one run: floating point operations, and seconds (None if nothing was timed)."""
 
     flops: float
     seconds: float | None
 
 
 def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Estimate:
-    """Return the cost of one run, alone on a device with the threads that are set.
+    """Return the cost of one run, alone on a device with the current number of threads.
 
     Args:
-        spec: the run; of its arm, what counts is how many batches cost a saliency pass.
+        spec: the run; its arm matters only by the share of batches that cost a saliency pass.
         sizes: of its images.
-        device: where to time steps; None counts FLOPs only. A multiply-add counts two, a step three forwards.
-            Images lie in memory: what it takes to read them from files is left out.
+        device: where to time steps; None counts FLOPs only. A multiply-add counts as two operations, a step
+            as three forward passes. Images are taken to lie in memory: reading files is not counted.
     """
     share, passes = saliency_share(spec.arm), PASSES[map_kind(spec.arm.method)]
     trained, looked = images_of(spec, sizes)
@@ -90,14 +90,14 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
         return Estimate(count, None)
     plain = speed(spec.model_copy(update={"arm": Arm()}), sizes, device)
     step = plain.step
-    if share:  # a dropped batch is a vanilla one
+    if share:  # a dropped batch costs what a vanilla one does
         mixed = speed(spec.model_copy(update={"arm": spec.arm.model_copy(update={"rate": 0.0})}), sizes, device)
         step += share * (mixed.step - plain.step)
     return Estimate(count, step * trained + plain.look * looked)
 
 
 def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
-    """Return how many images a run trains on, and how many it predicts, in all."""
+    """Return the total numbers of images that a run trains on and predicts."""
     train = spec.train
     evaluations = sum(
         epoch % train.evaluate_every == 0 or epoch > train.epochs - train.evaluate_last
@@ -113,24 +113,24 @@ def saliency_share(arm: Arm) -> float:
 
 @cache
 def forward_flops(network: str, sizes: Sizes) -> int:
-    """Of one image."""
+    """FLOPs of the forward pass of one image."""
     height, width, channels = sizes.shape
-    with torch.device("cpu" if is_foreign(network) else "meta"):  # others' networks may look at their numbers
+    with torch.device("cpu" if is_foreign(network) else "meta"):  # foreign networks may read their own numbers
         return flops(build(network, sizes.classes, channels, height), (channels, height, width))
 
 
 def speed(spec: RunSpec, sizes: Sizes, device: torch.device) -> Speed:
-    """Measure a run's steps and predictions; once for all runs that differ in seed, length or size of the set."""
+    """Measure a run's steps and predictions, once for all runs that differ only in seed, length or size of the set."""
     return _speed(timed_spec(spec, sizes, device).to_json(), sizes._replace(train=0, test=0), device)
 
 
 def timed_spec(spec: RunSpec, sizes: Sizes, device: torch.device, most: float = CPU_FLOPS) -> RunSpec:
-    """The same steps in a run on stand-in images that does not end while it is timed; on a CPU, batches of at
-    most so many floating point operations a step, or of four."""
+    """A spec with the same steps on stand-in images that does not end while it is timed. On a CPU, batches are cut to
+    at most `most` floating point operations per step, but not below four images."""
     batch = min(spec.train.batch, sizes.train)
     if device.type == "cpu":
         batch = min(batch, max(4, int(most / (3 * forward_flops(spec.network, sizes)))))
-    # Random labels teach nothing: at the run's own learning rate the loss could grow without end.
+    # With random labels, the loss could diverge at the run's own learning rate.
     long: dict[str, Any] = {"batch": batch, "lr": 1e-6, "lr_vanilla": None, "epochs": 10_000, "evaluate_every": 10_000}
     long |= {"evaluate_last": 1, "schedule": Schedule(kind="constant"), "shards": 1, "mix_within": "batch"}
     changes: dict[str, Any] = {
@@ -149,14 +149,14 @@ def _speed(spec_json: str, sizes: Sizes, device: torch.device) -> Speed:
 
 
 def step_seconds(specs: Sequence[RunSpec], sizes: Sizes, device: torch.device, steps: int = STEPS) -> list[float]:
-    """Median seconds of a step of each spec, made by `timed_spec`, from uint8 images to updated weights, in turns."""
+    """Median seconds per step of each spec from `timed_spec`, from uint8 images to new weights, measured in turns."""
     warm_up = WARM_UP[device.type]
     with tempfile.TemporaryDirectory() as place, ExitStack() as open_runs:
         runs = []
         for i, spec in enumerate(specs):
             folder = Path(place) / str(i)
             folder.mkdir()
-            images = _stand_in(sizes, spec.train.batch * (steps + warm_up + 1))  # one epoch, and not its end
+            images = _stand_in(sizes, spec.train.batch * (steps + warm_up + 1))  # one epoch, without its end
             capture = cuda_graphs() if device.type == "cuda" else None
             control = Control(checkpoint_seconds=float("inf"), capture=capture)
             runs.append(open_runs.enter_context(closing(train_steps(spec, folder, images, device, control))))
@@ -165,7 +165,7 @@ def step_seconds(specs: Sequence[RunSpec], sizes: Sizes, device: torch.device, s
 
 
 def look_seconds(spec: RunSpec, sizes: Sizes, device: torch.device) -> float:
-    """Median seconds of an image's prediction."""
+    """Median seconds to predict an image."""
     height, width, channels = sizes.shape
     net = build(spec.network, sizes.classes, channels, height).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     stepper = Stepper(spec, net.eval(), sizes.classes, (0.5,) * channels, (0.5,) * channels)
@@ -176,8 +176,8 @@ def look_seconds(spec: RunSpec, sizes: Sizes, device: torch.device) -> float:
 
 
 def clocked(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of a call, with what it leaves the device to do. Of one thread its own time, which leaves out what other
-    programs take of its core."""
+    """Seconds of a call, including its work on the device. With one thread, its own processor time, which excludes
+    other programs on its core."""
     clock = time.thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     work()

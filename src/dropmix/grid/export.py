@@ -1,4 +1,4 @@
-"""A finished run's network as a file that others read, compared with the run's own predictions before it is kept."""
+"""A finished run's network as a file for other programs, checked against the run's predictions before it is kept."""
 
 import importlib.util
 import json
@@ -30,9 +30,9 @@ from dropmix.train.step import logits_of
 
 FORMATS = (".onnx", ".pt2", ".safetensors")
 MOST = 1000
-"""Images that the file is checked on, spread over all that were predicted."""
+"""Number of images on which the file is checked, spread over all predicted ones."""
 CLOSE = {"fp32": 5e-3}
-"""How near probabilities have to be; half precision rounds more coarsely (`ROUGH`), and is not in the file."""
+"""Largest accepted difference of probabilities; `ROUGH` for runs in half precision, which the file does not have."""
 ROUGH = 0.05
 
 Predict = Callable[[Tensor], Tensor]
@@ -40,13 +40,13 @@ Predict = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and what it was checked on.
+    """A written file, and the result of its check.
 
     Args:
         path: the file.
-        about: what stands in the file beside the network: classes, mean, std, size and where it came from.
-        images: how many images it was checked on.
-        difference: largest difference of a probability from that of the run.
+        about: stored beside the network: classes, mean, std, size and origin.
+        images: number of images in the check.
+        difference: largest difference of a probability from the run's.
     """
 
     path: Path
@@ -56,18 +56,18 @@ class Exported:
 
 
 def export_run(folder: Path, to: Path, data: str | None) -> Exported:
-    """Write the network of a finished run, and check it on the run's test images before it gets its name.
+    """Write the network of a finished run, and check it on the run's test images before the file gets its name.
 
     The network takes normalised images, float32 (B, C, H, W), to logits (B, K), for any B.
 
     Args:
         folder: the run's folder.
-        to: where to write; the ending chooses the format: `.onnx`, `.pt2` (torch.export) or `.safetensors` (weights
+        to: path of the file; its ending chooses the format: `.onnx`, `.pt2` (torch.export) or `.safetensors` (weights
             alone, under the names of the network's parameters).
         data: folder of the images, as `dropmix run` takes it.
     Raises:
-        ValueError: another ending, a run that is not finished or not on images, other images than those of the run, a
-            package that is missing, or a file that does not predict what the run did.
+        ValueError: another ending, an unfinished run, a run on texts, other images than the run's, a missing package,
+            or a file whose predictions differ from the run's.
     """
     if to.suffix not in FORMATS:
         raise ValueError(f"export: expected a file that ends in {', '.join(FORMATS)}, got {to.name}. Choose one.")
@@ -79,8 +79,8 @@ def export_run(folder: Path, to: Path, data: str | None) -> Exported:
     dataset = load_data(spec, data)
     if dataset.fingerprint != spec.data.fingerprint:
         raise ValueError(
-            f"export: expected the images that {folder.name} was trained on, got others in {data}. Name their folder "
-            "with --data, as they were."
+            f"export: expected the images that {folder.name} was trained on, got others in {data}. Name the folder "
+            "of the original images with --data."
         )
     net = _network(spec, folder, dataset)
     if spec.data.normalize == "network":
@@ -91,7 +91,7 @@ def export_run(folder: Path, to: Path, data: str | None) -> Exported:
     try:
         predict = WRITERS[to.suffix](net, about, part / to.name)
         images, difference = _check(predict, spec, folder, dataset)
-        shutil.copyfile(part / to.name, part / "whole")  # with the rights of any new file, which not all writers give
+        shutil.copyfile(part / to.name, part / "whole")  # with the permissions of a new file, which some writers miss
         (part / "whole").replace(to)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -99,7 +99,7 @@ def export_run(folder: Path, to: Path, data: str | None) -> Exported:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What stands in an exported file beside the network.
+    """The metadata that an exported file holds beside the network.
 
     Raises:
         ValueError: another ending, or a file that `export_run` did not write.
@@ -169,7 +169,7 @@ def _about(spec: RunSpec, folder: Path, dataset: Dataset) -> dict[str, Any]:
 def _safetensors(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
     from safetensors.torch import load_file, save_file
 
-    # Copies, since the format refuses tensors that share memory.
+    # Copies, because the format refuses tensors that share memory.
     state = {name: value.clone().contiguous() for name, value in net.state_dict().items()}
     save_file(state, path, metadata={"dropmix": json.dumps(about)})
     net.load_state_dict(load_file(path))
@@ -177,11 +177,11 @@ def _safetensors(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
 
 
 def _example(about: dict[str, Any]) -> Tensor:
-    return torch.zeros(2, len(about["mean"]), *about["size"])  # two, as a lone image would fix B at 1
+    return torch.zeros(2, len(about["mean"]), *about["size"])  # two, because a single image would fix B at 1
 
 
 class _Logits(nn.Module):
-    """A network whose output is the logits alone, whatever else it gives."""
+    """A network that returns only the logits, whatever else the wrapped one returns."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def _program(net: nn.Module, about: dict[str, Any]) -> torch.export.ExportedProg
     wrapped = _Logits(net).eval()
     try:
         return torch.export.export(wrapped, (_example(about),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    except Exception as error:  # whatever the network's code does that torch.export cannot follow
+    except Exception as error:  # any code of the network that torch.export cannot follow
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"export: expected a network that torch.export can follow, got {about['network']}: {reason}. "
@@ -214,7 +214,7 @@ def _onnx(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
 
     program = _program(net, about)
     told = StringIO()
-    with warnings.catch_warnings(), redirect_stdout(told), redirect_stderr(told):  # it speaks at length
+    with warnings.catch_warnings(), redirect_stdout(told), redirect_stderr(told):  # it prints a lot
         warnings.simplefilter("ignore")
         made = torch.onnx.export(program, input_names=["images"], output_names=["logits"], verbose=False)
         assert made is not None
@@ -235,7 +235,7 @@ WRITERS: dict[str, Callable[[nn.Module, dict[str, Any], Path], Predict]] = {
 
 @torch.no_grad()
 def _check(predict: Predict, spec: RunSpec, folder: Path, dataset: Dataset) -> tuple[int, float]:
-    """Number of images, and the largest difference of a probability; an error where a class or too much differs."""
+    """Number of images, and the largest difference of a probability; an error if it is too large or a class differs."""
     target = dataset.validation or dataset.test
     assert isinstance(target, Split | Files)
     rows = np.unique(np.linspace(0, len(target) - 1, min(MOST, len(target))).astype(np.int64))

@@ -13,9 +13,9 @@ class Grid(Frozen):
     """Arms x seeds; what a recipe returns and `--config` may change.
 
     Args:
-        base: the spec that all runs share but for arm and seed.
-        methods: methods, as `parse_methods` reads them, e.g. ("mixup", "cutmix(alpha=0.2)").
-        rates: DropMix rates of every method; each is a run of its own.
+        base: the spec of all runs, except for arm and seed.
+        methods: as `parse_methods` reads them, e.g. ("mixup", "cutmix(alpha=0.2)").
+        rates: DropMix rates; every method is run at each of them.
         seeds: number of seeds, counted from `first_seed`.
     Example:
         >>> from dropmix.train.config import Data, Train
@@ -59,8 +59,8 @@ class Grid(Frozen):
 
     @property
     def runs(self) -> list[RunSpec]:
-        """Specs of all runs, seed by seed and fold by fold, so that what is done first is a smaller grid that can be
-        read, and a worker changes its images seldom."""
+        """Specs of all runs, seed by seed and fold by fold, so that an unfinished grid is a smaller whole grid, and
+        workers rarely change their images."""
         arms = self.arms
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         data = self.base.data

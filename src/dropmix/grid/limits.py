@@ -1,4 +1,4 @@
-"""What a device could do at best: the arithmetic and the copying it was seen to do, and what a step needs of both."""
+"""What a device can do at best: its measured arithmetic and copying, and how much of both a step needs."""
 
 import statistics
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ REPEATS = 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Floating point operations, and bytes read and written, a second."""
+    """Floating point operations, and bytes read and written, per second."""
 
     flops: float
     bytes: float
 
 
 def measure_limits(device: torch.device, dtype: torch.dtype) -> Limits:
-    """Measure a device with the threads that are set: the faster of a product of matrices and a convolution, a copy.
+    """Measure a device with the current number of threads: the faster of matrix product and convolution, and a copy.
 
-    In many short pieces, of which a busy machine leaves some undisturbed: the fastest product and convolution, and the
-    median piece of a copy that no cache holds.
+    In many short pieces, because a busy machine leaves some undisturbed: the fastest product or convolution, and the
+    median piece of a copy too large for any cache.
     """
     gpu = device.type == "cuda"
     side, batch, pieces, size = (8192, 512, 16, 2**27) if gpu else (512, 8, 64, 2**22)
@@ -38,18 +38,18 @@ def measure_limits(device: torch.device, dtype: torch.dtype) -> Limits:
     each = 2 * batch * 16**2 * 64**2 * 9
     convolution = each / min(clocked(lambda: F.conv2d(x, weight, padding=1), device) for _ in range(REPEATS))
     source = torch.ones(pieces, size, dtype=torch.uint8, device=device)
-    target = source + 1  # written once, so that all of its pages are there
+    target = source + 1  # written once, so that all of its pages exist
     copied = [clocked(lambda i=i: target[i].copy_(source[i]), device) for i in range(pieces)]
     return Limits(max(product, convolution), 2 * size / statistics.median(copied))
 
 
 @dataclass
 class Traffic:
-    """Bytes that a vanilla training step moves, an image.
+    """Bytes that a vanilla training step moves per image.
 
     Args:
-        eager: every operation reads what it takes and writes what it makes.
-        fused: one that works element by element is done where its first operand is made, and reads only the others.
+        eager: every operation reads its inputs and writes its outputs.
+        fused: element-wise operations run where their first operand is computed, and read only the others.
     """
 
     eager: float
@@ -57,7 +57,7 @@ class Traffic:
 
 
 def traffic(network: str, sizes: Sizes, batch: int, precision: str) -> Traffic:
-    """Count what forward and backward move, with hidden states of 2 bytes a number in bf16 and of 4 in fp32.
+    """Count the bytes that forward and backward pass move; a hidden number takes 2 bytes in bf16 and 4 in fp32.
 
     Example:
         >>> found = traffic("wrn10-1", Sizes(100, 100, 10, (32, 32, 3)), 100, "fp32")
@@ -75,7 +75,7 @@ def traffic(network: str, sizes: Sizes, batch: int, precision: str) -> Traffic:
 
 
 class _Counter(TorchDispatchMode):
-    """Numbers that operations read and write, each by itself; views move nothing."""
+    """Counts the numbers that single operations read and write; views move nothing."""
 
     eager = fused = 0
 

@@ -1,4 +1,4 @@
-"""Run a grid on this machine: worker processes, each with one run at a time, or with a pack of runs that take turns."""
+"""Run a grid on this machine, in worker processes that train one run at a time, or a pack of runs in turns."""
 
 import contextlib
 import itertools
@@ -28,16 +28,16 @@ class GridSettings:
 
     Args:
         out: the grid's folder.
-        data: where the images are, or None for sets that need no path.
+        data: folder of the images; None for sets that need no path.
         devices: names of devices; workers take them in turn.
         workers: processes side by side.
-        threads: of a process on the CPU, unless the environment says so in OMP_NUM_THREADS.
-        deadline: seconds since the epoch at which runs checkpoint and leave, or None.
+        threads: per process on the CPU; OMP_NUM_THREADS in the environment takes precedence.
+        deadline: time, in seconds since 1970, at which runs checkpoint and stop; or None.
         checkpoint_seconds: least time between two checkpoints of a run.
         keep_logits: save all logits with the predictions.
         graph: on a GPU, replay steps as CUDA graphs.
-        pack: runs that a worker trains in turn, a step each.
-        loaders: threads of a run that read pictures, where they stay in their files.
+        pack: number of runs that a worker trains in turns, one step each.
+        loaders: threads per run that read pictures, if these stay in their files.
     """
 
     out: Path
@@ -55,7 +55,7 @@ class GridSettings:
 
 @dataclass
 class Progress:
-    """What a view shows: one a run, by its folder's name."""
+    """The progress of a run that a view shows."""
 
     name: str
     state: str = "waiting"
@@ -67,7 +67,7 @@ class Progress:
 
 @dataclass
 class Result:
-    """How a grid ended: names of runs by state, and of those left, which another process trains."""
+    """How a grid ended: names of runs by state, and the runs left that another process trains."""
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -79,14 +79,14 @@ View = Callable[[dict[str, Progress]], None]
 
 
 def run_grid(runs: list[RunSpec], settings: GridSettings, view: View) -> Result:
-    """Train all runs that are not done; a failed one does not stop the others.
+    """Train all runs that are not done; a failed run does not stop the others.
 
     Args:
         runs: specs with the data's fingerprint filled in.
         settings: see `GridSettings`.
-        view: called with every run's progress whenever something changed, and at least once a second.
+        view: called with every run's progress after each change, and at least once per second.
     Returns:
-        Result. With a deadline, SIGTERM or Ctrl-C, what was in work is checkpointed and counted as left.
+        Result. On a deadline, SIGTERM or Ctrl-C, unfinished runs are checkpointed and counted as left.
     """
     settings.out.mkdir(parents=True, exist_ok=True)
     progress, unfinished = plan(runs, settings.out)
@@ -109,7 +109,7 @@ def plan(runs: list[RunSpec], out: Path) -> tuple[dict[str, Progress], list[RunS
 
 
 def summary(progress: dict[str, Progress], out: Path) -> Result:
-    """How a grid ended: a run that another process trained meanwhile is done, or elsewhere if it is not done yet."""
+    """How a grid ended. A run in the hands of another process is done if that has finished it, else elsewhere."""
     result = Result()
     for name, run in progress.items():
         if run.state == "done" or (run.state == "busy" and inspect_run(out / name).state == "done"):
@@ -124,7 +124,7 @@ def summary(progress: dict[str, Progress], out: Path) -> Result:
 
 
 def job_of(spec: RunSpec, settings: GridSettings, device: str) -> dict[str, Any]:
-    """What a worker is told of one run, fit for JSON."""
+    """The job that a worker gets for one run, as plain values for JSON."""
     return {
         "name": spec.folder_name,
         "spec": spec.model_dump(mode="json"),
@@ -154,7 +154,7 @@ class _Process:
             text=True,
             env=environment,
         )
-        self.names: set[str] = set()  # of the runs that it trains
+        self.names: set[str] = set()  # of its runs
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
 
     def _listen(self, events: "queue.Queue[tuple[_Process, dict[str, Any]]]") -> None:
@@ -173,13 +173,13 @@ class _Process:
             self.process.stdin.flush()
 
     def dismiss(self) -> None:
-        """No more jobs: the process ends after the one it has."""
+        """Send no more jobs: the process ends after its current one."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
 
     def cause_of_death(self) -> str:
-        """One line about how the process ended, from its exit status and the last thing it printed."""
+        """One line on how the process ended, from its exit status and its last output."""
         code = self.process.wait()
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
@@ -196,7 +196,7 @@ class _Pool:
         self.events: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
         self.processes: set[_Process] = set()
         self.stopping = False
-        # No worker takes so many that another has none.
+        # No worker takes so many runs that another has none.
         self.pack = min(settings.pack, math.ceil(len(unfinished) / settings.workers))
 
     def stop(self) -> None:
@@ -248,7 +248,7 @@ class _Pool:
             process.dismiss()
 
     def _bury(self, process: _Process) -> None:
-        """Account for a process that ended; if it died at work, its runs failed and a new process takes its place."""
+        """Account for a process that ended; if it died at work, its runs have failed and a new process replaces it."""
         self.processes.discard(process)
         cause = process.cause_of_death()
         if not process.names:
@@ -265,7 +265,7 @@ class _Pool:
             self.processes.add(_Process(self.events, process.device, self.settings.threads))
 
     def _give_up(self, cause: str) -> None:
-        """Workers that end before they take a job will not fare better the next time: say so for all that is left."""
+        """Fail all runs that are left: workers that end before their first job would do so again."""
         for spec in self.unfinished:
             run = self.progress[spec.folder_name]
             run.state, run.cause = "failed", cause

@@ -37,19 +37,19 @@ def run_commands(
     devices: Sequence[str] = ("cpu",),
     deadline: float | None = None,
 ) -> Result:
-    """Run all commands that are not done; a failed one does not stop the others.
+    """Run all commands that are not done; a failed command does not stop the others.
 
     Args:
         runs: from `CommandGrid.runs`.
         out: the grid's folder, absolute.
-        place: folder that the commands run in.
-        adopt: reads what a program left in its folder and writes `predictions.parquet`; returns what `done` says of it.
+        place: working directory of the commands.
+        adopt: reads the output in a program's folder and writes `predictions.parquet`; returns the entries of `done`.
         view: called with every run's progress, at least once a second.
-        workers: commands side by side; each keeps one of `devices`, and sees no GPU but that.
+        workers: commands side by side; each keeps one of `devices` and sees no other GPU.
         devices: "cpu" hides all GPUs, "cuda:0" all but one, "any" none.
-        deadline: seconds since the epoch at which programs are asked to leave (SIGTERM, SIGKILL 30 s later).
+        deadline: time, in seconds since 1970, at which programs are stopped (SIGTERM, SIGKILL 30 s later).
     Returns:
-        Result. A program that exits with 75, or was asked to leave, counts as left.
+        Result. A program that exits with 75, or was stopped, counts as left.
     """
     out.mkdir(parents=True, exist_ok=True)
     progress = {spec.folder_name: Progress(spec.folder_name, total=1) for spec in runs}
@@ -95,7 +95,7 @@ def run_commands(
 def attempt_command(
     spec: CommandSpec, out: Path, place: Path, adopt: Adopt, should_stop: Callable[[], bool], device: str = "cpu"
 ) -> dict[str, Any]:
-    """Run one command; a failure is written into its folder and told, never raised.
+    """Run one command; a failure is written into its folder and returned, never raised.
 
     Returns:
         {"state": "done", "stopped", "busy" or "failed"}, with "accuracy" or "cause".
@@ -125,12 +125,12 @@ def attempt_command(
 def _call(
     spec: CommandSpec, folder: Path, place: Path, should_stop: Callable[[], bool], device: str, lock: int
 ) -> tuple[int, bool]:
-    """Exit status of the program, and whether it was asked to leave."""
+    """Exit status of the program, and whether it was stopped."""
     kind, _, number = device.partition(":")
     visible = {"cpu": {"CUDA_VISIBLE_DEVICES": ""}, "cuda": {"CUDA_VISIBLE_DEVICES": number}}.get(kind, {})
     environment = dict(os.environ) | visible
     with (folder / LOG).open("ab") as log:
-        # A process group of its own, so that Ctrl-C reaches us alone; and the lock, which the program keeps if we die.
+        # Its own process group, so that Ctrl-C reaches only us; and the lock, which the program keeps if we die.
         process = subprocess.Popen(
             spec.arguments(folder),
             cwd=place,
@@ -149,7 +149,7 @@ def _call(
         elif asked and time.monotonic() - asked > GRACE:
             _signal(process, signal.SIGKILL)
         time.sleep(POLL)
-    # A program that finished although it was asked to leave is done.
+    # A program that finished although it was stopped is done.
     return process.returncode, bool(asked) and process.returncode != 0
 
 

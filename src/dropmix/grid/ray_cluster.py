@@ -1,7 +1,7 @@
-"""Run a grid on a Ray cluster: a task a run, retried elsewhere when its machine dies.
+"""Run a grid on a Ray cluster: one task per run, retried elsewhere when its machine dies.
 
-Where a machine sees the grid's folder, its runs are trained there, as by local workers. Where it does not, the run's
-files travel to and from the folder by Ray: a checkpoint as soon as it is written, the predictions at the end.
+Machines that see the grid's folder train their runs there, as local workers do. For the others, Ray carries the run's
+files to and from the folder: each checkpoint when it is written, the predictions at the end.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ STOP_SECONDS = 1.0  # how often a task asks whether it should stop
 
 
 class Home:
-    """The grid's folder, for tasks on machines that do not see it, and what all tasks tell the driver.
+    """The grid's folder for machines that do not see it, and the messages of all tasks to the driver.
 
     Lives as a Ray actor on the driver's machine.
     """
@@ -48,11 +48,11 @@ class Home:
         self.told[name] = (done, total, accuracy)
 
     def progress(self) -> dict[str, tuple[int, int, float | None]]:
-        """All that was told, by run."""
+        """The noted progress of every run."""
         return self.told
 
     def fetch(self, name: str) -> dict[str, bytes]:
-        """Files of a run, by name: what a task goes on from."""
+        """Files of a run by name, from which a task goes on."""
         return pack(self.out / name)
 
     def keep(self, name: str, files: dict[str, bytes]) -> None:
@@ -61,14 +61,14 @@ class Home:
 
 
 def pack(folder: Path) -> dict[str, bytes]:
-    """Files of a run's folder, by name; hidden ones are unfinished and left out."""
+    """Files of a run's folder by name, without hidden ones, which are unfinished."""
     if not folder.is_dir():
         return {}
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")}
 
 
 def unpack(folder: Path, files: dict[str, bytes]) -> None:
-    """Make a run's folder hold just these files; `done` comes last: a crash leaves no run that looks finished."""
+    """Make a run's folder hold exactly these files; `done` comes last, so a crash leaves no run that looks finished."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(files, key=lambda name: name == DONE):
         write_atomic(folder / name, files[name])
@@ -91,13 +91,13 @@ def run_on_ray(
 
     Args:
         runs: specs with the data's fingerprint filled in.
-        settings: as for `run_grid`; `workers` are the CPUs of a cluster that is started here, and the only device is
-            "auto", "cpu" or "cuda".
+        settings: as for `run_grid`; `workers` are the CPUs of a cluster started here, and the only device is "auto",
+            "cpu" or "cuda".
         view: as for `run_grid`.
         dataset: the images, sent to every machine once.
-        address: HOST:PORT of a running cluster; None joins the one of this machine, or starts one.
-        gpus: share of a GPU that a run takes, where the cluster has GPUs and the device is not the CPU.
-        by_folder: train in the grid's folder where a machine sees it.
+        address: HOST:PORT of a running cluster; None joins this machine's cluster, or starts one.
+        gpus: share of a GPU per run, if the cluster has GPUs and the device is not the CPU.
+        by_folder: train in the grid's folder on machines that see it.
     Raises:
         ValueError: Ray is not installed, or there is no cluster at the address.
     """
@@ -150,7 +150,7 @@ def _connect(address: str | None, cpus: int) -> Any:
 
 
 def _check_address(address: str) -> None:
-    # Ray itself waits for minutes, and then again, where nobody answers.
+    # If nobody answers, Ray itself waits for minutes, and then again.
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--ray-address: expected HOST:PORT of a running cluster, got {address!r}.")
@@ -164,7 +164,7 @@ def _check_address(address: str) -> None:
 
 @contextlib.contextmanager
 def _token(out: Path) -> Iterator[str]:
-    """A file of a name that nothing else has: who sees it, sees this folder."""
+    """A file with a unique name: whoever sees it sees this folder."""
     path = out / f".shared-{uuid.uuid4().hex}"
     path.touch()
     try:
@@ -183,7 +183,7 @@ def _note(told: dict[str, tuple[int, int, float | None]], running: Any) -> None:
 def _end(run: Progress, result: Callable[[], dict[str, Any]]) -> None:
     try:
         found = result()
-    except Exception as error:  # Ray's own: the task's machine or process died more often than it is retried
+    except Exception as error:  # an error of Ray: the task's machine or process died more often than tasks are retried
         found = {"state": "failed", "cause": " ".join(str(error).split())[:300]}
     run.state, run.cause = found["state"], found.get("cause", "")
     if "accuracy" in found:
@@ -191,7 +191,7 @@ def _end(run: Progress, result: Callable[[], dict[str, Any]]) -> None:
 
 
 def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
-    """One run, on whatever machine Ray chose."""
+    """Train one run on the machine that Ray chose."""
     import ray
 
     from dropmix.grid.worker import attempt
@@ -237,7 +237,7 @@ def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
 
 
 def _stamp(folder: Path) -> int:
-    """Changes with every new checkpoint."""
+    """A number that changes with every new checkpoint."""
     from dropmix.train.checkpoint import NAME
 
     path = folder / NAME

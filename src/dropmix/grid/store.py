@@ -1,4 +1,4 @@
-"""A grid's folder: one folder a run, each of which explains itself. Imports no torch."""
+"""A grid's folder: one self-explanatory folder per run. Imports no torch."""
 
 import fcntl
 import json
@@ -19,7 +19,7 @@ from dropmix.train.files import write_atomic
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
 DATA = "data-path.txt"
-"""Beside the runs: where the images lay on the machine that trained last. No part of any run."""
+"""File beside the runs: the folder of the images on the machine that trained last. Not part of any run."""
 _TRIES = 20
 
 
@@ -29,13 +29,13 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder and what was found in it.
+    """A run's folder and its state.
 
     Args:
         path: the folder.
         state: "done", "running" (a process holds its lock), "interrupted" (resumes), "failed" (tried again by the next
             `run`), "new" (planned, no epoch finished), "damaged" (no readable spec).
-        spec: None when damaged.
+        spec: None if damaged.
         epoch: finished epochs, from the metrics.
         cause: why it failed or is damaged.
     """
@@ -48,7 +48,7 @@ class RunFolder:
 
 
 def create_run(out: Path, spec: Spec) -> Path:
-    """Return the run's folder, made with its `spec.json` if it is not there yet.
+    """Return the run's folder; create it with its `spec.json` if needed.
 
     Raises:
         StoreError: the folder holds another spec.
@@ -69,9 +69,9 @@ def create_run(out: Path, spec: Spec) -> Path:
 
 @contextmanager
 def opened(out: Path, spec: Spec) -> Iterator[int | None]:
-    """Hold a run whose folder is made if need be; yields the descriptor of its lock, or None if it is held elsewhere.
+    """Hold a run, creating its folder if needed; yield its lock's descriptor, or None if another process holds it.
 
-    The spec is written by the holder alone: two commands that begin the same run would write one temporary file.
+    Only the holder writes the spec: two commands that begin the same run would write the same temporary file.
 
     Raises:
         StoreError: the folder holds another spec.
@@ -86,7 +86,7 @@ def opened(out: Path, spec: Spec) -> Iterator[int | None]:
 
 
 def scan(out: Path) -> list[RunFolder]:
-    """Return what every run folder in `out` holds, sorted by name. Other folders and files are not touched.
+    """Return every run folder in `out`, sorted by name. Other folders and files are ignored.
 
     Raises:
         StoreError: `out` is not a folder.
@@ -100,7 +100,7 @@ def scan(out: Path) -> list[RunFolder]:
 
 
 def inspect_run(folder: Path) -> RunFolder:
-    """Return what one run folder holds."""
+    """Return one run folder and its state."""
     if not (folder / SPEC).exists():
         return RunFolder(folder, "new", None, cause="stopped before its spec was written; run again makes it anew")
     spec = _read_spec(folder / SPEC)
@@ -118,9 +118,9 @@ def inspect_run(folder: Path) -> RunFolder:
 
 @contextmanager
 def held(folder: Path) -> Iterator[int | None]:
-    """Hold a run; yields the descriptor of its lock, or None where another process holds it.
+    """Hold a run; yield the descriptor of its lock, or None if another process holds it.
 
-    The system frees it when this process, and every program that was given the descriptor, has ended.
+    The system frees the lock when this process, and every program that got the descriptor, has ended.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -128,7 +128,7 @@ def held(folder: Path) -> Iterator[int | None]:
         for _ in range(_TRIES):
             if mine:
                 break
-            time.sleep(0.01)  # a command that only asks whether the run is held holds it for a moment
+            time.sleep(0.01)  # a command that asks whether the run is held holds it for a moment itself
             mine = _try_lock(descriptor)
         yield descriptor if mine else None
     finally:
@@ -137,7 +137,7 @@ def held(folder: Path) -> Iterator[int | None]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Hold a run; yields False where another process holds it."""
+    """Hold a run; yield False if another process holds it."""
     with held(folder) as lock:
         yield lock is not None
 
@@ -162,7 +162,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def run_card(out: Path) -> dict[str, Any]:
-    """Return what a report says of how its numbers came about: what the finished runs share, and each one's own.
+    """Return the origin of a report's numbers: settings that the finished runs share, and those of each run.
 
     Returns:
         {"environment": ..., "spec": shared settings by dotted path, "arms": ..., "seeds": ..., "runs": name -> hash of
@@ -206,7 +206,7 @@ def check_same_grid(out: Path, spec: Spec) -> None:
 
 
 def remember_data(out: Path, data: str | None) -> None:
-    """Note beside the runs where their images lie, for commands that show or predict them."""
+    """Note the folder of the images beside the runs, for commands that show or predict them."""
     if data is not None:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out) as mine:
@@ -216,7 +216,7 @@ def remember_data(out: Path, data: str | None) -> None:
 
 
 def data_folder(out: Path) -> str | None:
-    """Where the images of a grid lay when it was trained, or None where that is not known."""
+    """The folder of a grid's images when it was trained, or None if unknown."""
     try:
         return os.fsdecode((out / DATA).read_bytes()).strip() or None
     except OSError:

@@ -1,4 +1,4 @@
-"""Run a grid by processes that torchrun started: one run after the other, each trained by all of them together."""
+"""Run a grid in processes started by torchrun: one run after the other, each trained by all processes together."""
 
 import math
 import signal
@@ -20,17 +20,17 @@ from dropmix.train.loop import Control, train_run
 def run_together(
     runs: list[RunSpec], settings: GridSettings, view: View, dataset: Dataset, group: Group, device: torch.device
 ) -> Result:
-    """Train all runs that are not done; for the process that leads, while the others `follow`.
+    """Train all runs that are not done, as the leading process, while the others `follow`.
 
     Args:
         runs: specs with the data's fingerprint filled in.
-        settings: as for `run_grid`; devices and workers play no part.
+        settings: as for `run_grid`; devices and workers are not used.
         view: as for `run_grid`.
         dataset: the images.
         group: all processes.
-        device: this one's.
+        device: of this process.
     Returns:
-        Result. With a deadline, or a signal to any process, the run in work is checkpointed and counted as left.
+        Result. On a deadline, or a signal to any process, the current run is checkpointed and counted as left.
     """
     stopped = stop_on_signals()
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def run_together(
 
 
 def follow(dataset: Dataset, group: Group, device: torch.device, loaders: int = 1) -> None:
-    """Train what the leader trains, until it has no more; writes nothing but a failure that the leader cannot tell."""
+    """Train the leader's runs until it has no more; write only failures that the leader cannot report."""
     stopped = stop_on_signals()
     while not group.broken and (spec := group.share()) is not None:
         control = Control(stopped, checkpoint_seconds=math.inf, group=group, loaders=loaders)
@@ -80,9 +80,9 @@ def follow(dataset: Dataset, group: Group, device: torch.device, loaders: int = 
 
 
 def stop_on_signals() -> Callable[[], bool]:
-    """Return whether SIGTERM or Ctrl-C came; from now on they do nothing else.
+    """Return a function that says whether SIGTERM or Ctrl-C came; from now on they do nothing else.
 
-    They stay caught to the end: torchrun sends SIGTERM to the others as soon as one process has left.
+    They stay caught to the end, because torchrun sends SIGTERM to the others when one process has left.
     """
     came: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

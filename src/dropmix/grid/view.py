@@ -1,4 +1,4 @@
-"""What a person sees while a grid runs: one line per run and an ETA; plain lines when not in a terminal."""
+"""The display of a running grid: one line per run and an ETA; plain lines outside a terminal."""
 
 import time
 from collections import deque
@@ -35,7 +35,7 @@ class Eta:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people.
+    """A duration for people.
 
     Example:
         >>> duration(50), duration(600), duration(9000)
@@ -59,7 +59,7 @@ def headline(runs: Runs, eta: str) -> str:
 
 
 class PlainView:
-    """A line whenever a run ends, and one about the grid at most every `seconds`."""
+    """Prints a line when a run ends, and one about the grid at most every `seconds`."""
 
     def __init__(self, say: Callable[[str], None], seconds: float = 60.0) -> None:
         self.say, self.seconds = say, seconds
@@ -79,7 +79,7 @@ class PlainView:
 
 
 class LiveView:
-    """A table that renews itself: what runs now, what failed, and the grid's headline."""
+    """A live table of running and failed runs, with the grid's headline."""
 
     def __init__(self, console: Console) -> None:
         self.eta = Eta()

@@ -1,8 +1,8 @@
-"""A worker process: trains the runs it is sent, one pack after the other.
+"""A worker process: trains the runs that it is sent, one pack after the other.
 
-Reads packs, a JSON list of jobs a line, from standard input, and takes a step of each job of a pack in turn; writes
-events, a JSON object a line, to what was standard output when it started. Whatever else the process prints goes to
-standard error.
+Reads packs from standard input, one JSON list of jobs per line, and takes one step of each job of a pack in turn.
+Writes events, one JSON object per line, to the original standard output. Everything else that the process prints goes
+to standard error.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ PROGRESS_SECONDS = 0.5
 
 
 class Worker:
-    """State that outlives a run: the data set in memory, and whether to stop."""
+    """State that outlives a run: the loaded data set, and whether to stop."""
 
     def __init__(self, channel: TextIO) -> None:
         self.channel = channel
@@ -46,7 +46,7 @@ class Worker:
         self.send(event="ready")
         threads = torch.get_num_threads()
         for line in jobs:
-            torch.set_num_threads(threads)  # a run that went on from a checkpoint may have changed it
+            torch.set_num_threads(threads)  # a resumed run may have changed it
             pack = {job["name"]: self._attempt(job) for job in json.loads(line)}
             for name, found in take_turns(pack):
                 self.send(event="end", run=name, **found)
@@ -57,7 +57,7 @@ class Worker:
         deadline = job["deadline"] or float("inf")
 
         def should_stop() -> bool:
-            # A worker whose parent was killed must not go on: nobody would see what it does.
+            # A worker whose parent was killed must stop: nobody would see its events.
             return self.stopping or time.time() >= deadline or os.getppid() != self.parent
 
         def on_progress(done: int, total: int, accuracy: float | None) -> None:
@@ -86,14 +86,14 @@ def attempt(
     on_progress: Callable[[int, int, float | None], None],
     group: Group | None = None,
 ) -> dict[str, Any]:
-    """Train one run; a failure is written into its folder and told, never raised.
+    """Train one run; a failure is written into its folder and returned, never raised.
 
     Args:
         job: spec, out, device, checkpoint_seconds, keep_logits, graph and loaders of the run.
         dataset: gives a spec's images.
         should_stop: asked before every step.
-        on_progress: steps done, steps in all, last accuracy; called every half second and after the last step.
-        group: processes that train it together; this one leads.
+        on_progress: steps done, all steps, last accuracy; called every half second and after the last step.
+        group: processes that train the run together, led by this one.
     Returns:
         {"state": "done", "stopped", "busy" or "failed"}, with "accuracy" or "cause".
     """
@@ -128,12 +128,12 @@ def attempt_steps(
                 group,
             )
             state = yield from train_steps(spec, folder, dataset(spec), device, control)
-            if state == "done":  # the last evaluation comes after the last step, so no progress told of it
+            if state == "done":  # the last evaluation comes after the last step, so no progress event reported it
                 return {"state": state, "accuracy": json.loads((folder / DONE).read_text())["accuracy_last"]}
             return {"state": state}
     except Exception as error:
         cause = _one_line(error)
-        with contextlib.suppress(OSError):  # a full disk may be the cause; the event still tells it
+        with contextlib.suppress(OSError):  # a full disk may be the cause; the event still reports it
             (folder / FAILED).write_text(cause + "\n")
         return {"state": "failed", "cause": cause}
 
@@ -169,7 +169,7 @@ def main() -> None:
         worker.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    # Ctrl-C reaches the whole process group; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))

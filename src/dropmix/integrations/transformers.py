@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer with DropMix: it would mix evaluation too, and take label shares for independent labels."""
+"""Hugging Face's Trainer with DropMix. Unaided, it would mix evaluation too, and misread label shares."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from dropmix.msda.saliency import input_gradient, logits_of
 
 
 class MixTrainer(transformers.Trainer):
-    """A `transformers.Trainer` whose training batches are mixed, and whose evaluation is not.
+    """A `transformers.Trainer` that mixes training batches but not evaluation.
 
-    Draws follow the Trainer's own step, so that a resumed training goes on as it would have. The loss is cross-entropy
+    Draws are functions of the Trainer's own step, so a resumed training continues unchanged. The loss is cross-entropy
     over all images of an optimiser step: 1 and 4 accumulation steps give the same gradient. `label_smoothing_factor`
     of the arguments applies to mixed labels too.
 
     Args:
-        args, kwargs: as `transformers.Trainer` takes them, but for `compute_loss_func`.
-        augment: with a seed. Batches hold images and class ids under usual names, e.g. pixel_values and labels.
+        args, kwargs: as for `transformers.Trainer`, except `compute_loss_func`.
+        augment: with a seed. Batches hold images and class ids under their usual names, e.g. pixel_values and labels.
         saliency: for methods that need it; None takes the gradient of the model.
     Raises:
         ValueError: an augment without a seed.

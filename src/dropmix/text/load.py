@@ -19,7 +19,7 @@ TEXTS: dict[str, str] = {
     "clinc150-imbalanced": "the same with 25 to 100 training requests per intent (data_imbalanced.json)",
     "text": "any folder with train and test as CSV, TSV, JSON lines or JSON",
 }
-"""Name to what it is."""
+"""Name -> description."""
 
 FILES = {"clinc150": "data_full.json", "clinc150-imbalanced": "data_imbalanced.json"}
 
@@ -43,16 +43,16 @@ def load_texts(
 ) -> Dataset:
     """Read texts, choose training rows as `dropmix.data.load` does, and turn words into ids.
 
-    The vocabulary is that of the chosen training texts. Rows of CLINC150 out of scope are left out, and so is its own
-    validation split: `validation` is a share of train, as everywhere.
+    The vocabulary is that of the chosen training texts. CLINC150's rows out of scope and its own validation
+    split are left out: `validation` is a share of train, as everywhere.
 
     Args:
         name: one of `TEXTS`.
-        path: its folder or file; None for what DROPMIX_DATA names.
+        path: its folder or file; None looks below DROPMIX_DATA.
         network: `transformers:FOLDER` takes that folder's tokeniser instead of words.
         train_per_class, validation, seed: as for `dropmix.data.load`.
         text_column, label_column: names of columns; None for the usual ones.
-        tokens: kept of each text, from its start; None for all.
+        tokens: number of tokens kept from the start of each text; None keeps all.
     Raises:
         DataError: anything about the data that a user can mend, in one line.
     """
@@ -111,7 +111,7 @@ def locate_texts(name: str, path: str | Path | None) -> Path:
 
 
 def class_names(name: str, rows: Rows, test: Rows) -> list[str]:
-    """Classes in order: by number where all are numbers, else by name.
+    """Classes in order: by number if all are numbers, else by name.
 
     Raises:
         DataError: fewer than two, or train and test differ in them.

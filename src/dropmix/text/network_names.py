@@ -21,7 +21,7 @@ def encoder_folder(network: str) -> Path | None:
 
 
 def check_text_network(network: str) -> None:
-    """Raise ValueError unless a network for text has that name and, if it lies in a folder, is there."""
+    """Raise ValueError unless `network` names a network for text whose folder, if it has one, exists."""
     folder = encoder_folder(network)
     if folder is None:
         if network not in TEXT_NETWORKS:

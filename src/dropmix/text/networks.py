@@ -1,8 +1,8 @@
 """Networks over token ids, with stages between which Manifold Mixup mixes: embedding, encoder, head.
 
-All take ids (B, L) or (B, 1, 1, L), 0 for padding, to logits (B, K). The embedding of padding is zero to the bit, and
-that is how later stages know padding: a place is padding where its whole vector is zero. So the mean of a text and a
-longer one covers the places of both.
+All take ids (B, L) or (B, 1, 1, L), 0 for padding, to logits (B, K). The embedding of padding is exactly zero, and
+later stages recognise padding by this: a place is padding if its whole vector is zero. A mixture of two texts therefore
+covers the places of both.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dropmix.text.network_names import check_text_network, encoder_folder
 
 SCALE = 0.1
-"""Deviation of fresh embeddings: at torch's 1.0 a network that sees a word twice keeps its noise."""
+"""Deviation of fresh embeddings; at torch's 1.0, rare words keep their initial noise."""
 
 
 class TextNetwork(nn.Module):
@@ -36,7 +36,7 @@ class Words(nn.Module):
     """Embedding of word ids; zero for padding."""
 
     first = 0
-    """Place in the output of the first token."""
+    """Position of the first token in the output."""
 
     def __init__(self, words: int, dim: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Convolutions(nn.Module):
 
 
 class Attention(nn.Module):
-    """A transformer encoder before normalisation order, sinusoidal places, mean over places that are not padding."""
+    """A pre-norm transformer encoder with sinusoidal positions; mean over places that are not padding."""
 
     def __init__(self, dim: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Attention(nn.Module):
 
 
 class Pretrained(nn.Module):
-    """Word embedding of a Hugging Face encoder, its special tokens put around each text; ids are its own plus one."""
+    """Word embedding of a Hugging Face encoder, with its special tokens around each text; ids are its own plus one."""
 
     first = 1
 
@@ -132,7 +132,7 @@ def build_text(network: str, num_classes: int, words: int) -> TextNetwork:
     Args:
         network: see `TEXT_NETWORKS`.
         num_classes: K.
-        words: size of the vocabulary, padding included; a folder's encoder has its own.
+        words: size of the vocabulary, padding included; not used for an encoder from a folder.
     Example:
         >>> build_text("textcnn", 3, 50)(torch.tensor([[4, 7, 0]])).shape
         torch.Size([1, 3])

@@ -25,7 +25,7 @@ def read_splits(path: Path, text: str | None = None, label: str | None = None) -
         path: the folder, or a JSON file {"train": rows, "test": rows}, as CLINC150's.
         text, label: columns; None for the usual names.
     Raises:
-        DataError: files, columns or rows are not there; names file and row.
+        DataError: files, columns or rows are missing; the message names file and row.
     """
     if path.is_file():
         content = _json(path)

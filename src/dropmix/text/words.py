@@ -9,9 +9,9 @@ import numpy as np
 
 PADDING, UNKNOWN = "<padding>", "<unknown>"
 """The first two words of every vocabulary: ids 0 and 1."""
-LEAST = 2  # a word seen once teaches nothing but itself; it becomes the unknown word, which is thus trained
+LEAST = 2  # words seen once become the unknown word, which is trained this way
 MOST = 50_000
-# Scripts that put no space between words: each of their letters is a word.
+# In scripts without spaces between words, each letter is a word.
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
@@ -45,7 +45,7 @@ def _kind(letter: str) -> str:
 
 
 def vocabulary(texts: Iterable[str]) -> list[str]:
-    """Words that at least two places of the texts have, most frequent first, after padding and the unknown word.
+    """Padding, the unknown word, then all words that occur at least twice, most frequent first.
 
     Example:
         >>> vocabulary(["a b a", "b c"])
@@ -60,9 +60,9 @@ def encode(texts: list[str], words: list[str], most: int | None = None) -> np.nd
     """Ids of the words of texts, padded with 0 at the end.
 
     Args:
-        texts: N texts. One without a word becomes one unknown word.
+        texts: N texts. A text without words becomes one unknown word.
         words: the vocabulary.
-        most: words kept of each text, from its start; None for all.
+        most: number of words kept from the start of each text; None keeps all.
     Returns:
         int32 (N, L), L the longest text.
     Example:
@@ -74,7 +74,7 @@ def encode(texts: list[str], words: list[str], most: int | None = None) -> np.nd
 
 
 def pad(rows: list[list[int]]) -> np.ndarray:
-    """Rows of ids as int32 (N, L), with 0 after the end of each."""
+    """Rows of ids as int32 (N, L), padded with 0 at the end."""
     table = np.zeros((len(rows), max(map(len, rows), default=1)), np.int32)
     for row, ids in zip(table, rows, strict=True):
         row[: len(ids)] = ids

@@ -1,7 +1,7 @@
-"""Augmentation of each image by itself, before mixing, from texts such as "randaugment(2,9)".
+"""Augmentation of single images before mixing, from texts such as "randaugment(2,9)".
 
-Every image has a seed of its own, drawn from a named stream by its place in the epoch: what happens to it depends
-neither on the arm, nor on the batch, nor on where the run was resumed.
+Every image has its own seed, drawn from a named stream by its place in the epoch, so its augmentation depends neither
+on the arm, nor on the batch, nor on where the run was resumed.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from dropmix.train.plan import stream
 
 Policy = Callable[[Tensor], Tensor]
 
-# Name -> how many numbers it takes, and what they make.
+# Name -> how many numbers it takes, and the function that makes the policy from them.
 POLICIES: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
     "randaugment": ((0, 2), lambda n=2, m=9: v2.RandAugment(int(n), int(m))),
     "trivialaugment": ((0, 0), v2.TrivialAugmentWide),
@@ -32,12 +32,12 @@ POLICIES: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
     "random_erasing": ((0, 1), lambda p=0.25: v2.RandomErasing(p)),
 }
 AFTER = ("random_erasing",)
-"""Those that work on normalised images: what is erased becomes the mean colour."""
+"""Policies for normalised images: erased pixels become the mean colour."""
 OF_TIMM = ("rand-", "augmix-", "original", "v0", "3a")
 
 
 class Augment:
-    """Policies of a run, in their order; those of timm and most of torchvision's see uint8 pixels.
+    """The policies of a run, in order. Those of timm, and most of torchvision's, take uint8 pixels.
 
     Args:
         texts: e.g. ("randaugment(2,9)", "random_erasing(0.25)"), or a string of timm such as "rand-m9-mstd0.5-inc1".
@@ -55,11 +55,11 @@ class Augment:
         self.on_normalised = [policy for policy, after in made if after]
 
     def pixels(self, images: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Change images, uint8 (B, C, H, W), each by the draws of its seed."""
+        """Augment images, uint8 (B, C, H, W), each by the draws of its seed."""
         return _each(self.on_pixels, images, seeds)
 
     def normalised(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Change normalised images, float (B, C, H, W)."""
+        """Augment normalised images, float (B, C, H, W)."""
         return _each(self.on_normalised, x, [seed + 1 for seed in seeds])
 
 
@@ -84,7 +84,7 @@ def _each(policies: list[Policy], images: Tensor, seeds: Sequence[int]) -> Tenso
 
 @contextmanager
 def _own_draws() -> Iterator[Callable[[int], None]]:
-    """Policies draw from the global generators of torch, Python and NumPy: these stay as they were for all others."""
+    """Let policies draw from the global generators of torch, Python and NumPy, and restore these afterwards."""
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002  timm draws from it
 
     def seed_all(seed: int) -> None:
@@ -134,7 +134,7 @@ def _of_timm(text: str) -> Policy:
     from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
     for section in text.split("-")[1:] if text.startswith(("rand-", "augmix-")) else []:
-        if not re.fullmatch(r"(m|n|p|w|d|b|a|t|inc|mmax|mstd)(\d+(\.\d+)?|inf)", section):  # timm passes over others
+        if not re.fullmatch(r"(m|n|p|w|d|b|a|t|inc|mmax|mstd)(\d+(\.\d+)?|inf)", section):  # timm ignores unknown ones
             raise ValueError(f"data.augment: expected a string that timm takes, got {text!r}. Mend {section!r}.")
     try:
         makers = {"rand-": auto_augment.rand_augment_transform, "augmix-": auto_augment.augment_and_mix_transform}

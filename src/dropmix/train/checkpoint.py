@@ -30,14 +30,14 @@ def save_checkpoint(folder: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """Return the newest checkpoint that can be read and belongs to the spec, or None.
+    """Return the newest readable checkpoint of this spec, or None.
 
     Args:
         folder: the run's folder.
         spec_hash: a checkpoint that carries another hash is not used.
         device: where its tensors go.
     Warns:
-        UserWarning: a checkpoint is damaged or foreign; says which, and the one before is used.
+        UserWarning: a checkpoint is damaged or foreign; the message names it, and the previous one is used.
     """
     for name in (f"{NAME}.new", NAME, PREVIOUS):
         path = folder / name
@@ -58,7 +58,7 @@ def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "
 
 
 def _check_sums(path: Path) -> None:
-    """torch.load does not look at the sums of its zip file: one flipped bit would pass as a weight."""
+    """torch.load ignores the checksums of its zip file: one flipped bit would pass as a weight."""
     with zipfile.ZipFile(path) as file:
         bad = file.testzip()
     if bad is not None:
@@ -66,6 +66,6 @@ def _check_sums(path: Path) -> None:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Delete a finished run's checkpoints and what a crash left of their writing."""
+    """Delete a finished run's checkpoints, and partial files that a crash left."""
     for name in (NAME, PREVIOUS, f"{NAME}.new", f".{NAME}.new.tmp"):
         (folder / name).unlink(missing_ok=True)

@@ -26,8 +26,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     silent: ClassVar[tuple[str, ...]] = ()
-    """Fields left out of the JSON at their default, so that specs and folders from before they existed keep their
-    hash."""
+    """Fields left out of the JSON at their default, so that specs and folders older than the field keep their hash."""
 
     @model_serializer(mode="wrap")
     def _leave_out_silent_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -61,10 +60,10 @@ class Data(Frozen):
     """The images: which set, which part of it, and how they are augmented before mixing.
 
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
-    then changes colours as CutMix's ImageNet code does. `resized` tells the side that `dropmix resize` brought them to.
-    `exif` turns pictures. A folder without a test split is split by a seed or by the "hash" of each file, with a
-    `group` whole; see `dropmix.data.folder.read`.
-    Of texts, `tokens` are kept from the start of each; columns are named where they have no usual name. `augment` lists
+    then changes colours as CutMix's ImageNet code does. `resized` is the side to which `dropmix resize` brought them.
+    `exif` turns pictures by their EXIF orientation. A folder without a test split is split by a seed or by the "hash"
+    of each file, with a `group` whole; see `dropmix.data.folder.read`.
+    The first `tokens` tokens of each text are kept; columns are named if they have no usual name. `augment` lists
     policies, each image by itself, such as "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes
     mean and deviation from the network's own record. Of `folds` stratified parts, part `fold` is predicted.
     """
@@ -124,7 +123,7 @@ class Schedule(Frozen):
     """Learning rate over epochs: "step" multiplies by `factor` at `milestones`, "cosine" falls to zero, "one-cycle"
     rises from a 25th over the first 30 % of the run, then falls to zero, with every step.
 
-    With `warmup` epochs, which need not be whole, the others rise from zero with every step before they start.
+    With `warmup` epochs (a fraction is allowed), the other schedules first rise from zero with every step.
     """
 
     silent: ClassVar = ("warmup",)
@@ -139,14 +138,14 @@ class Train(Frozen):
     """Optimisation. SGD with momentum, as in the paper, unless `optimizer` says otherwise.
 
     `lr_vanilla` overrides `lr` for the vanilla arm (the released code has 0.1).
-    Every batch is cut into `shards`, for as many processes or one: batch statistics are a shard's, the gradient is the
-    whole batch's mean. Partners come from the whole batch or, `mix_within` "shard", from the own shard, which then is
-    mixed as a batch of its own.
-    `optimizer` is sgd, adamw, or a name of timm's; `optimizer_options` are arguments of it. `layer_decay`
+    Every batch is cut into `shards`, for as many processes or one: batch statistics are per shard, the gradient is the
+    mean over the whole batch. Partners come from the whole batch or, with `mix_within` "shard", from the own shard,
+    which is then mixed as a batch of its own.
+    `optimizer` is sgd, adamw, or a name that timm knows; `optimizer_options` are its arguments. `layer_decay`
     multiplies the learning rate from each layer to the one before it, `head_lr_factor` that of the head. `freeze`
     keeps weights as they are: "backbone" all but the head's, else those whose names match one of the comma-
     separated patterns; `freeze_statistics` those of batch normalisation. `ema` is the decay of averaged weights,
-    which then are predicted with. `clip` bounds the gradient's norm. `micro_batch` images go through the network at
+    which then predict. `clip` bounds the gradient's norm. `micro_batch` images go through the network at
     a time, and their gradients add up to the batch's. `balance` evens out classes of different size: by weights of
     the loss, or by how often images are drawn, inversely to their class's size or to its square root.
     """
@@ -205,10 +204,10 @@ class Train(Frozen):
 
 
 class Spec(Frozen):
-    """One run: an arm, a seed, and what else changes its outcome. Names the run's folder."""
+    """One run: an arm, a seed, and everything else that changes its outcome. Names the run's folder."""
 
     unnamed: ClassVar[bool] = False
-    """Whether the arm's name is no part of the run's identity, since its fields say all."""
+    """Whether the identity leaves out the arm's name, because its fields say everything."""
 
     format: Literal[1] = FORMAT
     arm: Any
@@ -230,7 +229,7 @@ class Spec(Frozen):
 
     @property
     def part(self) -> str:
-        """What a folder's name says besides arm and seed."""
+        """The part of the folder's name beside arm and seed."""
         return ""
 
     def _identity(self, exclude: Any) -> dict[str, Any]:
@@ -249,7 +248,7 @@ class Spec(Frozen):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote; pydantic's ValidationError names what does not fit."""
+        """Read JSON that `to_json` wrote; pydantic's ValidationError names the fields that do not fit."""
         return cls.model_validate_json(text)
 
     @staticmethod
@@ -260,7 +259,7 @@ class Spec(Frozen):
 class RunSpec(Spec):
     """One run: an arm and a seed on a network, data and schedule.
 
-    `weights` is "pretrained" or a file; a file, like a network's, enters the hash by its content, not by its path.
+    `weights` is "pretrained" or a file. Files of weights and networks enter the hash by content, not by path.
 
     Example:
         >>> spec = RunSpec(network="wrn10-1", data=Data(name="digits"), train=Train(epochs=1, lr=0.1))

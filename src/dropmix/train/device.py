@@ -14,7 +14,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """Return the device that a name means.
+    """Return the device with a name.
 
     Args:
         name: "auto" (a CUDA GPU if there is one, else the CPU), "cpu", "cuda" or "cuda:N".
@@ -41,7 +41,7 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def all_devices(device: torch.device) -> tuple[str, ...]:
-    """Return the devices that runs side by side may use: every GPU for "cuda", else the one that was named.
+    """Return the devices that runs side by side may use: every GPU for "cuda", else the named device.
 
     Example:
         >>> all_devices(torch.device("cpu"))
@@ -57,7 +57,7 @@ def make_deterministic(threads: int = 1) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    # Filling fresh memory with NaN guards against a bug that our code does not have, and costs a pass over it.
+    # Filling fresh memory with NaN costs a pass over it, and guards against a bug that our code does not have.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False
 
@@ -78,7 +78,7 @@ def cores() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees, for what comes next.
+    """Let this process keep the memory that it frees for later use.
 
     The C library of Linux gives large blocks back to the system and asks for them again, page by page: a training step
     on a CPU frees and takes all of its hidden states, and could spend a fifth of its time on that.
@@ -90,7 +90,7 @@ def keep_freed_memory() -> None:
 
 
 def is_slow_in_bf16(device: torch.device) -> bool:
-    """Say whether bf16 is slower than fp32 on a device: true where the hardware does not have it. Takes a moment."""
+    """Say whether bf16 is slower than fp32 on a device: true if the hardware lacks it. Measures for a moment."""
     if device.type == "cuda":
         return not torch.cuda.is_bf16_supported(including_emulation=False)
     fp32, bf16 = (_convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16))

@@ -1,7 +1,7 @@
-"""Several processes that train one run together, a shard of every batch each: how they meet, agree and exchange.
+"""Several processes that train one run together, one shard of every batch each: how they meet, agree and exchange.
 
-What is decided (go on, stop, give up) goes over CPU messages of its own, so that no GPU is waited for; what is computed
-goes over NCCL between GPUs and over Gloo between CPUs.
+Decisions (go on, stop, give up) use CPU messages of their own, so that nobody waits for a GPU; tensors are exchanged
+over NCCL between GPUs and over Gloo between CPUs.
 """
 
 import atexit
@@ -23,19 +23,19 @@ class PeerError(RuntimeError):
 
 
 class Group:
-    """The processes of a job, once they have met: see `joined`. Number 0 leads: it alone writes files and speaks."""
+    """The processes of a job, after they have met: see `joined`. Process 0 leads: it alone writes files and prints."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.leads = self.rank == 0
         self.broken = False
-        """Whether an exchange failed half-way: no other can follow, and the job has to end."""
+        """Whether an exchange failed half-way, so that no other can follow and the job has to end."""
         control = dist.new_group(backend="gloo")
         assert isinstance(control, dist.ProcessGroup)
         self.control = control
 
     def agree(self, *wishes: bool) -> tuple[bool, ...]:
-        """Meet all others; returns for each wish whether one of them has it.
+        """Meet all other processes; return for each wish whether any process has it.
 
         Raises:
             PeerError: one of them failed.
@@ -44,7 +44,7 @@ class Group:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What fails in one process within the context fails in all: they meet at its end, or in an `agree` before."""
+        """An error in one process within the context fails all: they meet at its end, or in an earlier `agree`."""
         try:
             yield
         except PeerError:
@@ -69,7 +69,7 @@ class Group:
             raise
 
     def share(self, content: Any = None) -> Any:
-        """Return in every process what the leader gives: numbers, strings, tensors, lists and dicts of them."""
+        """Return the leader's content in every process: numbers, strings, tensors, lists and dicts of them."""
         parcel = [content]
         with self.exchanging():
             dist.broadcast_object_list(parcel, src=0, group=self.control)
@@ -82,22 +82,22 @@ class Group:
         return value
 
     def assemble(self, part: Tensor, rows: slice, count: int) -> Tensor:
-        """Return a batch of which each process has some rows, (count, ...), in every process.
+        """Return the whole batch, (count, ...), in every process, from the rows that each holds.
 
         Args:
             part: this process's rows; images, (b, C, H, W), come back in channels_last.
             rows: where they belong; no row belongs to two processes.
-            count: rows in all.
+            count: number of all rows.
         """
         part = part.permute(0, 2, 3, 1) if part.ndim == 4 else part
-        # A sum with zeros sends more than a gather would, but takes parts of any size, none included.
+        # A sum with zeros sends more than a gather would, but takes parts of any size, even empty ones.
         whole = part.new_zeros((count, *part.shape[1:]))
         whole[rows] = part
         self.sum(whole)
         return whole.permute(0, 3, 1, 2) if part.ndim == 4 else whole
 
     def spread(self, tensors: Sequence[Tensor]) -> None:
-        """Overwrite tensors of one dtype by the leader's."""
+        """Overwrite tensors of one dtype with the leader's."""
         if not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -107,13 +107,13 @@ class Group:
             tensor.copy_(new.view_as(tensor))
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """Return the model as a training step calls it: backward leaves the mean of all processes' gradients."""
+        """Return the model that a training step calls: its backward pass leaves the mean gradient of all processes."""
         made = DistributedDataParallel(model)
-        made.broadcast_buffers = False  # `spread` does it, right after a step; as an argument, newer versions warn
+        made.broadcast_buffers = False  # `spread` does it right after a step; newer versions warn about the argument
         return made
 
     def _meet(self, failure: str | None, *wishes: bool) -> tuple[bool, ...]:
-        # Room for two wishes in any case: one that failed does not know what the others came to agree on.
+        # Always room for two wishes: a failed process does not know what the others are agreeing on.
         state = torch.tensor([failure is not None, *wishes, False, False][:3], dtype=torch.int32)
         with self.exchanging():
             dist.all_reduce(state, dist.ReduceOp.MAX, group=self.control)
@@ -128,10 +128,10 @@ class Group:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Group]:
-    """Meet the processes that were started with this one; in the end all leave together.
+    """Meet the processes that were started with this one; all leave together at the end.
 
     Args:
-        device: this process's own.
+        device: of this process.
     """
     cuda = device.type == "cuda"
     if cuda:
@@ -143,7 +143,7 @@ def joined(device: torch.device) -> Iterator[Group]:
         if not group.broken:
             dist.barrier(group=group.control)
     finally:
-        # As soon as one process has left with another status than 0, torchrun sends this to the others.
+        # When a process exits with a status other than 0, torchrun sends this signal to the others.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if group.broken:
             atexit.register(_end_at_once)
@@ -152,7 +152,7 @@ def joined(device: torch.device) -> Iterator[Group]:
 
 
 def _end_at_once() -> None:
-    """What is left of a broken exchange could keep the process from ending."""
+    """End without clean-up, because the rest of a broken exchange could keep the process alive."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(1)

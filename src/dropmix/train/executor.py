@@ -1,8 +1,8 @@
-"""How steps reach a GPU: launched one kernel after the other, or as CUDA graphs; and runs that share a process.
+"""How steps reach a GPU: kernel by kernel or as CUDA graphs; and runs that share a process.
 
-On a GPU a step of a small network at batch 100 takes longer to launch than to compute. A CUDA graph launches a whole
-update at once. What it replays is baked in: addresses of all tensors, and every number that came from the host, the
-learning rate among them. What is drawn and how it is mixed differs from step to step, so that stays outside.
+On a GPU, a step of a small network at batch 100 takes longer to launch than to compute. A CUDA graph launches a whole
+update at once. It bakes in the addresses of all tensors and every number from the host, such as the learning rate.
+Drawing and mixing differ from step to step, so they stay outside.
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
@@ -16,7 +16,7 @@ from dropmix.msda.puzzle.work import run_by
 from dropmix.train.step import Stepper
 
 Result = TypeVar("Result")
-# Takes work, runs none of it, and returns what replays it and its result, whose tensors each replay overwrites.
+# Takes work and, without running it, returns a function that replays it, and its result, overwritten by each replay.
 Capture = Callable[[Callable[[], Any]], tuple[Callable[[], object], Any]]
 
 WARM_UP = 3
@@ -25,13 +25,13 @@ WARM_UP = 3
 def cuda_graphs() -> Capture:
     """Return a `Capture` for the current CUDA stream; all that it captures shares one pool of memory.
 
-    So replays must not overlap, and a result must be used before the next replay of any of them.
+    Replays must therefore not overlap, and a result must be used before the next replay of any graph.
     """
     pool = torch.cuda.graph_pool_handle()
 
     def capture(work: Callable[[], Any]) -> tuple[Callable[[], object], Any]:
         graph = torch.cuda.CUDAGraph()
-        # Thread-local: a thread that loads images may do on its own what a capture forbids.
+        # Thread-local: threads that load images may do what a capture forbids.
         with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
             result = work()
         return graph.replay, result
@@ -40,12 +40,12 @@ def cuda_graphs() -> Capture:
 
 
 class Replayed:
-    """A function of tensors that is called as it is at first, then captured and replayed on buffers of its own.
+    """A function of tensors that is called directly at first, then captured and replayed on its own buffers.
 
     Args:
         function: takes tensors of the same shapes at every call, returns tensors.
         capture: see `Capture`.
-        warm_up: calls before the capture. They make what is made once, such as momentum buffers and workspaces.
+        warm_up: calls before the capture. They create one-time objects such as momentum buffers and workspaces.
     """
 
     def __init__(self, function: Callable[..., Any], capture: Capture, warm_up: int = WARM_UP) -> None:
@@ -65,7 +65,7 @@ class Replayed:
         for own, given in zip(self.inputs, inputs):
             own.copy_(given)
         if self.replay is None or self.stale:
-            # The old capture is let go after this one: a pool that loses its last graph cannot be used again.
+            # The old capture is released after this one: a pool that loses its last graph cannot be used again.
             self.replay, self.result = self.capture(lambda: self.function(*self.inputs))
             self.stale = False
         self.replay()
@@ -77,13 +77,13 @@ class Replayed:
 
 
 class GraphStep:
-    """`Stepper.step` in graphs: the update, and what a dropped batch skips, the saliency pass and PuzzleMix's mask.
+    """`Stepper.step` in graphs: one for the update, and one each for the saliency pass and PuzzleMix's mask.
 
-    The outcome is that of `Stepper.step`, to the bit. Launched one by one are: batches of another size, the mixing of
-    hidden states, and update and saliency pass where the pass also trains (PuzzleMix's clean loss).
+    The outcome equals that of `Stepper.step` to the bit. Kernel by kernel run: batches of another size, the mixing of
+    hidden states, and update and saliency pass if the pass also trains (PuzzleMix's clean loss).
 
     Args:
-        stepper: the run's.
+        stepper: of the run.
         batch: size of the batches to replay, B.
         capture: see `Capture`.
     """
@@ -104,7 +104,7 @@ class GraphStep:
         with run_by(self.run):
             mix = stepper.draw(x, y, epoch, step, self.saliency)
         x, shares = stepper.mix(x, y, mix)
-        # A capture does not see gradients that were there before it, and would lose them.
+        # A capture would lose gradients that were there before it.
         has_gradient = self.a_weight.grad is not None
         if len(x) != self.batch or mix.layer is not None or has_gradient:
             return stepper.update(x, shares, mix)
@@ -114,7 +114,7 @@ class GraphStep:
         return self.update(x, shares)
 
     def run(self, function: Callable[..., Any], tensors: tuple[Tensor, ...], settings: Hashable) -> Any:
-        """A runner as `run_by` takes it."""
+        """The runner for `run_by`."""
         if len(tensors[0]) != self.batch:
             return function(*tensors, settings)
         key = (function, settings, *(tensor.shape for tensor in tensors))
@@ -130,9 +130,9 @@ class GraphStep:
 
 
 def on_stream(steps: Generator[None, None, Result], device: torch.device) -> Generator[None, None, Result]:
-    """Go through a generator with a CUDA stream of its own as the current one; on a CPU, just go through it.
+    """Run a generator with its own current CUDA stream; on a CPU, just run it.
 
-    A stream that the generator entered by itself would stay current while others take their turn.
+    A stream that the generator entered itself would stay current while others take their turn.
     """
     if device.type != "cuda":
         return (yield from steps)
@@ -149,12 +149,12 @@ def on_stream(steps: Generator[None, None, Result], device: torch.device) -> Gen
         with torch.cuda.stream(stream):
             steps.close()
             del steps
-            # Memory that was freed on a stream serves that stream only; the next run has another.
+            # Memory freed on a stream serves only that stream, and the next run has another.
             torch.cuda.empty_cache()
 
 
 def exhaust(steps: Generator[Any, None, Result]) -> Result:
-    """Go through a generator and return what it returns."""
+    """Run a generator to its end and return its result."""
     while True:
         try:
             next(steps)
@@ -163,7 +163,7 @@ def exhaust(steps: Generator[Any, None, Result]) -> Result:
 
 
 def take_turns(runs: Mapping[str, Generator[Any, None, Result]]) -> Iterator[tuple[str, Result]]:
-    """Advance generators in turn, a step each; yield name and what it returned as each one ends.
+    """Advance generators in turn, one step each; yield the name and the result of each one that ends.
 
     Example:
         >>> def count(n):

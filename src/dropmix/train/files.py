@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either complete or absent."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> Non
     """Write a file so that a crash at any moment leaves the old one or the new one.
 
     Args:
-        path: where the file is to be; its folder must exist.
+        path: of the file; its folder must exist.
         write: its content, or a function that writes into the given binary file.
     Raises:
         OSError: the disk is full or not writable; nothing is left behind.
@@ -31,7 +31,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> Non
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without this a power cut can lose the rename; some file systems refuse it, and then there is nothing to do.
+    # Without this a power cut can lose the rename; file systems that refuse it leave nothing to do.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

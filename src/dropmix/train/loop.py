@@ -1,4 +1,4 @@
-"""Train one run in its folder: resumable to the bit, at any step."""
+"""Train one run in its folder, resumable at any step to the bit."""
 
 import json
 import time
@@ -39,12 +39,12 @@ class Control:
 
     Args:
         should_stop: asked before every step; True saves a checkpoint and leaves.
-        on_progress: called as on_progress(steps done, steps in all, last accuracy or None) after every step.
+        on_progress: called as on_progress(steps done, all steps, last accuracy or None) after every step.
         checkpoint_seconds: least time between two checkpoints.
         keep_logits: save all logits with the predictions.
-        capture: makes graphs of steps, see `GraphStep`; None launches them one kernel after the other.
-        loaders: threads that read pictures, where they stay in their files.
-        group: processes that train the run together, a shard each; each of them calls.
+        capture: makes graphs of steps, see `GraphStep`; None launches them kernel by kernel.
+        loaders: threads that read pictures, if these stay in their files.
+        group: processes that train the run together, one shard each; every process calls.
     """
 
     should_stop: Callable[[], bool] = lambda: False
@@ -75,7 +75,7 @@ class Place:
 def train_run(
     spec: RunSpec, folder: Path, dataset: Dataset, device: torch.device, control: Control | None = None
 ) -> Outcome:
-    """Train a run, or what is left of it, and write its predictions.
+    """Train a run from its start or its last checkpoint, and write its predictions.
 
     Args:
         spec: the run; `folder` already holds it as `spec.json`.
@@ -84,7 +84,7 @@ def train_run(
         device: where to train.
         control: see `Control`.
     Returns:
-        "done", or "stopped" when control said so: call again to go on.
+        "done", or "stopped" if control asked for it: call again to go on.
     Raises:
         RunError: the loss is no longer finite.
         PeerError: another process of the group failed.
@@ -139,10 +139,10 @@ class _Run:
         self.saved = self.started
 
     def _step(self, capture: Capture | None) -> tuple[Callable[[Tensor, Tensor, int, int], Tensor], list[slice]]:
-        """What a step calls, and for every batch the part of the epoch's order that this process makes images of."""
+        """The function for a step, and for every batch the part of the epoch's order that this process loads."""
         shards, first = self.spec.train.shards, self.batches[0].stop
         if self.group is not None and self.group.size != shards:
-            raise ValueError(f"train.shards: expected {self.group.size}, one a process, got {shards}. Set as many.")
+            raise ValueError(f"train.shards: expected {self.group.size}, one per process, got {shards}. Set as many.")
         if shards > 1:
             if first < 2 * shards:
                 raise ValueError(f"train.shards: expected two training images for each of {shards}, got {first}.")
@@ -168,7 +168,7 @@ class _Run:
         if self.stepper.augment.remembers:
             self.stepper.augment.load_state_dict(found["mixing"])
         self.place = Place(**found["place"])
-        # Sums over several threads round as their number has it: a run keeps the number that it began with.
+        # Sums over threads round by the number of threads, so a run keeps the number that it began with.
         torch.set_num_threads(found.get("threads", torch.get_num_threads()))
         self.started = time.monotonic() - self.place.seconds
 
@@ -216,13 +216,13 @@ class _Run:
     def _epoch(self) -> Generator[None, None, Outcome]:
         spec, place = self.spec, self.place
         self.stepper.train_mode()
-        # Losses add up on the device, in double precision, so that where a run was cut leaves no trace in the sum.
+        # Losses add up on the device in double precision, so that the sum does not depend on where a run was cut.
         start = place.loss_sum if self.leads else 0.0
         total = torch.tensor(start, dtype=torch.float64, device=self.device)
         with closing(self.images.batches(spec.seed, place.epoch, self.loaded, place.step)) as batches:
             for x, y in batches:
                 stop, save = self._wishes()
-                if stop or (save and place.step):  # before the first step, the end of an epoch has saved
+                if stop or (save and place.step):  # before the first step, the end of the last epoch has saved
                     place.loss_sum = self._sum(total)
                 if stop:
                     return "stopped"
@@ -275,7 +275,7 @@ class _Run:
         logits = torch.zeros(len(self.target_images), len(self.dataset.classes), device=self.device)
         for rows, x in self.target_images.plain(self.group.rank, self.group.size):
             logits[rows] = self.stepper.predict(x)
-        self.group.agree()  # whoever failed, on a damaged picture for example, adds nothing that could be waited for
+        self.group.agree()  # nobody waits for a process that failed, for example on a damaged picture
         return self.group.sum(logits)
 
     def finish(self) -> None:

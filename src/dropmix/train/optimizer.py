@@ -1,4 +1,4 @@
-"""Which weights are trained, at what learning rate, by which optimiser; and their average."""
+"""The trained weights, their learning rates and optimiser, and their moving average."""
 
 import copy
 import difflib
@@ -18,7 +18,7 @@ STATISTICS = (nn.modules.batchnorm._BatchNorm,)
 
 
 def make_optimizer(model: nn.Module, train: Train) -> torch.optim.Optimizer:
-    """Return the optimiser of a run; weights that are frozen get no gradient from now on.
+    """Return the optimiser of a run; frozen weights get no gradient from now on.
 
     Args:
         model: already on its device.
@@ -43,7 +43,7 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def set_training(train: Train, model: nn.Module) -> None:
-    """Training mode; batch normalisation whose statistics are frozen stays in evaluation mode."""
+    """Set training mode; batch normalisation with frozen statistics stays in evaluation mode."""
     model.train()
     if train.freeze_statistics:
         for module in model.modules():
@@ -57,7 +57,7 @@ class Average:
         average += (1 - d) (weights - average),  d = min(decay, (1 + n) / (10 + n)) after n steps
 
     Args:
-        model: what is averaged.
+        model: whose weights are averaged.
         decay: in (0, 1).
     Attributes:
         model: the same network with the averaged weights, in evaluation mode.
@@ -69,7 +69,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Add the current weights to the average."""
         self.steps += 1
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         own, new = self.model.state_dict(), self.source.state_dict()
@@ -83,7 +83,7 @@ class Average:
         return {"model": self.model.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from a state of `state_dict`."""
         self.model.load_state_dict(state["model"])
         self.steps = state["steps"]
 
@@ -173,16 +173,16 @@ def _of_timm(train: Train, groups: list[Any]) -> torch.optim.Optimizer:
 
 
 def learning_rate(train: Train, epoch: int, vanilla: bool = False, step: float = 0.0) -> float:
-    """Return the learning rate of an epoch, counted from 0; that of a step where `train.per_step`.
+    """Return the learning rate of an epoch, or of a step if `train.per_step`.
 
     Args:
         train: settings.
         epoch: counted from 0.
         vanilla: whether the run is of the vanilla arm, which may have a rate of its own.
-        step: share of the epoch that is over, in [0, 1); matters with a warm-up and for "one-cycle" only.
+        step: share of the epoch that is over, in [0, 1); used only by a warm-up and "one-cycle".
     Source:
-        "one-cycle": Smith and Topin 2017, arXiv:1708.07120, in cosine form. Differs from torch's OneCycleLR: falls to
-        zero, and momentum stays.
+        "one-cycle": Smith and Topin 2017, arXiv:1708.07120, in cosine form. Differs from torch's OneCycleLR: the rate
+        falls to zero, and momentum is constant.
 
     Example:
         >>> from dropmix.train.config import Schedule

@@ -1,4 +1,4 @@
-"""What a run leaves: predictions and the summary in `done`."""
+"""The results of a run: predictions and the summary in `done`."""
 
 import hashlib
 import json
@@ -29,13 +29,13 @@ def write_predictions(
     logits: Tensor,
     keep_logits: bool = False,
 ) -> str:
-    """Write `predictions.parquet`, one row an example in the split's order.
+    """Write `predictions.parquet`, one row per example in the split's order.
 
     Args:
         folder: the run's folder.
         spec: the run; gives the columns `arm` and `seed`.
         dataset: gives class names, superclasses and numbers of training examples.
-        split: the examples predicted.
+        split: the predicted examples.
         logits: (N, K), float32.
         keep_logits: add a column of all logits.
     Returns:

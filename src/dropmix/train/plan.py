@@ -1,7 +1,7 @@
 """Named random streams: every draw of a run is a pure function of (seed, epoch, step).
 
 Streams do not depend on the arm, so arms that share a seed share initial weights, order, crops and flips, and an
-exact resume, in mid-epoch too, has no generator state to save.
+exact resume, even in mid-epoch, needs no saved generator state.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 Stream = Literal["init", "order", "augment", "mix", "drop", "policy", "noise"]
 
 BLOCK = 256
-"""Places of an epoch's order whose draws come from one generator."""
+"""Number of places of an epoch's order whose draws come from one generator."""
 
 
 def stream(seed: int, name: Stream, epoch: int = 0, step: int = 0) -> Generator:
@@ -49,7 +49,7 @@ class EpochPlan:
             flip: whether half of the images are mirrored.
         """
         augment = stream(seed, "augment", epoch)
-        # Drawn in this order whatever is used, so that one setting does not shift another's draws.
+        # Always drawn, in this order, so that one setting does not shift another's draws.
         mirrored = torch.rand(size, generator=augment) < 0.5
         corner = torch.randint(0, 2 * crop_padding + 1, (2, size), generator=augment)
         return cls(
@@ -74,12 +74,12 @@ def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
 
 
 def balanced_order(seed: int, epoch: int, labels: Tensor, power: float) -> Tensor:
-    """Images drawn with replacement, each with a chance in proportion to its class's size to the power -`power`.
+    """Images drawn with replacement, with probabilities proportional to (class size)^-power.
 
     Args:
         seed, epoch: place in the run.
         labels: int64 (N,), on the CPU.
-        power: 1 draws all classes alike, 0.5 evens them out half-way.
+        power: 1 draws all classes equally often, 0.5 goes half-way.
     Returns:
         int64 (N,): as many as there are images.
     """
@@ -91,12 +91,12 @@ def balanced_order(seed: int, epoch: int, labels: Tensor, power: float) -> Tenso
 
 
 def place_draws(seed: int, epoch: int, place: slice, count: int) -> Tensor:
-    """Uniform draws for the images at some places of an epoch's order; those of a place are the same in any slice.
+    """Uniform draws for the images at some places of an epoch's order; a place has the same draws in any slice.
 
     Args:
         seed, epoch: place in the run.
         place: of the epoch's order.
-        count: draws of one image.
+        count: draws per image.
     Returns:
         float64 (places, count), in [0, 1).
     """
@@ -113,8 +113,8 @@ def place_draws(seed: int, epoch: int, place: slice, count: int) -> Tensor:
 def batch_slices(size: int, batch: int, shards: int = 1) -> list[slice]:
     """Cut an epoch of `size` images into batches; the last may be smaller.
 
-    A last one that has not two images for each shard joins the batch before it: batch normalisation cannot train on one
-    image where the map is 1 x 1.
+    A last batch with fewer than two images per shard joins the one before: batch normalisation cannot train on a single
+    image whose feature map is 1 x 1.
 
     Example:
         >>> [s.stop - s.start for s in batch_slices(9, 4)]
@@ -129,7 +129,7 @@ def batch_slices(size: int, batch: int, shards: int = 1) -> list[slice]:
 def shard_slices(size: int, shards: int) -> list[slice]:
     """Cut `size` images into shards whose sizes differ by one at most; the larger come first.
 
-    Where there are not two images for each, they go two or more to the first shards, and the last ones are empty.
+    With fewer than two images per shard, the first shards get two or more, and the last ones are empty.
 
     Example:
         >>> [s.stop - s.start for s in shard_slices(11, 3)], [s.stop - s.start for s in shard_slices(5, 3)]

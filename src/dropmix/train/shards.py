@@ -1,4 +1,4 @@
-"""Steps on batches that are cut into shards, by one process or by one for each shard, with the same outcome."""
+"""Steps on batches cut into shards, in one process or one per shard, with the same outcome."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,14 +16,14 @@ Shard = tuple[int, Callable[[], tuple[Tensor, Tensor]], Mix]
 
 
 class ShardStep:
-    """`Stepper.step` shard by shard: batch statistics of a shard, the gradient of the whole batch.
+    """`Stepper.step` shard by shard: batch statistics per shard, the gradient of the whole batch.
 
-    Running statistics are those of shard 0, as everywhere where processes share a batch.
+    Running statistics are those of shard 0, as usual when processes share a batch.
 
     Args:
-        stepper: the run's.
+        stepper: of the run.
         batches: each step's part of the epoch's order.
-        group: the processes, one a shard; None: this one trains them all, one after the other.
+        group: the processes, one per shard; if None, this process trains the shards one after the other.
     Raises:
         ValueError: partners of the whole batch for a method that mixes hidden states.
     """
@@ -45,19 +45,19 @@ class ShardStep:
             )
         if group is not None:
             stepper.trained = group.parallel(stepper.model)
-        # Processes hold their gradients' mean in the end, one process the sum.
+        # A group ends with the mean of its gradients, a single process with the sum.
         self.scale = 1 if group is None else self.shards
         self.mine = range(self.shards) if group is None else [group.rank]
         self.buffers = list(stepper.model.buffers())
 
     def own_part(self, batch: slice) -> slice:
-        """The part of a batch that is this process's shard; for a process of a group."""
+        """The part of a batch that is the shard of this process of a group."""
         (own,) = self.mine
         place = shard_slices(batch.stop - batch.start, self.shards)[own]
         return slice(batch.start + place.start, batch.start + place.stop)
 
     def __call__(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
-        """As `Stepper.step`, for a whole batch or, in a group, the own shard of it.
+        """As `Stepper.step`, for a whole batch or, in a group, for its own shard.
 
         Returns:
             This process's part of the batch's mean loss: the processes' parts add up to it.
@@ -96,7 +96,7 @@ class ShardStep:
 
     def _within_shards(self, x: Tensor, y: Tensor, epoch: int, step: int, places: list[slice]) -> list[Shard]:
         found = []
-        # All are drawn before the first is trained on: saliency is that of the weights and statistics before the step.
+        # All are drawn before any training, because saliency needs the weights and statistics before the step.
         for k in self.mine:
             part = (x, y) if self.group is not None else (x[places[k]], y[places[k]])
             saliency = partial(self._saliency_of_shard, _share(places[k], places[-1].stop))
@@ -111,7 +111,7 @@ class ShardStep:
         return self.stepper.saliency(x, y, signed=signed, clean=clean * share * self.scale)
 
     def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
-        """Saliency of samples of the whole batch, of which every shard's process computes some."""
+        """Saliency of samples of the whole batch; the process of each shard computes a part."""
         places = shard_slices(len(x), self.shards)
         found = []
         for k in self.mine:
@@ -126,7 +126,7 @@ class ShardStep:
         return whole if self.group is None else self.group.assemble(whole, places[self.group.rank], len(x))
 
     def _statistics_of_first(self, k: int) -> AbstractContextManager[None]:
-        """Whatever a pass of another shard than the first does to running statistics is undone."""
+        """Undo changes of running statistics by passes of shards other than the first."""
         return nullcontext() if k == 0 or self.group is not None else _kept(self.buffers)
 
 

@@ -1,4 +1,4 @@
-"""Where a run's batches come from: images already augmented and normalised, with their labels, on its device."""
+"""The batches of a run: augmented and normalised images with their labels, on its device."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -21,9 +21,9 @@ from dropmix.train.tokens import TokenSource
 
 RESIDENT_BATCH = 500
 STREAMED_BATCH = 100
-"""Images predicted at a time: of those in files, which are large, fewer."""
+"""Images predicted at a time; fewer from files, because these are large."""
 POWERS = {"sampler": 1.0, "sampler-sqrt": 0.5}
-"""How strongly each kind of sampler evens out classes, see `balanced_order`."""
+"""How strongly each sampler evens out classes, see `balanced_order`."""
 
 
 class BatchSource(Protocol):
@@ -43,8 +43,8 @@ class BatchSource(Protocol):
 
         Args:
             seed, epoch: place in the run.
-            slices: for each batch, its part of the epoch's order; any parts do, e.g. those of one process of several.
-            start: batches to leave out.
+            slices: for each batch, any part of the epoch's order, such as that of one process of several.
+            start: number of batches to skip.
         Yields:
             x, float32 (B, C, H, W), augmented and normalised, and y, int64 (B,), both on the device. Close the
             generator to leave it early.
@@ -52,18 +52,18 @@ class BatchSource(Protocol):
         ...
 
     def plain(self, first: int = 0, every: int = 1) -> Iterator[tuple[slice, Tensor]]:
-        """All images in their order, not augmented, some at a time.
+        """All images in order, not augmented, a few at a time.
 
         Args:
-            first, every: take only the batches number first, first + every, ...: a process's share of them.
+            first, every: take only batches number first, first + every, ..., the share of one process.
         Yields:
-            Which images these are, and x, float32 (some, C, H, W), on the device.
+            The images' slice, and x, float32 (some, C, H, W), on the device.
         """
         ...
 
 
 class ResidentSource:
-    """A split that lies on the device as a whole; see `BatchSource` for its methods.
+    """A split kept on the device as a whole; see `BatchSource` for its methods.
 
     Args:
         split: the images.
@@ -89,7 +89,7 @@ class ResidentSource:
     def batches(
         self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
     ) -> Generator[tuple[Tensor, Tensor]]:
-        # The whole plan goes to the device at once: a copy a step would wait for the device each time.
+        # The whole plan goes to the device at once: a copy per step would wait for the device each time.
         plan = EpochPlan.draw(seed, epoch, len(self), self.padding, self.flip)
         if self.balance in POWERS:
             plan = replace(plan, index=balanced_order(seed, epoch, self.labels.cpu(), POWERS[self.balance]))
@@ -110,7 +110,7 @@ class ResidentSource:
 
 
 class StreamedSource:
-    """A split whose pictures are read from their files again and again; see `BatchSource` for its methods.
+    """A split whose pictures are read from files each time; see `BatchSource` for its methods.
 
     Args:
         files: the pictures.
@@ -154,7 +154,7 @@ class StreamedSource:
                 yield self.augment.normalised(x, seeds[place]) if self.augment else x, labels[place]
 
     def _wanted(self, seed: int, epoch: int, place: slice, order: Tensor, seeds: list[int]) -> Wanted:
-        # All is drawn whatever is used, so that one setting does not shift another's draws.
+        # Everything is always drawn, so that one setting does not shift another's draws.
         draws = place_draws(seed, epoch, place, BOX_DRAWS + 1 + COLOUR_DRAWS)
         box, mirrored, colour = draws.split([BOX_DRAWS, 1, COLOUR_DRAWS], 1)
         flip = (mirrored[:, 0] < 0.5).tolist() if self.flip else None
@@ -174,7 +174,7 @@ def _parts(size: int, batch: int) -> list[slice]:
 
 
 def normalised(dataset: Dataset, mean: tuple[float, ...], std: tuple[float, ...]) -> Dataset:
-    """The data set with another mean and deviation; gray images take their mean over the channels."""
+    """The data set with another mean and deviation; gray images take the means over channels."""
     if dataset.train.shape[0] == 1:
         mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
     return replace(dataset, mean=mean, std=std)
@@ -190,7 +190,7 @@ def training_source(
 def evaluation_source(
     split: Split | Files | Texts, dataset: Dataset, device: torch.device, loaders: int = 1
 ) -> BatchSource:
-    """The source of a split that is predicted."""
+    """The source of a split to be predicted."""
     return _source(split, dataset, None, device, loaders)
 
 

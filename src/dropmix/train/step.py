@@ -48,10 +48,10 @@ LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax"
 
 
 def logits_of(output: Any) -> Tensor:
-    """The logits of a network's output: a tensor, the first of a tuple, or what has `.logits`.
+    """The logits of a network's output: a tensor, the first of a tuple, or an object's `.logits`.
 
     Raises:
-        ValueError: it is nothing of these.
+        ValueError: any other output.
     """
     if isinstance(output, tuple | list) and output:
         output = output[0]
@@ -62,14 +62,14 @@ def logits_of(output: Any) -> Tensor:
 
 
 def pin(mix: Mix) -> Mix:
-    """Return the record with what lies on the host in page-locked memory, from where copies to a GPU do not wait."""
+    """Return the record with its host tensors in page-locked memory, so that copies to a GPU do not wait."""
     parts = {field.name: getattr(mix, field.name) for field in fields(mix)}
     host = {name: part for name, part in parts.items() if isinstance(part, Tensor) and part.device.type == "cpu"}
     return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()})
 
 
 def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
-    """Make a run's network, for images or for texts; weights that are fresh come from torch's global generator."""
+    """Make a run's network, for images or texts; fresh weights come from torch's global generator."""
     if isinstance(dataset.train, Texts):
         return build_text(spec.network, len(dataset.classes), len(dataset.train.words))
     known = {"network_sha256": spec.network_sha256, "weights_sha256": spec.weights_sha256}
@@ -83,7 +83,7 @@ class Stepper:
         spec: the run.
         model: already on its device.
         num_classes: K.
-        mean, std: how the images were normalised, a fraction a channel.
+        mean, std: how the images were normalised, one fraction per channel.
     """
 
     def __init__(
@@ -119,20 +119,20 @@ class Stepper:
             std=std,
             **arm.options,
         )
-        self.trained: nn.Module = model  # what the training pass calls; may wrap the model, to exchange gradients
+        self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
         self.device_type = next(model.parameters()).device.type
         tokens = getattr(model, "reads_tokens", False)
-        # It follows the trainer's autocast, as every run so far.
+        # It runs under the trainer's autocast, as in every run so far.
         if tokens:
             self.gradient = token_gradient(model, hidden_modules(model)[0])
         else:
             self.gradient = MAPS[kind](model) if kind in MAPS else input_gradient(model, autocast=True)
-        # Dropout draws from the global generator, which a resumed run has in another state: each step seeds its own.
-        # Networks of others may draw by functions, which no list of modules shows.
+        # Dropout draws from the global generator, whose state differs after a resume, so each step seeds it.
+        # Foreign networks may draw by functions, which no list of modules shows.
         drops = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
         self.noisy = drops or spec.network == "efficientnet-lite0" or is_foreign(spec.network)
         self.noise = 0
-        # Where Manifold Mixup may mix: the images, then the state after each stage but the last.
+        # Where Manifold Mixup may mix: the images, then the state after each stage except the last.
         self.places = [model, *hidden_modules(model)[1:]] if hasattr(model, "stages") else [model]
 
     @property
@@ -145,12 +145,12 @@ class Stepper:
         set_lr(self.optimizer, lr)
 
     def train_mode(self) -> None:
-        """Training mode, as the spec has it."""
+        """Set training mode as the spec asks."""
         set_training(self.spec.train, self.model)
 
     @property
     def evaluated(self) -> nn.Module:
-        """What predicts: the averaged weights where there are any, else those that are trained."""
+        """The model that predicts: the averaged one if there is one, else the trained one."""
         return self.model if self.average is None else self.average.model
 
     def step(self, x: Tensor, y: Tensor, epoch: int, step: int) -> Tensor:
@@ -159,7 +159,7 @@ class Stepper:
         Args:
             x: normalised images, (B, C, H, W).
             y: class ids, (B,), int64.
-            epoch, step: place in the run, which fixes all that is drawn.
+            epoch, step: place in the run, which fixes all draws.
         Returns:
             The loss, a scalar on the device, without gradient.
         """
@@ -168,12 +168,12 @@ class Stepper:
         return self.update(*self.mix(x, y, mix), mix)
 
     def draw(self, x: Tensor, y: Tensor, epoch: int, step: int, saliency: Callable[..., Tensor] | None = None) -> Mix:
-        """Draw what a step does to its batch, on the host but for the saliency pass. Arguments as for `step`.
+        """Draw the record for a batch, on the host except for the saliency pass. Arguments as for `step`.
 
         Call zero_grad first: the saliency pass accumulates gradients of a clean loss.
 
         Args:
-            saliency: takes the place of `self.saliency`.
+            saliency: replaces `self.saliency`.
         """
         seed = self.spec.seed
         self.noise = stream(seed, "noise", epoch, step).initial_seed() if self.noisy else 0
@@ -188,7 +188,7 @@ class Stepper:
         return mix if self.device_type == "cpu" else pin(mix)
 
     def mix(self, x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
-        """Return what `update` takes: images, mixed unless a hidden layer is to be, and label shares, (B, K)."""
+        """Return the inputs of `update`: images, mixed unless a hidden layer will be, and label shares, (B, K)."""
         return mix_images(x, mix) if mix.layer is None else x, self.shares(y, mix)
 
     def shares(self, y: Tensor, mix: Mix) -> Tensor:
@@ -215,7 +215,7 @@ class Stepper:
             weight = (place.stop - place.start) / len(x)
             identity = Mix.identity(place.stop - place.start)
             loss = loss + weight * self.backward(x[place], shares[place], identity, weight)
-            self.noise += 1  # each part drops out by itself
+            self.noise += 1  # each part has its own dropout
         return loss
 
     def backward(self, x: Tensor, shares: Tensor, mix: Mix, weight: float = 1.0) -> Tensor:
@@ -233,7 +233,7 @@ class Stepper:
             return logits_of(self.evaluated(x)).float()
 
     def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
-        """Input gradient as `input_gradient` returns it, of the loss that the clean one is scaled to."""
+        """Input gradient as `input_gradient` returns it, with the clean loss scaled to the training loss."""
         with self._own_noise(), self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
 

@@ -1,4 +1,4 @@
-"""Where a run's batches of texts come from."""
+"""The batches of a run on texts."""
 
 from collections.abc import Generator, Iterator, Sequence
 
@@ -9,13 +9,13 @@ from dropmix.data.records import Texts
 from dropmix.train.plan import epoch_order
 
 BATCH = 500
-"""Texts predicted at a time."""
+"""Number of texts predicted at a time."""
 
 
 class TokenSource:
     """Token ids (B, 1, 1, L) of one split; see `dropmix.train.source.BatchSource`. L is the longest text of the batch.
 
-    Texts stand as images of height 1, so that spans of tokens are boxes.
+    Texts are images of height 1, so that spans of tokens are boxes.
     """
 
     streamed = False
