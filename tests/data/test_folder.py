@@ -123,7 +123,7 @@ def test_corrupt_picture_is_named(tree):
 
 def test_deep_picture_is_refused_and_not_clipped(tree):
     Image.fromarray(np.full((6, 5), 40_000, np.uint16)).save(tree / "train/dog/1.png")
-    with pytest.raises(DataError, match=r"1.png: expected a picture with 8 bits a channel, got mode I;16"):
+    with pytest.raises(DataError, match=r"1.png: expected a picture of 8 bits per channel, got mode I;16"):
         load("folder", tree)
 
 

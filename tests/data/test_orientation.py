@@ -68,7 +68,7 @@ def png16(white, colour):
 @pytest.mark.parametrize("colour", [0, 2, 6])
 def test_deep_pictures_are_refused_by_name(tmp_path, white, colour):
     (tmp_path / "deep.png").write_bytes(png16(white, colour))
-    with pytest.raises(DataError, match=r"deep.png: expected a picture with 8 bits a channel, got (mode I;16|16 bits)"):
+    with pytest.raises(DataError, match=r"deep.png: expected a picture of 8 bits per channel, got (mode I;16|16 bits)"):
         read_picture(str(tmp_path / "deep.png"))
 
 

@@ -3,7 +3,7 @@
 Read in this order: `load` (a name to a data set), `records` (what a data set is), `catalog` (the names), then the
 readers `digits`, `idx`, `cifar`, `folder` and `parquet`, and `resident` and `stream` (batches).
 
-`dropmix.data.resident` and `dropmix.data.stream` make batches of them with torch.
+`dropmix.data.resident` and `dropmix.data.stream` make batches with torch.
 """
 
 from dropmix.data.catalog import DATASETS

@@ -1,9 +1,8 @@
-"""Decoded pictures kept on disk, so that the workers of a grid decode a set once and not each.
+"""Decoded pictures kept on disk, so that the workers of a grid decode a set once and not once each.
 
-A file holds one array in NumPy's format and, behind it, the SHA-256 of its pixels; it is written beside
-its place and renamed, so that a reader sees all of it or nothing. Whatever is wrong with the cache (a damaged
-file, no right to write, a full disk), the pictures are decoded: nothing is lost by deleting it.
-`DROPMIX_CACHE=off` turns it off.
+A file holds one array in NumPy's format followed by the SHA-256 of its pixels. It is written beside its place and
+renamed, so that a reader sees all of it or nothing. If the cache fails (a damaged file, no write permission, a full
+disk), the pictures are decoded as without it; deleting it loses nothing. `DROPMIX_CACHE=off` turns it off.
 """
 
 import contextlib
@@ -17,19 +16,19 @@ from pathlib import Path
 import numpy as np
 
 WORTH = 0.5
-"""Seconds of decoding from which an array is kept; below, a cache would save nothing one notices."""
+"""An array is kept if decoding took at least this many seconds."""
 LIMIT = 4 * 2**30
 """Cache limit in bytes; least recently used arrays are evicted. An array over half of it is not kept."""
 STALE = 86_400
-"""Seconds after which a file that was never finished is swept away."""
+"""Seconds after which an unfinished file is deleted."""
 
 
 def folder() -> Path | None:
-    """Where arrays are kept, or None where the cache is off."""
+    """Folder of the cached arrays, or None if the cache is off."""
     if os.environ.get("DROPMIX_CACHE", "").lower() == "off":
         return None
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # A user without a home, as in some containers, keeps the "~".
+    # Without a home, as in some containers, the path keeps its "~".
     return None if home.startswith("~") else Path(home) / "dropmix"
 
 
@@ -46,15 +45,15 @@ def key(files: Sequence[str | Path], rows: np.ndarray, *settings: object) -> str
 def cached(
     files: Sequence[str | Path], rows: np.ndarray, settings: tuple, decode: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """The array that `decode` returns, from the cache where it is there.
+    """The array that `decode` returns, from the cache if it is there.
 
     Args:
         files: all files that the pixels come from.
-        rows: int64 (n,), which pictures of them.
-        settings: whatever else the pixels depend on; its `repr` is stable.
+        rows: int64 (n,), the chosen pictures.
+        settings: everything else that the pixels depend on, with a stable `repr`.
         decode: makes the array, uint8 of any shape.
     Returns:
-        The array; from the cache it is mapped copy-on-write: pages are shared between processes.
+        The array. From the cache it is mapped copy-on-write, so processes share its pages.
     """
     root = folder()
     if root is None:
@@ -78,14 +77,14 @@ def digest(array: np.ndarray) -> bytes:
 
 
 def fetch(file: Path) -> np.ndarray | None:
-    """The array of an entry, or None where there is none or it is damaged (then it is removed)."""
+    """The array of an entry, or None if it is missing or damaged; a damaged one is removed."""
     try:
         array = np.load(file, mmap_mode="c", allow_pickle=False)
         with file.open("rb") as stored:
             stored.seek(-32, os.SEEK_END)
             whole = array.dtype == np.uint8 and stored.read() == digest(array)
         if whole:
-            os.utime(file)  # used now: `prune` goes by this
+            os.utime(file)  # marks it as used, for `prune`
             return np.asarray(array)
     except FileNotFoundError:
         return None
@@ -97,7 +96,7 @@ def fetch(file: Path) -> np.ndarray | None:
 
 
 def store(file: Path, array: np.ndarray) -> None:
-    """Write an entry all or nothing; a cache that cannot be written is no error."""
+    """Write a whole entry or nothing; failing to write is no error."""
     temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +112,7 @@ def store(file: Path, array: np.ndarray) -> None:
 
 
 def prune(root: Path, needed: int) -> None:
-    """Make room for `needed` bytes: unfinished files of a day ago go, then what was used longest ago."""
+    """Make room for `needed` bytes: delete unfinished files older than a day, then the least recently used entries."""
     now = time.time()
     entries = []
     for file in root.iterdir():

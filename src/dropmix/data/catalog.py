@@ -1,4 +1,4 @@
-"""The data sets by name: what they are, and where they are looked for. Imports neither torch nor Pillow."""
+"""The data sets by name: their descriptions and folders. Imports neither torch nor Pillow."""
 
 import difflib
 import os
@@ -10,14 +10,14 @@ from dropmix.data.records import DataError
 
 
 class Description(NamedTuple):
-    """What is known of a data set before it is read.
+    """What is known about a data set before it is read.
 
     Args:
         text: a line for people.
-        reader: module of this package that reads its own layout; None where only parquet is meant.
-        shape: (H, W, C) of the images, or None where the files decide.
-        classes, train, test: numbers of classes and images, or None where the files decide.
-        needs_path: False where the images come with a package.
+        reader: module of this package that reads its layout; None for parquet alone.
+        shape: (H, W, C) of the images; None if it depends on the files.
+        classes, train, test: numbers of classes and images; None if they depend on the files.
+        needs_path: False if the images come with a package.
         download: whether torchvision can fetch it.
         mean, std: published, fractions of 255; None to compute them from the training images.
     """
@@ -34,10 +34,10 @@ class Description(NamedTuple):
     std: tuple[float, ...] | None = None
 
 
-# Of CIFAR-100, and used for both sets, as in the code that the paper builds on.
+# Of CIFAR-100, but used for both sets, as in the code that the paper builds on.
 CIFAR_MEAN = (129.3 / 255, 124.1 / 255, 112.4 / 255)
 CIFAR_STD = (68.2 / 255, 65.4 / 255, 70.4 / 255)
-# Of ImageNet's pixels, and used for all pictures that stay in their files.
+# Of ImageNet, but used for all pictures that stay in their files.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -79,7 +79,7 @@ DATASETS: dict[str, Description] = {
     "folder": Description("any folder of images, train/<class>/*.png with test/ or val/, or flat", "folder"),
     "parquet": Description("any folder of parquet files with encoded images and labels", None),
 }
-"""Name to description: choices of the command line and of configuration files."""
+"""Name -> description: the choices for the command line and configuration files."""
 
 
 def describe(name: str) -> Description:
@@ -102,7 +102,7 @@ def locate(name: str, path: str | Path | None) -> Path | None:
     """The folder to read: `path`, else what DROPMIX_DATA names (its subfolder `name`, or itself).
 
     Returns:
-        The folder, which may not exist yet; None for a set that needs none, whatever `path` is.
+        The folder, which may not exist yet; None for a set that needs none, even if `path` is given.
     Raises:
         DataError: no path and no DROPMIX_DATA.
     """
@@ -121,11 +121,11 @@ def locate(name: str, path: str | Path | None) -> Path | None:
 
 
 CLASSES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "FashionMNIST"}
-"""Name to class of torchvision.datasets."""
+"""Name -> class of torchvision.datasets."""
 
 
 def fetch(name: str, path: Path) -> None:
-    """Fetch a set into `path`; torchvision checks what is there and fetches only what is missing.
+    """Fetch a set into `path`; torchvision checks the files and fetches only missing ones.
 
     Raises:
         DataError: a set that cannot be fetched, no torchvision, or no network.

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in the pickle files that torchvision fetches, read without running what they name."""
+"""CIFAR-10 and CIFAR-100 in the pickle files that torchvision fetches, read without running code from them."""
 
 import pickle
 from pathlib import Path
@@ -20,7 +20,7 @@ FILES = {
 """Folder, training files, test file, file with class names."""
 KEYS = {"cifar10": ("labels", "label_names"), "cifar100": ("fine_labels", "fine_label_names")}
 
-# What a pickled array of NumPy names, under its old and new module names.
+# The names in a pickled NumPy array, under old and new module names.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
@@ -38,7 +38,7 @@ def _latin(text: str, encoding: str) -> bytes:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads containers, strings, numbers and NumPy arrays; a pickle that names anything else is refused."""
+    """Reads containers, strings, numbers and NumPy arrays; refuses a pickle that names anything else."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         if (module_name, global_name) == ("_codecs", "encode"):
@@ -101,7 +101,7 @@ def unpickle(file: Path, keys: list[str]) -> dict[str, Any]:
 
 
 def join(root: Path, contents: list[dict[str, Any]], labels_key: str) -> Rows:
-    """The files of one split behind each other."""
+    """The files of one split, concatenated."""
     parts = [images_and_labels(root, content, labels_key) for content in contents]
     images, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Rows(labels, np.arange(len(labels)), lambda rows: images[rows])

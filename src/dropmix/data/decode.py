@@ -1,4 +1,4 @@
-"""From encoded pictures to one uint8 array, in threads (the decoders of Pillow release the GIL)."""
+"""Decode pictures into one uint8 array, in threads (Pillow's decoders release the GIL)."""
 
 import io
 import os
@@ -9,27 +9,27 @@ import numpy as np
 
 from dropmix.data.records import BadPictures, DataError
 
-# Anything that Image.open takes from memory or disk.
+# Everything that Image.open takes from memory or disk.
 Encoded = bytes | memoryview | str | os.PathLike
 GRAY = {"1", "L", "LA"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 CHUNK = 64
 PIXELS = 89_478_485
-"""Most pixels of a picture, the number from which Pillow warns of a file made to fill the memory."""
+"""Largest number of pixels per picture; above it, Pillow warns of a file made to fill the memory."""
 
 
 def threads() -> int:
-    """Threads worth starting: the cores this process may use, at most 8."""
+    """Number of threads to start: the cores that this process may use, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, cores)
 
 
 def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = False) -> np.ndarray:
-    """One picture as uint8 (H, W, 3); a gray one has three equal channels.
+    """One picture as uint8 (H, W, 3); gray pictures get three equal channels.
 
     With `size` the shorter side is resized to it (bilinear with antialiasing) and the centre cut out, equal to
-    torchvision's Resize and CenterCrop. With `exif` the picture is turned as its EXIF orientation says. Of several
-    frames the first is taken, and transparency is dropped, as in torchvision.
+    torchvision's Resize and CenterCrop. With `exif` the picture is turned by its EXIF orientation. Only the
+    first of several frames is read, and transparency is dropped, as in torchvision.
 
     Raises:
         DataError: the picture is damaged, larger than `PIXELS` or holds more than 8 bits per channel; `where` names it.
@@ -40,17 +40,17 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
         with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
             mode = picture.mode
             check_pixels(picture.size, where)
-            # Pillow would keep the upper 8 of 16 bits, which turns the white of a 12-bit camera into black.
+            # Pillow would keep the upper 8 of 16 bits, which would turn a 12-bit camera's white into black.
             if mode in DEEP or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):
                 got = f"mode {mode}" if mode in DEEP else f"16 bits in mode {mode}"
-                raise DataError(f"{where}: expected a picture with 8 bits a channel, got {got}. Convert it beforehand.")
+                raise DataError(f"{where}: expected a picture of 8 bits per channel, got {got}. Convert it beforehand.")
             if exif:
                 picture = ImageOps.exif_transpose(picture)
             rgb = picture.convert("L").convert("RGB") if mode in GRAY else picture.convert("RGB")
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ...
-        # Its own message names an object in memory instead of the file.
+        # Pillow's own message names an object in memory instead of the file.
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
         raise DataError(
             f"{where}: expected a picture that Pillow can read, got {reason}. Replace or remove it."
@@ -84,7 +84,7 @@ def centre(picture, size: int):
 
 
 def resize_all(images: np.ndarray, size: int) -> np.ndarray:
-    """Pictures in memory, uint8 (N, H, W, C), cut to squares as `decode_one` cuts those of files.
+    """Pictures in memory, uint8 (N, H, W, C), cut to squares as `decode_one` cuts files.
 
     Example:
         >>> resize_all(np.zeros((2, 8, 6, 1), np.uint8), 4).shape
@@ -114,10 +114,10 @@ def decode_all(
         encoded: N pictures, as bytes or paths; N >= 1.
         where: names picture i in messages.
         size: side of the square that is cut out, or None where all pictures have one size.
-        like: (H, W, 3) that every picture must have, or None for that of the first.
-        exif: turn pictures as their EXIF orientation says.
+        like: (H, W, 3) that every picture must have; None takes that of the first.
+        exif: turn pictures by their EXIF orientation.
     Raises:
-        BadPictures: damaged pictures, or pictures of different sizes and no `size`; all of them are listed.
+        BadPictures: damaged pictures, or pictures of different sizes without `size`; lists all of them.
     """
     bad: dict[int, str] = {}
     shape = like
@@ -152,7 +152,7 @@ def decode_all(
 
 
 def size_message(where: str, got: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Why pictures of different sizes are refused, and the way out."""
+    """The message that refuses pictures of different sizes and says what to do."""
     return (
         f"{where}: expected a picture of {expected[1]}x{expected[0]} pixels like the first one, "
         f"got {got[1]}x{got[0]}. Give a size to cut all to: --set data.size={min(*expected[:2], *got[:2])}."

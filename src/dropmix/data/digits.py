@@ -13,10 +13,10 @@ from dropmix.data.stratify import split_rows
 def read(name: str, path: Path | None) -> DataSource:
     """The digits with a fixed stratified split of 1,258 training and 539 test images.
 
-    The source has no split of its own. Values 0 - 16 are scaled to 0 - 255; ids are row numbers in
+    The source has no split. Values 0 - 16 are scaled to 0 - 255; ids are row numbers in
     scikit-learn's order, so train and test share one numbering.
 
-    DataSource:
+    Source:
         Alpaydin and Kaynak 1998, test part of the UCI set "Optical recognition of handwritten digits".
     """
     del path
@@ -44,7 +44,7 @@ def version() -> str:
 def from_package() -> np.ndarray:
     """Pixels and, last, the label of each digit: uint8 (1797, 65).
 
-    Importing scikit-learn is nearly all of the time, so the cache spares it to the workers of a grid.
+    Importing scikit-learn takes nearly all of the time, and the cache spares it the workers of a grid.
     """
     from sklearn.datasets import load_digits
 

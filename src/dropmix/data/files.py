@@ -1,4 +1,4 @@
-"""Data sets whose pictures stay in their files, as ImageNet's have to; no torch is imported here."""
+"""Data sets whose pictures stay in their files, as ImageNet's must. Imports no torch."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows
 
 RESIZED = "resized.json"
-"""What `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
+"""File that `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
 
 
 def in_files(
@@ -20,13 +20,13 @@ def in_files(
     """The data set of chosen rows, without their pixels.
 
     Args:
-        name: what was asked for.
+        name: of the data set, as given.
         source: gives the classes.
         chosen: for "train", "test" and perhaps "validation" the rows to take.
         size: side of the squares that batches are cut to, pixels.
-        exif: turn pictures as their EXIF orientation says.
+        exif: turn pictures by their EXIF orientation.
     Raises:
-        DataError: no size, or the pictures are no files of their own.
+        DataError: no size, or pictures that are not single files.
     """
     if size is None:
         raise DataError("load: expected a size of the crops, got none. Give one, e.g. size=224.")
@@ -56,8 +56,8 @@ def in_files(
 def fingerprint(name: str, classes: list[str], splits: dict[str, Files]) -> str:
     """SHA-256 (hex) over names, labels, paths below the root and sizes in bytes of all files; pixels do not enter.
 
-    Pixels would mean to read all of ImageNet before a run. A picture that was cut off, resized or compressed anew has
-    another size; one that was changed in place to the same size is not noticed.
+    Hashing pixels would mean reading all of ImageNet before a run. A picture that was truncated, resized or compressed
+    again has another size; a change in place that keeps the size goes unnoticed.
     """
     digest = hashlib.sha256(repr(("files", name, classes)).encode())
     for key, split in splits.items():
@@ -72,14 +72,14 @@ def file_sizes(split: Files) -> np.ndarray:
     """Size of each file in bytes, int64 (N,).
 
     Raises:
-        DataError: a file is gone.
+        DataError: a missing file.
     """
 
     def sizes(start: int) -> list[int]:
         return [os.stat(split.path(row)).st_size for row in range(start, min(start + 1000, len(split)))]
 
     try:
-        # In threads: on a network's file system nearly all of this is waiting.
+        # In threads, because a network file system spends nearly all of this time waiting.
         with ThreadPoolExecutor(16) as pool:
             parts = list(pool.map(sizes, range(0, len(split), 1000)))
     except OSError as error:

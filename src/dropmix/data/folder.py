@@ -13,7 +13,7 @@ from dropmix.data.stratify import check_groups, groups_of, split_by_content, spl
 from dropmix.data.walk import ENDINGS, Left, counted, images_below, listed, subfolders
 
 FLAT_TEST = 0.2
-"""Share of each class held out as the test split where the folder has none."""
+"""Share of each class held out as the test split if the folder has none."""
 
 
 def read(
@@ -28,18 +28,18 @@ def read(
     """Train and test split of a folder; ids are paths relative to it, with forward slashes.
 
     With a folder `train`, the test split is `test`, else `validation`, `valid` or `val` (any case; `Training`,
-    `test_set` and the like are understood). Without, each folder is a class and 20 % of it is the test split; the
-    name says so. Folders around the data set are seen through. What is left out stands in the source's notes.
+    `test_set` and the like are understood). Without it, each folder is a class and 20 % of it is the test split, as the
+    name then says. Folders that only wrap the data set are opened. The source's notes name everything left out.
 
     Args:
         name: of the data set.
         path: the folder.
-        size: side of the square cut out of each image, or None where all have one size.
-        exif: turn pictures as their EXIF orientation says.
-        split: "seed" draws the test split by seed 0; "hash" takes it by each file's content, so that a picture
-            added later moves no other one.
+        size: side of the square cut out of each image; None if all have one size.
+        exif: turn pictures by their EXIF orientation.
+        split: "seed" draws the test split by seed 0; "hash" chooses it by each file's content, so that adding a
+            picture moves no other picture.
         seed: changes the split by content.
-        group: what stays on one side, see `groups_of`.
+        group: pictures that stay on one side together, see `groups_of`.
     Raises:
         DataError: no image, a class without images, or no test split beside `train`.
     """
@@ -60,7 +60,7 @@ def read(
 def flat(
     name: str, path: Path, size: int | None, exif: bool, split: str, seed: int, group: str | None, left: Left
 ) -> DataSource:
-    """A folder of class folders, split by us."""
+    """A folder of class folders, which is split here."""
     folders: list[Path | None] = [*subfolders(path)]
     classes = [folder.name for folder in folders if folder]
     hidden = f" ({counted('hidden folder', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
@@ -96,11 +96,11 @@ def flat(
 
 
 def list_images(folders: list[Path | None], left: Left | None = None) -> tuple[list[str], np.ndarray]:
-    """Paths of the images in class folders, sorted by class, folder and name, and their labels.
+    """Paths of the images in class folders, sorted by class, folder and name; and their labels.
 
     Args:
-        folders: of each class in turn; None for a class that this split lacks.
-        left: is told what was passed over.
+        folders: one per class; None for a class that this split lacks.
+        left: collects what was skipped.
     Raises:
         DataError: folders without images.
     """

@@ -12,7 +12,7 @@ from dropmix.data.records import DataError, DataSource, Rows
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 PREFIX = {"train": "train", "test": "t10k"}
 PLACES = (".", "FashionMNIST/raw", "raw")
-"""Below the given folder; the second is where torchvision puts them."""
+"""Subfolders to search; the second is torchvision's."""
 
 
 def read(name: str, path: Path) -> DataSource:
@@ -22,7 +22,7 @@ def read(name: str, path: Path) -> DataSource:
         name: of the data set.
         path: folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-...`, or with `.gz`.
     Raises:
-        DataError: a file is missing, cut short, of another kind, or counts differ.
+        DataError: a file that is missing, truncated or of another kind, or counts that differ.
     """
     splits = {}
     for split, prefix in PREFIX.items():
@@ -52,8 +52,8 @@ def read_idx(file: Path, dimensions: int) -> np.ndarray:
     """The array of an IDX file of unsigned bytes: uint8 with the shape from its header.
 
     Raises:
-        DataError: the file is damaged, cut short or holds something else.
-    DataSource:
+        DataError: the file is damaged, truncated or of another kind.
+    Source:
         Format at the end of LeCun's MNIST page: 0, 0, type (8 = unsigned byte), number of dimensions,
         sizes as big-endian int32, then the values in C order.
     """

@@ -1,4 +1,4 @@
-"""What a person's folder of pictures means: where its splits and classes are, and how both are named."""
+"""The layout of a user's folder of pictures: its splits and classes, and their names."""
 
 import re
 import unicodedata
@@ -14,22 +14,22 @@ WORDS = {
     "test": {"test", "testing", "tests", "tst"},
     "validation": {"validation", "valid", "val", "dev", "eval", "evaluation", "holdout", "heldout"},
 }
-"""Words that name a split; in this order of validation, the first there is stands in for a missing test split."""
+"""Words that name a split. Of the validation words, the first found replaces a missing test split."""
 ORDER = ("validation", "valid", "val")
 FILLERS = {"set", "sets", "data", "dataset", "datasets", "split", "splits", "folder", "dir", "the", "my", "all", "full"}
 FILLERS |= {"image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "files", "samples"}
 FILLERS |= {"labelled", "labeled", "cls", "new", "final", "raw", "small", "x"}
 DEPTH = 4
-"""Folders around the data set that are seen through at most."""
+"""Largest number of folders around the data set that are opened."""
 
 
 @dataclass(frozen=True)
 class SplitName:
-    """What a folder's name says of splits.
+    """What a folder's name says about splits.
 
     Args:
         kind: "train", "test", "validation", or "" for no split.
-        plain: nothing else stands in the name, as in "Training_set"; unlike "seg_train".
+        plain: whether the name says nothing else: true for "Training_set", false for "seg_train".
     """
 
     kind: str = ""
@@ -43,7 +43,7 @@ def role_of(name: str) -> SplitName:
         >>> role_of("Training_set"), role_of("val2017").kind, role_of("seg_train"), role_of("trains").kind
         (SplitName(kind='train', plain=True), 'validation', SplitName(kind='train', plain=False), '')
     """
-    # "trainImages" and "TRAINSet" are two words each.
+    # "trainImages" and "TRAINSet" have two words each.
     words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name))
     if sum(len(word) == 1 for word in words) > 1:  # "T R A I N", or CamelCase of another kind
         words = ["".join(words)]
@@ -64,7 +64,7 @@ def is_split(name: str) -> bool:
 
 
 def class_key(name: str) -> str:
-    """A class's name as it is compared across splits: whatever case, Unicode form and blanks at its ends.
+    """A class's name for comparison across splits, without case, Unicode form and blanks at its ends.
 
     Example:
         >>> class_key("Cafe\\u0301 ") == class_key("caf\\u00e9")
@@ -75,11 +75,11 @@ def class_key(name: str) -> str:
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Where a data set lies.
+    """The folders of a data set.
 
     Args:
         root: the folder around splits or classes.
-        train, test: folders of class folders; test is None where `train` has to be split.
+        train, test: folders of class folders; test is None if `train` has to be split.
     """
 
     root: Path
@@ -90,9 +90,9 @@ class FolderLayout:
 def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     """Splits and classes of a folder.
 
-    A folder named like a split counts as one if it holds class folders; beside folders of other names, one with
-    pictures directly inside is a class. Names with further words, as "seg_train" and "seg_test", count where a pair
-    of them holds folders of the same names. Folders around it all, or around the classes of a split, are seen through.
+    A folder named like a split is one if it holds class folders. If it holds pictures directly, beside folders of other
+    names, it is a class. Names with further words, such as "seg_train" and "seg_test", count if both folders hold
+    folders of the same names. Folders that only wrap the data set, or the classes of a split, are opened.
 
     Raises:
         DataError: a split without its other, or two folders for one split.
@@ -113,7 +113,7 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
 
 
 def splits_among(folders: list[Path]) -> dict[str, list[Path]]:
-    """The folders of each kind of split, by their names and, where those say other things too, by what they hold."""
+    """The folders of each kind of split, by their names and, if these have further words, by their content."""
     roles = {folder: role_of(folder.name) for folder in folders}
     named = {kind: [f for f in folders if roles[f].plain and roles[f].kind == kind] for kind in WORDS}
     loose = [f for f in folders if roles[f].kind and not roles[f].plain and not has_pictures(f) and has_classes(f)]
@@ -128,16 +128,16 @@ def splits_among(folders: list[Path]) -> dict[str, list[Path]]:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Names of the class folders in a folder, seen through folders around them, as they are compared."""
+    """Names, for comparison, of the class folders in a folder, below folders that only wrap them."""
     return {class_key(inside.name) for inside in subfolders(seen_through(folder))}
 
 
 def seen_through(folder: Path, but: set[str] | None = None) -> Path:
-    """The folder that holds the classes: goes down where one single folder is around them all.
+    """The folder that holds the classes: goes down while a single folder wraps them all.
 
     Args:
         folder: of a split.
-        but: names of classes, where it ends.
+        but: names of classes at which it stops.
     """
     for _ in range(DEPTH):
         inside = subfolders(folder)
@@ -150,7 +150,7 @@ def seen_through(folder: Path, but: set[str] | None = None) -> Path:
 
 
 def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], left: Left) -> FolderLayout:
-    """The folders to train on and to test on, of folders that are named like splits."""
+    """The folders to train on and to test on, among folders named like splits."""
     for kind, found in named.items():
         if kind != "validation" and len(found) > 1:
             both = " and ".join(folder.name for folder in found)
@@ -159,7 +159,7 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     order = {word: place for place, word in enumerate(ORDER)}
     validation = sorted(named["validation"], key=lambda f: order.get(re.sub(r"[\W\d_]|set", "", f.name.lower()), 9))
     tests = [*named["test"], *validation]
-    # A test folder without class folders has no labels, as in competitions.
+    # A test folder without class folders has no labels, as in some competitions.
     test = next((folder for folder in tests if has_classes(folder)), None)
     if train is None or not tests:
         got = ", ".join(folder.name for folder in folders)
@@ -186,7 +186,7 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
 
 
 def remarks_on(classes: list[Path]) -> list[str]:
-    """What is worth a second look in folders that are taken for classes."""
+    """Remarks on folders taken for classes that deserve a second look."""
     inside = {folder: {below.name for below in subfolders(folder)} for folder in classes if not has_pictures(folder)}
     inside = {folder: names for folder, names in inside.items() if names and has_classes(folder)}
     if not inside:
@@ -202,10 +202,10 @@ def remarks_on(classes: list[Path]) -> list[str]:
 
 
 def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[str, Path]]]:
-    """Sorted names of the classes, and of each split the folder of each class.
+    """Sorted names of the classes, and for each split the folder of each class.
 
-    A class that stands in one split alone is the class of the other whose name differs only in case, Unicode form or
-    blanks at its ends; it is named as in `train`.
+    A class found in one split only is matched to a class of the other split whose name differs only in case, Unicode
+    form or blanks at its ends; it is named as in `train`.
 
     Raises:
         DataError: two names of one split that print alike.
@@ -226,7 +226,7 @@ def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[
 
 
 def check_names(folder: Path, names: list[str]) -> None:
-    """Raise DataError for two class names that print alike, as the composed and the decomposed form of a letter."""
+    """Raise DataError for two class names that print alike, such as composed and decomposed forms of a letter."""
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(unicodedata.normalize("NFC", name), name)

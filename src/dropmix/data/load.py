@@ -46,29 +46,30 @@ def load(
 ) -> Dataset:
     """Read a data set into memory, or, for random-resized crops, list its files.
 
-    Which images are trained on depends on the files, `seed` and the sizes asked for, and on nothing else.
+    The choice of training images depends only on the files, `seed` and the sizes asked for.
 
     Args:
         name: one of `DATASETS`.
-        path: its folder; None for what DROPMIX_DATA names (its subfolder of that name, or itself). A named
-            set may lie in its own layout or as parquet files.
-        download: let torchvision fetch a named set into `path` where it is not there (imports torch).
+        path: its folder; None takes DROPMIX_DATA (its subfolder of that name, or itself). A named set may have its own
+            layout or be parquet files.
+        download: let torchvision fetch a named set into `path` if it is missing (imports torch).
         train_per_class: images of each class to train on, or None for all.
         validation: share of each class of the source's whole train split that is set aside, in [0, 1).
         seed: of the choice of training and validation images; not a run's seed.
-        size: pictures are resized (shorter side, bilinear) and cut (centre) to a square of so many pixels; None
-            where all have one size.
-        resized_crop: leave the pictures in their files, since each crop needs the whole one; `size` is the crops'.
-        folds: cut all pictures, train and test, into so many stratified parts, see `fold_rows`.
+        size: side of the square to which pictures are resized (shorter side, bilinear) and cut (centre); None if all
+            have one size.
+        resized_crop: leave the pictures in their files, because each crop needs the whole picture; `size` is then
+            that of the crops.
+        folds: number of stratified parts into which all pictures, train and test, are cut, see `fold_rows`.
         fold: the part that becomes the test split.
-        exif: turn pictures as their EXIF orientation says.
+        exif: turn pictures by their EXIF orientation.
         split: of a folder without a test split, "seed" or "hash", see `dropmix.data.folder.read`.
-        group: what stays on one side of a folder's split, see `dropmix.data.stratify.groups_of`.
+        group: pictures that stay on one side of a folder's split together, see `dropmix.data.stratify.groups_of`.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
-        of the training images kept. Of files: three channels, and ImageNet's mean and deviation.
+        of the chosen training images. Files have three channels, and ImageNet's mean and deviation.
     Raises:
-        DataError: anything about the data that a user can mend, in one line.
+        DataError: anything wrong with the data that a user can mend, in one line.
     Example:
         >>> digits = load("digits", None, train_per_class=5)
         >>> digits.train.images.shape, digits.test.images.shape
@@ -155,7 +156,7 @@ def read_all(chosen: dict[str, tuple[Rows, np.ndarray]]) -> dict[str, Split]:
 def open_source(
     name: str, known: Description, path: Path | None, download: bool, size: int | None, options: dict[str, Any]
 ) -> DataSource:
-    """The source of a name, by the layout that its folder has."""
+    """The source for a name, by the layout of its folder."""
     if path is None:
         return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
     if download:
@@ -176,7 +177,7 @@ def open_source(
 
 
 def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
-    """The module that reads a folder, and the name that it takes: a "folder" may hold parquet files or CIFAR."""
+    """The module that reads a folder, and the name for it: a "folder" may hold parquet files or CIFAR."""
     parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
     if name == "folder":
         for cifar, (inner, *_) in FILES.items():
@@ -187,7 +188,7 @@ def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
 
 
 def resized_source(source: DataSource, size: int | None) -> DataSource:
-    """A source of arrays of one size, cut to squares as pictures are where a size is asked for."""
+    """A source of arrays of one size, cut to squares if a size is asked for."""
     if size is None:
         return source
 
@@ -202,7 +203,7 @@ def resized_source(source: DataSource, size: int | None) -> DataSource:
 
 
 def check_source(source: DataSource, known: Description) -> None:
-    """Raise DataError where labels and classes of the two splits do not fit each other."""
+    """Raise DataError if labels and classes of the two splits do not fit each other."""
     count = len(source.classes)
     if known.classes not in (None, count):
         raise DataError(
@@ -231,12 +232,12 @@ def check_source(source: DataSource, known: Description) -> None:
 
 
 def drop_gray(splits: dict[str, Split]) -> dict[str, Split]:
-    """One channel instead of three equal ones, where that holds for every image of every split."""
+    """Splits with one channel instead of three, if the channels of every image of every split are equal."""
     for split in splits.values():
         images = split.images
         if images.shape[-1] != 3:
             return splits
-        # The first image alone tells for nearly every set of photographs.
+        # For nearly every set of photographs, the first image decides.
         for part in (images[:1], images):
             if not ((part[..., 0] == part[..., 1]) & (part[..., 0] == part[..., 2])).all():
                 return splits
@@ -244,7 +245,7 @@ def drop_gray(splits: dict[str, Split]) -> dict[str, Split]:
 
 
 def check_shapes(name: str, splits: dict[str, Split]) -> None:
-    """Raise DataError where splits differ in the shape of images."""
+    """Raise DataError if splits differ in the shape of images."""
     height, width, _ = shape = splits["train"].images.shape[1:]
     for key, split in splits.items():
         if split.images.shape[1:] != shape:
@@ -256,15 +257,15 @@ def check_shapes(name: str, splits: dict[str, Split]) -> None:
 
 
 GRID = 16
-"""Cells per side when pictures are compared by how brightness rises."""
+"""Cells per side in comparisons of pictures by rising brightness."""
 ALIKE = 12
-"""Of 240 such comparisons, so many may differ between pictures that look almost alike."""
+"""Largest number of 240 such comparisons in which almost equal pictures differ."""
 PAIRS = 20_000_000
-"""Most pairs that are compared so."""
+"""Largest number of pairs to compare."""
 
 
 def alike_across(train: Split, test: Split) -> list[tuple[str, str]]:
-    """Ids (test, train) of test pictures that look almost like a training picture; of large sets none is looked for."""
+    """Ids (test, train) of test pictures that look almost like a training picture; empty for large sets."""
     if (
         len(train) * len(test) > PAIRS
         or min(train.images.shape[1:3]) < GRID
@@ -280,7 +281,7 @@ def alike_across(train: Split, test: Split) -> list[tuple[str, str]]:
 
 
 def brightness_steps(images: np.ndarray) -> np.ndarray:
-    """For each picture whether brightness rises from cell to cell of a grid: bits in uint8 (N, 30)."""
+    """Whether brightness rises from cell to cell of a grid, for each picture: bits in uint8 (N, 30)."""
     rows, columns = (np.arange(GRID) * side // GRID for side in images.shape[1:3])
     found = np.empty((len(images), GRID * (GRID - 1) // 8), np.uint8)
     for row, image in enumerate(images):

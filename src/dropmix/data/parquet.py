@@ -1,4 +1,4 @@
-"""Folders of parquet files with encoded pictures, in the column layout that is usual on dataset hubs."""
+"""Folders of parquet files with encoded pictures, in the usual column layout of dataset hubs."""
 
 import json
 import re
@@ -33,16 +33,16 @@ class Columns:
 def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> DataSource:
     """Train and test split of a folder of parquet files.
 
-    Files belong to the split that begins their name (`train-00000-of-00002.parquet`) or names their
-    folder (`train/0.parquet`); a folder `data` is looked into. Class names come from the schema metadata
+    A file belongs to the split that begins its name (`train-00000-of-00002.parquet`) or names its
+    folder (`train/0.parquet`); a folder `data` is opened. Class names come from the schema metadata
     under `huggingface`, else from string labels, else they are the label numbers. Ids are running
     row numbers over the sorted files of a split.
 
     Args:
         name: of the data set.
         path: the folder.
-        size: side of the square cut out of each picture, or None where all have one size.
-        exif: turn pictures as their EXIF orientation says.
+        size: side of the square cut out of each picture; None if all have one size.
+        exif: turn pictures by their EXIF orientation.
     Raises:
         DataError: a split or a column is missing, or a file is damaged.
     """
@@ -68,7 +68,7 @@ def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> 
 
 
 def find_splits(path: Path) -> dict[str, list[Path]]:
-    """Sorted files of the split for training and of the split for testing, under "train" and "test"."""
+    """Sorted files of the training and the test split, under "train" and "test"."""
     found: dict[str, list[Path]] = {}
     for file in sorted(file for pattern in ("*", "*/*", "data/*/*") for file in path.glob(f"{pattern}.parquet")):
         inside, own = file.parent.name.lower(), re.split(r"[^a-z]", file.name.lower())[0]
@@ -83,7 +83,7 @@ def find_splits(path: Path) -> dict[str, list[Path]]:
 
 
 def open_file(file: Path) -> pq.ParquetFile:
-    """A parquet file, or DataError that names it."""
+    """An open parquet file; a DataError names a damaged one."""
     try:
         return pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
@@ -97,7 +97,7 @@ def unreadable(file: Path, error: Exception) -> DataError:
 
 
 def find_columns(file: Path) -> Columns:
-    """Which columns hold pictures and classes."""
+    """The columns that hold pictures and classes."""
     schema = open_file(file).schema_arrow
 
     def pick(wanted: tuple[str, ...], what: str) -> str:
@@ -146,7 +146,7 @@ def read_labels(files: list[Path], columns: Columns) -> np.ndarray:
 
 
 def metadata_names(file: Path, column: str) -> list[str] | None:
-    """Class names of a column from the schema metadata, or None where it has none."""
+    """Class names of a column from the schema metadata, or None if it has none."""
     stored = (open_file(file).schema_arrow.metadata or {}).get(b"huggingface")
     try:
         return [str(name) for name in json.loads(stored)["info"]["features"][column]["names"]] if stored else None
@@ -174,7 +174,7 @@ def name_classes(
 
 
 def superclasses(files: list[Path], columns: Columns, labels: np.ndarray, num_classes: int) -> list[str] | None:
-    """Coarse class of each class, or None where there is no such column or it does not tell."""
+    """Coarse class of each class; None without such a column, or if it is ambiguous."""
     if columns.coarse is None:
         return None
     coarse = read_column(files, columns.coarse).to_numpy()
@@ -182,7 +182,7 @@ def superclasses(files: list[Path], columns: Columns, labels: np.ndarray, num_cl
 
 
 def row_groups(files: list[Path], rows: np.ndarray) -> Iterator[tuple[Path, pq.ParquetFile, int, int, np.ndarray]]:
-    """The row groups that hold chosen rows: file, reader, group, first row of the group, rows inside it."""
+    """The row groups that hold chosen rows: file, reader, group, its first row, and the rows inside it."""
     start = 0
     for file in files:
         reader = open_file(file)
@@ -210,6 +210,6 @@ def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | No
 
 
 def encoded(cell: Any) -> memoryview:
-    """The bytes of a picture without a copy; none where the cell is empty, which the decoder reports."""
+    """The bytes of a picture without a copy; no bytes for an empty cell, which the decoder reports."""
     stored = cell["bytes"] if isinstance(cell, pa.StructScalar) and cell.is_valid else cell
     return memoryview(stored.as_buffer() if stored.is_valid else b"")

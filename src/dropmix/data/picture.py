@@ -1,7 +1,7 @@
-"""One picture from its file to a square of pixels: read, cropped at random size, or cut from its centre.
+"""One picture, from its file to a square of pixels: read, cropped at random size, or cut from its centre.
 
-Pictures are NumPy arrays, uint8 (H, W, 3), since torch shares the copy of one picture among threads: where other runs
-or programs keep the cores busy, those wait for each other, and reading took twenty times as long.
+Pictures are NumPy arrays, uint8 (H, W, 3), because torch splits the copy of one picture among threads. On busy cores
+these wait for each other, and reading took twenty times as long.
 """
 
 import io
@@ -19,32 +19,32 @@ from dropmix.data.records import DataError
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # deprecated from torchvision 0.29 on; without it Pillow gives the same pixels, more slowly
+except ImportError:  # deprecated since torchvision 0.29; without it, Pillow gives the same pixels more slowly
     ImageReadMode = decode_jpeg = None
 
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10
 BOX_DRAWS = 2 * TRIES + 2
-"""Uniform draws that one box takes, whether it needs them or not."""
+"""Number of uniform draws per box, used or not."""
 JPEG = b"\xff\xd8"
 
 Box = tuple[int, int, int, int]
 
 
 def read_picture(file: str, exif: bool = False) -> np.ndarray:
-    """A picture's pixels; gray and CMYK ones come out as RGB, equal to Pillow's.
+    """A picture's pixels; gray and CMYK pictures become RGB, equal to Pillow's.
 
-    JPEGs are decoded by torchvision, which is faster, the rest by Pillow; the first bytes tell which, not the name:
+    JPEGs are decoded by torchvision, which is faster, the rest by Pillow. The first bytes decide, not the name:
     ImageNet has a PNG named JPEG.
 
     Args:
         file: path of the picture.
-        exif: turn it as its EXIF orientation says.
+        exif: turn it by its EXIF orientation.
     Returns:
         uint8 (H, W, 3).
     Raises:
-        DataError: the file is missing, damaged or no picture of 8 bits a channel; the message names it.
+        DataError: the file is missing, damaged or not a picture of 8 bits per channel; the message names it.
     """
     try:
         if not os.path.isfile(file) and os.path.exists(file):  # a device or a pipe would never end
@@ -57,29 +57,30 @@ def read_picture(file: str, exif: bool = False) -> np.ndarray:
         try:
             with Image.open(io.BytesIO(encoded)) as header:
                 check_pixels(header.size, file)
-            # Torch wants memory that may be written to.
+            # Torch needs writable memory.
             stored = [torch.frombuffer(bytearray(encoded), dtype=torch.uint8)]
             (picture,) = decode_jpeg(stored, ImageReadMode.RGB, apply_exif_orientation=exif)
             return picture.permute(1, 2, 0).numpy()
         except DataError:
             raise
         except Exception:
-            pass  # Pillow says in one line what is wrong, or reads what torchvision cannot
-    return decode_one(encoded, file, None, exif).copy()  # Pillow's may not be written to, of which torch would warn
+            pass  # Pillow either reads it or says in one line what is wrong
+    return decode_one(encoded, file, None, exif).copy()  # Pillow's is read-only, and torch would warn
 
 
 def random_box(height: int, width: int, draws: Sequence[float]) -> Box:
-    """The part of a picture that a random-resized crop takes, distributed as in torchvision's RandomResizedCrop.
+    """The box of a random-resized crop, distributed as in torchvision's RandomResizedCrop.
 
-        area ~ U(0.08, 1) of the picture, log ratio ~ U(log 3/4, log 4/3); what fits of ten tries, at a uniform place
+        area ~ U(0.08, 1) of the picture, log ratio ~ U(log 3/4, log 4/3); the first of ten tries that fits, at a
+        uniform place
 
     Args:
         height, width: of the picture, pixels.
         draws: BOX_DRAWS numbers in [0, 1): area and ratio of each try, then the place.
     Returns:
-        top, left, height, width. Where no try fits, the centre, with its ratio brought into the range.
+        top, left, height, width. If no try fits, the centre, with its ratio clipped to the range.
     Source:
-        Szegedy et al. 2015, Sec. 6. Differs from torchvision: draws are given, and real numbers stand for integers.
+        Szegedy et al. 2015, Sec. 6. Differs from torchvision: draws are given, as real numbers instead of integers.
     Example:
         >>> random_box(100, 200, [0.0, 0.5] * 10 + [0.0, 0.999])
         (0, 160, 40, 40)
@@ -139,6 +140,6 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """A picture, uint8 (H, W, 3), resized to uint8 (height, width, 3), bilinear with antialiasing."""
     if picture.shape[:2] == (height, width):
         return picture
-    # In this memory format torch has a kernel for whole numbers, which is the fastest there is.
+    # For this memory format torch has a kernel for whole numbers, its fastest.
     batch = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
     return F.interpolate(batch, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""The records that the rest of the package sees (Split, Dataset) and those that a source fills (Rows, DataSource)."""
+"""The records for the rest of the package (Split, Dataset), and those that a reader fills (Rows, DataSource)."""
 
 import hashlib
 import os
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 TEST_NAMES = ("test", "validation", "valid", "val")
-"""The test split of a folder is the first of these that it has."""
+"""Names of a test split; the first that a folder has is taken."""
 
 
 class DataError(ValueError):
-    """What a user can mend about a data set: one line that names the file and says what to do."""
+    """A fault of a data set that a user can mend: one line that names the file and says what to do."""
 
 
 class BadPictures(DataError):
-    """Pictures that cannot be used: how many, and a line for each of the first.
+    """Pictures that cannot be used: their number, and the messages of the first.
 
     Args:
-        lines: one message per picture, which names it.
+        lines: one message per picture, naming it.
     """
 
     SHOWN = 5
@@ -57,14 +57,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Files:
-    """One split whose pictures stay in their files, of any size each; batches are cut to squares.
+    """One split whose pictures, of any size, stay in their files; batches are cut to squares.
 
     Args:
-        root: the folder that ids start from.
+        root: the folder to which ids are relative.
         labels: int64 (N,), class index into `Dataset.classes`.
         ids: str (N,), path of each picture relative to `root`, with forward slashes.
         size: side of the squares, pixels.
-        exif: whether pictures are turned as their EXIF orientation says.
+        exif: whether pictures are turned by their EXIF orientation.
     """
 
     root: str
@@ -79,7 +79,7 @@ class Files:
         return 3, self.size, self.size
 
     def path(self, row: int) -> str:
-        """Where a picture lies."""
+        """Path of a picture."""
         return os.path.join(self.root, self.ids[row])
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class Texts:
         tokens: int32 (N, L), 0 after the end of a text.
         labels: int64 (N,), class index into `Dataset.classes`.
         ids: int64 (N,), row of each text in its file, from 0.
-        words: the vocabulary, whose places ids are; empty where a tokeniser of its own made them.
+        words: the vocabulary that ids index; empty if a foreign tokeniser made them.
     """
 
     tokens: np.ndarray
@@ -104,7 +104,7 @@ class Texts:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(1, 1, L): texts stand as images of height 1."""
+        """(1, 1, L): texts are images of height 1."""
         return 1, 1, self.tokens.shape[1]
 
     def __len__(self) -> int:
@@ -116,15 +116,15 @@ class Dataset:
     """Train and test examples of one classification task: images in memory, images in files, or texts.
 
     Args:
-        name: what was loaded; says so where the test split was cut from the source by us.
-        train: what is trained on, after `train_per_class` and without `validation`.
+        name: of the data set; it says so if the test split was cut here.
+        train: the training examples, after `train_per_class` and without `validation`.
         test: the test split of the source.
         classes: name of each class, length K.
         mean, std: per channel, fractions of 255, in [0, 1]; std >= 0.001.
-        fingerprint: SHA-256 (hex) of the content, the same wherever the files lie.
-        superclasses: name of the coarse class of each class, length K, where the source has them.
-        validation: stratified split taken out of the source's train split, or None.
-        resized: shorter side in pixels to which `dropmix resize` has brought the pictures, or None.
+        fingerprint: SHA-256 (hex) of the content, independent of the files' place.
+        superclasses: name of the coarse class of each class, length K; None without them.
+        validation: stratified split taken from the source's train split, or None.
+        resized: shorter side, in pixels, to which `dropmix resize` brought the pictures, or None.
     """
 
     name: str
@@ -148,7 +148,7 @@ class Rows:
         labels: int64 (N,).
         ids: int64 (N,) or str (N,).
         pixels: from sorted row numbers int64 (n,) to uint8 (n, H, W, C).
-        root: the folder that ids are paths from, where each picture is a file of its own.
+        root: the folder to which ids are relative paths, if each picture is a single file.
     """
 
     labels: np.ndarray
@@ -182,9 +182,9 @@ def superclass_names(
     Args:
         labels: int64 (N,), in [0, num_classes).
         coarse: int (N,), coarse class of each row.
-        names: name of each coarse class, or None to take their numbers.
+        names: name of each coarse class; None uses their numbers.
     Returns:
-        Length num_classes; None where a class has no row or lies in several coarse classes.
+        Length num_classes; None if a class has no row or several coarse classes.
     Example:
         >>> superclass_names(np.array([0, 1, 1]), np.array([1, 0, 0]), ["fish", "people"], 2)
         ['people', 'fish']
@@ -217,7 +217,7 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
 
 
 def fingerprint(name: str, classes: list[str], splits: dict[str, Split]) -> str:
-    """SHA-256 (hex) over names, labels, ids and pixels of every split; paths do not enter.
+    """SHA-256 (hex) over names, labels, ids and pixels of every split, but not paths.
 
     Example:
         >>> split = Split(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1, np.int64), np.arange(1))
@@ -236,7 +236,7 @@ def fingerprint(name: str, classes: list[str], splits: dict[str, Split]) -> str:
 def pooled(source: DataSource) -> Rows:
     """Train and test pictures of a source as one split, in that order.
 
-    Ids that stand in both splits get the split's name in front.
+    Ids that occur in both splits get the split's name as a prefix.
     """
     train, test = source.train, source.test
     ids = [train.ids, test.ids]
@@ -259,7 +259,7 @@ def pooled(source: DataSource) -> Rows:
 
 
 def fingerprint_of_folds(name: str, classes: list[str], splits: dict[str, Split]) -> str:
-    """SHA-256 (hex) over names, and label, id and pixels of each picture by id: the same for each fold."""
+    """SHA-256 (hex) over names, and label, id and pixels of each picture in order of ids; equal for all folds."""
     rows = [
         (str(i), f"{label}/".encode() + hashlib.sha256(np.ascontiguousarray(image).data).digest())
         for split in splits.values()

@@ -13,14 +13,14 @@ class Resident:
 
         RandomHorizontalFlip -> RandomCrop(padding=padding) -> ToTensor -> Normalize
 
-    Every picture is kept zero-padded and, with `flip`, once more mirrored; a batch is then one gather of
-    windows. Nothing is drawn here: the caller draws `top`, `left` and `flip`.
+    Every picture is kept zero-padded and, with `flip`, a second time mirrored; a batch is then one gather of windows.
+    Nothing is drawn here: the caller draws `top`, `left` and `flip`.
 
     Args:
         split: N pictures, uint8 (N, H, W, C).
         mean, std: per channel, fractions of 255; std > 0.
-        device: where the store lies and batches are made.
-        padding: pixels of zeros on each side that crops may take in, >= 0.
+        device: of the stored pictures and the batches.
+        padding: pixels of zeros on each side that crops may include, >= 0.
         flip: keep mirrored copies too, so that `batch` takes `flip`; doubles the memory.
         channels_last: memory format of the batches.
     Attributes:
@@ -61,10 +61,10 @@ class Resident:
         self.labels = torch.from_numpy(split.labels).to(self.device)
         self._store = _pad(torch.from_numpy(split.images).to(self.device), padding, flip)
         self._windows = _windows(self._store, height, width)
-        # One row of pixels with all its channels: operands as long as the rows keep the loops vectorised.
+        # One row of pixels with all its channels: operands as long as a row keep the loops vectorised.
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self.device).repeat(width)
         self._std = torch.tensor(std, dtype=torch.float32, device=self.device).repeat(width)
-        # A tensor, since CUDA turns division by a number into a product with its inverse, which rounds differently.
+        # A tensor, because CUDA turns division by a number into a product with its inverse, which rounds differently.
         self._white = torch.tensor(255.0, device=self.device)
 
     def __len__(self) -> int:
@@ -82,19 +82,19 @@ class Resident:
         flip: Tensor | None = None,
         change: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Pictures of `index`, mirrored, cropped and normalised; without draws the plain pictures.
+        """Pictures of `index`, mirrored, cropped and normalised; without draws, the plain pictures.
 
         Args:
             index: int64 (B,), in [0, N).
             top, left: int64 (B,), corner of the crop in the padded picture, in [0, 2 * padding];
                 None for the centre.
-            flip: bool (B,), mirror before cropping; None for nowhere.
-            change: from the cropped pixels, uint8 (B, C, H, W), to others of that shape; None changes nothing.
+            flip: bool (B,), whether to mirror before cropping; None mirrors none.
+            change: function of the cropped pixels, uint8 (B, C, H, W), that returns others of that shape; or None.
         Returns:
             float32 (B, C, H, W), (value / 255 - mean) / std.
         Raises:
             ValueError: flip without mirrored copies; on the CPU also a draw out of range
-                (elsewhere looking would wait for the device).
+                (elsewhere checking would wait for the device).
         """
         index = index.to(self.device, non_blocking=True)
         top, left = (
@@ -108,7 +108,7 @@ class Resident:
         if flip is not None:
             if not self.flip:
                 raise ValueError(
-                    "Resident: expected no flip where none was prepared for, got flip. Make it with flip=True."
+                    "Resident: expected no flip without mirrored copies, got flip. Make the Resident with flip=True."
                 )
             index = index + flip.to(self.device, torch.int64, non_blocking=True) * self.count
         channels, height, width = self.shape
@@ -122,7 +122,7 @@ class Resident:
 
 
 def _pad(images: Tensor, padding: int, flip: bool) -> Tensor:
-    """Zero-padded pictures, and after them the mirrored ones: uint8 (N or 2N, H + 2p, W + 2p, C)."""
+    """Zero-padded pictures followed by the mirrored ones: uint8 (N or 2N, H + 2p, W + 2p, C)."""
     if not padding and not flip:
         return images
     count, height, width, channels = images.shape
@@ -144,7 +144,7 @@ def _windows(store: Tensor, height: int, width: int) -> Tensor:
 
 
 def _check(name: str, drawn: Tensor, high: int) -> None:
-    """Raise ValueError where a draw is outside [0, high]; torch would take -1 for the last one."""
+    """Raise ValueError if a draw is outside [0, high]; torch would read -1 as the last one."""
     if drawn.numel() and not (int(drawn.min()) >= 0 and int(drawn.max()) <= high):
         raise ValueError(
             f"Resident: expected {name} in [0, {high}], got {int(drawn.min())} to {int(drawn.max())}. "

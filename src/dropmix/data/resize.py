@@ -1,4 +1,4 @@
-"""A folder of pictures copied with their shorter side resized, so that they are read faster: an offline step."""
+"""Copy a folder of pictures with their shorter side resized, so that they are read faster."""
 
 import io
 import json
@@ -17,12 +17,12 @@ from dropmix.data.walk import images_below
 
 QUALITY = 95
 CHUNK = 32
-"""Pictures that a thread takes at a time."""
+"""Number of pictures that a thread takes at a time."""
 
 
 @dataclass
 class Counts:
-    """What became of a folder's pictures: numbers, and one line for each that cannot be read."""
+    """The outcome for a folder's pictures: numbers, and one line for each unreadable picture."""
 
     resized: int = 0
     copied: int = 0
@@ -33,21 +33,21 @@ class Counts:
 def resize_folder(
     source: Path, out: Path, size: int, threads: int, on_progress: Callable[[int, int], object] = lambda done, all: None
 ) -> Counts:
-    """Copy a folder of pictures; run again, it goes on with what is missing.
+    """Copy a folder of pictures; a second call goes on with the missing ones.
 
-    A picture whose shorter side is longer than `size` becomes a JPEG of quality 95 (4:2:0) under its own name, whatever
-    its ending, so that rows of predictions keep their names, turned as its EXIF orientation says, which the copy does
-    not keep; a smaller one is copied byte for byte. When all are
-    there, `resized.json` in `out` says so; before, the folder cannot be trained on.
+    A picture whose shorter side is longer than `size` becomes a JPEG of quality 95 (4:2:0). It keeps its name, even
+    with another ending, so that rows of predictions keep their names. It is turned by its EXIF orientation, which the
+    copy does not keep. A smaller picture is copied byte for byte. When all pictures are there, `resized.json` in `out`
+    says so; before that, the folder cannot be trained on.
 
     Args:
         source: the folder; every picture below it is taken.
-        out: where the copies go, at the same paths.
+        out: folder of the copies, at the same paths.
         size: shorter side, pixels.
-        threads: that work side by side.
-        on_progress: called as on_progress(pictures done, pictures in all) now and then.
+        threads: number of threads.
+        on_progress: called as on_progress(pictures done, all pictures) now and then.
     Returns:
-        Counts. With damaged pictures the rest is there, and a call after they are replaced finishes.
+        Counts. Damaged pictures are skipped; replace them and call again to finish.
     Raises:
         DataError: no picture in `source`, `out` lies inside it, or `out` is for another size.
     """

@@ -1,4 +1,4 @@
-"""Which pictures are trained on and which tested on: by a draw, by what files hold, by groups that stay whole."""
+"""Splits into training and test pictures: by a draw, by the content of files, by groups that stay whole."""
 
 import csv
 import hashlib
@@ -11,15 +11,15 @@ import numpy as np
 from dropmix.data.records import DataError
 
 SHOWN = 3
-"""Names that a message gives."""
+"""Number of names in a message."""
 
 
 def shuffled_by_class(labels: np.ndarray, num_classes: int, seed: int) -> list[np.ndarray]:
-    """For each class its row numbers, in an order drawn from `seed` alone.
+    """The row numbers of each class, in an order drawn from `seed` alone.
 
     Training rows are taken from the front and validation rows from the back of one order: a smaller
-    `train_per_class` is a subset of a larger one, and asking for a validation split does not
-    exchange the training images that are left.
+    `train_per_class` is a subset of a larger one, and a validation split does not change the order
+    of the other training images.
     """
     generator = np.random.default_rng([seed, len(labels)])
     return [generator.permutation(np.flatnonzero(labels == label)) for label in range(num_classes)]
@@ -33,15 +33,15 @@ def split_rows(
     validation: float = 0.0,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to train on and to validate on, both sorted and without a row in common.
+    """Row numbers to train on and to validate on, both sorted and disjoint.
 
     Args:
         labels: int64 (N,), in [0, K).
         classes: K names, for messages.
-        train_per_class: rows of each class to train on, >= 1, or None for all that are left.
-        validation: share of each class of the **whole** train split that is set aside, in [0, 1);
-            rounded, at least one row of each class where above 0.
-        seed: of the split; has nothing to do with a run's seed.
+        train_per_class: rows of each class to train on, >= 1; None takes all that are left.
+        validation: share of each class of the **whole** train split to set aside, in [0, 1);
+            rounded, but at least one row of each class if above 0.
+        seed: of the split; not a run's seed.
     Returns:
         (train rows, validation rows), int64.
     Raises:
@@ -77,21 +77,21 @@ def fold_rows(
     seed: int = 0,
     groups: list[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to train on and to predict, both sorted: each class is cut into equal parts.
+    """Row numbers to train on and to predict, both sorted; each class is cut into equal parts.
 
-    Rows of a class are put in the order of a hash of seed and id, and dealt out in turn: where the rows stand in the
-    source does not matter. Classes begin at folds of their own, so that folds are of one size too.
+    Rows of a class are ordered by a hash of seed and id and dealt out in turn, so their order in the source does not
+    matter. Classes start at different folds, so that folds have equal sizes too.
 
     Args:
         labels: int64 (N,), in [0, K).
         ids: (N,), all different.
         classes: K names, for messages.
-        folds: K parts, >= 2.
-        fold: which one is predicted, in [0, folds).
-        seed: of the split; has nothing to do with a run's seed.
-        groups: N names; each group is kept whole, so that classes are cut into nearly equal parts.
+        folds: number of parts, >= 2.
+        fold: the part to predict, in [0, folds).
+        seed: of the split; not a run's seed.
+        groups: N names. Each group stays whole, so parts of a class are only nearly equal.
     Raises:
-        DataError: a class of one picture, which cannot be trained on and predicted.
+        DataError: a class of one picture, which cannot be both trained on and predicted.
     Example:
         >>> train, test = fold_rows(np.arange(20) % 2, np.arange(20), ["a", "b"], folds=5, fold=0)
         >>> len(train), len(test)
@@ -115,14 +115,14 @@ def fold_rows(
 
 
 def deal_groups(labels: np.ndarray, groups: np.ndarray, num_classes: int, folds: int, seed: int) -> np.ndarray:
-    """Fold of each row, int64 (N,), groups whole: the larger ones first, each to the fold that lacks it most."""
+    """Fold of each row, int64 (N,), groups whole: the largest first, each to the fold that lacks its classes most."""
     names, inverse = np.unique(groups, return_inverse=True)
     counts = np.zeros((len(names), num_classes), np.int64)
     np.add.at(counts, (inverse, labels), 1)
     keys = [hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in names.tolist()]
     dealt, fold_of = np.zeros((folds, num_classes), np.int64), np.empty(len(names), np.int64)
     for group in sorted(range(len(names)), key=lambda g: (-counts[g].sum(), keys[g])):
-        # How much the squares of the folds' class counts would grow, relative to the class's size.
+        # Growth of the squared class counts of each fold, relative to the class's size.
         growth = ((2 * dealt + counts[group]) * counts[group] / np.maximum(counts.sum(0), 1) ** 2).sum(1)
         fold_of[group] = np.lexsort((dealt.sum(1), growth))[0]
         dealt[fold_of[group]] += counts[group]
@@ -132,7 +132,7 @@ def deal_groups(labels: np.ndarray, groups: np.ndarray, num_classes: int, folds:
 def check_arguments(
     train_per_class: int | None = None, validation: float = 0.0, seed: int = 0, size: int | None = None
 ) -> None:
-    """Raise DataError where `train_per_class` or `size` < 1, `seed` < 0 or `validation` is not in [0, 1)."""
+    """Raise DataError if `train_per_class` or `size` < 1, `seed` < 0 or `validation` is not in [0, 1)."""
     if seed < 0:
         raise DataError(f"load: expected a seed of at least 0, got {seed}. Give another one.")
     if size is not None and size < 1:
@@ -162,20 +162,20 @@ def split_by_content(
     seed: int = 0,
     groups: list[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to train on and to test on, both sorted: a picture's side depends on its own content.
+    """Row numbers to train on and to test on, both sorted; each picture's side depends only on its content.
 
         test, if SHA-256(seed / SHA-256(file)) < share of the range
 
-    So copies of a picture are on one side, and a picture added later moves no other one. The one exception: of a class
-    with none below the threshold the lowest is tested on, of a class with all below it the highest is trained on.
+    Copies of a picture are therefore on one side, and adding a picture moves no other. One exception: a class with none
+    below the threshold is tested on its lowest picture, and a class with all below it is trained on its highest.
 
     Args:
         files: N paths.
         labels: int64 (N,), in [0, K).
         classes: K names, for messages.
-        share: of pictures to test on, in (0, 1); a class's own share scatters around it.
+        share: of pictures to test on, in (0, 1); shares of single classes scatter around it.
         seed: of the split.
-        groups: N names; a group's name takes the place of its files' content, so that it stays whole.
+        groups: N names; a group's name replaces the content of its files, so that it stays whole.
     Raises:
         DataError: a class of one group, or one whose pictures are all equal.
     """
@@ -214,7 +214,7 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
     """The group of each picture.
 
     Args:
-        group: "folder", the folder that a picture lies in; a CSV file with columns name and group; or a regular
+        group: "folder", the folder of a picture; a CSV file with columns name and group; or a regular
             pattern, whose first bracket (or the whole match) in the path names the group.
         ids: N paths below the data set's folder.
     Raises:
@@ -261,7 +261,7 @@ def read_groups(file: Path) -> dict[str, str]:
 
 
 def check_groups(train: list[str], test: list[str]) -> None:
-    """Raise DataError where a group stands on both sides."""
+    """Raise DataError if a group is on both sides."""
     both = sorted({*train} & {*test})
     if both:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Batches of pictures that stay in their files, read, cropped and shifted in colour ahead of their use."""
+"""Batches of pictures that stay in their files: read ahead, cropped, and shifted in colour."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -13,9 +13,9 @@ from dropmix.data.picture import centre_crop, random_box, read_picture, resized_
 from dropmix.data.records import Files
 
 AHEAD = 2
-"""Batches that are read while one is trained on."""
+"""Number of batches to read ahead."""
 CHUNK = 4
-"""Pictures that a thread takes at a time."""
+"""Number of pictures that a thread takes at a time."""
 JITTER = 0.4
 LIGHTING = 0.1
 GRAY = (0.299, 0.587, 0.114)
@@ -23,20 +23,20 @@ EIGENVALUES = (0.2175, 0.0188, 0.0045)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 COLOUR_DRAWS = 7
-"""Uniform draws that one picture takes."""
+"""Number of uniform draws per picture."""
 
 
 def colour_shifts(draws: Tensor) -> Tensor:
-    """What `shift_colours` does to each picture.
+    """The coefficients of `shift_colours` for each picture.
 
-    Brightness, contrast and saturation each take the pixel p by a share alpha ~ U(-0.4, 0.4) towards black, the
-    picture's mean gray m, and the pixel's own gray g. Each keeps the form a p + b g + c m, so that all three, in any
-    order, are one such sum.
+    Brightness, contrast and saturation each move a pixel p by a share alpha ~ U(-0.4, 0.4) towards black, the picture's
+    mean gray m, and the pixel's own gray g. Each has the form a p + b g + c m, so all three, in any order, are one such
+    sum.
 
     Args:
         draws: (B, COLOUR_DRAWS), float64, in [0, 1): three alphas, the order, and three of the lighting.
     Returns:
-        float32 (B, 6): a, b, c, and what the lighting adds to red, green and blue.
+        float32 (B, 6): a, b, c, and the lighting added to red, green and blue.
     Source:
         utils.py of CutMix's code, after Krizhevsky et al. 2012, Sec. 4.1. Differs: draws are given.
     Example:
@@ -49,7 +49,7 @@ def colour_shifts(draws: Tensor) -> Tensor:
     for step in range(3):
         kind = orders[:, step]
         alpha = alphas.gather(1, kind[:, None])[:, 0]
-        # The gray of what there is so far is (a + b) g + c m, its mean (a + b + c) m.
+        # The gray of the sum so far is (a + b) g + c m, and its mean (a + b + c) m.
         to_gray = torch.where(kind == 2, alpha * (a + b), 0)
         to_mean = torch.where(kind == 1, alpha * (a + b + c), torch.where(kind == 2, alpha * c, 0))
         a, b, c = (1 - alpha) * a, (1 - alpha) * b + to_gray, (1 - alpha) * c + to_mean
@@ -63,7 +63,7 @@ def shift_colours(x: Tensor, shifts: Tensor) -> Tensor:
     """Change the colours of each picture.
 
     Args:
-        x: (B, 3, H, W), in [0, 1]; what comes out may lie outside, as in CutMix's code.
+        x: (B, 3, H, W), in [0, 1]; the result may leave this range, as in CutMix's code.
         shifts: (B, 6), from `colour_shifts`.
     """
     red, green, blue = GRAY
@@ -75,14 +75,15 @@ def shift_colours(x: Tensor, shifts: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One batch: which pictures, and what was drawn for each.
+    """One batch: its pictures and their draws.
 
     Args:
         rows: row numbers, length B.
-        box: B lists of draws for `random_box`, or None for the centre.
-        flip: bool (B,), mirror after cropping; None for nowhere.
-        colour: float (B, 6) for `shift_colours`, or None for true colours.
-        change: from pixels, uint8 (B, 3, size, size), to others of that shape, before colours; None changes nothing.
+        box: B lists of draws for `random_box`; None cuts the centre.
+        flip: bool (B,), whether to mirror after cropping; None mirrors none.
+        colour: float (B, 6) for `shift_colours`; None keeps the colours.
+        change: function of pixels, uint8 (B, 3, size, size), that returns others of that shape, before colours; or
+            None.
     """
 
     rows: Sequence[int]
@@ -97,14 +98,14 @@ class Stream:
 
         RandomResizedCrop -> RandomHorizontalFlip -> colours -> Normalize, or Resize -> CenterCrop -> Normalize
 
-    Nothing is drawn here, and what comes out does not depend on the number of threads. Threads and not processes: the
-    decoders and torch's resizing release the GIL, and there is no shared memory, lock or CUDA context to inherit.
+    Nothing is drawn here, and the result does not depend on the number of threads. Threads suffice, because decoders
+    and torch's resizing release the GIL, and they need no shared memory, lock or CUDA context.
 
     Args:
         files: N pictures.
         mean, std: per channel, fractions of 255; std > 0.
         device: where batches are made.
-        threads: that read pictures, >= 1.
+        threads: number of threads that read pictures, >= 1.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Stream:
         self._mean, self._std = (
             torch.tensor(each, dtype=torch.float32, device=self.device)[:, None, None] for each in (mean, std)
         )
-        # A tensor, since CUDA turns division by a number into a product with its inverse, which rounds differently.
+        # A tensor, because CUDA turns division by a number into a product with its inverse, which rounds differently.
         self._white = torch.tensor(255.0, device=self.device)
 
     def batch(self, index: Tensor) -> Tensor:
@@ -122,14 +123,14 @@ class Stream:
         return next(self.batches([Wanted(index.tolist())]))
 
     def batches(self, wanted: Iterable[Wanted]) -> Generator[Tensor]:
-        """Read batches, some of them ahead; close the generator to leave early.
+        """Read batches, some ahead of their use; close the generator to leave early.
 
         Args:
-            wanted: what each batch holds; asked for as far ahead as is read.
+            wanted: the batches, taken as far ahead as they are read.
         Yields:
             float32 (B, 3, size, size), (value / 255 - mean) / std, channels-last, on the device.
         Raises:
-            DataError: a picture is damaged or gone; the message names it.
+            DataError: a damaged or missing picture; the message names it.
         """
         begun: deque[tuple[Wanted, Tensor, list[Future[None]]]] = deque()
         with ThreadPoolExecutor(self.threads, thread_name_prefix="pictures") as pool:
@@ -145,7 +146,7 @@ class Stream:
 
     def _begin(self, pool: ThreadPoolExecutor, wanted: Wanted) -> tuple[Wanted, Tensor, list[Future[None]]]:
         count, size = len(wanted.rows), self.files.size
-        # Pinned, so that the copy to a GPU runs beside the training; torch reuses it once the copy is over.
+        # Pinned, so that the copy to a GPU runs beside the training; torch reuses the memory after the copy.
         pixels = torch.empty((count, size, size, 3), dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         starts = range(0, count, CHUNK)
         return wanted, pixels, [pool.submit(self._read, wanted, pixels, start) for start in starts]
@@ -160,7 +161,7 @@ class Stream:
                 height, width, _ = picture.shape
                 square = resized_crop(picture, random_box(height, width, wanted.box[place]), self.files.size)
             if wanted.flip is not None and wanted.flip[place]:
-                # Three bytes as one item: twice as fast as three items.
+                # Copying three bytes as one item is twice as fast.
                 squares[place].view("V3")[:] = np.ascontiguousarray(square).view("V3")[:, ::-1]
             else:
                 squares[place] = square

@@ -1,4 +1,4 @@
-"""What a folder of pictures holds, read entry by entry, and what in it is passed over."""
+"""The pictures and folders below a folder, read entry by entry, and notes on what was skipped."""
 
 import os
 from collections import Counter
@@ -10,14 +10,14 @@ from dropmix.data.records import DataError
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
-"""Folders that operating systems leave; a name that begins with a dot is hidden too."""
+"""Folders that operating systems create; names that begin with a dot are hidden too."""
 NAMED = 3
-"""Names that a note gives."""
+"""Number of names in a note."""
 
 
 @dataclass
 class Left:
-    """What was left out of a folder, by kind, as paths, and what else was noticed."""
+    """Paths left out of a folder, by kind, and other remarks."""
 
     hidden: list[str] = field(default_factory=list)
     hidden_files: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Left:
     remarks: list[str] = field(default_factory=list)
 
     def notes(self, root: Path) -> tuple[str, ...]:
-        """A line for each remark, and for each kind of thing left out: how many, and the first names."""
+        """A line per remark, and a line per kind of path left out, with their number and the first names."""
         kinds = {
             "hidden folder": self.hidden,
             "hidden picture": self.hidden_files,
@@ -58,13 +58,13 @@ def counted(kind: str, names: list[str]) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"
 
 
 def subfolders(path: Path, left: Left | None = None) -> list[Path]:
-    """Sorted folders inside a folder; hidden ones and those of operating systems are left out, and told to `left`."""
+    """Sorted folders inside a folder, except hidden ones and those of operating systems, which `left` collects."""
     found = []
     for entry in sorted(scan(str(path)), key=lambda entry: entry.name):
         if entry.is_dir():
@@ -88,7 +88,7 @@ def is_broken(entry: os.DirEntry[str]) -> bool:
 
 
 def scan(folder: str) -> list[os.DirEntry[str]]:
-    """Entries of a folder, whose names must be UTF-8, since predictions are stored under them."""
+    """Entries of a folder. Their names must be UTF-8, because predictions are stored under them."""
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -106,14 +106,14 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
 
 
 def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
-    """Paths of the images below a folder, in the order of their parts; linked folders are followed.
+    """Paths of the images below a folder, sorted by their parts; linked folders are followed.
 
-    Strings and not Path objects: ImageNet has 1.3 million files.
+    Strings, not Path objects, because ImageNet has 1.3 million files.
 
     Args:
-        folder: where to look.
-        left: is told what was passed over.
-        above: device and number of the folders on the way, to notice a link that leads back.
+        folder: to search.
+        left: collects what was skipped.
+        above: device and inode of the folders on the way, to notice a link that leads back.
     Raises:
         DataError: links in a circle, a name that is not UTF-8, a folder that cannot be read.
     """

@@ -79,8 +79,8 @@ def export_run(folder: Path, to: Path, data: str | None) -> Exported:
     dataset = load_data(spec, data)
     if dataset.fingerprint != spec.data.fingerprint:
         raise ValueError(
-            f"export: expected the images that {folder.name} was trained on, got others in {data}. Name the folder "
-            "of the original images with --data."
+            f"export: expected the images that {folder.name} was trained on, got others in {data}. Name their folder "
+            "with --data, as they were."
         )
     net = _network(spec, folder, dataset)
     if spec.data.normalize == "network":
