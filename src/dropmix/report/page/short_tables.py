@@ -6,7 +6,7 @@ import numpy as np
 
 from dropmix.audit.measures.accept import COLUMNS
 from dropmix.report.decision import standing
-from dropmix.report.names import clean
+from dropmix.report.display_names import clean
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
