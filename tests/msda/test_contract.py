@@ -180,7 +180,9 @@ def test_drawing_from_non_finite_images_is_right_or_refused(method, value):
     x[2] = value
     refused = {"puzzlemix": r"expected images in \[0, 1\]"}
     if abs(value) == torch.inf:
-        refused |= dict.fromkeys(("saliencymix", "attentivemix", "snapmix"), "expected finite saliency, got NaN or inf")
+        refused |= dict.fromkeys(
+            ("saliencymix", "attentivemix", "snapmix", "tokenmix"), "expected finite saliency, got NaN or inf"
+        )
     if method in refused:
         with pytest.raises(ValueError, match=refused[method]):
             draw_from(method, x, 1)
@@ -242,7 +244,7 @@ def test_unknown_method_names_the_nearest():
 
 def test_table_is_literal_and_complete():
     for name, where in METHODS.items():
-        assert where == f"dropmix.msda.methods.{name}:{name}"
+        assert where in (f"dropmix.msda.{folder}.{name}:{name}" for folder in ("methods", "weighed"))
 
 
 @pytest.mark.parametrize("per", PERS)

@@ -19,6 +19,7 @@ _TITLES = {
     "saliencymix": "SaliencyMix",
     "attentivemix": "Attentive CutMix",
     "snapmix": "SnapMix",
+    "tokenmix": "TokenMix",
     "samplepairing": "SamplePairing",
     "fmix": "FMix",
     "gridmix": "GridMix",

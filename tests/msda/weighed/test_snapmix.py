@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from dropmix import apply_mix
-from dropmix.msda.methods import snapmix as module
-from dropmix.msda.methods.snapmix import resize_between, snapmix
 from dropmix.msda.mix import Mix
+from dropmix.msda.weighed import snapmix as module
+from dropmix.msda.weighed.snapmix import resize_between, snapmix
 
 from ..conftest import images, seeded
 
