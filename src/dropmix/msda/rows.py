@@ -1,4 +1,4 @@
-"""Records of some samples of a batch: spread over the whole, cut out of it, kept in part. See the methods of `Mix`."""
+"""Records of some samples of a batch: spread over the batch, cut out of it, or kept in part. See `Mix`."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from dropmix.msda.pixels import gather_images
 if TYPE_CHECKING:
     from dropmix.msda.mix import Mix
 
-# What a record holds for each sample, its partner and cells apart, and what leaves a sample as it is:
-# x + -0.0 is x to the bit, the sign of zero included.
+# The fields with a row per sample (except partner and cells), and the value that leaves a sample unchanged:
+# x + -0.0 is x to the bit, including the sign of zero.
 _BLANK = {
     "lam": 1.0,
     "partner_lam": 0.0,
@@ -72,7 +72,7 @@ def kept_where(mix: "Mix", rows: Tensor) -> "Mix":
     def some(part: Tensor | None) -> Tensor | None:
         return None if part is None else part if len(part) == 1 else part[chosen.to(part.device)]
 
-    # As a record of its own, whose partners may lie outside it; `embedded` blanks the other rows.
+    # A record for these rows, whose partners may lie outside it; `embedded` blanks the other rows.
     parts: dict[str, Any] = {name: some(getattr(mix, name)) for name in (*_BLANK, *_CELLS)}
     inner = replace(mix, partner=torch.arange(len(chosen), device=mix.partner.device), **parts)
     here = rows.to(mix.partner.device)

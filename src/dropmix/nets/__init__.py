@@ -24,7 +24,7 @@ def build(name: str, num_classes: int, in_channels: int = 3, size: int | None = 
     """Make a network with fresh weights.
 
     Args:
-        name: one of `NETWORKS`, with numbers for what stands in braces, such as `"wrn28-2"`; or
+        name: one of `NETWORKS`, with numbers in place of the braces, such as `"wrn28-2"`; or
             `timm:NAME`, `torchvision:NAME`, `path/net.py:function`.
         num_classes: K, >= 1.
         in_channels: C of the images, >= 1.
@@ -32,7 +32,7 @@ def build(name: str, num_classes: int, in_channels: int = 3, size: int | None = 
     Returns:
         The network, in training mode, float32, on torch's current default device (use
         `with torch.device("meta")` for one without storage). Its weights come from torch's global
-        generator: seed that one first, inside `torch.random.fork_rng` to leave it as it was.
+        generator: seed it first, inside `torch.random.fork_rng` to restore it afterwards.
     Raises:
         ValueError: no network has that name, or a number is out of range.
     Example:
@@ -82,8 +82,8 @@ def flops(net: "nn.Module", image_shape: tuple[int, int, int]) -> int:
 
     A multiplication and an addition count as two; convolutions and linear layers count, normalisation,
     activation and sums do not. A training step costs three times this per image (forward, gradient of the
-    states, gradient of the weights) less one forward pass of the stem, as nobody asks for the gradient of
-    the images: for WRN28-2 on 32 x 32 images less 0.07 %.
+    states, gradient of the weights) less one forward pass of the stem, because the gradient of the images is
+    not needed: 0.07 % less for WRN28-2 on 32 x 32 images.
 
     Args:
         net: made by `build`; neither it nor its statistics change. Its device does not matter.

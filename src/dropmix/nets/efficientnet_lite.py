@@ -1,7 +1,7 @@
 """EfficientNet-Lite0, a small network whose ImageNet weights come as a Python package.
 
 Source:
-    Tan and Le 2019, "EfficientNet", arXiv:1905.11946; the Lite form drops squeeze-and-excitation and takes ReLU6.
+    Tan and Le 2019, "EfficientNet", arXiv:1905.11946; the Lite form drops squeeze-and-excitation and uses ReLU6.
 """
 
 from torch import Tensor, nn
@@ -50,13 +50,13 @@ def _norm(planes: int) -> nn.BatchNorm2d:
 
 
 class Block(nn.Module):
-    """Inverted bottleneck: 1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut where shapes agree.
+    """Inverted bottleneck: 1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut if shapes agree.
 
     Args:
         planes, out: channels of input and output.
-        expand: factor of the expansion; 1 leaves it out.
+        expand: factor of the expansion; 1 for none.
         kernel, stride: of the depthwise convolution.
-        drop: chance that training leaves a sample's branch out, in [0, 1).
+        drop: probability that training drops a sample's branch, in [0, 1).
     """
 
     def __init__(self, planes: int, out: int, expand: int, kernel: int, stride: int, drop: float) -> None:
@@ -83,7 +83,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0; its modules have the names of the package `efficientnet-lite-pytorch`, whose weights fit.
+    """EfficientNet-Lite0; module names as in the package `efficientnet-lite-pytorch`, so that its weights fit.
 
     Args:
         num_classes: K, >= 1.

@@ -23,7 +23,7 @@ def build_foreign(name: str, num_classes: int, in_channels: int = 3, size: int |
         name: `timm:NAME`, `torchvision:NAME`, or `path/net.py:function`, which is called as
             function(num_classes=K, in_channels=C).
         num_classes, in_channels: K and C, >= 1.
-        size: side of the images; given to networks of timm that take one size only.
+        size: side of the images, for networks of timm that take only one size.
     Raises:
         ValueError: unknown name, or a function that returns no module; the message names the nearest.
     """
@@ -46,8 +46,8 @@ def build_foreign(name: str, num_classes: int, in_channels: int = 3, size: int |
 def normalisation(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation that a network's trained weights expect, fractions of 255.
 
-    That is timm's own record, 0.5 for EfficientNet-Lite0, attributes `mean` and `std` of a network from a file, and
-    ImageNet's for all others.
+    timm's own record; 0.5 for EfficientNet-Lite0; the attributes `mean` and `std` of a network from a file; for all
+    others, ImageNet's.
 
     Example:
         >>> normalisation("efficientnet-lite0", nn.Identity())[0]

@@ -1,4 +1,4 @@
-"""A network filled with trained weights, which are the ones that were meant."""
+"""A network filled with trained weights, checked to be those of the plan."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ Digests = Mapping[str, str | None]
 
 
 def digests(network: str, weights: str | None) -> dict[str, str | None]:
-    """SHA-256 of a network's file and of its weights, each None where there are none.
+    """SHA-256 of a network's file and of its weights, each None if there is none.
 
     Raises:
         ValueError: weights that cannot be read or fetched.
@@ -27,13 +27,13 @@ def digests(network: str, weights: str | None) -> dict[str, str | None]:
 def build_trained(
     network: str, weights: str | None, num_classes: int, shape: tuple[int, int, int], known: Digests | None = None
 ) -> tuple[nn.Module, str]:
-    """Make a network and fill it; weights that are fresh come from torch's global generator.
+    """Make a network and fill it; fresh weights come from torch's global generator.
 
     Args:
-        network, num_classes: as `build` takes them.
-        weights: as `read_weights` takes them; None leaves all weights fresh.
+        network, num_classes: as for `build`.
+        weights: as for `read_weights`; None leaves all weights fresh.
         shape: (C, H, W) of the images.
-        known: what `digests` gave when the run was planned.
+        known: the `digests` from when the run was planned.
     Returns:
         The network, and a line that says what was loaded, or "".
     Raises:

@@ -1,4 +1,4 @@
-"""Trained weights: read without running code, fitted to a network, and nothing left out in silence."""
+"""Trained weights: read without running code and fitted to a network; whatever is left out is reported."""
 
 import hashlib
 import importlib.util
@@ -25,13 +25,13 @@ def read_weights(weights: str, network: str) -> dict[str, Tensor]:
     """Read trained weights.
 
     Args:
-        weights: "pretrained", which timm and torchvision download and a package brings for EfficientNet-Lite0; or the
+        weights: "pretrained" (timm and torchvision download them; a package holds those of EfficientNet-Lite0), or the
             path of a .safetensors, .pt, .pth, .bin or .ckpt file with a state dict.
         network: name of the network that they are for.
     Returns:
         Name -> tensor.
     Raises:
-        ValueError: the file is missing, damaged, or holds no state dict; nothing trained is known for the network.
+        ValueError: the file is missing, damaged or without a state dict, or the network has no known trained weights.
     """
     if weights == "pretrained":
         return _pretrained(network)
@@ -43,7 +43,7 @@ def read_weights(weights: str, network: str) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        # torch's own message advises to run the file's code.
+        # torch's own message advises running the file's code.
         del error
         raise ValueError(
             f"weights: expected a state dict that can be read without running code, got {path}, which cannot. "
@@ -55,7 +55,7 @@ def read_weights(weights: str, network: str) -> dict[str, Tensor]:
 def weights_digest(weights: str, network: str) -> str:
     """SHA-256 of a weights file, or of the names, types and values of pretrained weights."""
     if weights != "pretrained":
-        read_weights(weights, network)  # refuses what cannot be read
+        read_weights(weights, network)  # refuses an unreadable file
         return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
     digest = hashlib.sha256()
     for name, value in sorted(read_weights(weights, network).items()):
@@ -65,17 +65,17 @@ def weights_digest(weights: str, network: str) -> str:
 
 
 def load_weights(net: nn.Module, state: State, where: str = "weights") -> str:
-    """Fill a network with trained weights; a head of another size keeps its fresh ones.
+    """Fill a network with trained weights; a head of another size keeps its fresh weights.
 
-    Gray images: a first convolution of three channels is summed over them, so that a gray picture gives what three
-    equal channels gave.
+    For gray images, a first convolution of three channels is summed over them, so that a gray picture gives the same
+    features as three equal channels.
 
     Args:
         net: any network.
-        state: name -> tensor; prefixes of wrappers such as "module." are taken off.
-        where: shown in messages.
+        state: name -> tensor; prefixes of wrappers such as "module." are removed.
+        where: name of the source in messages.
     Returns:
-        One line that says what was loaded, what was replaced and which tensors found no place.
+        One line on what was loaded, what was replaced and which tensors had no place.
     Raises:
         ValueError: a tensor of the network's body is missing or has another shape.
     """
@@ -144,7 +144,7 @@ def _pretrained(network: str) -> dict[str, Tensor]:
         return dict(torch.load(file, map_location="cpu", weights_only=True))
     if source not in ("timm", "torchvision"):
         raise ValueError(
-            f"weights: expected a file for {network}, of which no trained weights are known, got 'pretrained'. "
+            f"weights: expected a file for {network}, which has no known trained weights, got 'pretrained'. "
             "Give the path of a .safetensors or .pt file, or take efficientnet-lite0, timm:NAME or torchvision:NAME."
         )
     try:
@@ -155,7 +155,7 @@ def _pretrained(network: str) -> dict[str, Tensor]:
         from torchvision import models
 
         return dict(models.get_model(name, weights="DEFAULT").state_dict())
-    except Exception as error:  # both download, by several libraries with errors of their own
+    except Exception as error:  # both download through several libraries with their own errors
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ValueError(
             f"weights: expected {source} to fetch the weights of {name}, got: {reason}. "
@@ -188,7 +188,7 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _without_prefix(own: State, state: State) -> State:
-    """The state with prefixes of wrappers taken off, unless the network's own names have them."""
+    """The state without prefixes of wrappers, unless the network's own names have them."""
     while not own.keys() & state.keys():
         prefix = next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)
         if prefix is None:

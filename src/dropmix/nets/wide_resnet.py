@@ -15,7 +15,7 @@ __all__ = ["WideBlock", "WideResNet"]
 class WideBlock(nn.Module):
     """Two pre-activated 3x3 convolutions and a shortcut: BN-ReLU-conv-BN-ReLU-conv plus x.
 
-    The shortcut is the identity where the shape stays, else a 1x1 convolution.
+    The shortcut is the identity if the shape is unchanged, else a 1x1 convolution.
 
     Args:
         in_planes: channels of the input, >= 1.
@@ -42,8 +42,8 @@ class WideBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_planes, H, W) to (B, planes, ceil(H / stride), ceil(W / stride))."""
-        # The in-place ReLUs and the in-place sum overwrite only what no backward pass reads:
-        # batch normalisation keeps its input and a convolution keeps its input, neither keeps its output.
+        # In-place ReLUs and the in-place sum overwrite only values that no backward pass reads: batch normalisation
+        # and convolutions keep their inputs, not their outputs.
         active = functional.relu(self.bn1(x), inplace=True)
         out = self.conv1(active)
         out = self.conv2(functional.relu(self.bn2(out), inplace=True))
@@ -56,7 +56,7 @@ class WideResNet(nn.Module):
     """Wide ResNet: 3x3 stem to 16 planes, stages of 16, 32, 64 times `width` planes, BN-ReLU, mean, linear.
 
     Args:
-        depth: layers, 6n + 4 with n >= 1 blocks a stage.
+        depth: layers, 6n + 4 with n >= 1 blocks per stage.
         width: factor on the planes, >= 1.
         num_classes: K, >= 1.
         in_channels: C of the images, >= 1.

@@ -1,6 +1,6 @@
 """CIFAR-100 as in Tables 1 and 3 of the paper.
 
-What the paper does not say is as in the code released with it: Nesterov momentum, batch 100, flip, then crop with
+Details that the paper leaves open follow its released code: Nesterov momentum, batch 100, flip, then crop with
 padding 2. The two presets differ where paper and code contradict each other: docs/paper-protocol.md lists every detail.
 """
 
@@ -14,7 +14,7 @@ def _cifar100(network: str, preset: str) -> Grid:
         epochs=300,
         batch=100,
         lr=0.2,
-        # The paper trains vanilla "utilizing identical parameters"; the released script has 0.1.
+        # The paper trains vanilla "utilizing identical parameters"; the released script uses lr 0.1.
         lr_vanilla=0.1 if released else None,
         momentum=0.9,
         nesterov=True,
@@ -28,7 +28,7 @@ def _cifar100(network: str, preset: str) -> Grid:
 
 
 def wrn28_2(preset: str = "paper") -> Grid:
-    """WRN28-2; in preset `released-code` the released code's form of it."""
+    """WRN28-2; preset `released-code` takes the released code's form."""
     return _cifar100("wrn28-2-released" if preset == "released-code" else "wrn28-2", preset)
 
 

@@ -7,8 +7,8 @@ from dropmix.train.config import Data, RunSpec, Schedule, Train
 def finetune(preset: str = "paper") -> Grid:
     """EfficientNet-Lite0 with its ImageNet weights, 15 epochs of AdamW; `--data` is a folder of class folders.
 
-    For about 10 to 500 images per class. `--set data.size=96` shows the network more, `--set network=timm:NAME` and
-    `--set weights=FILE` take another one.
+    For about 10 to 500 images per class. `--set data.size=96` keeps more detail; `--set network=timm:NAME` and
+    `--set weights=FILE` choose another network and its weights.
     """
     train = Train(
         epochs=15,

@@ -7,8 +7,8 @@ from dropmix.train.config import Data, RunSpec, Schedule, Train
 def resnet50(preset: str = "paper") -> Grid:
     """ResNet-50, 300 epochs, lr 0.1 times 0.1 at epochs 75, 150 and 225, batch 256; `--data` is an image folder.
 
-    The paper is silent on the loss, Nesterov, weight decay and the images' augmentation: both presets have those of
-    CutMix's code, that is crops of random size, mirrored, with shifted colours and lighting noise.
+    The paper is silent on the loss, Nesterov, weight decay and the images' augmentation: both presets follow
+    CutMix's code: crops of random size, mirrored, with shifted colours and lighting noise.
     """
     train = Train(
         epochs=300,

@@ -1,4 +1,4 @@
-"""Questions that need training and audit together, or simulated studies.
+"""Studies that need training and audit together, or simulation.
 
 Read in this order: `simulate` (studies with known truth), `floor`, `against_itself` (an arm against its own seeds),
 `rate_optimism`, `gallery` (pictures of methods), `label_information`, `label_files` and `pretrained`; `explain`,

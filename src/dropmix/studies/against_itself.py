@@ -1,7 +1,7 @@
-"""Vanilla against vanilla: what the audit says where there is nothing to find, on real runs.
+"""Vanilla against vanilla: what the audit says of real runs in which there is nothing to find.
 
-The seeds of one arm are split into halves that play baseline and treated arm. Whatever looks degraded is noise, so the
-count and its size are what the floor has to predict, and every call is false.
+The seeds of one arm are split into halves that play baseline and treated arm. Every class that looks degraded is noise,
+so the floor has to predict their number and mean change, and every call is false.
 
     python -m dropmix.studies.against_itself results/ten-seeds > results/ten-seeds/against-itself.md
 """
@@ -29,13 +29,13 @@ from dropmix.audit.settings import TOLERANCE, Settings
 
 @dataclass(frozen=True)
 class Splits:
-    """One row a split, arrays of length P; fractions.
+    """One row per split, arrays of length P; fractions.
 
     Args:
         seeds: of the two halves, (S0, S1).
         n_classes: M.
         number: classes that look degraded.
-        change: their mean change; NaN where there are none.
+        change: their mean change; NaN without any.
         gain: change of accuracy.
         floor: expected number, lower and upper end of its band and mean change at gain 0, (P, 4).
         floor_own: the same at the split's own gain, as the audit prints it.
@@ -63,7 +63,7 @@ def against_itself(arm: Predictions, most: int = 252, seed: int = 0) -> Splits:
 
     Args:
         arm: at least four seeds.
-        most: splits at most; a random choice of them where there are more.
+        most: largest number of splits; if there are more, a random choice.
         seed: of the choice and of the floors.
     Raises:
         AuditError: fewer than four seeds.
@@ -83,7 +83,7 @@ def against_itself(arm: Predictions, most: int = 252, seed: int = 0) -> Splits:
 
 
 def _halves(count: int, most: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Which seeds are the baseline, (count,) bool, a split each."""
+    """The seeds that play the baseline, (count,) bool, one array per split."""
     size = count // 2
     if comb(count, size) <= most:
         for chosen in combinations(range(count), size):
@@ -124,8 +124,8 @@ def table(s: Splits) -> str:
     floors = {"fitted floor at gain 0": s.floor, "fitted floor at the split's own gain": s.floor_own}
     lines = [
         f"{len(s.number)} splits, {s.seeds[0]} v {s.seeds[1]} seeds, {s.n_classes} classes. The mean number over all "
-        "splits is near half of the classes whatever the noise, since each split also occurs the other way round; its "
-        "spread and the mean change are what the floor is judged by. Splits share seeds: they are not independent.",
+        "splits is near half of the classes whatever the noise, because each split also occurs the other way round. "
+        "Judge the floor by the spread and the mean change. Splits share seeds, so they are not independent.",
         "",
         "| | classes that look degraded: mean [95 %] | their mean change | splits inside the floor's band |",
         "|---|---|---|---|",
@@ -143,7 +143,7 @@ def table(s: Splits) -> str:
             f"- Sorted changes inside the 95 % band of their place: {100 * s.in_order.mean():.0f} %.",
             f"- Estimated number of degraded classes (none is): {_spread(s.estimate)}.",
             f"- Splits in which a class is named: {100 * (s.called > 0).mean():.0f} %; "
-            f"{s.called.mean():.2f} classes a split.",
+            f"{s.called.mean():.2f} classes per split.",
             f"- Splits with a significant heterogeneity test (5 % expected): {100 * (s.p < 0.05).mean():.0f} %.",
         ]
     )
@@ -163,7 +163,7 @@ def _spread(values: np.ndarray, digits: int = 1) -> str:
 
 
 def study(folder: str | Path, arm: str = BASELINE, most: int = 252, seed: int = 0) -> str:
-    """Read a folder of runs and write the study of one arm, a section a group.
+    """Read a folder of runs and write the study of one arm, one section per group.
 
     Raises:
         AuditError: no finished runs, or no such arm.

@@ -1,9 +1,9 @@
-"""What predicts which classes an augmentation hurts: rank correlations that own up to noise.
+"""What predicts the classes that an augmentation hurts: rank correlations that account for noise.
 
-Three things are kept apart. Noise in the change makes every correlation too small: its reliability is measured on
-halves of the seeds, and the correlation corrected for it. A predictor from the baseline's runs shares their noise with
-the change, which alone would show as regression to the mean: predictor and change always come from different seeds.
-And many predictors are tried: p-values are Holm's.
+Three effects are kept apart. Noise in the change makes every correlation too small, so the change's reliability is
+measured on halves of the seeds, and the correlation is corrected for it. A predictor from the baseline's runs shares
+their noise with the change, which alone would show as regression to the mean, so predictor and change always come from
+different seeds. And many predictors are tried, so p-values are adjusted by Holm's method.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +15,7 @@ from scipy.stats import t as student
 from dropmix.audit.inference.streams import stream
 
 RELIABLE = 0.1
-"""Below this reliability a correction would multiply noise: none is given."""
+"""Below this reliability, a correction would multiply noise, and none is given."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Predictor:
         values: mean over all seeds, (M,).
         correlation, low, high: rank correlation with the change and its 95 % bootstrap interval over classes.
         corrected, corrected_low, corrected_high: the same corrected for the noise of the change and, of a predictor
-            from runs, of its own; None where the reliability is too low.
+            from runs, of its own; None if the reliability is too low.
         beyond_recall: rank correlation given baseline recall; None for baseline recall itself.
         p, holm: of no correlation, alone and after Holm over the arm's predictors.
     """
@@ -51,11 +51,11 @@ class Explained:
 
     Args:
         change: recall change over all seeds, (M,), fraction.
-        reliability: rank correlation that the change would have with that of as many new seeds, Spearman-Brown.
+        reliability: rank correlation of the change with that of as many new seeds, by Spearman-Brown.
         predictors: in the order given.
         model: share of the reliable variance of the ranked change that a ridge on all ranked predictors explains on
-            classes left out; None where the reliability is too low. May be negative.
-        shuffled: the same, 95 % quantile over shuffled classes.
+            classes left out; None if the reliability is too low. May be negative.
+        shuffled: 95 % quantile of the same over shuffled classes.
         names: of the classes, or empty.
     """
 
@@ -86,8 +86,8 @@ def explain(
         runs: predictors from the baseline's runs, (S0, M) each, in the order of `recall0`.
         given: predictors from elsewhere, (M,) each.
         groups: superclass of each class, (M,), left out together; None: ten random parts.
-        splits: random halves of the seeds, over which all is averaged.
-        bootstraps, shuffles: of classes.
+        splits: number of random halves of the seeds, over which everything is averaged.
+        bootstraps, shuffles: numbers of resamples and shuffles of the classes.
         seed: of all draws.
     Raises:
         ValueError: fewer than two seeds in an arm, or fewer than ten classes.
@@ -141,9 +141,9 @@ def explain(
 def _predictor(
     name: str, values: np.ndarray, r: np.ndarray, reliability: np.ndarray, beyond: float | None
 ) -> Predictor:
-    """From the estimate, first in `r`, and its bootstrap."""
+    """Make a predictor from its estimate, first in `r`, and the bootstrap."""
     z = np.arctanh(np.clip(r, -0.999999, 0.999999))
-    # A bootstrap of few classes is too narrow: widened as Fisher's z has it, and Student's t instead of the normal.
+    # A bootstrap of few classes is too narrow: it is widened as for Fisher's z, with Student's t for the normal.
     m = len(values)
     deviation = z[1:].std(ddof=1) * np.sqrt(m / (m - 3))
     p = float(2 * student.sf(abs(z[0]) / max(deviation, 1e-12), m - 2))
@@ -226,7 +226,7 @@ def _model(
 
 
 def _left_out(x: np.ndarray, y: np.ndarray, parts: np.ndarray) -> float:
-    """1 - squared error / variance of y over all classes, each predicted by a model that did not see its part."""
+    """1 - squared error / variance of y over all classes, each predicted by a model fitted without its part."""
     guess = np.zeros(len(y))
     for part in np.unique(parts):
         out = parts == part
@@ -241,7 +241,7 @@ def _left_out(x: np.ndarray, y: np.ndarray, parts: np.ndarray) -> float:
 
 
 def as_json(found: Explained) -> dict[str, object]:
-    """All of it as numbers and lists."""
+    """Everything as numbers and lists."""
     return {
         "classes": list(found.names),
         "change": found.change.tolist(),

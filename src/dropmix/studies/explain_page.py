@@ -59,7 +59,7 @@ def explain_arm(
     given: dict[str, np.ndarray],
     networks: dict[str, np.ndarray] | None = None,
 ) -> Explained:
-    """Explain one arm; classes without test examples are left out, and predictors that are the same for nearly all."""
+    """Explain one arm, without classes that lack test examples and predictors that are nearly constant."""
     baseline, treated = join([baseline, treated])
     k = number_of_classes([baseline, treated])
     sizes = class_sizes(baseline.labels, k)
@@ -81,9 +81,9 @@ def findings(found: Explained) -> list[Predictor]:
 
 
 def in_words(arm: str, found: Explained) -> str:
-    """What a reader may act on, in one or two sentences.
+    """The finding for a reader to act on, in one or two sentences.
 
-    An arm without a finding says so, and says whether the change itself can be measured.
+    Without a finding, they say so, and whether the change itself can be measured.
     """
     known = findings(found)
     if known:
@@ -184,8 +184,8 @@ img{{max-width:100%}}</style>
 <p>A predictor is compared with each class's recall change by rank. Above 0: classes with higher values gain more or
 lose less. A predictor that comes from the baseline's runs is taken from one half of the seeds and the change from the
 other half, so that shared noise (regression to the mean) makes no correlation. Intervals are 95 %, over classes;
-p-values are adjusted for the number of predictors. Both halves share their test examples: what is special about these
-is not averaged out. A correlation is no cause.</p>
+p-values are adjusted for the number of predictors. Both halves share their test examples, so peculiarities of
+these are not averaged out. A correlation is not a cause.</p>
 {body}
 </html>
 """

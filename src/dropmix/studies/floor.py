@@ -1,7 +1,7 @@
 """How many classes would look degraded if every class gained the same? A floor for any study, and for the paper's.
 
-The answer is simulated under the model of `dropmix.studies.simulate`: it needs no predictions, only the sizes of the
-study, its accuracy and its gain, and what is known of seed noise.
+The answer is simulated under the model of `dropmix.studies.simulate`. It needs no predictions, only the sizes of the
+study, its accuracy and gain, and assumptions on seed noise.
 
     python -m dropmix.paper.floor_page > docs/paper-floor.md      # the paper's tables beside their floors
 """
@@ -16,13 +16,13 @@ from dropmix.studies.simulate import World, simulate
 
 @dataclass(frozen=True)
 class FloorRow:
-    """What equal gains show: number of classes that look degraded, and the mean of their changes (fractions).
+    """The floor at one gain: number of classes that look degraded, and the mean of their changes (fractions).
 
     Args:
-        gain: that every class has, fraction.
+        gain: of every class, fraction.
         number, number_low, number_high: mean and 95 % band of the number.
-        change, change_low, change_high: mean and 95 % band of the mean change; NaN where no class ever looks degraded.
-        repetitions: simulated studies behind it.
+        change, change_low, change_high: mean and 95 % band of the mean change; NaN if no class ever looks degraded.
+        repetitions: number of simulated studies.
     """
 
     gain: float
@@ -114,7 +114,7 @@ def _check(classes, per_class, seeds, gain, accuracy, sd, disagreement, ratio, m
         ("classes of at least 1", classes >= 1, classes),
         ("per_class of at least 1", per_class >= 1, per_class),
         ("seeds of at least 1", len(seeds) == 2 and min(seeds) >= 1, seeds),
-        ("at most 50 million predictions a study", classes * per_class * sum(seeds) <= 5e7, "more"),
+        ("at most 50 million predictions per study", classes * per_class * sum(seeds) <= 5e7, "more"),
         ("gain as a fraction in [-1, 1]", -1 <= gain <= 1, gain),
         ("accuracy as a fraction in (0, 1)", 0 < accuracy < 1, accuracy),
         (f"recall_sd in (0, {limit:.2f})", 0 < sd < limit, sd),

@@ -46,10 +46,10 @@ def show(
         method: a key of `METHODS`.
         images: picture files, 2 to 6, cut to their central square; None takes squares of scikit-learn's photographs.
         out: where to save the PNG. Its folder is made.
-        seed: of the draws. The first in which no image is its own partner is shown.
-        per: one lam and box a "batch", or one a "sample", which shows more.
-        saliency: saliency(x, y) -> (B, H, W) for methods that need it; None takes local contrast, which needs no
-            network and is only a stand-in for a trained network's gradient.
+        seed: of the draws. The first draw in which no image is its own partner is shown.
+        per: one lam and box per "batch", or one per "sample", which shows more.
+        saliency: saliency(x, y) -> (B, H, W) for methods that need it; None takes local contrast, a stand-in for a
+            trained network's gradient that needs no network.
         options: further arguments of the method.
     Returns:
         The path of the picture.
@@ -81,7 +81,7 @@ def show(
 
 
 def local_contrast(x: Tensor, y: Tensor) -> Tensor:
-    """Return how far each pixel is from the mean around it, smoothed: a saliency map without a network.
+    """Return each pixel's distance from the mean around it, smoothed: a saliency map without a network.
 
     Args:
         x: images, (B, C, H, W).

@@ -1,4 +1,4 @@
-"""How fast mixing takes a class's label away from a trained network: confidence against mixing strength."""
+"""How fast mixing removes a class's label for a trained network: confidence against mixing strength."""
 
 import csv
 from collections.abc import Callable
@@ -78,18 +78,18 @@ def label_information(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LabelInformation:
-    """Mix each image with images of other classes at rising strength, and ask a network for the own class.
+    """Mix each image with images of other classes at rising strength, and record a network's confidence in its class.
 
     Args:
         batch: rows (n,), int64 -> normalised images (n, C, H, W).
         labels: class of each row, (N,), int64.
         predict: images -> logits (n, K), in eval mode.
         classes: K names.
-        strengths: s, rising from 0 to 1; None takes 11 evenly spaced.
-        partners: images of other classes for each image, drawn evenly among all of them.
+        strengths: s, rising from 0 to 1; None takes 11 evenly spaced ones.
+        partners: number of images of other classes per image, drawn evenly among all of them.
         per_class: images per class, drawn at random; None uses all.
         seed: of the draws.
-        progress: called as progress(pairs done, pairs in all).
+        progress: called as progress(pairs done, all pairs).
     Returns:
         LabelInformation.
     Raises:
@@ -140,7 +140,7 @@ def _pairs(
 
 @torch.no_grad()
 def _confidence(batch: Batch, predict: Predict, rows, others, labels, grid: Tensor) -> np.ndarray:
-    # Mixing commutes with normalisation, which is affine, since the weights add up to 1.
+    # Mixing commutes with normalisation: it is affine, and the weights add up to 1.
     x, partner = batch(torch.from_numpy(rows)), batch(torch.from_numpy(others))
     s = grid.to(x.device)[None, :, None, None, None]
     mixed = (1 - s) * x[:, None] + s * partner[:, None]
@@ -163,7 +163,7 @@ def rank_correlation(a: np.ndarray, b: np.ndarray, refits: int = 2000, seed: int
     """Spearman's rho of two columns, over the classes that have both.
 
     Args:
-        a, b: (K,), NaN where not known.
+        a, b: (K,), NaN if unknown.
         refits: bootstrap samples of classes.
         seed: of the bootstrap.
     Raises:

@@ -1,4 +1,4 @@
-"""What may tell beforehand which classes an augmentation hurts: one number per class and seed, or per class."""
+"""Candidate predictors of the classes that an augmentation hurts: one number per class and seed, or per class."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,15 +17,15 @@ Table = dict[str, np.ndarray]
 
 
 def from_runs(arm: Predictions, k: int) -> Table:
-    """Predictors that the baseline's own runs give, (S, K) each; they carry the noise of those runs.
+    """Predictors from the baseline's own runs, (S, K) each, which carry the noise of those runs.
 
     Args:
         arm: the baseline.
         k: number of classes.
     Returns:
-        "baseline recall", "baseline confidence" (mean probability of the true class, where given), "entropy of
-        confusions" (nats, over the wrong classes; 0 where a class has no errors), "errors inside the superclass"
-        (share of errors; the mean over classes where a class has none) where superclasses are given.
+        "baseline recall", "baseline confidence" (mean probability of the true class, if given), "entropy of confusions"
+        (nats, over the wrong classes; 0 for a class without errors) and, if superclasses are given, "errors inside the
+        superclass" (share of errors; the mean over classes for a class without errors).
     """
     sizes = np.maximum(np.bincount(arm.labels, minlength=k), 1)
     confusions = np.stack(
@@ -51,7 +51,7 @@ def from_runs(arm: Predictions, k: int) -> Table:
 
 
 def from_texts(dataset: Dataset) -> Table:
-    """Predictors that the training texts give, (K,) each: they owe nothing to any run.
+    """Predictors from the training texts, (K,) each, independent of all runs.
 
     Args:
         dataset: texts, as `dropmix.text.load_texts` returns them.
@@ -87,10 +87,10 @@ def of_texts(folder: Path, data: Path) -> Table:
     """Predictors from the training texts of a grid's runs.
 
     Args:
-        folder: the grid's.
-        data: the texts that its runs were trained on.
+        folder: of the grid.
+        data: the training texts of its runs.
     Raises:
-        ValueError: the grid's runs are not on texts, or on others than these.
+        ValueError: runs that are not on texts, or on other texts.
     """
     spec = next((run.spec for run in scan(folder) if isinstance(run.spec, RunSpec)), None)
     if spec is None or not is_text(spec.data.name):
@@ -102,5 +102,5 @@ def of_texts(folder: Path, data: Path) -> Table:
 
 
 def constant(values: np.ndarray) -> bool:
-    """Whether most classes share one value, so that ranks say nothing."""
+    """Whether most classes share one value, so that ranks are meaningless."""
     return Counter(np.round(values, 12).tolist()).most_common(1)[0][1] > 0.9 * len(values)

@@ -1,4 +1,4 @@
-"""A trained network and the images it is asked about, from what a user has at hand."""
+"""A trained network and images for it to predict, from a run or from the user's own network and pictures."""
 
 import importlib.util
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from dropmix.train.source import normalised
 
 @dataclass(frozen=True)
 class NetworkQuestion:
-    """Images and the network that is asked about them.
+    """Images, and the network that predicts them.
 
     Args:
         batch: rows (n,), int64 -> normalised images (n, C, H, W), float32.
@@ -44,11 +44,11 @@ class NetworkQuestion:
 
 
 def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuestion:
-    """A run of ours, asked about the test images of its data set.
+    """A finished run, with the test images of its data set.
 
     Args:
         run: a finished run's folder.
-        images: where the data set lies; None for the digits.
+        images: folder of the data set; None for the digits.
         device: where to compute.
     Raises:
         ValueError: not a finished run with its weights.
@@ -81,13 +81,13 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
 def of_pictures(
     model: nn.Module, size: int, mean: tuple[float, ...], std: tuple[float, ...], images: Path, device: torch.device
 ) -> NetworkQuestion:
-    """Any network, asked about a folder of pictures.
+    """Any network, with a folder of pictures.
 
     Args:
         model: images (n, 3, size, size) -> logits (n, K).
-        size: pictures' shorter side is resized to size / 0.875 and the centre cut out.
-        mean, std: of the normalisation, fractions a channel.
-        images: `<class>/*.jpg` in the network's order of classes when sorted; or one picture a class, sorted.
+        size: the shorter side is resized to size / 0.875 and the centre is cut out.
+        mean, std: of the normalisation, one fraction per channel.
+        images: `<class>/*.jpg`, whose sorted names are in the network's order of classes; or one picture per class.
         device: where to compute.
     Raises:
         ValueError: classes that are not the network's.
@@ -127,7 +127,7 @@ def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float
         name: "torchvision:resnet50", "timm:resnet50.a1_in1k", or "FILE.py:FUNCTION", whose function returns
             (model, size, mean, std).
     Raises:
-        ValueError: it cannot be read so, or the library is not installed.
+        ValueError: another form of name, or a library that is not installed.
     """
     library, _, which = name.rpartition(":")
     if library == "torchvision":
@@ -158,7 +158,7 @@ def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float
     made = getattr(module, which)()
     if not (isinstance(made, tuple) and len(made) == 4 and isinstance(made[0], nn.Module)):
         raise ValueError(
-            f"{path}:{which}: expected (model, size, mean, std) to be returned, got {type(made).__name__}."
+            f"{path}:{which}: expected a function that returns (model, size, mean, std), got {type(made).__name__}."
         )
     return made
 

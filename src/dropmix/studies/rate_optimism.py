@@ -1,4 +1,4 @@
-"""How much a rate chosen on the test set flatters itself there, by simulation."""
+"""How much a choice of the rate on the test set overstates its results there, by simulation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from dropmix.audit.rate_choice import Candidate
 
 @dataclass(frozen=True)
 class Optimism:
-    """How much a choice made on the test set flatters itself there.
+    """How much a choice on the test set overstates its results there.
 
     Args:
-        accuracy: expected accuracy as seen minus what new seeds would give, a fraction.
-        n_degraded: degraded classes (by any amount) that new seeds would show minus those seen.
-        repetitions: simulated studies.
+        accuracy: expected excess of the seen accuracy over that of new seeds, a fraction.
+        n_degraded: degraded classes (by any amount) on new seeds minus those seen.
+        repetitions: number of simulated studies.
     """
 
     accuracy: float
@@ -26,10 +26,10 @@ class Optimism:
 
 
 def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed: int = 0) -> Optimism:
-    """What the best of several accuracies on the test set is expected to overstate, by simulation.
+    """The expected overstatement of the best of several accuracies on the test set, by simulation.
 
-    The audit's estimates of the class changes stand for the truth, its variances for the noise; vanilla's part of
-    the noise is shared by all rates. Each study draws all rates, takes the most accurate, and scores it again on new
+    The audit's estimates of the class changes serve as the truth, its variances as the noise; all rates share
+    vanilla's part of the noise. Each study draws all rates, takes the most accurate, and scores it again on new
     seeds.
 
     Args:
@@ -48,8 +48,8 @@ def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed:
     if not (np.isfinite(truth).all() and np.isfinite(variance).all() and np.isfinite(share).all()):
         raise AuditError("select: expected two seeds of every arm for the optimism, got fewer. Train more seeds.")
     sizes = np.asarray(treated[0].classes["n"], float)
-    weight = np.full(len(sizes), 1 / len(sizes))  # mean class recall; the accuracy itself where sizes are equal
-    # Vanilla stands among the rates: no change, and the noise of the comparison is all its own.
+    weight = np.full(len(sizes), 1 / len(sizes))  # mean class recall, which is the accuracy if sizes are equal
+    # Vanilla is one of the rates, with no change and only its own noise.
     own = np.sqrt(np.vstack([variance * (1 - share), np.zeros_like(truth[:1])]))
     truth = np.vstack([truth, np.zeros_like(truth[:1])])
     base = np.sqrt((variance * share).mean(axis=0))
@@ -68,7 +68,7 @@ _NEEDED = ("recall_change_estimate", "se_fixed_test", "baseline_noise_share")
 
 
 def _study(truth: np.ndarray, own: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> tuple:
-    """Recalls relative to vanilla's true ones, and changes against vanilla as seen, both (rates, M)."""
+    """Recalls relative to vanilla's true ones, and seen changes against vanilla, both (rates, M)."""
     vanilla = base * rng.standard_normal(len(base))
     recall = truth + own * rng.standard_normal(truth.shape)
     recall[-1] = vanilla

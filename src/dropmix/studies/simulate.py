@@ -1,13 +1,13 @@
-"""Simulated predictions with a known truth: what the floor of a study and the calibration of the audit rest on.
+"""Simulated predictions with a known truth, for the floor of a study and the calibration of the audit.
 
-An arm a gets example i of class m right under seed s when
+Arm a gets example i of class m right under seed s if
 
     A_am + sd d_mi + sda e_ami + tau g_asm + noise > 0        (d, e, g, noise standard normal)
 
-d is the example's difficulty, shared by the arms; e an arm's own taste; g what a seed does to a whole class.
-A is set so that the class recalls are as wished. The three scales are solved for from what is observed of
-networks: how often two seeds of an arm disagree on an image, how much more class recall varies over seeds than
-independent flips would, and how much more often two arms disagree than two seeds.
+d is the example's difficulty, shared by the arms; e is specific to an arm; g is the effect of a seed on a whole class.
+A gives the wanted class recalls. The three scales follow from observations on networks: how often two seeds of an arm
+disagree on an image, how much more class recall varies over seeds than independent flips would, and how much more often
+two arms disagree than two seeds.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class World:
         disagreement: share of examples on which two seeds of one arm disagree (one is right, one is wrong).
         seed_ratio: variance of class recall over seeds / variance that independent flips would give, >= 1.
         arm_disagreement: how much more often two arms disagree than two seeds of one arm, >= 0.
-        pairing: correlation between the arms of what a seed does, in [0, 1].
+        pairing: correlation of a seed's effects between the arms, in [0, 1].
 
     Example:
         >>> CIFAR.scales().round(2).tolist()  # sd, sda, tau
@@ -108,7 +108,7 @@ class Simulated:
 
 
 def both_right(recalls: np.ndarray, correlation: float) -> np.ndarray:
-    """P(two predictions both right) when their latent scores correlate, (M,): a bivariate normal probability.
+    """Probability that two predictions with correlated latent scores are both right, (M,): bivariate normal.
 
     Example:
         >>> both_right(np.array([0.8]), 0.0).round(6).tolist(), both_right(np.array([0.8]), 1.0).round(6).tolist()
@@ -131,10 +131,10 @@ def simulate(
 
     Args:
         world: sizes and noise.
-        change: wished change of each class's recall, (M,) or a scalar, fractions; recalls stay in [0.005, 0.995].
+        change: wanted change of each class's recall, (M,) or a scalar, fractions; recalls stay in [0.005, 0.995].
         rng: the only source of randomness.
-        recalls: class recalls of the baseline, (M,); drawn where None.
-        scales: result of `world.scales()`, to save solving for it again.
+        recalls: class recalls of the baseline, (M,); None draws them.
+        scales: result of `world.scales()`, if solved already.
 
     Example:
         >>> s = simulate(World(classes=3, per_class=10), 0.01, np.random.default_rng(0))

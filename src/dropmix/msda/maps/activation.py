@@ -1,4 +1,4 @@
-"""Maps from a network's last features: how large they are, and how much they speak for a class."""
+"""Maps from a network's last features: their size, and their contribution to a class."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
