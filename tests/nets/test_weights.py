@@ -74,7 +74,7 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path) -> None:
     torch.save(net, tmp_path / "whole.pt")
     with pytest.raises(ValueError, match="state dict"):
         read_weights(str(tmp_path / "whole.pt"), "wrn10-1")
-    with pytest.raises(ValueError, match="no trained weights are known"):
+    with pytest.raises(ValueError, match="which has no known trained weights"):
         read_weights("pretrained", "wrn10-1")
     with pytest.raises(ValueError, match="expected 'pretrained' or a file"):
         read_weights(str(tmp_path / "none.pt"), "wrn10-1")
