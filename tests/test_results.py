@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,17 @@ GRIDS = list(dict.fromkeys(row["grid"] for row in EXPECTED))
 MEASURES = ("mean_degraded_change", "accuracy_baseline", "accuracy_treated")
 
 
-def recalls(grid: Path, arm: str) -> tuple[np.ndarray, int]:
-    """Right predictions of each class, summed over seeds, and the images of each class times the seeds."""
-    right, seeds = np.zeros(100, int), 0
-    for run in (run for run in RUNS if run.parent == grid):
-        if json.loads((run / "spec.json").read_text())["arm"]["name"] == arm:
-            table = pq.read_table(run / "predictions.parquet").to_pydict()
-            for label, pred in zip(table["label"], table["pred"]):
-                right[label] += label == pred
-            seeds += 1
-    return right, 100 * seeds
+def counts(grid: str, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Right predictions and examples of each class, summed over an arm's runs, counted from its files alone."""
+    right, held = np.zeros(0, int), np.zeros(0, int)
+    for run in (run for run in RUNS if run.parent.name == grid):
+        if json.loads((run / "spec.json").read_text(encoding="utf-8"))["arm"]["name"] == arm:
+            table = pq.read_table(run / "predictions.parquet", columns=["label", "pred"])
+            label, pred = (table[name].to_numpy().astype(int) for name in ("label", "pred"))
+            k = int(label.max()) + 1
+            right = np.bincount(label[label == pred], minlength=k) + (right if len(right) else 0)
+            held = np.bincount(label, minlength=k) + (held if len(held) else 0)
+    return right, held
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -43,14 +45,34 @@ def test_the_paper_s_measures_stay(grid: str) -> None:
             assert c.summary[key] == pytest.approx(float(row[key]), abs=1e-9), (c.arm, key)
 
 
-def test_the_expected_numbers_are_those_of_a_plain_count() -> None:
-    grid = ROOT / "results" / "cifar100-wrn10-2"
-    (base, n), (mixup, m) = recalls(grid, "vanilla"), recalls(grid, "mixup")
-    row = next(row for row in EXPECTED if (row["grid"], row["arm"]) == (grid.name, "mixup"))
-    assert n == m
-    assert int(row["n_degraded"]) == (mixup < base).sum()
-    assert float(row["mean_degraded_change"]) == pytest.approx(((mixup - base)[mixup < base] / n).mean(), abs=1e-9)
-    assert float(row["accuracy_treated"]) == pytest.approx(mixup.mean() / m, abs=1e-9)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_expected_numbers_are_those_of_a_plain_count(grid: str) -> None:
+    base, n = counts(grid, "vanilla")
+    for row in (row for row in EXPECTED if row["grid"] == grid):
+        right, m = counts(grid, row["arm"])
+        assert np.array_equal(n, m), row["arm"]
+        lost = right < base
+        assert int(row["n_degraded"]) == lost.sum(), row["arm"]
+        found = {
+            "mean_degraded_change": ((right - base) / n)[lost].mean(),
+            "accuracy_baseline": base.sum() / n.sum(),
+            "accuracy_treated": right.sum() / m.sum(),
+        }
+        for key in MEASURES:
+            assert found[key] == pytest.approx(float(row[key]), abs=1e-9), (row["arm"], key)
+
+
+def test_every_folder_is_described_and_every_grid_is_counted() -> None:
+    folders = {path.name for path in (ROOT / "results").iterdir() if path.is_dir()}
+    described = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert folders == set(re.findall(r"^## (\S+)$", described, re.MULTILINE))
+    arms = {run.parent.name: set() for run in RUNS}
+    for run in RUNS:
+        arms[run.parent.name].add(json.loads((run / "spec.json").read_text(encoding="utf-8"))["arm"]["name"])
+    assert {name for name, found in arms.items() if len(found) > 1} == set(GRIDS)
+    assert sum(path.stat().st_size for path in (ROOT / "results").rglob("*") if path.is_file()) < 80e6
+    kinds = {path.suffix for run in RUNS for path in run.iterdir()} | {path.suffix for path in ROOT.glob("results/*/*")}
+    assert not kinds & {".pt", ".ckpt", ".jpg", ".jpeg"}
 
 
 def test_every_folder_is_named_after_the_hash_of_its_spec() -> None:
