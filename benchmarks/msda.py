@@ -1,6 +1,7 @@
-"""Mixing beside its bounds and its peers, PuzzleMix beside its saliency pass, solver quality, and what DropMix saves.
+"""Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix beside its saliency pass, solver quality,
+and what DropMix saves.
 
-    python benchmarks/msda.py                                      peers, saliency and dropmix-cost
+    python benchmarks/msda.py                                      peers, methods, saliency and dropmix-cost
     python benchmarks/msda.py --only peers                         one part; several may be named
     python benchmarks/msda.py --only solver --data DIR             (CIFAR-100; trains a small network without --weights)
 
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mixing.methods import methods_table
 from mixing.peers import peers_table
 from mixing.puzzlemix import dropmix_cost_table, saliency_table
 from mixing.solver import solver_table
@@ -27,11 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts: dict[str, tuple[str, Callable[[], str]]] = {
         "peers": ("Speed", peers_table),
+        "methods": ("Every method", methods_table),
         "saliency": ("PuzzleMix beside its saliency pass", saliency_table),
         "dropmix-cost": ("What DropMix saves", lambda: dropmix_cost_table(RESULTS)),
         "solver": ("Solver quality", lambda: solver_table(given.data, given.weights, given.train_seconds)),
     }
-    default = ["peers", "saliency", "dropmix-cost"]
+    default = ["peers", "methods", "saliency", "dropmix-cost"]
     parser.add_argument("--only", nargs="+", choices=[*parts], default=default, help="parts to run")
     parser.add_argument("--data", type=Path, help="folder of CIFAR-100, for solver")
     parser.add_argument("--weights", type=Path, help="a WRN10-1's state_dict, for solver")
