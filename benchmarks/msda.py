@@ -1,5 +1,5 @@
-"""Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix beside its saliency pass, solver quality,
-and what DropMix saves.
+"""Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix beside its saliency pass, solver
+quality, and what DropMix saves.
 
     python benchmarks/msda.py                                      peers, methods, saliency and dropmix-cost
     python benchmarks/msda.py --only peers                         one part; several may be named

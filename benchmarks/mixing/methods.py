@@ -15,8 +15,8 @@ from .timing import in_turns
 SIZES = ((128, 32), (64, 224))
 ABOUT = (
     "Whole call with labels, alone and as a multiple of Mixup's in the same run (median, middle half). A ready map "
-    "stands in for what a network says of the images; its pass comes on top: `gradient` is a forward and a backward pass, "
-    "`features` a forward pass, `class` a forward pass and a backward pass of the head."
+    "stands in for what a network says of the images; its pass comes on top: `gradient` is a forward and a backward "
+    "pass, `features` a forward pass, `class` a forward pass and a backward pass of the head."
 )
 
 
