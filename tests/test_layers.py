@@ -123,6 +123,27 @@ def test_a_class_name_stands_for_one_thing() -> None:
     assert not twice, f"give each its own name: {twice}"
 
 
+def test_tests_mirror_the_package() -> None:
+    """A folder of tests is a folder of the package; a test named after a module lies where the module lies.
+
+    Other names are topics of their folder. What concerns the whole repository lies directly in tests/.
+    """
+    homes: dict[str, set[Path]] = {}
+    for path in (SRC / "dropmix").rglob("*.py"):
+        homes.setdefault(path.stem, set()).add(path.parent.relative_to(SRC / "dropmix"))
+    here = Path(__file__).parent
+    tests = [path.relative_to(here) for path in here.rglob("test_*.py")]
+    assert len(tests) > 100
+    strangers = [str(path) for path in tests if not (SRC / "dropmix" / path.parent).is_dir()]
+    assert not strangers, f"no such folder in the package: {strangers}"
+    misplaced = {
+        str(path): sorted(map(str, homes[module]))
+        for path in tests
+        if (module := path.stem.removeprefix("test_")) in homes and path.parent not in homes[module]
+    }
+    assert not misplaced, f"move these to the folder of their module, or name their topic: {misplaced}"
+
+
 @pytest.mark.parametrize("package", WITHOUT_TORCH)
 def test_audit_and_report_import_no_torch(package: str) -> None:
     for path, home in files(package).items():
