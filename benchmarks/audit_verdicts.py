@@ -40,7 +40,7 @@ def one_verdict(i: int) -> tuple[str, list[str], str]:
         "one": np.where(np.arange(m) == m // 2, -size, 0.01),
         "mixed": rng.normal(0, size, m),
     }[str(kind)]
-    study = draw(world, moved, rng)
+    (study,) = draw(world, moved[None], rng)
     names = [f"class {j}" for j in range(m)]
     arms = []
     for right in (study.right0, study.right1):

@@ -40,9 +40,14 @@ def contradictions(text: str, c: Any) -> list[str]:
         count = sum(v < -1e-9 for v in changes.values())
         if (int(lower[1]), int(lower[2])) != (count, len(words)):
             wrong.append(f"{lower[0]}: counted {count} of {len(words)}")
-    for name in re.findall(r"(?:decide: |; )([^;]+?) by about", text):
-        if words.get(name) in ("hurt", "safe"):
-            wrong.append(f"{name} is {words[name]}, and something would decide it")
+    wanted = re.search(r"would decide them: (.+?)\)\.(?: |$)", text)
+    for name in re.findall(r"(?:^|\), )([^()]+) \(", wanted[1]) if wanted else []:
+        if words.get(name) not in ("undecided", "too few examples"):
+            wrong.append(f"{name} is {words.get(name)}, and something would decide it")
+    lows = dict(zip(words, (-100 * float(x) for x in c.classes["recall_change_low"])))
+    for points, name in re.findall(r"(?:more than|,|and) ([-\d.]+) points \(([^)]+)\)", text.partition("So far, ")[2]):
+        if abs(lows[name] - float(points)) > 0.051 or float(points) <= 0:
+            wrong.append(f"a loss of {points} points is ruled out for {name}, whose interval ends at {-lows[name]:.2f}")
     return wrong
 
 
@@ -60,7 +65,7 @@ def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt:
     if first.startswith("Ship") and any(words[name] != "safe" for name in protected or ()):
         wrong.append("ships, and a protected class is not safe")
     if left := re.search(r"Undecided: (.+?) (?:is|are) not shown to be safe", first):
-        for name in re.split(r", | and \d+ more", left[1]):
+        for name in re.split(r", | and \d+ more| and ", left[1]):
             if name and (words.get(name) == "safe" or name not in protected):
                 wrong.append(f"{name} is not shown to be safe, and is {words.get(name)}")
     if some := re.search(r"and (\d+) of (\d+) are shown to be safe", first):

@@ -9,6 +9,7 @@ import pytest
 
 import dropmix
 from dropmix.audit import AuditError
+from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.sources import read
 
 
@@ -72,3 +73,51 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, given, me
     with pytest.raises(AuditError, match=r"ends in \.parquet"):
         dropmix.save_predictions(tmp_path / "a.csv", [0], [0])
     assert not list(tmp_path.iterdir())
+
+
+def test_slices_and_groups_are_read_back(tmp_path, rng):
+    labels, camera = np.tile([0, 1], 100), np.array(["left", "right"])[rng.integers(0, 2, 200)]
+    for arm, wrong in (("base", 10), ("mixup", 40)):
+        pred = np.where(rng.permutation(200) < wrong, 1 - labels, labels)
+        sides = {"camera": camera, "night": rng.integers(0, 2, 200)}
+        dropmix.save_predictions(tmp_path / f"{arm}.parquet", labels, pred, ids=np.arange(200), by=sides)
+    audit = dropmix.audit_predictions(tmp_path / "base.parquet", tmp_path / "mixup.parquet", by="camera", refits=0)
+    assert audit.only.slices["n"].tolist() == [int((camera == side).sum()) for side in ("left", "right")]
+    path = dropmix.save_predictions(tmp_path / "one.parquet", labels, labels, by=camera)
+    assert read(path, "x", reading=Reading(by="by"))[0].by.tolist() == camera.tolist()
+    with pytest.raises(AuditError, match="names of their own"):
+        dropmix.save_predictions(tmp_path / "two.parquet", labels, labels, by={"pred": camera})
+
+
+def test_several_labels_are_read_back(tmp_path, rng):
+    truth, ids = (rng.random((300, 3)) < 0.3).astype(int), [f"{i}.dcm" for i in range(300)]
+    hospital = np.array(["north", "south"])[rng.integers(0, 2, 300)]
+    names, scores = ["AF", "ST", "LBBB"], {}
+    for arm in ("old", "new"):
+        for seed in (0, 1):
+            scores[arm, seed] = np.clip(0.6 * truth + 0.5 * rng.random((300, 3)), 0, 1)
+            dropmix.save_predictions(
+                tmp_path / arm / f"seed{seed}.parquet",
+                truth,
+                probs=scores[arm, seed],
+                ids=ids,
+                classes=names,
+                by={"hospital": hospital},
+                truth=tmp_path / "truth.parquet",
+            )
+    read_back = dropmix.audit_predictions(
+        tmp_path / "old", tmp_path / "new", labels=tmp_path / "truth.parquet", by="hospital", refits=0
+    )
+    arrays = [np.stack([scores[arm, seed] for seed in (0, 1)]).astype(np.float32) for arm in ("old", "new")]
+    direct = dropmix.audit_predictions(*arrays, labels=truth, classes=names, by=hospital, refits=0)
+    for key in ("recall_baseline", "recall_treated"):
+        assert dict(zip(read_back.classes["class"], read_back.classes[key])) == dict(
+            zip(direct.classes["class"], direct.classes[key])
+        )
+    assert read_back.only.slices["slice"] == ["north", "south"]
+    with pytest.raises(AuditError, match="probs alone"):
+        dropmix.save_predictions(tmp_path / "a.parquet", truth, probs=scores["old", 0], arm="old")
+    with pytest.raises(AuditError, match=r"expected probs \(300, 3\)"):
+        dropmix.save_predictions(tmp_path / "a.parquet", truth)
+    with pytest.raises(AuditError, match="of 0 and 1"):
+        dropmix.save_predictions(tmp_path / "a.parquet", truth * 2, probs=scores["old", 0])

@@ -79,7 +79,7 @@ def test_a_failure_shows_the_last_lines_and_does_not_stop_the_others(dropmix, tm
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("pass", "expected a file of predictions, got nothing there"),
+        ("pass", "expected a file, got nothing there"),
         ("(folder / 'out.csv').write_text('a,b\\n1,2\\n')", "expected"),
         ("(folder / 'out.csv').write_text('seed,label,pred\\n7,0,0\\n')", "expected seed 0, got 7"),
         ("(folder / 'out.csv').write_text('arm,label,pred\\nother,0,0\\n')", "got 'other'"),

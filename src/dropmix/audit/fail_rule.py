@@ -69,6 +69,34 @@ def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
     return any(outcomes)
 
 
+def check_rule(expression: str) -> None:
+    """Refuse a rule that cannot be read, or names an unknown quantity, before any audit is there.
+
+    Args:
+        expression: the rule; its classes and slices are not known yet.
+    Raises:
+        AuditError: as `rule_holds`.
+
+    Example:
+        >>> check_rule("n_hurt_low > 0 and class[fox].recall_change_high < -1")
+    """
+    rest = _tokens(expression)
+    _rule(rest, _Kinds(), expression, 0)
+    if rest:
+        raise _unreadable(expression, f"{rest[0]!r} left over")
+
+
+class _Kinds:
+    """A value of the right kind for every name that a rule may hold."""
+
+    def __getitem__(self, name: str) -> float | str:
+        kind, bracket, _ = name.partition("[")
+        table = {"class": CLASSES, "slice": SLICES}[kind] if bracket else SUMMARY
+        what = f"column of the {kind if kind == 'slice' else 'classe'}s" if bracket else "number of the summary"
+        known = {key: quantity for quantity in table for key in quantity.keys}
+        return "" if _find(name.rpartition("].")[2], known, what).kind == "string" else 0.0
+
+
 class _Values:
     """Numbers and texts of one comparison by their names in a rule, in the rule's unit."""
 
@@ -113,7 +141,7 @@ def _tokens(expression: str) -> list[str]:
     return tokens
 
 
-def _rule(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
+def _rule(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
     holds = _both(tokens, values, expression, depth)
     while tokens and tokens[0].lower() == "or":
         tokens.pop(0)
@@ -121,7 +149,7 @@ def _rule(tokens: list[str], values: _Values, expression: str, depth: int) -> bo
     return holds
 
 
-def _both(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
+def _both(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
     holds = _comparison(tokens, values, expression, depth)
     while tokens and tokens[0].lower() == "and":
         tokens.pop(0)
@@ -129,7 +157,7 @@ def _both(tokens: list[str], values: _Values, expression: str, depth: int) -> bo
     return holds
 
 
-def _comparison(tokens: list[str], values: _Values, expression: str, depth: int) -> bool:
+def _comparison(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
     if tokens and tokens[0] == "(":
         if depth > DEEPEST:
             raise _unreadable(expression, "too many parentheses")

@@ -71,6 +71,8 @@ class Settings:
             )
         if self.topk < 1 or self.topk != int(self.topk):
             raise AuditError(f"audit: expected topk of at least 1, got {self.topk}. Give 1 for plain recall.")
+        if self.seed < 0 or self.seed != int(self.seed):
+            raise AuditError(f"audit: expected seed as a whole number from 0, got {self.seed}. 0 is the default.")
         if self.refits < 0:
             raise AuditError(f"audit: expected refits of at least 0, got {self.refits}. 200 is the default.")
         if self.confidence not in ("p_true", "p_max"):

@@ -39,6 +39,11 @@ def _message(error: BaseException) -> str:
         path = ".".join(str(part) for part in first["loc"])
         what = first["msg"].removeprefix("Value error, ")
         what = "no such setting" if first["type"] == "extra_forbidden" else what
+        if what.startswith("Input should be "):
+            what = "expected " + what.removeprefix("Input should be ").partition(", unable")[0]
+            return _one_line(f"{path}: {what}, got {first['input']!r}. Correct it.")
+        if first["type"] == "missing":
+            return _one_line(f"{path}: expected a value, got none. Add it.")
         got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
         return _one_line(f"{path}: {what}{got}.")
     if full := _full_disk(error):

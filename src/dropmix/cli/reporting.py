@@ -105,10 +105,13 @@ def names_of(text: str | None) -> tuple[str, ...]:
 
 def tolerances_of(text: str) -> float | dict[str, float]:
     """Fractions from points: "1", or "fox=1,lynx=0.5"."""
-    try:
-        if "=" not in text:
-            return float(text) / 100
-        pairs = [item.rpartition("=") for item in text.split(",") if item.strip()]
-        return {name.strip(): float(points) / 100 for name, _, points in pairs}
-    except ValueError:
-        raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
+    pairs = [item.rpartition("=") for item in text.split(",") if item.strip()] if "=" in text else [("", "", text)]
+    made = {}
+    for name, _, points in pairs:
+        try:
+            made[name.strip()] = float(points) / 100
+        except ValueError:
+            raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
+        if not 0 <= made[name.strip()] < 1:
+            raise ValueError(f"--tolerance: expected points from 0 to below 100, got {points.strip()}. 1 is usual.")
+    return made if "=" in text else made[""]

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+
+from dropmix.audit import AuditError, audit_predictions
 
 NAMES = ["=cmd|'/c calc'!A1", "fox\x1b[2J", "\u202eowl", "混合🐟"]
 FILES = {"audit.json", "classes.csv", "report.html", "table.csv", "table.md", "table.tex"}
@@ -64,3 +67,44 @@ def test_nothing_invisible_is_printed_or_run(files, tmp_path):
 def test_figures_are_files_only_where_they_are_asked_for(files, tmp_path):
     assert run([*files, "--out", str(tmp_path), "--figures"]).returncode == 0
     assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png", ".pdf", ".svg"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tolerance", "200"], "--tolerance: expected points from 0 to below 100, got 200. 1 is usual."),
+        (["--tolerance", "0=1,1=-2"], "--tolerance: expected points from 0 to below 100, got -2. 1 is usual."),
+        (["--tolerance", "nan"], "--tolerance: expected points from 0 to below 100, got nan. 1 is usual."),
+        (["--margin", "200"], "--margin: expected points from 0 to below 100, got 200. 0.5 is usual."),
+        (["--classes", "nosuch.txt"], "nosuch.txt: expected a file, got nothing there. Check the path."),
+        (["--seed", "-1"], "audit: expected seed as a whole number from 0, got -1. 0 is the default."),
+    ],
+)
+def test_options_are_refused_in_the_units_of_the_shell(dropmix, files, options, message):
+    code, _, error = dropmix("audit", *files, *options)
+    assert (code, error.strip()) == (2, f"dropmix: {message}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("bogus", "unfinished comparison"),
+        ("n_hurtt > 0", "Did you mean n_hurt?"),
+        ("class[0].m > 0", "'m'"),
+        ("n ==", ""),
+    ],
+)
+def test_a_bad_rule_is_refused_before_anything_is_read(dropmix, rule, message):
+    code, _, error = dropmix("audit", "nosuch.csv", "neither.csv", "--fail-if", rule)
+    assert code == 2
+    assert message in error
+    assert "nosuch" not in error
+
+
+def test_a_file_is_not_compared_with_itself(dropmix, files):
+    base, _ = files
+    code, _, error = dropmix("audit", base, Path(base).parent / "." / Path(base).name)
+    assert code == 2
+    assert "expected other predictions than the baseline's" in error
+    with pytest.raises(AuditError, match="as both"):
+        audit_predictions(str(base), {"mixup": [Path(base)]})

@@ -146,11 +146,11 @@ def checked_file(path: Path) -> str:
     except (OSError, RuntimeError) as error:
         looped = isinstance(error, RuntimeError) or error.errno == errno.ELOOP
         kind = "a loop of links" if looped else "nothing there"
-        raise AuditError(f"{where}: expected a file of predictions, got {kind}. Check the path.") from error
+        raise AuditError(f"{where}: expected a file, got {kind}. Check the path.") from error
     if not path.is_file():
-        raise AuditError(f"{where}: expected a file of predictions, got another kind of file. Check the path.")
+        raise AuditError(f"{where}: expected a file, got another kind of file. Check the path.")
     if state.st_size == 0:
-        raise AuditError(f"{where}: expected a file of predictions, got an empty file. Write it again.")
+        raise AuditError(f"{where}: expected a file, got an empty file. Write it again.")
     return where
 
 

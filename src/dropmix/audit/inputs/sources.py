@@ -14,7 +14,7 @@ from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.archives import checked_file, read_arrays, sha256
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
 from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
-from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
+from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain, refuse_baseline_again
 from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import (
@@ -87,6 +87,7 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
             baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
         return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
     base = _items(baseline, "baseline")
+    refuse_baseline_again(baseline, treated)
     named = _named_arms(treated, reading)
     if named is not None:
         _name(base)

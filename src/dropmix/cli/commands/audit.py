@@ -87,7 +87,12 @@ def audit(
     Takes predictions of any framework, or a grid's folder.
     """
     from dropmix.audit import audit_grid, audit_predictions
+    from dropmix.audit.fail_rule import check_rule
 
+    if fail_if is not None:
+        check_rule(fail_if)
+    if not 0 <= margin < 100:
+        raise ValueError(f"--margin: expected points from 0 to below 100, got {margin:g}. 0.5 is usual.")
     if not 0 < level < 100:
         raise ValueError(f"--level: expected percent between 0 and 100, got {level:g}. 90 is usual.")
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
