@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,26 +119,6 @@ class Reading:
     accept: Any = None
     encoding: str | None = None
     by: Any = None
-
-
-def refuse_baseline_again(baseline: Any, treated: Any) -> None:
-    """Refuse a file or folder that is given as the baseline and as a treated arm: nothing is compared."""
-    given = {place: path for path in paths_in(baseline) if (place := Path(path).resolve())}
-    again = [path for path in paths_in(treated) if Path(path).resolve() in given]
-    if again:
-        raise AuditError(
-            f"treated: expected other predictions than the baseline's, got {clip(again[0], 300)} as both. "
-            "Give the arm's own."
-        )
-
-
-def paths_in(sources: Any) -> list[str | Path]:
-    """The paths among nested lists and mappings of sources."""
-    if isinstance(sources, str | Path):
-        return [sources]
-    if isinstance(sources, Mapping):
-        sources = list(sources.values())
-    return [path for one in sources for path in paths_in(one)] if isinstance(sources, list | tuple) else []
 
 
 def plain(name: str) -> str:

@@ -14,7 +14,7 @@ from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.archives import checked_file, read_arrays, sha256
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
 from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
-from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain, refuse_baseline_again
+from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
 from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import (
@@ -25,6 +25,7 @@ from dropmix.audit.inputs.roles import (
     name_paths,
     noted_order,
     one_arm,
+    refuse_baseline_again,
     refuse_copies,
     refuse_glob,
     renamed,
@@ -87,7 +88,8 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
             baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
         return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
     base = _items(baseline, "baseline")
-    refuse_baseline_again(baseline, treated)
+    several = isinstance(treated, Mapping) and not is_predictions(treated)
+    refuse_baseline_again(base, _items([*treated.values()] if several else treated, "treated"))
     named = _named_arms(treated, reading)
     if named is not None:
         _name(base)
@@ -238,9 +240,8 @@ def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
             f"{NAME_THEM}, or give the files one by one."
         )
     refuse_copies(inner, str(folder.source))
-    for item in inner:
-        for part in item.parts:
-            yield part if part.arm_given else renamed(part, folder.name)
+    for part in [part for item in inner for part in item.parts]:
+        yield part if part.arm_given else renamed(part, folder.name)
 
 
 def _frame(source: Any, name: str) -> pa.Table:
