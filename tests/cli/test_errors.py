@@ -188,6 +188,15 @@ def test_audit_prints_json_that_a_program_can_read(dropmix, tmp_path):
     assert (found["arm"], found["summary"]["n_degraded"], found["summary"]["n_tied"]) == ("mixup", 0, 2)
 
 
+def test_fp16_on_a_cpu_is_refused_before_anything_is_trained(dropmix, tmp_path):
+    asked = ["run", "digits", "--device", "cpu", "--out", tmp_path, "--set", "train.precision=fp16"]
+    for more in ([], ["--dry-run"]):
+        status, out, err = dropmix(*asked, *more)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "expected bf16 or fp32 on a CPU, got fp16" in err
+    assert not [*tmp_path.iterdir()]
+
+
 def test_bf16_where_the_hardware_lacks_it_is_warned_of_in_one_line(dropmix, monkeypatch):
     monkeypatch.setattr("dropmix.train.device.is_slow_in_bf16", lambda device: True)
     asked = ["run", "digits", "--epochs", "1", "--dry-run", "--methods", "vanilla"]

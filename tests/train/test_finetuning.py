@@ -13,6 +13,7 @@ from dropmix.train.config import Arm, Schedule
 from dropmix.train.loop import Control, train_run
 from dropmix.train.optimizer import Average, class_weights, learning_rate, make_optimizer
 from dropmix.train.plan import balanced_order
+from dropmix.train.step import Stepper, build_for
 
 from .toy import make_dataset, make_spec
 
@@ -59,6 +60,71 @@ def test_everything_at_once_resumes_to_the_bit(tmp_path: Path) -> None:
         parts = run(spec, tmp_path / f"parts{stop}", dataset, stop_after=stop)
         assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class Scales:
+    """The states of every scaler that a run makes, noted after each step."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[float] = []
+        update = torch.amp.GradScaler.update
+
+        def noted(scaler: torch.amp.GradScaler) -> None:
+            update(scaler)
+            self.seen.append(scaler.get_scale())
+
+        monkeypatch.setattr(torch.amp.GradScaler, "update", noted)
+
+
+@pytest.mark.parametrize("settings", [EVERYTHING, {"ema": 0.9}, {"optimizer": "adamw"}], ids=["all", "sgd", "adamw"])
+def test_fp16_skips_overflows_and_resumes_to_the_bit(tmp_path, monkeypatch, settings) -> None:
+    # A scale at which gradients overflow at first: resumed without its state, the scaler would skip again.
+    init = torch.amp.GradScaler.__init__
+    monkeypatch.setattr(torch.amp.GradScaler, "__init__", lambda *a, **k: init(*a, **k, init_scale=2.0**40))
+    scales = Scales(monkeypatch)
+    arm = Arm(name="mixup", method="mixup", rate=0.4, options={"alpha": 1.0})
+    spec, dataset = make_spec(arm, precision="fp16", **(settings | {"epochs": 8})), make_dataset()
+    whole = run(spec, tmp_path / "whole", dataset)
+    assert all(bool(value.isfinite().all()) for value in whole.values())
+    seen = scales.seen.copy()
+    assert seen[0] < 2.0**40  # skipped at first,
+    assert seen[-1] == seen[-2]  # and no longer in the end
+    scales.seen.clear()
+    parts = run(spec, tmp_path / "parts", dataset, stop_after=9)
+    assert scales.seen == seen
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_fp16_keeps_weights_and_average_where_the_gradient_overflows() -> None:
+    spec, dataset = make_spec(precision="fp16", ema=0.9), make_dataset()
+    stepper = Stepper(spec, build_for(spec, dataset), 3, dataset.mean, dataset.std)
+    stepper.scaler.load_state_dict(stepper.scaler.state_dict() | {"scale": 2.0**100})
+    x, y = torch.randn(8, 1, 8, 8), torch.arange(8) % 3
+    assert stepper.average is not None
+    before = [p.detach().clone() for p in stepper.model.parameters()]
+    stepper.step(x, y, 0, 0)
+    assert all(torch.equal(a, b) for a, b in zip(before, stepper.model.parameters()))
+    assert stepper.average.steps == 0
+    assert stepper.scaler.get_scale() == 2.0**99
+
+
+def test_fp16_scales_the_clean_loss_of_puzzlemix_and_keeps_small_gradients() -> None:
+    dataset = make_dataset()
+    arm = Arm(name="puzzlemix", method="puzzlemix", options={"clean": 1.0})
+    x, y = torch.randn(8, 1, 8, 8), torch.arange(8) % 3
+    gradients = []
+    for precision in ("fp32", "fp16"):
+        spec = make_spec(arm, precision=precision)
+        torch.manual_seed(0)
+        stepper = Stepper(spec, build_for(spec, dataset), 3, dataset.mean, dataset.std)
+        signed = stepper.saliency(x * 1e-3, y, signed=True, clean=1.0)
+        weights = [p.grad for p in stepper.model.parameters() if p.grad is not None]
+        gradients.append((signed, [grad / stepper.scaler.get_scale() for grad in weights]))
+    (signed, weights), (half_signed, half_weights) = gradients
+    torch.testing.assert_close(signed, half_signed)
+    assert len(weights) == len(half_weights) > 0
+    for grad, half in zip(weights, half_weights):
+        torch.testing.assert_close(grad, half)
 
 
 @pytest.mark.parametrize("left_out", ["ema", "clip", "balance", "freeze_statistics"])

@@ -36,7 +36,7 @@ def train_together(
     from rich.console import Console
 
     from dropmix.cli.data_summary import weights_line
-    from dropmix.cli.training import loaders_of, plain_view, tell_result
+    from dropmix.cli.training import judge_precision, loaders_of, plain_view, tell_result
     from dropmix.grid.local import GridSettings
     from dropmix.grid.store import check_same_grid, remember_data
     from dropmix.grid.torchrun import follow, run_together
@@ -57,6 +57,7 @@ def train_together(
         )
     target = _own_device(device)
     loaders = loaders or loaders_of(target, int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
+    judge_precision(runs, target)
     keep_freed_memory()
     make_deterministic(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with joined(target) as group:

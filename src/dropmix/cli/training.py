@@ -43,7 +43,7 @@ def train_runs(
     if ray is None:
         target = resolve_device(device)
         devices, (count, threads) = all_devices(target), layout(target, len(runs))
-        warn_of_slow_bf16(runs, target)
+        judge_precision(runs, target)
     else:  # the machines that train decide what they have
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
@@ -130,8 +130,11 @@ def layout(target: Any, runs: int) -> tuple[int, int]:
     return min(cores(), runs), max(1, cores() // runs)
 
 
-def warn_of_slow_bf16(runs: list[Any], target: Any) -> None:
-    from dropmix.train.device import is_slow_in_bf16
+def judge_precision(runs: list[Any], target: Any) -> None:
+    """Refuse a precision in which a device does not train, and warn of one in which it is slow."""
+    from dropmix.train.device import check_precision, is_slow_in_bf16
+
+    check_precision(runs[0].train.precision, target)
 
     if runs[0].train.precision == "bf16" and is_slow_in_bf16(target):
         line = "warning: bf16 is slower than fp32 on {}, which has no bf16 hardware. Give --set train.precision=fp32."

@@ -21,7 +21,7 @@ from dropmix.data import Dataset
 from dropmix.grid.data import load_data
 from dropmix.grid.store import DONE, FAILED, inspect_run, opened
 from dropmix.train.config import RunSpec
-from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
+from dropmix.train.device import check_precision, keep_freed_memory, make_deterministic, resolve_device
 from dropmix.train.distributed import Group
 from dropmix.train.executor import cuda_graphs, exhaust, take_turns
 from dropmix.train.loop import Control, train_steps
@@ -118,6 +118,7 @@ def attempt_steps(
                 return {"state": "done"}
             (folder / FAILED).unlink(missing_ok=True)
             device = resolve_device(job["device"])
+            check_precision(spec.train.precision, device)
             control = Control(
                 should_stop,
                 _seldom(on_progress),

@@ -165,7 +165,7 @@ class Train(Frozen):
     schedule: Schedule = Schedule()
     loss: Literal["cross-entropy", "bce-of-softmax"] = "cross-entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     evaluate_every: int = Field(default=10, ge=1)
     evaluate_last: int = Field(default=10, ge=1)
     shards: int = Field(default=1, ge=1)
@@ -188,9 +188,9 @@ class Train(Frozen):
 
     @property
     def capturable(self) -> bool:
-        """Whether a step can be replayed as a CUDA graph: SGD whose learning rate changes between epochs only."""
+        """Whether a step can be replayed as a CUDA graph: SGD, unscaled, whose rate changes between epochs only."""
         plain = self.optimizer == "sgd" and not self.optimizer_options and not self.ema and self.clip is None
-        return plain and self.micro_batch is None and not self.per_step
+        return plain and self.micro_batch is None and not self.per_step and self.precision != "fp16"
 
     @model_validator(mode="after")
     def _settings_fit_each_other(self) -> "Train":

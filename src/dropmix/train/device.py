@@ -89,6 +89,14 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_MMAP_MAX, 0)
 
 
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raise ValueError for a precision in which a device does not train."""
+    if precision == "fp16" and device.type == "cpu":
+        raise ValueError(
+            "train.precision: expected bf16 or fp32 on a CPU, got fp16. Use --set train.precision=bf16, or fp32."
+        )
+
+
 def is_slow_in_bf16(device: torch.device) -> bool:
     """Say whether bf16 is slower than fp32 on a device: true if the hardware lacks it. Measures for a moment."""
     if device.type == "cuda":

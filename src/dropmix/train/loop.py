@@ -161,12 +161,7 @@ class _Run:
             found = self.group.share(load_checkpoint(self.folder, self.spec.hash) if self.leads else None)
         if found is None:
             return
-        self.stepper.model.load_state_dict(found["model"])
-        self.stepper.optimizer.load_state_dict(found["optimizer"])
-        if self.stepper.average is not None:
-            self.stepper.average.load_state_dict(found["average"])
-        if self.stepper.augment.remembers:
-            self.stepper.augment.load_state_dict(found["mixing"])
+        self.stepper.load_state_dict(found)
         self.place = Place(**found["place"])
         # Sums over threads round by the number of threads, so a run keeps the number that it began with.
         torch.set_num_threads(found.get("threads", torch.get_num_threads()))
@@ -180,13 +175,8 @@ class _Run:
             "spec_hash": self.spec.hash,
             "place": vars(self.place),
             "threads": torch.get_num_threads(),
-            "model": self.stepper.model.state_dict(),
-            "optimizer": self.stepper.optimizer.state_dict(),
+            **self.stepper.state_dict(),
         }
-        if self.stepper.average is not None:
-            content["average"] = self.stepper.average.state_dict()
-        if self.stepper.augment.remembers:
-            content["mixing"] = dict(self.stepper.augment.state_dict())
         save_checkpoint(self.folder, content)
         self.saved = time.monotonic()
 

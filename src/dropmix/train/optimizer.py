@@ -29,7 +29,9 @@ def make_optimizer(model: nn.Module, train: Train) -> torch.optim.Optimizer:
     _freeze(train.freeze, model)
     groups = _groups(train, model)
     if train.optimizer == "sgd":
-        options = {"momentum": train.momentum, "nesterov": train.nesterov, "fused": True} | train.optimizer_options
+        # Fused SGD that skips its first step, as under a scaler, goes on from momentum that was never set.
+        fused = train.precision != "fp16"
+        options = {"momentum": train.momentum, "nesterov": train.nesterov, "fused": fused} | train.optimizer_options
         return _made(torch.optim.SGD, train, groups, options)
     if train.optimizer == "adamw":
         return _made(torch.optim.AdamW, train, groups, {"fused": True} | train.optimizer_options)

@@ -76,7 +76,7 @@ class ShardStep:
             share = _share(places[k], count)
             with self._statistics_of_first(k):
                 loss = loss + stepper.backward(*make(), mix, share * self.scale) * share
-        stepper.optimizer.step()
+        stepper.apply_gradient()
         if self.group is not None:
             self.group.spread([buffer for buffer in self.buffers if buffer.is_floating_point()])
         return loss

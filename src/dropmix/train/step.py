@@ -1,7 +1,7 @@
 """One training step: the same function for every arm and every executor."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -79,6 +79,9 @@ def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
 class Stepper:
     """Model, optimiser and augmentation of a run, and the step that joins them.
 
+    With `precision` fp16 the loss is scaled, so that small gradients are not lost, and a step whose gradients
+    overflow is skipped. Saliency is then computed in float32.
+
     Args:
         spec: the run.
         model: already on its device.
@@ -96,6 +99,9 @@ class Stepper:
         # PuzzleMix's official code scales its clean loss, cross-entropy, to a loss that is a mean over B x K.
         self.clean_scale = 2 / num_classes if train.loss == "bce-of-softmax" else 1.0
         self.class_weights: Tensor | None = None
+        self.device_type = next(model.parameters()).device.type
+        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(train.precision)
+        self.scaler = torch.amp.GradScaler(self.device_type, enabled=self.half == torch.float16)
         self.optimizer = make_optimizer(model, train)
         self.average = Average(model, train.ema) if train.ema else None
         kind = map_kind(arm.method)
@@ -120,13 +126,13 @@ class Stepper:
             **arm.options,
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
-        self.device_type = next(model.parameters()).device.type
         tokens = getattr(model, "reads_tokens", False)
         # It runs under the trainer's autocast, as in every run so far.
         if tokens:
             self.gradient = token_gradient(model, hidden_modules(model)[0])
         else:
-            self.gradient = MAPS[kind](model) if kind in MAPS else input_gradient(model, autocast=True)
+            scale = self.scaler.get_scale if self.scaler.is_enabled() else 1.0
+            self.gradient = MAPS[kind](model) if kind in MAPS else input_gradient(model, scale=scale, autocast=True)
         # Dropout draws from the global generator, whose state differs after a resume, so each step seeds it.
         # Foreign networks may draw by functions, which no list of modules shows.
         drops = any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
@@ -202,12 +208,41 @@ class Stepper:
         """Forward, loss, backward and optimiser, all on the device; returns the loss as `step` does."""
         micro = self.spec.train.micro_batch
         loss = self.backward(x, shares, mix) if micro is None else self._in_parts(x, shares, micro)
-        if self.spec.train.clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.train.clip)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update()
+        self.apply_gradient()
         return loss
+
+    def apply_gradient(self) -> None:
+        """Update the weights and their average, unless the gradient of a scaled loss is not finite."""
+        if self.spec.train.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.train.clip)
+        before = self.scaler.get_scale() if self.average is not None else 1.0
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None and self.scaler.get_scale() >= before:  # falls where the step was skipped
+            self.average.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of the training."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        if self.augment.remembers:
+            state["mixing"] = dict(self.augment.state_dict())
+        if self.scaler.is_enabled():
+            state["scaler"] = self.scaler.state_dict()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        if self.augment.remembers:
+            self.augment.load_state_dict(state["mixing"])
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
 
     def _in_parts(self, x: Tensor, shares: Tensor, most: int) -> Tensor:
         loss = torch.zeros((), device=x.device)
@@ -223,7 +258,7 @@ class Stepper:
         with mix_hidden(self.places, mix), self._own_noise(), self._autocast():
             logits = logits_of(self.trained(x))
         loss = self.loss(logits, shares if self.class_weights is None else shares * self.class_weights)
-        (loss if weight == 1 else loss * weight).backward()
+        self.scaler.scale(loss if weight == 1 else loss * weight).backward()
         return loss.detach()
 
     @torch.no_grad()
@@ -234,7 +269,7 @@ class Stepper:
 
     def saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         """Input gradient as `input_gradient` returns it, with the clean loss scaled to the training loss."""
-        with self._own_noise(), self._autocast():
+        with self._own_noise(), nullcontext() if self.half == torch.float16 else self._autocast():
             return self.gradient(x, y, signed=signed, clean=clean * self.clean_scale)
 
     @contextmanager
@@ -247,4 +282,4 @@ class Stepper:
             yield
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device_type, torch.bfloat16, enabled=self.spec.train.precision == "bf16")
+        return torch.autocast(self.device_type, self.half or torch.bfloat16, enabled=self.half is not None)

@@ -8,7 +8,7 @@ import typer
 from dropmix.cli.app import Out, app
 from dropmix.cli.data_summary import data_lines, weights_line
 from dropmix.cli.launch import launched, train_together
-from dropmix.cli.training import layout, train_runs, warn_of_slow_bf16, with_data
+from dropmix.cli.training import judge_precision, layout, train_runs, with_data
 
 
 @app.command()
@@ -157,7 +157,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
 
     target = resolve_device(device)
-    warn_of_slow_bf16(runs, target)
+    judge_precision(runs, target)
     count, threads = layout(target, len(runs))
     keep_freed_memory()
     make_deterministic(threads)
