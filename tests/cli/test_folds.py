@@ -33,3 +33,15 @@ def test_folds_are_pooled_for_the_audit(dropmix, tmp_path, monkeypatch):
     assert (
         "Seed 1 of cutmix has 2 of 3 folds and was left out" in next((tmp_path / "b").rglob("audit.json")).read_text()
     )
+    for run in [*(tmp_path / "g").glob("*-f2-*"), *(tmp_path / "g").glob("cutmix-s1-f1-*")]:
+        (run / "done").unlink(missing_ok=True)
+    status, out, err = dropmix("audit", "g", "--out", "c")
+    assert status == 0, err
+    held = json.loads(next((tmp_path / "c").rglob("audit.json")).read_text())
+    text = json.dumps(held)
+    assert "Seed 1 of cutmix has 1 of 3 folds and was left out" in text
+    assert "only 2 of 3 were audited, those that every arm has" in text
+    assert "every picture is predicted once" not in text
+    (one,) = held["comparisons"]
+    wanted = sum(len(pq.read_table(file)) for file in (tmp_path / "g").glob("cutmix-s0-f[01]-*/predictions.parquet"))
+    assert one["summary"]["n_examples"] == wanted == len(ids) - len(pq.read_table(files[2]))

@@ -1,7 +1,7 @@
 """Bring predictions onto the same examples: join on ids, or insist on equal labels."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from dropmix.audit.inputs.class_values import CHECK, unlike
 from dropmix.audit.inputs.merge import unify, whole_seeds
 from dropmix.audit.inputs.predictions import Predictions
 
+Folds = Mapping[str, Mapping[int, Mapping[int | None, Predictions]]]
 NO_IDS = "No example ids: rows were matched by position, which is right only if every file keeps one order."
 
 
@@ -22,9 +23,7 @@ def sort_by_id(predictions: Predictions, where: str) -> Predictions:
         AuditError: an id occurs twice.
     """
     ids = predictions.example_id
-    if ids is None:
-        return predictions
-    if bool(np.all(ids[1:] > ids[:-1])):
+    if ids is None or bool(np.all(ids[1:] > ids[:-1])):
         return predictions
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
@@ -267,3 +266,34 @@ def pool_folds(parts: Sequence[Predictions]) -> Predictions:
         arrays["train_counts"] = tuple(round(sum(of_class) / len(counts)) for of_class in zip(*counts))
     sources = tuple(source for part in parts for source in part.sources)
     return sort_by_id(replace(lead, **arrays, sources=sources), f"folds of {lead.arm}")
+
+
+def chosen_folds(parts: Folds, count: int) -> tuple[dict[str, dict[int, list[Predictions]]], list[str]]:
+    """The folds of each arm and seed to pool: all; while fewer than two arms have all, those that every arm has.
+
+    Args:
+        parts: arm -> seed -> fold -> predictions.
+        count: folds of a whole seed.
+    Returns:
+        arm -> seed -> its folds, the same everywhere, and notes on what was left out.
+    """
+    wanted: set[int | None] = set()
+    whole = [any(len(found) == count for found in seeds.values()) for seeds in parts.values()]
+    if parts and sum(whole) < min(2, len(parts)):
+        common = sorted(set.intersection(*map(set, parts.values())))
+        shared = [set.intersection(*({*seeds[seed]} for seeds in parts.values())) for seed in common]
+        wanted = max(shared, key=len, default=wanted)
+    kept: dict[str, dict[int, list[Predictions]]] = {name: {} for name in parts}
+    notes: list[str] = []
+    for name, seeds in parts.items():
+        for seed, found in sorted(seeds.items()):
+            if wanted <= {*found} if wanted else len(found) == count:
+                kept[name][seed] = [part for fold, part in found.items() if not wanted or fold in wanted]
+            else:
+                notes.append(f"Seed {seed} of {name} has {len(found)} of {count} folds and was left out.")
+    if wanted:
+        notes.append(
+            f"No two arms have all {count} folds of a seed yet: only {len(wanted)} of {count} were audited, those that "
+            "every arm has. Run the grid to its end for the other pictures."
+        )
+    return kept, notes

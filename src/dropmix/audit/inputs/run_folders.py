@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_of_spec
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.align import merge_seeds, pool_folds
+from dropmix.audit.inputs.align import chosen_folds, merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
 from dropmix.audit.inputs.given import MissingColumnError, Reading
 from dropmix.audit.inputs.merge import unify
@@ -215,20 +215,17 @@ def read_arms(
                 f"{run.path}: expected each seed of {run.arm} once, got seed {seed} twice with different predictions "
                 f"(also {held.sources[0]['path']}). Remove one of the folders."
             )
-    arms = {}
-    for name in sorted(parts, key=lambda n: (n != BASELINE, n)):
-        whole = {seed: found for seed, found in sorted(parts[name].items()) if len(found) == folds}
-        notes += [
-            f"Seed {seed} of {name} has {len(found)} of {folds} folds and was left out."
-            for seed, found in sorted(parts[name].items())
-            if seed not in whole
-        ]
-        if whole:
-            arms[name] = merge_seeds([pool_folds([*found.values()]) for found in whole.values()], intersect)
-    if folds > 1 and arms:
+    kept, left_out = chosen_folds(parts, folds)
+    notes += left_out
+    arms = {
+        name: merge_seeds([pool_folds(found) for found in kept[name].values()], intersect)
+        for name in sorted(kept, key=lambda n: (n != BASELINE, n))
+        if kept[name]
+    }
+    if folds > 1 and all(len(found) == folds for seeds in kept.values() for found in seeds.values()):
         notes.append(f"Predictions of {folds} folds were pooled: every picture is predicted once per seed.")
     if not arms:
-        raise AuditError(f"{root}: expected all {folds} folds of a seed, got none. Run the grid to its end.")
+        raise AuditError(f"{root}: expected folds that every arm has, got none. Run the grid to its end.")
     return dict(zip(arms, unify(list(arms.values())))), notes
 
 
