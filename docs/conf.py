@@ -19,3 +19,4 @@ autodoc_typehints = "none"
 
 html_theme = "furo"
 html_title = "dropmix"
+html_show_copyright = False

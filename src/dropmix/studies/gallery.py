@@ -127,7 +127,8 @@ def _figure(
         for axis, picture, title in zip(row, (x[i], partners[i], own_share[i], mixed[i]), titles):
             axis.imshow(picture.clamp(0, 1).permute(1, 2, 0).numpy(), cmap="gray", vmin=0, vmax=1)
             axis.set_title(title, fontsize=8)
-            axis.set_axis_off()
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set(color="0.7", linewidth=0.5)  # a white mask on a white page needs an edge
     for axis, column in zip(axes[0], _COLUMNS):
         axis.set_title(f"{column}\n{axis.get_title()}", fontsize=8)
     return figure
