@@ -102,3 +102,28 @@ def test_cores_are_shared_among_runs(monkeypatch, cores, runs, expected):
 
     monkeypatch.setattr("dropmix.train.device.cores", lambda: cores)
     assert layout(torch.device("cpu"), runs) == expected
+
+
+@pytest.mark.parametrize("recipe", ["folder", "cifar100-wrn28-2", "imagenet-resnet50"])
+def test_a_recipes_settings_give_way_to_those_that_exclude_them(recipe):
+    """Crops of random size and shifts of a few pixels exclude each other, whichever the recipe has."""
+    data = grid_of({"recipe": recipe}, ["data.resized_crop=true", "data.size=64"], {}).base.data
+    assert (data.resized_crop, data.crop_padding) == (True, 0)
+    data = grid_of({"recipe": recipe}, ["data.crop_padding=2"], {}).base.data
+    assert (data.resized_crop, data.crop_padding, data.colour_jitter) == (False, 2, False)
+    data = grid_of({"recipe": recipe}, [], {"set": {"data.resized_crop": False}}).base.data
+    assert (data.resized_crop, data.colour_jitter) == (False, False)
+    data = grid_of({"recipe": recipe, "folds": 3}, [], {}).base.data
+    assert (data.folds, data.validation, data.train_per_class) == (3, 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ({"recipe": "folder"}, ["data.resized_crop=true", "data.size=64", "data.crop_padding=4"]),
+        ({"recipe": "folder", "folds": 3, "validation": 0.1}, []),
+    ],
+)
+def test_two_settings_of_the_user_that_exclude_each_other_are_refused(options, settings):
+    with pytest.raises(ValidationError, match=r"take the place of|takes the place of"):
+        grid_of(options, settings, {})

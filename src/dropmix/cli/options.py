@@ -88,8 +88,9 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
         grid = grid.with_settings(_epochs(grid, chosen.epochs))
     paths = {"data.train_per_class": chosen.train_per_class, "data.validation": chosen.validation}
     paths["data.folds"] = chosen.folds
-    grid = grid.with_settings({k: v for k, v in paths.items() if v is not None})
-    grid = grid.with_settings(chosen.set | dict(_setting(text) for text in settings))
+    asked = {k: v for k, v in paths.items() if v is not None} | chosen.set
+    asked |= dict(_setting(text) for text in settings)
+    grid = grid.with_settings(give_way(asked) | asked)
     changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}
     changes = {key: value for key, value in changes.items() if value is not None}
     if chosen.methods is not None:
@@ -104,6 +105,35 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     check = check_text_network if is_text(grid.base.data.name) else check_name
     check(grid.base.network)
     return grid
+
+
+EXCLUDES = {
+    "data.resized_crop": {"data.crop_padding": 0},
+    "data.crop_padding": {"data.resized_crop": False, "data.colour_jitter": False},
+    "data.colour_jitter": {"data.resized_crop": True, "data.crop_padding": 0},
+    "data.folds": {"data.validation": 0.0, "data.train_per_class": None},
+    "data.validation": {"data.folds": None},
+    "data.train_per_class": {"data.folds": None},
+}
+"""What gives way to a setting that is switched on."""
+
+
+def give_way(asked: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe's own settings become where they exclude those that a user asked for.
+
+    Two settings of the user that exclude each other stay as they are, and are refused by the grid.
+
+    Example:
+        >>> give_way({"data.resized_crop": True}), give_way({"data.resized_crop": True, "data.crop_padding": 2})
+        ({'data.crop_padding': 0}, {})
+    """
+    changes: dict[str, Any] = {}
+    for name, others in EXCLUDES.items():
+        if asked.get(name):
+            changes |= {other: value for other, value in others.items() if other not in asked}
+    if asked.get("data.resized_crop") is False and "data.colour_jitter" not in asked:
+        changes["data.colour_jitter"] = False
+    return changes
 
 
 def parse_duration(text: str) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dropmix.cli.data_summary import data_lines, near_chance, weights_line
+from dropmix.cli.planned import remember_plan
 
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads per process; more would only wait for each other
@@ -52,6 +53,7 @@ def train_runs(
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
     remember_data(out, data)
+    remember_plan(out, runs)
     for line in filter(None, [*data_lines(dataset), weights_line(runs[0], dataset)]):
         print(line, flush=True)
     settings = GridSettings(

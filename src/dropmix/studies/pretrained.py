@@ -78,6 +78,26 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
     return NetworkQuestion(test.batch, split.labels, _predict(model, device), found.classes, model)
 
 
+def find_pictures(images: Path) -> tuple[list[str], np.ndarray, list[str]]:
+    """Paths, labels and class names of a folder with a folder per class, or with one picture per class.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    folders = subfolders(images) if images.is_dir() else []
+    classes = [folder.name for folder in folders]
+    if folders:
+        files, labels = list_images([*folders])
+    else:
+        files = sorted(str(p) for p in images.glob("*") if p.suffix.lower() in ENDINGS)
+        classes, labels = [Path(file).stem for file in files], np.arange(len(files))
+    if not files:
+        raise ValueError(
+            f"{images}: expected pictures, in one folder per class or one picture per class, got none. Check the path."
+        )
+    return files, labels, classes
+
+
 def of_pictures(
     model: nn.Module, size: int, mean: tuple[float, ...], std: tuple[float, ...], images: Path, device: torch.device
 ) -> NetworkQuestion:
@@ -92,18 +112,8 @@ def of_pictures(
     Raises:
         ValueError: classes that are not the network's.
     """
-    folders = subfolders(images) if images.is_dir() else []
-    classes = [folder.name for folder in folders]
-    if folders:
-        files, labels = list_images([*folders])
-    else:
-        files = sorted(p for p in images.glob("*") if p.suffix.lower() in ENDINGS)
-        classes, labels = [file.stem for file in files], np.arange(len(files))
-    if not files:
-        raise ValueError(
-            f"{images}: expected pictures, in one folder per class or one picture per class, got none. Check the path."
-        )
-    pixels = _square(decode_all(files, lambda row: str(files[row]), round(size / 0.875)), size)
+    files, labels, classes = find_pictures(images)
+    pixels = _square(decode_all(files, lambda row: str(files[row]), round(size / 0.875), exif=True), size)
     predict = _predict(model, device)
     shift, scale = (torch.tensor(v, device=device)[:, None, None] for v in (mean, std))
 

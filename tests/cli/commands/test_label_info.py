@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from dropmix.studies.pretrained import of_pictures
+
 NETWORK = '''
 import torch
 from torch import nn
@@ -90,3 +92,27 @@ def test_other_classes_than_the_networks(dropmix, pictures, tmp_path):
     status, _, error = dropmix("label-info", pictures, "--network", "net.py:colour")
     assert status == 2
     assert "expected the network's 3 classes, sorted, got 2" in error
+
+
+def test_pictures_are_looked_for_before_weights_are_loaded(dropmix, tmp_path):
+    (tmp_path / "net.py").write_text("raise SystemExit('weights were loaded')")
+    status, _, error = dropmix("label-info", "nosuch", "--network", "net.py:colour")
+    assert status == 2
+    assert error.startswith("dropmix: nosuch: expected pictures")
+
+
+def test_pictures_are_turned_as_their_tag_says(tmp_path):
+    """A picture stored on its side, with the tag that says so, is asked about like the upright one."""
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    tag = Image.Exif()
+    tag[0x0112] = 6  # to be turned by 90 degrees clockwise
+    for name, image, exif in (("up", pixels, None), ("side", np.rot90(pixels), tag)):
+        for own in "ab":
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(image).save(tmp_path / name / f"{own}.png", exif=exif)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 14 * 14, 2))
+    up, side = (
+        of_pictures(net, 14, (0, 0, 0), (1, 1, 1), tmp_path / name, torch.device("cpu")) for name in ("up", "side")
+    )
+    rows = torch.arange(2)
+    torch.testing.assert_close(side.batch(rows), up.batch(rows), rtol=0, atol=0)

@@ -33,8 +33,8 @@ def label_info(
 
     from dropmix.studies.label_files import print_correlations, read_changes, write_label_information
     from dropmix.studies.label_information import label_information
+    from dropmix.studies.pretrained import find_pictures, of_pictures, of_run
     from dropmix.studies.pretrained import from_name as by_name
-    from dropmix.studies.pretrained import of_pictures, of_run
     from dropmix.train.device import resolve_device
 
     target = resolve_device(device)
@@ -45,6 +45,7 @@ def label_info(
             raise ValueError(
                 "label-info: expected a folder of images, got none. Name one, e.g. dropmix label-info photographs."
             )
+        find_pictures(images)  # before weights are downloaded
         asked = of_pictures(*by_name(network), images, target)
     change = None if audit is None else read_changes(audit, arm, asked.classes)
     found = label_information(

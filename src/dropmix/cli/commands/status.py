@@ -12,6 +12,7 @@ from dropmix.cli.app import app
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
     """List which runs of a grid are done, broken or left."""
     from dropmix.audit.arm_names import visible
+    from dropmix.cli.planned import planned
     from dropmix.grid.store import scan
     from dropmix.train.config import RunSpec
 
@@ -21,5 +22,8 @@ def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> 
         cause = f"  {visible(found.cause)}" if found.cause else ""
         print(f"{visible(found.path.name):<44} {found.state:<12} {length}{cause}")
     states = [found.state for found in runs]
+    for name in sorted({*planned(folder)} - {found.path.name for found in runs}):
+        print(f"{visible(name):<44} left")
+        states.append("left")
     parts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    print(f"{len(runs)} runs: {', '.join(parts)}" if runs else f"{visible(folder)}: no runs")
+    print(f"{len(states)} runs: {', '.join(parts)}" if states else f"{visible(folder)}: no runs")
