@@ -44,6 +44,7 @@ def calls(x: Tensor, y: Tensor) -> dict[str, Callable[[], object]]:
         del labels
         return ready[: len(part)]
 
-    names = [name for name in METHODS if name not in ("vanilla", "manifoldmix")]
+    # Manifold Mixup and TransMix are no calls: what they do to images is Mixup's and CutMix's.
+    names = [name for name in METHODS if name not in ("vanilla", "manifoldmix", "transmix")]
     augments = {name: DropMix(name, num_classes=100) for name in names}
     return {name: partial(augment, x, y, saliency=saliency) for name, augment in augments.items()}

@@ -44,7 +44,14 @@ def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **op
     if wants(name, "history"):
         options["history"] = History(x, torch.eye(len(x), device="cpu") if y is None else y)
     arguments = (x, saliency_of(x)) if wants(name, "saliency") else (x,)
-    return get_method(name)(*arguments, generator=seeded(seed), **options)
+    return known(get_method(name)(*arguments, generator=seeded(seed), **options), x)
+
+
+def known(mix: Mix, x: Tensor) -> Mix:
+    """A record whose labels wait for attention, with an even one: then they are as drawn."""
+    if mix.attended is None:
+        return mix
+    return mix.with_attention(torch.ones(len(x), *x.shape[2:], dtype=torch.float32, device=x.device), x.shape[2:])
 
 
 def their_share(mix: Mix) -> Tensor:

@@ -162,7 +162,7 @@ def test_a_lam_of_zero_or_one_shows_what_it_says(method, per, value, monkeypatch
 
 @pytest.mark.parametrize("per", PERS)
 def test_a_partner_equal_to_the_image_changes_nothing(method, per, monkeypatch):
-    for name in (method, "mixup"):
+    for name in (method, "mixup", "cutmix"):
         module = import_module(METHODS[name].split(":")[0])
         if hasattr(module, "draw_partner"):
             monkeypatch.setattr(module, "draw_partner", lambda batch, *_: torch.arange(batch))

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dropmix import DropMix, apply_mix
 from dropmix.msda.history import History
 
-from .conftest import images, seeded
+from .conftest import images, known, seeded
 
 UNITS = ["batch", "sample", "count"]
 
@@ -67,7 +67,7 @@ def check_nobody_waits(method: str, unit: str, **options: Any) -> None:
         if augment.remembers:
             augment.history = History(x, torch.empty(9, 9, device="meta"))
         with Watch("meta") as watch:
-            mix = augment.draw(x, y, saliency=_saliency, generator=seeded(), epoch=(1, 2))
+            mix = known(augment.draw(x, y, saliency=_saliency, generator=seeded(), epoch=(1, 2)), x)
             mixed, shares = apply_mix(x, y, mix, num_classes=9)
         assert mixed.device.type == shares.device.type == "meta"
         assert watch.waits == []
@@ -107,7 +107,7 @@ def test_no_method_waits_for_a_gpu(method, unit):
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error" if seed else "default")  # the first round may build tables
         try:
-            mix = augment.draw(x, y, saliency=_saliency, generator=seeded(seed))
+            mix = known(augment.draw(x, y, saliency=_saliency, generator=seeded(seed)), x)
             apply_mix(x, y, mix, num_classes=9)
         finally:
             torch.cuda.set_sync_debug_mode("default")

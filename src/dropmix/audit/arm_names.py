@@ -20,6 +20,7 @@ _TITLES = {
     "attentivemix": "Attentive CutMix",
     "snapmix": "SnapMix",
     "tokenmix": "TokenMix",
+    "transmix": "TransMix",
     "samplepairing": "SamplePairing",
     "fmix": "FMix",
     "gridmix": "GridMix",

@@ -24,6 +24,7 @@ METHODS: dict[str, str] = {
     "attentivemix": "dropmix.msda.methods.attentivemix:attentivemix",
     "snapmix": "dropmix.msda.weighed.snapmix:snapmix",
     "tokenmix": "dropmix.msda.weighed.tokenmix:tokenmix",
+    "transmix": "dropmix.msda.weighed.transmix:transmix",
     "saliencymix": "dropmix.msda.methods.saliencymix:saliencymix",
     "resizemix": "dropmix.msda.methods.resizemix:resizemix",
     "recursivemix": "dropmix.msda.methods.recursivemix:recursivemix",

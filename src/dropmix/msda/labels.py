@@ -1,13 +1,15 @@
 """Labels: class ids or shares in, shares (B, K) out; and losses that want class ids."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from dropmix.msda.pixels import inside_boxes
 
 if TYPE_CHECKING:
     from dropmix.msda.mix import Mix
@@ -17,6 +19,7 @@ _ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
 
 def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
     """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
+    _check_known(mix)
     if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity and mix.pasted_shares is None:
         return _mix_ids(y, mix, num_classes)
     shares = label_shares(y, num_classes)
@@ -35,6 +38,32 @@ def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
     if mix.partner_lam is not None:
         return other.mul_(mix.partner_lam.to(shares, non_blocking=True)[:, None]).addcmul_(shares, lam[:, None])
     return other.lerp_(shares, lam[:, None])
+
+
+def _check_known(mix: "Mix") -> None:
+    if mix.attended is not None:
+        raise ValueError(
+            "labels: expected a record whose label shares are known, got one that waits for the network's attention. "
+            "Call draw, mix_images and the network, then mix.with_attention: see docs/methods/transmix.md."
+        )
+
+
+def attended_lam(mix: "Mix", attention: Tensor, sides: Sequence[int]) -> Tensor:
+    """Return the own label's share under attention, (B,), float32. See `Mix.with_attention`."""
+    if attention.ndim != 3 or len(attention) != len(mix.lam):
+        raise ValueError(
+            f"Mix.with_attention: expected attention (B, h, w) of the mix's {len(mix.lam)} samples, got "
+            f"{tuple(attention.shape)}. Give one map per mixed image."
+        )
+    assert mix.box is not None
+    assert mix.attended is not None
+    attention = attention.detach().float()
+    inside = inside_boxes(mix.box.to(attention.device, non_blocking=True), sides).float()
+    patches = nn.functional.interpolate(inside, attention.shape[1:])[:, 0]
+    area = 1 - mix.lam.to(attention.device, non_blocking=True)
+    total = attention.sum((1, 2))
+    share = torch.where(total > 0, (attention * patches).sum((1, 2)) / total, area)
+    return (1 - ((1 - mix.attended) * area + mix.attended * share)).clamp(0, 1)
 
 
 def _pasted_shares(pasted: Tensor, shares: Tensor) -> Tensor:
@@ -118,6 +147,7 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
         )
     if mix.is_identity:
         return criterion(logits, y)
+    _check_known(mix)
     if mix.pasted_shares is not None:
         raise ValueError(
             "Mix.loss: expected partners of this batch, got those of an earlier one, whose labels are shares. "

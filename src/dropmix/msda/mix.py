@@ -1,13 +1,13 @@
 """`Mix`, the record of what to do to a batch, and `apply_mix`, the only code that does it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dropmix.msda.labels import mix_labels, mixed_loss
+from dropmix.msda.labels import attended_lam, mix_labels, mixed_loss
 from dropmix.msda.pixels import blend, gather_images, move_cells, paste_boxes
 from dropmix.msda.rows import embedded, kept_where, part_of
 from dropmix.msda.targets import mixed_targets
@@ -36,6 +36,8 @@ class Mix:
             labels of x[partner].
         partner_lam: share of the partner's label, (B,), float32, in [0, 1], if it is not 1 - lam: a label's mass need
             not be 1 then.
+        attended: weight of the network's attention in the label share, where that share is known after its pass only;
+            see `with_attention`. None: the shares are known.
         own_noise: noise added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
         layer: where in a network to mix, for `mix_hidden`; None mixes the images.
@@ -57,6 +59,7 @@ class Mix:
     shrunk: bool = False
     pasted_shares: Tensor | None = None
     partner_lam: Tensor | None = None
+    attended: float | None = None
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -134,6 +137,28 @@ class Mix:
             tensor(1.6269)
         """
         return mixed_loss(self, criterion, logits, y)
+
+    def with_attention(self, attention: Tensor, sides: Sequence[int]) -> "Mix":
+        """Return this record with the label shares that follow from a network's attention to the mixed images.
+
+            partner's share = (1 - attended) (1 - lam) + attended (sum of A inside the box / sum of A)
+
+        Args:
+            attention: A, (B, h, w), >= 0, e.g. of `dropmix.msda.maps.attention.class_attention`. Each patch belongs to
+                the image that its upper left pixel shows. All zero: the area counts alone.
+            sides: of the images, (H, W), in pixels.
+        Returns:
+            Mix with lam where the attention lies; this record itself if it waits for none.
+        Raises:
+            ValueError: another batch, or attention that is no map.
+        Example:
+            >>> half = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), box=torch.tensor([[0, 2, 0, 1]]), attended=0.5)
+            >>> half.with_attention(torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]]), (2, 2)).lam
+            tensor([0.7500, 0.2500])
+        """
+        if self.attended is None:
+            return self
+        return replace(self, lam=attended_lam(self, attention, sides), attended=None)
 
     def targets(self, targets: Any, *, min_visible: float = 0.0, empty: float | None = None) -> Any:
         """Return segmentation masks or boxes, mixed as their images are.

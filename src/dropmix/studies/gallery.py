@@ -73,6 +73,9 @@ def show(
     options = {"per": per} | options
     history = _batch_before(function, x, seed, options) if "history" in known else None
     mix = _draw(function, arguments, seed, options if history is None else options | {"history": history})
+    if mix.attended is not None:
+        contrast = (saliency or local_contrast)(mix_images(x, mix), torch.arange(len(x)))
+        mix = mix.with_attention(torch.nn.functional.adaptive_avg_pool2d(contrast, 14), x.shape[2:])
     mixed, shares = apply_mix(x, torch.eye(len(x)), mix)
     figure = _figure(method, names, x, mix, mixed, shares, history)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -106,7 +106,7 @@ class GraphStep:
         x, shares = stepper.mix(x, y, mix)
         # A capture would lose gradients that were there before it.
         has_gradient = self.a_weight.grad is not None
-        if len(x) != self.batch or mix.layer is not None or has_gradient:
+        if len(x) != self.batch or mix.layer is not None or mix.attended is not None or has_gradient:
             return stepper.update(x, shares, mix)
         if stepper.lr != self.lr:
             self.lr = stepper.lr

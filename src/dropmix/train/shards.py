@@ -37,6 +37,11 @@ class ShardStep:
                 f"train.shards: expected 1 with {stepper.spec.arm.method}, which mixes with the batch before, got "
                 f"{train.shards}. Leave train.shards out."
             )
+        if stepper.spec.arm.method == "transmix":
+            raise ValueError(
+                f"train.shards: expected 1 with transmix, whose labels follow the whole batch's attention, got "
+                f"{train.shards}. Leave train.shards out."
+            )
         hidden = "layers" in stepper.spec.arm.options or stepper.spec.arm.method in ("wordmixup", "senmixup")
         if self.within == "batch" and hidden:
             raise ValueError(

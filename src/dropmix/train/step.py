@@ -13,7 +13,9 @@ from dropmix.data import Dataset
 from dropmix.data.records import Texts
 from dropmix.msda.binding import map_kind
 from dropmix.msda.dropmix import DropMix
+from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.activation import class_activation, feature_map
+from dropmix.msda.maps.attention import check_class_token, class_attention
 from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
@@ -105,7 +107,10 @@ class Stepper:
         self.optimizer = make_optimizer(model, train)
         self.average = Average(model, train.ema) if train.ema else None
         kind = map_kind(arm.method)
-        if train.micro_batch and ("layers" in arm.options or kind):
+        attended = arm.method == "transmix"
+        if attended:
+            check_class_token(model)
+        if train.micro_batch and ("layers" in arm.options or kind or attended):
             raise ValueError(
                 f"train.micro_batch: expected a method without a second pass or hidden states, got {arm.method}. "
                 "Leave micro_batch out, or lower train.batch."
@@ -199,7 +204,9 @@ class Stepper:
 
     def shares(self, y: Tensor, mix: Mix) -> Tensor:
         """Return mixed and smoothed label shares, (B, K)."""
-        shares = mix_labels(y, mix, self.num_classes)
+        # Labels that wait for the network's attention are mixed after its pass: see `backward`.
+        known = mix.attended is None
+        shares = mix_labels(y, mix, self.num_classes) if known else label_shares(y, self.num_classes)
         if self.smoothing:
             shares = shares * (1 - self.smoothing) + self.smoothing / self.num_classes
         return shares
@@ -255,8 +262,11 @@ class Stepper:
 
     def backward(self, x: Tensor, shares: Tensor, mix: Mix, weight: float = 1.0) -> Tensor:
         """Add the gradient of `weight` times the loss to that of the weights; returns the loss as `step` does."""
-        with mix_hidden(self.places, mix), self._own_noise(), self._autocast():
+        watch = nullcontext() if mix.attended is None else class_attention(self.model)
+        with mix_hidden(self.places, mix), self._own_noise(), self._autocast(), watch as seen:
             logits = logits_of(self.trained(x))
+        if seen is not None:
+            shares = mix_labels(shares, mix.with_attention(seen.map, x.shape[2:]))
         loss = self.loss(logits, shares if self.class_weights is None else shares * self.class_weights)
         self.scaler.scale(loss if weight == 1 else loss * weight).backward()
         return loss.detach()
