@@ -4,7 +4,11 @@ import re
 from typing import Any
 
 OPENINGS = {"Do not ship:": "do not ship", "Ship:": "ship", "Undecided:": "undecided"}
-NEVER = re.compile(r"truly|surely|\bnan\b|None|  |\.\.|\s,|\(\)|\b1 (classes|seeds|images)\b|class are|classes is")
+# An opening with a caution before its reason: "Ship, on a baseline no better than chance: ... On these numbers, ..."
+CAUTIONED = re.compile(r"^(Do not ship|Ship|Undecided), on a baseline no better than chance: .*? On these numbers, ")
+NEVER = re.compile(
+    r"about fewer|truly|surely|\bnan\b|None|  |\.\.|\s,|\(\)|\b1 (classes|seeds|images)\b|class are|classes is"
+)
 
 
 def contradictions(text: str, c: Any) -> list[str]:
@@ -14,6 +18,7 @@ def contradictions(text: str, c: Any) -> list[str]:
         text: the verdict, one paragraph.
         c: the comparison: `summary`, and `classes` with class, decision, protected and recall_change.
     """
+    text = CAUTIONED.sub(r"\1: ", text)
     s, wrong = c.summary, [f"holds {m[0]!r}" for m in NEVER.finditer(text)]
     openings = [word for opening, word in OPENINGS.items() if text.startswith(opening)]
     if openings != [s["decision"]]:

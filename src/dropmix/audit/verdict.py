@@ -58,7 +58,7 @@ def _opening(c: Comparison) -> str:
         f"{word}, on a baseline no better than chance: {arm_title(c.baseline)} is right on "
         f"{_percent(c.summary['accuracy_baseline'])} %, and always answering the largest class on "
         f"{_percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
-        f"{why[0].upper()}{why[1:]}"
+        f"On these numbers, {why}"
     )
 
 
@@ -238,7 +238,7 @@ def _count(c: Comparison) -> str:
         return ""
     verb = "has" if s["n_degraded"] == 1 else "have"
     return (
-        f"{s['n_degraded']} of {_classes(s['n_classes'])} {verb} a lower mean recall; about {_number(floor)} would if "
+        f"{s['n_degraded']} of {_classes(s['n_classes'])} {verb} a lower mean recall; {_number(floor)} would if "
         "every class changed equally."
     )
 
@@ -290,7 +290,7 @@ def _points(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "fewer than 1" if 0 < value < 0.5 else f"{math.floor(value + 0.5)}"
+    return "fewer than 1" if 0 < value < 0.5 else f"about {math.floor(value + 0.5)}"
 
 
 def _classes(count: int) -> str:
