@@ -1,5 +1,6 @@
 """What run says of its data and of its outcome; bombs in settings and files are refused at once."""
 
+import csv
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from dropmix.cli.data_summary import data_lines, near_chance, weights_line
 from dropmix.cli.options import grid_of, read_config
-from dropmix.data import Dataset, Split
+from dropmix.data import Dataset, Split, load
 from dropmix.nets import build
 from dropmix.nets.weights import head_of
 from dropmix.recipes import get_recipe
@@ -44,6 +46,29 @@ def test_copies_across_the_split_are_counted() -> None:
     images[:3] = found.train.images[5:8]
     line = data_lines(replace(found, test=replace(found.test, images=images)))[1]
     assert "3 of the images to predict are also in train" in line
+
+
+def test_look_alikes_are_listed_and_their_file_keeps_them_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for i in range(20):  # every picture has a twin, a little brighter
+            pixels = rng.integers(0, 200, (48, 48, 3), dtype=np.uint8)
+            for twin in range(2):
+                place = tmp_path / "pictures" / label / f"{i}-{twin}.png"
+                Image.fromarray(pixels + np.uint8(3 * twin)).save(place)
+    found = load("folder", str(tmp_path / "pictures"), size=48, split="hash")
+    listed = [line for line in data_lines(found) if line.startswith("  ")]
+    assert len(listed) > 1
+    assert all(line.split(" and ")[0][2:-5] == line.split(" and ")[1][:-5] for line in listed)
+    (line,) = [line for line in data_lines(found, tmp_path / "out") if "look almost the same" in line]
+    file = tmp_path / "out" / "look-alikes.csv"
+    assert f"--set data.group={file}" in line
+    rows = list(csv.DictReader(file.open()))
+    assert len(rows) == 80
+    assert {(row["name"], row["looks_like"]) for row in rows} >= {tuple(text[2:].split(" and ")) for text in listed}
+    kept = load("folder", str(tmp_path / "pictures"), size=48, split="hash", group=str(file))
+    assert not any("look almost the same" in line for line in data_lines(kept))
 
 
 @pytest.mark.parametrize(("accuracy", "unfit"), [(0.5, True), (0.58, True), (0.95, False)])

@@ -4,12 +4,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-FEW_TO_TEST, FEW_TO_TRAIN, SHOWN = 10, 5, 6
+FEW_TO_TEST, FEW_TO_TRAIN, SHOWN, LISTED = 10, 5, 6, 50
 
 
-def data_lines(dataset: Any) -> list[str]:
+def data_lines(dataset: Any, out: Path | None = None) -> list[str]:
     """Classes, images per class in train and test, and what looks wrong.
 
+    Args:
+        dataset: what a grid trains on.
+        out: where images to predict that look like one in train are listed; None lists them in the lines.
     Example:
         >>> from dropmix.data import load
         >>> data_lines(load("digits", None, train_per_class=5))[0]
@@ -55,8 +58,11 @@ def data_lines(dataset: Any) -> list[str]:
     ):
         lines.append(
             f"warning: {len(pairs)} of the images to predict look almost the same as one in train, "
-            f"e.g. {visible(' and '.join(pairs[0]))}. Keep such images on one side of the split, e.g. with data.group."
+            f"e.g. {visible(' and '.join(pairs[0]))}. {_remedy(dataset, pairs, out)}"
         )
+        if out is None and len(pairs) > 1:
+            lines += [f"  {visible(' and '.join(pair))}" for pair in pairs[:LISTED]]
+            lines += [f"  and {len(pairs) - LISTED} more"] if len(pairs) > LISTED else []
     return lines
 
 
@@ -101,6 +107,16 @@ def near_chance(runs: list[Any], out: Path) -> str:
         f"answering the largest class is on {100 * sizes.max() / len(label):.1f} %. "
         "Train longer, with a higher train.lr, or with more images."
     )
+
+
+def _remedy(dataset: Any, pairs: list[tuple[str, str]], out: Path | None) -> str:
+    from dropmix.audit.arm_names import visible
+    from dropmix.cli.look_alikes import write_look_alikes
+
+    if out is None:
+        return "Keep such images on one side of the split with data.group; a run writes the groups."
+    file = visible(str(write_look_alikes(out, dataset, pairs)))
+    return f"{file} lists them; --set data.group={file} keeps them on one side of the split, in another --out."
 
 
 def _span(counts: list[int]) -> str:

@@ -9,18 +9,27 @@ CLASSES = 12  # printed in all, beside the protected ones
 
 
 def write_grid_report(
-    folder: Path, out: Path, figures: bool = False, data: str | None = None, images: bool = True
-) -> None:
-    """Audit a grid, write the report, and print the table; `data` and `images` as for `lost_pictures`."""
+    folder: Path, out: Path, figures: bool = False, data: str | None = None, images: bool = True, **options: Any
+) -> Any:
+    """Audit a grid, write the report, print the table and return the audit.
+
+    `data` and `images` as for `lost_pictures`, `options` as `audit_grid` takes them.
+    """
     from dropmix.audit import audit_grid
     from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
-    found = audit_grid(folder)
+    found = audit_grid(folder, **options)
     pictures = lost_pictures(found, folder, data) if images else None
     page = write_audit(found, out, run_card(folder), figures, pictures)
     print_audit(found)
     print(page)
+    return found
+
+
+def misses_a_protected_class(found: Any) -> bool:
+    """Whether an arm is not shown safe for all protected classes."""
+    return any(comparison.summary["decision"] != "ship" for comparison in found.comparisons)
 
 
 def print_audit(found: Any) -> None:

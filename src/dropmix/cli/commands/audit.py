@@ -6,7 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import app
-from dropmix.cli.reporting import names_of, print_audit, tolerances_of, write_audit, write_for_ci
+from dropmix.cli.reporting import (
+    misses_a_protected_class,
+    names_of,
+    print_audit,
+    tolerances_of,
+    write_audit,
+    write_for_ci,
+)
 
 
 @app.command()
@@ -124,7 +131,7 @@ def audit(
         print_audit(found)
         if page is not None:
             print(page)
-    failed = protect is not None and any(c.summary["decision"] != "ship" for c in found.comparisons)
+    failed = protect is not None and misses_a_protected_class(found)
     if fail_if is not None:
         from dropmix.audit import rule_holds
 

@@ -1,12 +1,12 @@
 """The command report: page, tables and figures of a grid."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dropmix.cli.app import app
-from dropmix.cli.reporting import write_grid_report
+from dropmix.cli.reporting import misses_a_protected_class, names_of, tolerances_of, write_grid_report
 
 
 @app.command()
@@ -18,6 +18,15 @@ def report(
         str | None, typer.Option(help="Folder of the images; default where they were when the grid was trained.")
     ] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="Leave out the pictures that were lost.")] = False,
+    protect: Annotated[
+        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
+    ] = None,
+    tolerance: Annotated[
+        str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
+    ] = None,
 ) -> None:
     """Write a grid's HTML page, figures and tables."""
-    write_grid_report(folder, out or folder / "report", figures, data, not no_images)
+    options: dict[str, Any] = {} if protect is None else {"protect": names_of(protect)}
+    options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
+    found = write_grid_report(folder, out or folder / "report", figures, data, not no_images, **options)
+    raise typer.Exit(3 if protect is not None and misses_a_protected_class(found) else 0)
