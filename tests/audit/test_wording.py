@@ -65,11 +65,11 @@ def test_new_images_are_another_question():
     (c,) = audit.comparisons
     assert (c.classes["decision"][1], c.classes["decision_population"][1]) == ("safe", "undecided")
     assert verdict(c).startswith("Ship: the protected class lost no more than 3 points")
-    said = "That is about these very images; for new images of the same kind: undecided (1 not shown to be safe)."
+    said = "That is about these very test examples; for new ones of the same kind: undecided (1 not shown to be safe)."
     assert said in verdict(c)
     same = audit_of(np.asarray(0.12), m=8, seeds=(10, 10)).only
     assert same.summary["decision"] == same.summary["decision_population"]
-    assert "very images" not in verdict(same)
+    assert "these very" not in verdict(same)
 
 
 def test_tolerances_of_classes_are_not_averaged_in_words():

@@ -186,7 +186,7 @@ def _new_images(c: Comparison) -> str:
     why = [f"{_names(names)} not shown to be {word}" for word, names in open_now.items() if names]
     if c.summary[twin] == c.summary["decision"] and not why:
         return ""
-    text = f"That is about these very images; for new images of the same kind: {c.summary[twin]}"
+    text = f"That is about these very test examples; for new ones of the same kind: {c.summary[twin]}"
     return f"{text} ({'; '.join(why)})." if why else f"{text}."
 
 

@@ -40,20 +40,22 @@ def print_audit(found: Any) -> None:
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.display_names import visible
-    from dropmix.report.tables.classes import class_table
+    from dropmix.report.tables.classes import class_legend, class_table
     from dropmix.report.tables.slices import slice_table
 
     fall_back_to_ascii()
     console = Console()
     plain = not _draws("\u2191\u0394\u2500")
     arms = found.comparisons
+    shown = arms if len(arms) <= ARMS and all("decision" in c.classes for c in arms) else []
     for comparison in arms:
         console.print(Text(visible(verdict(comparison))))
-        if len(arms) <= ARMS and "decision" in comparison.classes:
-            level = found.settings.get("level", 0.9)
-            console.print(class_table(comparison, console.width, CLASSES // len(arms), level, plain))
+        if shown:
+            console.print(class_table(comparison, console.width, CLASSES // len(arms), plain))
         if comparison.slices:
             console.print(slice_table(comparison))
+    if shown:
+        console.print(class_legend(shown, found.settings.get("level", 0.9)), style="dim", highlight=False)
     if len(arms) != 1:
         console.print(to_terminal(paper_table(found), width=console.width, ascii_only=plain))
         console.print(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dropmix.report.tables.classes import class_rows, class_table
+from dropmix.report.tables.classes import class_legend, class_rows, class_table
 
 NAMES = [f"class {i}" for i in range(40)]
 
@@ -47,11 +47,11 @@ def test_it_fits_the_terminal_and_says_what_is_left_out(real_audit, width):
     (arm,) = real_audit(40, ("mixup",), names=NAMES, per_class=30, protect=("class 3",)).comparisons
     lines = shown(class_table(arm, width), width).splitlines()
     text = " ".join(" ".join(lines).split())
+    assert "*: protected" in class_legend([arm], 0.9)
     assert max(map(len, lines)) <= width
     assert "13 of 40 classes" in text
     assert width == 30 or "* class 3" in text  # below, names are folded
-    assert "protected" in text
-    assert ("new images" in lines[2] + lines[3]) == (width >= 60)
+    assert (" new " in lines[2] + lines[3]) == (width >= 60)
 
 
 def test_names_and_markup_are_shown_as_they_are(real_audit):

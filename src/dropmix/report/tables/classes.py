@@ -1,5 +1,6 @@
 """The classes of an arm as a table for a terminal: protected ones first, then hurt ones, then the largest losses."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,16 +50,13 @@ def class_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
     ]
 
 
-def class_table(
-    comparison: "Comparison", width: int = 80, most: int = MOST, level: float = 0.9, ascii_only: bool = False
-) -> Table:
-    """The classes of an arm for a terminal.
+def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, ascii_only: bool = False) -> Table:
+    """The classes of an arm for a terminal; `class_legend` explains the columns.
 
     Args:
         comparison: one arm.
         width: characters per line; a narrow terminal gets fewer columns.
         most: classes to show beside the protected ones.
-        level: coverage of the intervals, a fraction.
         ascii_only: no box-drawing lines.
     """
     rows, total = class_rows(comparison, most), len(comparison.classes["class"])
@@ -67,22 +65,16 @@ def class_table(
         title=Text(f"{comparison_title(comparison)} against {arm_title(comparison.baseline)}{some}"),
         title_justify="left",
         box=box.ASCII if ascii_only else box.SIMPLE_HEAD,
-        caption=Text(
-            f"Change with its {100 * level:g} % interval on these images; "
-            "new images: the decision for others of the same kind."
-            + (" *: protected." if any(row["protected"] for row in rows) else "")
-        ),
-        caption_justify="left",
     )
     table.add_column("class", overflow="fold")
     if width >= NARROW:
         table.add_column("n", justify="right")
     if width >= WIDE:
         table.add_column("recall, %", justify="right")
-    table.add_column("change, points", justify="right")
-    table.add_column("these images")
+    table.add_column("change, points", justify="right", no_wrap=width >= NARROW)
+    table.add_column("decision")
     if width >= NARROW:
-        table.add_column("new images")
+        table.add_column("new examples")
     for row in rows:
         change, low, high = (_points(row[key]) for key in ("change", "low", "high"))
         span = f"{change} ({low} to {high})"
@@ -91,6 +83,20 @@ def class_table(
         cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + (width >= NARROW)])]
         table.add_row(*cells)
     return table
+
+
+def class_legend(comparisons: "Sequence[Comparison]", level: float) -> str:
+    """What the columns of `class_table` hold.
+
+    Args:
+        comparisons: the arms that are shown.
+        level: coverage of the intervals, a fraction.
+    """
+    starred = any(protected(comparison).any() for comparison in comparisons)
+    return (
+        f"Change in recall with its {100 * level:g} % interval, and decision, for these test examples; last, the "
+        f"decision for new examples of the same kind.{' *: protected.' if starred else ''}"
+    )
 
 
 def _points(value: float) -> str:
