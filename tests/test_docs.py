@@ -42,7 +42,7 @@ def shell_lines() -> Iterator[tuple[str, str]]:
                 yield page, line.split("  #")[0].strip()
 
 
-# The blocks of "In your loop" follow on each other and need hosts: tests/integrations/test_loops.py runs them.
+# The blocks of "In your loop" follow on each other and need hosts: tests/integrations/test_page.py runs them.
 PYTHON = [block for block in blocks("python") if block[0] != "docs/in-your-loop.md"]
 DROPMIX = [(page, line) for page, line in shell_lines() if line.startswith("dropmix")]
 MAKE = [(page, line) for page, line in shell_lines() if line.startswith("make")]
