@@ -7,10 +7,11 @@ import pytest
 
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.run_folders import write_run
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
 from dropmix.studies.explain_page import explain_arm, explain_grid, findings, in_words, write_explained
-from dropmix.studies.predictors import from_runs, from_texts
+from dropmix.studies.predictors import from_labels, from_runs, from_texts
 
 GRID = Path(__file__).parents[2] / "results" / "cifar100-wrn10-1-rates"
 
@@ -47,11 +48,43 @@ def test_predictors_from_runs_equal_a_loop():
             assert found["errors inside the superclass"][s, c] == pytest.approx(inside)
 
 
+def test_predictors_from_labels_equal_a_loop():
+    rng = np.random.default_rng(2)
+    labels, accept = rng.integers(0, 5, 300), rng.integers(-1, 5, (300, 3))
+    arm = Predictions("v", labels, labels[None], np.arange(1), accept=accept, train_counts=(9, 8, 7, 6, 5))
+    found = from_labels(arm, 5)
+    for c in range(5):
+        sets = [{*row} - {-1, c} for row in accept[labels == c].tolist()]
+        assert found["label ambiguity"][c] == pytest.approx(np.mean([len(others) > 0 for others in sets]))
+        assert found["test examples"][c] == len(sets)
+    assert found["training examples"].tolist() == [9, 8, 7, 6, 5]
+    assert set(from_labels(Predictions("v", labels, labels[None], np.arange(1)), 5)) == {"test examples"}
+
+
+def test_acceptable_classes_of_a_grid_add_label_ambiguity(tmp_path):
+    rng = np.random.default_rng(3)
+    for name, seed in (("vanilla", 0), ("vanilla", 1), ("mixup", 0), ("mixup", 1)):
+        labels = np.repeat(np.arange(12), 20)
+        pred = np.where(rng.random(240) < 0.7, labels, (labels + 1) % 12)
+        run = tmp_path / "g" / f"{name}-{seed}"
+        run.mkdir(parents=True)
+        (run / "spec.json").write_text(json.dumps({"arm": {"name": name, "method": name}, "seed": seed}))
+        write_run(Predictions(name, labels, pred[None], np.array([seed])), name, seed, run / "predictions.parquet")
+        (run / "done").write_text("{}")
+    sets = [[int(c), int(c + 1) % 12] if i % 20 < c else [int(c)] for i, c in enumerate(labels)]
+    (tmp_path / "sets.json").write_text(json.dumps(sets))
+    (found,) = explain_grid(tmp_path / "g", {}, accept=tmp_path / "sets.json").values()
+    one = next(one for one in found.predictors if one.name == "label ambiguity")
+    np.testing.assert_allclose(one.values, np.arange(12) / 20)
+    (plain,) = explain_grid(tmp_path / "g", {}).values()
+    assert "label ambiguity" not in {one.name for one in plain.predictors}
+
+
 def test_predictors_from_texts():
     tokens = np.array([[2, 3, 0], [2, 3, 4], [2, 3, 0], [5, 6, 7]], np.int32)
     split = Texts(tokens, np.array([0, 0, 1, 2]), np.arange(4), list("puabcdef"))
     found = from_texts(Dataset("text", split, split, ["a", "b", "c"], (), (), "f"))
-    assert found["training texts"].tolist() == [2, 1, 1]
+    assert found["training examples"].tolist() == [2, 1, 1]
     assert found["mean length"].tolist() == [2.5, 2, 3]
     overlap = found["vocabulary overlap"]
     assert overlap[0] == overlap[1] > 0.5

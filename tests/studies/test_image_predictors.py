@@ -49,7 +49,7 @@ def test_classes_are_means_over_their_first_images(tmp_path):
     labels = np.array([0] * (MOST + 30) + [1] * 5 + [3] * 7)
     images = rng.integers(0, 256, (len(labels), 8, 8, 1), dtype=np.uint8)
     found = from_images(Split(images, labels, np.arange(len(labels))))
-    assert found["training images"].tolist() == [MOST + 30, 5, 0, 7]
+    assert found["training examples"].tolist() == [MOST + 30, 5, 0, 7]
     assert found["brightness"][0] == pytest.approx(images[:MOST].mean() / 255)
     assert found["brightness"][1] == pytest.approx(images[labels == 1].mean() / 255)
     for i in range(4):
@@ -79,7 +79,7 @@ def test_a_grid_of_digits_is_explained_by_its_images_and_networks(tmp_path):
     made = grid_of(options, [], {}).with_settings({"data.fingerprint": fingerprint})
     assert len(run_grid(made.runs, GridSettings(out), lambda _: None).done) == 4
     given, networks = of_images(out, None)
-    assert set(given) >= {"training images", "brightness", "gradient energy in the centre"}
+    assert set(given) >= {"training examples", "brightness", "gradient energy in the centre"}
     assert {values.shape for values in networks.values()} == {(2, 10)}
     next(out.glob("vanilla-s1*/weights.pt")).unlink()
     assert of_images(out, None)[1] == {}

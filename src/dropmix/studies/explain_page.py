@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
-from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, read_arms
+from dropmix.audit.inputs.run_folders import ANYHOW, BASELINE, find_runs, group_runs, read_arms
 from dropmix.audit.measures.recall import class_sizes, correct_counts
 from dropmix.report.figures.style import TIED, figure_function, grid, new_figure, rendered
 from dropmix.studies.explain import Explained, Predictor, as_json, explain
-from dropmix.studies.predictors import constant, from_runs
+from dropmix.studies.predictors import constant, from_labels, from_runs
 
 LEVEL = 0.05
 
@@ -27,6 +27,7 @@ def explain_grid(
     given: dict[str, np.ndarray],
     baseline: str = BASELINE,
     networks: dict[str, np.ndarray] | None = None,
+    accept: Path | None = None,
 ) -> dict[str, Explained]:
     """Explain every treated arm of a grid against its baseline.
 
@@ -35,13 +36,15 @@ def explain_grid(
         given: predictors from elsewhere, (K,) each.
         baseline: name of the baseline arm.
         networks: predictors from the baseline's networks, (S, K) each, in the order of its seeds.
+        accept: JSON file of acceptable classes per test example, as `audit_predictions` reads it; adds "label
+            ambiguity". Recalls stay those of the labels.
     Raises:
         AuditError: no finished runs, several grids, or no arm of two seeds beside the baseline.
     """
     groups = group_runs(find_runs(folder)[0])
     if len(groups) != 1:
         raise AuditError(f"{folder}: expected the runs of one grid, got {len(groups)}. Name a folder with one.")
-    arms, _ = read_arms(next(iter(groups.values())), folder, None, False, 1)
+    arms, _ = read_arms(next(iter(groups.values())), folder, None, False, 1, replace(ANYHOW, accept=accept))
     if baseline not in arms:
         raise AuditError(f"{folder}: expected an arm {baseline!r}, got {', '.join(arms)}. Name it with --baseline.")
     found = {}
@@ -66,7 +69,7 @@ def explain_arm(
     held = sizes > 0
     before, after = (correct_counts(a.labels, a.correct(), k)[:, held] / sizes[held] for a in (baseline, treated))
     runs = {name: values[:, held] for name, values in {**from_runs(baseline, k), **(networks or {})}.items()}
-    given = {"test examples": sizes.astype(float), **given}
+    given = {**from_labels(baseline, k), **given}
     given = {name: values[held] for name, values in given.items() if not constant(values[held])}
     runs = {name: values for name, values in runs.items() if not constant(values.mean(0))}
     groups = None if baseline.superclasses is None else np.array(baseline.superclasses)[held]

@@ -26,7 +26,7 @@ def from_images(train: Split | Files) -> Table:
     Args:
         train: images in memory or in their files, of any number of channels.
     Returns:
-        "training images" (count), "brightness" (mean, fraction of white), "colour variance" (over the pixels of an
+        "training examples" (count), "brightness" (mean, fraction of white), "colour variance" (over the pixels of an
         image, mean of the channels), "edge density" (mean size of the gradient of gray inside the border) and "gradient
         energy in the centre" (its square within the middle half of the area, as a share; 0.5 if it is spread evenly).
     """
@@ -37,7 +37,7 @@ def from_images(train: Split | Files) -> Table:
     names = ("brightness", "colour variance", "edge density", "gradient energy in the centre")
     sizes = np.maximum(np.bincount(labels, minlength=len(count)), 1)
     sums = {name: np.bincount(labels, column, len(count)) for name, column in zip(names, values.T, strict=True)}
-    return {"training images": count.astype(float), **{name: total / sizes for name, total in sums.items()}}
+    return {"training examples": count.astype(float), **{name: total / sizes for name, total in sums.items()}}
 
 
 def measures(images: np.ndarray) -> np.ndarray:

@@ -50,14 +50,34 @@ def from_runs(arm: Predictions, k: int) -> Table:
     return found
 
 
+def from_labels(arm: Predictions, k: int) -> Table:
+    """Predictors from the labels alone, (K,) each: they owe nothing to any run.
+
+    Args:
+        arm: any arm.
+        k: number of classes.
+    Returns:
+        "test examples"; "training examples" where the runs tell them of every class; "label ambiguity" (share of the
+        class's test examples for which another class is acceptable too) where acceptable classes are given.
+    """
+    sizes = np.bincount(arm.labels, minlength=k)
+    found: Table = {"test examples": sizes.astype(float)}
+    if arm.train_counts is not None and None not in arm.train_counts:
+        found["training examples"] = np.array(arm.train_counts, dtype=float)
+    if arm.accept is not None:
+        more = ((arm.accept >= 0) & (arm.accept != arm.labels[:, None])).any(1)
+        found["label ambiguity"] = np.bincount(arm.labels, more, k) / np.maximum(sizes, 1)
+    return found
+
+
 def from_texts(dataset: Dataset) -> Table:
     """Predictors from the training texts, (K,) each, independent of all runs.
 
     Args:
         dataset: texts, as `dropmix.text.load_texts` returns them.
     Returns:
-        "training texts", "mean length" (tokens), "vocabulary overlap" (cosine of word counts, without words that most
-        classes share, with the nearest other class).
+        "training examples", "mean length" (tokens), "vocabulary overlap" (with the nearest other class: cosine of
+        word counts, without words that most classes share).
     """
     train, k = dataset.train, len(dataset.classes)
     assert isinstance(train, Texts)
@@ -71,7 +91,7 @@ def from_texts(dataset: Dataset) -> Table:
     overlap = weighted @ weighted.T
     np.fill_diagonal(overlap, -np.inf)
     return {
-        "training texts": number.astype(float),
+        "training examples": number.astype(float),
         "mean length": np.bincount(train.labels, lengths, minlength=k) / number,
         "vocabulary overlap": overlap.max(1),
     }

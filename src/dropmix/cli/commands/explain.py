@@ -14,6 +14,9 @@ def explain_command(
     data: Annotated[
         Path | None, typer.Option(help="The images or texts that the grid was trained on; adds predictors.")
     ] = None,
+    accept: Annotated[
+        Path | None, typer.Option(help="JSON file of acceptable classes per test example; adds label ambiguity.")
+    ] = None,
     baseline: Annotated[str, typer.Option(help="Arm to compare the others with.")] = "vanilla",
     out: Annotated[Path | None, typer.Option(help="Folder for the page; default the grid's folder.")] = None,
 ) -> None:
@@ -33,7 +36,7 @@ def explain_command(
         from dropmix.studies.image_predictors import of_images
 
         given, networks = of_images(folder, data, baseline)
-    arms = explain_grid(folder, given, baseline, networks)
+    arms = explain_grid(folder, given, baseline, networks, accept)
     for arm, found in arms.items():
         print(in_words(arm, found))
     print(write_explained(arms, out or folder, folder.name)[0])
