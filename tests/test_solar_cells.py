@@ -1,11 +1,13 @@
 """The page on solar cells: its folder at full size, and the grid that its command stands for."""
 
+import json
 import re
 import runpy
 import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from dropmix.cli.options import grid_of
@@ -41,3 +43,40 @@ def test_the_command_trains_twelve_runs():
     assert len(grid.runs) == 12
     assert {spec.arm.name for spec in grid.runs} == {"vanilla", "cutmix"}
     assert grid.base.data.size == 64
+
+
+def test_the_committed_runs_give_the_numbers_of_their_page():
+    """Broken and sound cells that are called sound, counted from the files alone; each cell is predicted once."""
+    arms: dict[str, dict] = {}
+    for file in (ROOT / "results/solar-cells").glob("*/predictions.parquet"):
+        name = json.loads((file.parent / "spec.json").read_text(encoding="utf-8"))["arm"]["name"]
+        table = pq.read_table(file)
+        classes = json.loads(table.schema.metadata[b"dropmix"])["classes"]
+        rows = zip(*(table[key].to_pylist() for key in ("example_id", "label", "pred")))
+        arms.setdefault(name, {}).update({cell: (classes[label], classes[pred]) for cell, label, pred in rows})
+    page = " ".join((ROOT / "results/solar-cells/README.md").read_text(encoding="utf-8").split())
+    assert f"{len(arms['vanilla']):,} cells" in page
+    called = {}
+    for truth in ("broken", "sound"):
+        cells = sorted(
+            cell for cell, (label, _) in arms["vanilla"].items() if label in (f"mono-{truth}", f"poly-{truth}")
+        )
+        called[truth] = {
+            name: np.array([of_arm[c][1].endswith("sound") for c in cells]) for name, of_arm in arms.items()
+        }
+    counts = {
+        truth: [int(called[truth][arm].sum()) for arm in ("vanilla", "cutmix", "cutmix r=0.4")] for truth in called
+    }
+    broken, sound = called["broken"], called["sound"]
+    assert (
+        "of {} broken cells, {} are called sound by vanilla, {} with CutMix and {} with".format(
+            len(broken["vanilla"]), *counts["broken"]
+        )
+        in page
+    )
+    assert "Of {} sound cells, {}, {} and {} are called sound".format(len(sound["vanilla"]), *counts["sound"]) in page
+    for first, second in (("cutmix", "vanilla"), ("cutmix", "cutmix r=0.4")):
+        change = 100 * (broken[first].astype(float) - broken[second])
+        half = 1.96 * change.std(ddof=1) / np.sqrt(len(change))
+        said = f"{change.mean():.1f}", f"[{change.mean() - half:+.1f}, {change.mean() + half:+.1f}]"
+        assert all(text in page for text in said), said
