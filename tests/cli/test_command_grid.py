@@ -139,3 +139,11 @@ def test_what_only_the_program_knows_is_refused(dropmix, tmp_path):
     status, out, _ = dropmix("run", "--config", config, "--out", tmp_path / "o", "--seeds", 2, "--dry-run")
     assert (status, "4 runs, 4 to do" in out) == (0, True)
     assert not (tmp_path / "o").exists()
+
+
+def test_ray_is_refused_before_anything_is_called(dropmix, tmp_path):
+    config = written(tmp_path / "program", "pathlib.Path(sys.argv[0] + '.called').touch()\n")
+    status, out, err = dropmix("run", "--config", config, "--out", tmp_path / "runs", "--executor", "ray")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "expected local for the recipe command" in err
+    assert sorted(path.name for path in (tmp_path / "program").iterdir()) == ["grid.yaml", "p.py"]

@@ -99,7 +99,7 @@ def test_torchmetrics_counts_ids_in_evaluation():
     assert metric(F.one_hot(y, 4).float(), y) == 1
 
 
-def _rank(rank: int, folder: str) -> None:
+def _rank(rank: int, folder: str, method: str, options: dict[str, Any]) -> None:
     import torch.distributed as dist
     from torch.nn.parallel import DistributedDataParallel
 
@@ -108,7 +108,7 @@ def _rank(rank: int, folder: str) -> None:
     model = DistributedDataParallel(_net())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     # Half of all batches is dropped, by each rank's own draw: a pass through DDP would hang or drift.
-    augment = DropMix("saliencymix", rate=0.5, num_classes=4, seed=0, per="sample")
+    augment = DropMix(method, rate=0.5, num_classes=4, seed=0, **options)
     saliency, drawn = input_gradient(model), []
     x, y = (part[rank::2] for part in _data().tensors)
     for _ in range(6):
@@ -122,12 +122,15 @@ def _rank(rank: int, folder: str) -> None:
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
-def test_two_ranks_draw_apart_and_stay_equal(tmp_path):
+@pytest.mark.parametrize(("method", "options"), [("saliencymix", {"per": "sample"}), ("puzzlemix", {"clean": 1.0})])
+def test_two_ranks_draw_apart_and_stay_equal(tmp_path, method, options):
     runs = []
     for name in ("first", "again"):
         folder = tmp_path / name
         folder.mkdir()
-        torch.multiprocessing.start_processes(_rank, (str(folder),), nprocs=2, start_method="fork")  # pyright: ignore
+        torch.multiprocessing.start_processes(  # pyright: ignore
+            _rank, (str(folder), method, options), nprocs=2, start_method="fork"
+        )
         runs.append([torch.load(folder / f"{rank}.pt") for rank in (0, 1)])
     (draws_0, weights_0), (draws_1, weights_1) = runs[0]
     hard = [bool(((shares == 0) | (shares == 1)).all()) for shares in draws_0 + draws_1]
