@@ -94,7 +94,7 @@ def _intervals(axes: Axes, comparison: "Comparison", order: np.ndarray, change: 
     half = _Z95 * points(comparison.classes["se_fixed_test"])[order]
     if not np.isfinite(half).any():
         return []
-    x, label = np.arange(len(order)), "95 % interval (new seeds)"
+    x, label = np.arange(len(order)), "95 % interval"
     if len(order) <= NAMES_UP_TO:
         axes.errorbar(x, change, half, fmt="none", ecolor="black", elinewidth=0.7, capsize=1.2, zorder=3)
         return [Line2D([], [], color="black", lw=0.7, marker="|", ms=5, label=label)]
