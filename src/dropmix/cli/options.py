@@ -124,8 +124,10 @@ def give_way(asked: dict[str, Any]) -> dict[str, Any]:
     Two settings of the user that exclude each other stay as they are, and are refused by the grid.
 
     Example:
-        >>> give_way({"data.resized_crop": True}), give_way({"data.resized_crop": True, "data.crop_padding": 2})
-        ({'data.crop_padding': 0}, {})
+        >>> give_way({"data.resized_crop": True})
+        {'data.crop_padding': 0}
+        >>> give_way({"data.validation": 0.1, "data.folds": 5, "data.train_per_class": 20})
+        {}
     """
     changes: dict[str, Any] = {}
     for name, others in EXCLUDES.items():

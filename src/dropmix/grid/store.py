@@ -20,7 +20,7 @@ State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
 DATA = "data-path.txt"
 """File beside the runs: the folder of the images on the machine that trained last. Not part of any run."""
-_TRIES = 20
+_TRIES = 100  # of 10 ms: on a busy machine, who only asks may hold the lock for a while
 
 
 class StoreError(ValueError):

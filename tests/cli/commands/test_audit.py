@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from dropmix.audit import AuditError, audit_predictions
+from dropmix.audit import audit_predictions
 
 NAMES = ["=cmd|'/c calc'!A1", "fox\x1b[2J", "\u202eowl", "混合🐟"]
 FILES = {"audit.json", "classes.csv", "report.html", "table.csv", "table.md", "table.tex"}
@@ -106,5 +106,5 @@ def test_a_file_is_not_compared_with_itself(dropmix, files):
     code, _, error = dropmix("audit", base, Path(base).parent / "." / Path(base).name)
     assert code == 2
     assert "expected other predictions than the baseline's" in error
-    with pytest.raises(AuditError, match="as both"):
-        audit_predictions(str(base), {"mixup": [Path(base)]})
+    same = audit_predictions(str(base), str(base), refits=0)  # in Python it may be meant: the answer says so
+    assert "nothing changed" in same.only.verdict()

@@ -221,15 +221,6 @@ def refuse_copies(items: Sequence[Item], name: str) -> None:
             seen |= {s["sha256"]: s["path"] for s in part.sources}
 
 
-def refuse_baseline_again(base: Sequence[Item], others: Sequence[Item]) -> None:
-    """Refuse a file or folder that is given as the baseline and as a treated arm: nothing is compared."""
-    places = {Path(i.source).resolve() for i in base if isinstance(i.source, str | Path)}
-    twice = [i.source for i in others if isinstance(i.source, str | Path) and Path(i.source).resolve() in places]
-    if twice:
-        got = f"got {clip(twice[0], 300)} as both. Give the arm's own."
-        raise AuditError(f"treated: expected other predictions than the baseline's, {got}")
-
-
 def same_examples(items: Sequence[Item]) -> bool:
     """Whether some example stands in two of several files, or may, since they have no ids."""
     seen: set[Any] = set()

@@ -25,7 +25,6 @@ from dropmix.audit.inputs.roles import (
     name_paths,
     noted_order,
     one_arm,
-    refuse_baseline_again,
     refuse_copies,
     refuse_glob,
     renamed,
@@ -88,8 +87,6 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
             baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
         return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
     base = _items(baseline, "baseline")
-    several = isinstance(treated, Mapping) and not is_predictions(treated)
-    refuse_baseline_again(base, _items([*treated.values()] if several else treated, "treated"))
     named = _named_arms(treated, reading)
     if named is not None:
         _name(base)

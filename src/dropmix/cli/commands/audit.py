@@ -120,6 +120,7 @@ def audit(
         found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
         pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
     else:
+        _refuse_again(baseline, treated or [])
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
         found, card, pictures = audit_predictions(str(baseline), others or None, **files), {}, None
@@ -176,3 +177,12 @@ def _pairs(text: str | None) -> dict[str, str] | None:
             f"--columns: expected label=NAME,pred=NAME, got {text!r}. Give KEY=NAME pairs, separated by commas."
         )
     return {key.strip(): name.strip() for key, _, name in pairs}
+
+
+def _refuse_again(baseline: Path, treated: list[Path]) -> None:
+    """Refuse the baseline's own file or folder as a treated arm: nothing would be compared."""
+    for path in treated:
+        if path.resolve() == baseline.resolve():
+            raise ValueError(
+                f"treated: expected other predictions than the baseline's, got {path} as both. Give the arm's own."
+            )
