@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from dropmix.cli.config_file import read_config
 from dropmix.cli.data_summary import data_lines, near_chance, weights_line
-from dropmix.cli.options import grid_of, read_config
+from dropmix.cli.options import grid_of
 from dropmix.data import Dataset, Split, load
 from dropmix.nets import build
 from dropmix.nets.weights import head_of

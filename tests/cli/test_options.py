@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
+from dropmix.cli.config_file import read_config
+from dropmix.cli.options import grid_of, parse_duration, parse_executor_step
 
 
 def test_options_and_settings_reach_the_spec():

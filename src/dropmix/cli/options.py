@@ -1,73 +1,16 @@
 """From what a user types, or a YAML file, to a grid."""
 
 import re
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict
-
+from dropmix.cli.config_file import Config, read_yaml
+from dropmix.grid.arm import parse_methods
 from dropmix.grid.grid import Grid
 from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
 from dropmix.text import check_text_network, is_text
 
-MOST_BYTES, MOST_RUNS = 1_000_000, 100_000
-
-
-class Config(BaseModel):
-    """What `--config` may hold; the same names as the options of `dropmix run`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    recipe: str | None = None
-    preset: str = "paper"
-    methods: str | list[str] | None = None
-    rates: str | list[float] | float | None = None
-    unit: str | None = None
-    per: str | None = None
-    seeds: int | None = None
-    first_seed: int | None = None
-    epochs: int | None = None
-    train_per_class: int | None = None
-    validation: float | None = None
-    folds: int | None = None
-    set: dict[str, Any] = {}
-
-
-def read_yaml(text: str, where: str) -> Any:
-    """Read YAML without aliases, since a few of them can expand to billions of values.
-
-    Raises:
-        ValueError: not YAML, nested too deeply, or with an alias.
-    """
-    try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write out the value.")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{where}: expected YAML, got {reason}.") from None
-
-
-def read_config(path: Path | None) -> dict[str, Any]:
-    """Return the content of a YAML file, checked for unknown names; empty if there is no path.
-
-    Raises:
-        ValueError: not a mapping, or not YAML; pydantic.ValidationError names a field that does not exist.
-    """
-    if path is None:
-        return {}
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: expected a YAML file, got a device, pipe or folder. Save it as a file.")
-    if path.exists() and path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path}: expected a YAML file of at most {MOST_BYTES:,} bytes, got more. Name another file.")
-    content = read_yaml(path.read_text(), str(path))
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
-    if content.get("recipe") == "command":
-        return content  # its own fields, checked by `CommandGrid`
-    return Config.model_validate(content).model_dump(exclude_unset=True)
+MOST_RUNS = 100_000
 
 
 def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> Grid:
@@ -98,9 +41,15 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     if chosen.rates is not None:
         changes["rates"] = _rates(chosen.rates)
     grid = Grid.model_validate(grid.model_dump() | changes)
-    count = len(grid.arms) * grid.seeds * (grid.base.data.folds or 1)
-    if count > MOST_RUNS:
-        raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {count:,}. Lower --seeds, --rates or --folds.")
+    # Before any arm is built: 10,000 rates of 20 methods would keep one busy for minutes.
+    most = (
+        len(grid.rates)
+        * sum(len(parse_methods(text)) for text in grid.methods)
+        * grid.seeds
+        * (grid.base.data.folds or 1)
+    )
+    if most > MOST_RUNS:
+        raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {most:,}. Lower --seeds, --rates or --folds.")
     _ = grid.arms  # refuses unknown methods and bad options before any data is read
     check = check_text_network if is_text(grid.base.data.name) else check_name
     check(grid.base.network)

@@ -70,6 +70,9 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms and seeds, or resume one."""
+    from dropmix.cli.config_file import read_config
+
+    content = read_config(config)  # before torch is imported: a bad file is refused at once
     from dropmix.recipes import RECIPES
 
     if list_:
@@ -91,7 +94,7 @@ def run(
         "validation": validation,
         "folds": folds,
     }
-    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, read_config
+    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step
     from dropmix.cli.until_decided import DecisionGoal, plan_line, train_until_decided
 
     question = DecisionGoal(protect, tolerance, max_seeds, looks) if until_decided else None
@@ -99,7 +102,7 @@ def run(
         raise ValueError("--protect, --tolerance: expected --until-decided beside them; to audit once, use audit.")
     if question is not None:
         _ = question.settings
-    content, given = read_config(config), {k: v for k, v in wanted.items() if v is not None}
+    given = {k: v for k, v in wanted.items() if v is not None}
     limit = None if time_limit is None else parse_duration(time_limit)
     if "command" in (content.get("recipe"), recipe):
         from dropmix.cli.command_grid import command_grid, train_commands

@@ -1,0 +1,100 @@
+"""A YAML file of options, read within limits. Imports no torch, so that a bad file is refused at once."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+MOST_BYTES, MOST_DEPTH, MOST_DIGITS = 1_000_000, 50, 300
+
+_OPEN = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
+_OPEN_BY_INDENTATION = (yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken)
+_CLOSE = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+
+
+class Config(BaseModel):
+    """What `--config` may hold; the same names as the options of `dropmix run`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str | None = None
+    preset: str = "paper"
+    methods: str | list[str] | None = None
+    rates: str | list[float] | float | None = None
+    unit: str | None = None
+    per: str | None = None
+    seeds: int | None = None
+    first_seed: int | None = None
+    epochs: int | None = None
+    train_per_class: int | None = None
+    validation: float | None = None
+    folds: int | None = None
+    set: dict[str, Any] = {}
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Read YAML without aliases, since a few of them can expand to billions of values.
+
+    Args:
+        text: YAML nested at most 50 deep, with numbers of at most 300 digits.
+        where: what an error names, such as the file.
+    Raises:
+        ValueError: not YAML, nested too deeply, with an alias, or with a value that is too long.
+    """
+    try:
+        _check_tokens(text, where)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: expected YAML, got {_line(error)}.") from None
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-01
+        raise ValueError(f"{where}: expected YAML, got {_line(error)}.") from None
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """Return the content of a YAML file, checked for unknown names; empty if there is no path.
+
+    Raises:
+        ValueError: not a mapping, or not YAML; pydantic.ValidationError names a field that does not exist.
+    """
+    if path is None:
+        return {}
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a YAML file, got a device, pipe or folder. Save it as a file.")
+    if path.exists() and path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{path}: expected a YAML file of at most {MOST_BYTES:,} bytes, got more. Name another file.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected text in UTF-8, got byte 0x{error.object[error.start]:02x} at position {error.start}. "
+            "Save it as UTF-8."
+        ) from None
+    content = read_yaml(text, str(path))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
+    if content.get("recipe") == "command":
+        return content  # its own fields, checked by `CommandGrid`
+    return Config.model_validate(content).model_dump(exclude_unset=True)
+
+
+def _check_tokens(text: str, where: str) -> None:
+    """Stop at the first token over a limit: the scanner's time grows with the square of the depth."""
+    depth = 0
+    for token in yaml.scan(text):
+        depth += isinstance(token, _OPEN + _OPEN_BY_INDENTATION) - isinstance(token, _CLOSE)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"{where}: expected YAML nested at most {MOST_DEPTH} deep, got more. Make it flatter.")
+        if isinstance(token, yaml.AliasToken):
+            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write out the value.")
+        if isinstance(token, yaml.ScalarToken) and re.fullmatch(rf"[-+]?\.?\d[\w:.]{{{MOST_DIGITS},}}", token.value):
+            raise ValueError(
+                f"{where}: expected numbers of at most {MOST_DIGITS} digits, got {len(token.value):,} characters in "
+                f"line {token.start_mark.line + 1}. Shorten it."
+            )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
