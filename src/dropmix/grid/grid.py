@@ -31,7 +31,7 @@ class Grid(Frozen):
     unit: Literal["batch", "sample", "count"] = "batch"
     per: Literal["batch", "sample"] = "batch"
     seeds: int = Field(default=5, ge=1)
-    first_seed: int = Field(default=0, ge=0)
+    first_seed: int = Field(default=0, ge=0, lt=2**62)
 
     @field_validator("rates")
     @classmethod

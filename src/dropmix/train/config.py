@@ -78,7 +78,7 @@ class Data(Frozen):
     train_per_class: int | None = Field(default=None, ge=1)
     validation: float = Field(default=0.0, ge=0, lt=1)
     split_seed: int = 0
-    size: int | None = Field(default=None, ge=1)
+    size: int | None = Field(default=None, ge=1, le=4096)
     crop_padding: int = Field(default=0, ge=0)
     flip: bool = False
     resized_crop: bool = False
@@ -156,7 +156,7 @@ class Train(Frozen):
     )
 
     epochs: int = Field(ge=1, le=100_000)
-    batch: int = Field(default=100, ge=1)
+    batch: int = Field(default=100, ge=1, le=1_000_000)
     lr: float = Field(gt=0)
     lr_vanilla: float | None = Field(default=None, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -211,7 +211,7 @@ class Spec(Frozen):
 
     format: Literal[1] = FORMAT
     arm: Any
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @property
     def hash(self) -> str:
