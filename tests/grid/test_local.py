@@ -192,6 +192,19 @@ def test_killed_as_a_group_at_random_moments_ends_the_same(whole, tmp_path, step
     assert {p.name for p in out.glob("*/*")} == {p.name for p in whole.glob("*/*")}
 
 
+def test_a_run_that_cannot_use_its_checkpoint_says_so(whole, tmp_path, capfd):
+    made = grid()
+    stopped = GridSettings(tmp_path, checkpoint_seconds=0.0)
+    folder = tmp_path / made.runs[0].folder_name
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    assert len(run_grid(made.runs, stopped, quiet).done) == 2
+    said = capfd.readouterr().err
+    assert "warning: checkpoint" in said
+    assert f"{folder.name}/checkpoint.pt cannot be used" in said
+    assert_same_grid_outcome(whole, tmp_path)
+
+
 def test_two_commands_on_one_folder_share_the_runs(whole, tmp_path):
     command = [*DROPMIX, *OPTIONS, "--rates", "0.5", "--workers", "1", "--out", str(tmp_path / "grid")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]

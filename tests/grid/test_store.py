@@ -42,6 +42,29 @@ def test_every_state_is_told_apart(tmp_path):
     assert "remove the folder" in inspect_run(folder).cause
 
 
+def test_a_spec_changed_by_hand_is_not_done(tmp_path):
+    folder = create_run(tmp_path, SPEC)
+    (folder / "predictions.parquet").touch()
+    (folder / "done").write_text("{}")
+    assert inspect_run(folder).state == "done"
+    changed = json.loads((folder / "spec.json").read_text())
+    changed["train"]["epochs"] += 1
+    (folder / "spec.json").write_text(json.dumps(changed))
+    (found,) = scan(tmp_path)
+    assert (found.state, "was changed" in found.cause) == ("damaged", True)
+    renamed = folder.rename(tmp_path / "a-name-of-my-own")  # says no hash, so there is nothing to compare
+    assert inspect_run(renamed).state == "done"
+
+
+def test_a_spec_that_cannot_be_opened_is_not_to_be_deleted(tmp_path):
+    folder = create_run(tmp_path, SPEC)
+    (folder / "spec.json").unlink()
+    (folder / "spec.json").mkdir()  # even root cannot open it as a file
+    cause = inspect_run(folder).cause
+    assert "check its permissions" in cause
+    assert "remove" not in cause
+
+
 def test_a_folder_left_before_its_spec_is_explained(tmp_path):
     (tmp_path / "mixup-s0-0123456789").mkdir()
     (found,) = scan(tmp_path)

@@ -36,6 +36,13 @@ def test_a_damaged_one_is_reported_and_the_one_before_used(tmp_path, damage):
         assert load_checkpoint(tmp_path, "h")["number"] == 0
 
 
+def test_one_without_what_a_run_needs_is_reported_and_the_one_before_used(tmp_path):
+    save_checkpoint(tmp_path, content(0))
+    save_checkpoint(tmp_path, {key: value for key, value in content(1).items() if key != "rows"})
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt cannot be used \(it lacks rows\)"):
+        assert load_checkpoint(tmp_path, "h", fields=("weights", "rows"))["number"] == 0
+
+
 def test_a_single_flipped_bit_in_the_weights_is_noticed(tmp_path):
     save_checkpoint(tmp_path, content(0))
     save_checkpoint(tmp_path, content(1))

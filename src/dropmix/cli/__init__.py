@@ -4,6 +4,8 @@ Read in this order: `app` (the application), `commands` (one per file), `options
 `reporting` (what commands share), `launch`, `errors` (one line and an exit status).
 """
 
+import os
+import sys
 from importlib import import_module
 
 from dropmix.cli.app import app
@@ -36,6 +38,11 @@ for _name in COMMANDS:
 def main() -> None:
     """Entry point: one line per error; exit status 2 if the user can fix it, else 1."""
     hush_followers()
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # libraries that torch loads end the process without a word that helps
+        print("dropmix: expected a working directory, got a deleted one. Change to another.", file=sys.stderr)
+        raise SystemExit(2) from None
     try:
         status = app(standalone_mode=False)
     except BaseException as error:

@@ -46,16 +46,16 @@ class Grid(Frozen):
     @property
     def arms(self) -> list[Arm]:
         """Vanilla, then every method at every rate, without repetition."""
-        arms = [Arm()]
+        vanilla = Arm()
+        arms = {vanilla.model_dump_json(): vanilla}
         for method, options in (pair for text in self.methods for pair in parse_methods(text)):
             if method == "vanilla":
                 continue
             for rate in self.rates:
                 arm = make_arm(method, rate, options, unit=self.unit, per=self.per, preset=self.base.preset)
                 check_fits(arm.method, is_text(self.base.data.name))
-                if arm not in arms:
-                    arms.append(arm)
-        return arms
+                arms.setdefault(arm.model_dump_json(), arm)
+        return list(arms.values())
 
     @property
     def runs(self) -> list[RunSpec]:

@@ -221,6 +221,8 @@ class _Pool:
         kind = event["event"]
         if kind == "gone":
             self._bury(process)
+        elif kind == "warning":
+            print(f"warning: {event['text']}", file=sys.stderr, flush=True)
         elif kind == "progress":
             run = self.progress[event["run"]]
             run.state, run.done, run.total = "running", event["done"], event["total"]

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
 DATA = "data-path.txt"
 """File beside the runs: the folder of the images on the machine that trained last. Not part of any run."""
+_NAMED = re.compile(r".+-s\d+(?:-f\d+)?-([0-9a-f]{10})")
 _TRIES = 100  # of 10 ms: on a busy machine, who only asks may hold the lock for a while
 
 
@@ -103,9 +105,17 @@ def inspect_run(folder: Path) -> RunFolder:
     """Return one run folder and its state."""
     if not (folder / SPEC).exists():
         return RunFolder(folder, "new", None, cause="stopped before its spec was written; run again makes it anew")
+    if (closed := _closed(folder / SPEC)) is not None:
+        return RunFolder(folder, "damaged", None, cause=f"spec.json cannot be opened ({closed}); check its permissions")
     spec = _read_spec(folder / SPEC)
     if spec is None:
         return RunFolder(folder, "damaged", None, cause="spec.json cannot be read; remove the folder and run again")
+    named = _NAMED.fullmatch(folder.name)
+    if named and named[1] != spec.hash:
+        cause = (
+            f"spec.json was changed by hand: its hash is {spec.hash}; put it back, or remove the folder and run again"
+        )
+        return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
         return RunFolder(folder, "done", spec, epoch)
@@ -240,6 +250,15 @@ def _flat(spec: Spec) -> dict[str, object]:
 def _looks_like_run(folder: Path) -> bool:
     names = {p.name for p in folder.iterdir()}
     return not names or SPEC in names or names <= {f".{SPEC}.tmp"}
+
+
+def _closed(path: Path) -> str | None:
+    """Why a file cannot be opened, or None."""
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
 
 
 def _read_spec(path: Path) -> Spec | None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, TextIO
@@ -169,6 +170,12 @@ def main() -> None:
     def stop(*_: object) -> None:
         worker.stopping = True
 
+    def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        print(f"{category.__name__}: {message}", file=sys.stderr)
+        if str(message).startswith("checkpoint "):  # a run that goes on from less than it had must not be silent
+            worker.send(event="warning", text=str(message))
+
+    warnings.showwarning = tell
     signal.signal(signal.SIGTERM, stop)
     # Ctrl-C reaches the whole process group; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

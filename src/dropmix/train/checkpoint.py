@@ -3,6 +3,7 @@
 import pickle
 import warnings
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,18 @@ def save_checkpoint(folder: Path, content: dict[str, Any]) -> None:
     temporary.replace(newest)
 
 
-def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+def load_checkpoint(
+    folder: Path, spec_hash: str, device: torch.device | str = "cpu", fields: Iterable[str] = ()
+) -> dict[str, Any] | None:
     """Return the newest readable checkpoint of this spec, or None.
 
     Args:
         folder: the run's folder.
         spec_hash: a checkpoint that carries another hash is not used.
         device: where its tensors go.
+        fields: what it must hold.
     Warns:
-        UserWarning: a checkpoint is damaged or foreign; the message names it, and the previous one is used.
+        UserWarning: a checkpoint is damaged, foreign or incomplete; the message names it, and the previous one is used.
     """
     for name in (f"{NAME}.new", NAME, PREVIOUS):
         path = folder / name
@@ -46,9 +50,10 @@ def load_checkpoint(folder: Path, spec_hash: str, device: torch.device | str = "
         try:
             _check_sums(path)
             content = torch.load(path, map_location=device, weights_only=True)
-            if content["spec_hash"] == spec_hash:
+            missing = [name for name in fields if name not in content]
+            if content["spec_hash"] == spec_hash and not missing:
                 return content
-            reason = "it belongs to another spec"
+            reason = f"it lacks {missing[0]}" if missing else "it belongs to another spec"
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
         except (pickle.UnpicklingError, zipfile.BadZipFile) as error:

@@ -156,9 +156,10 @@ class _Run:
 
     def resume(self) -> None:
         if self.group is None:
-            found = load_checkpoint(self.folder, self.spec.hash, self.device)
+            found = load_checkpoint(self.folder, self.spec.hash, self.device, self._fields())
         else:  # the others may not see the folder
-            found = self.group.share(load_checkpoint(self.folder, self.spec.hash) if self.leads else None)
+            held = load_checkpoint(self.folder, self.spec.hash, fields=self._fields()) if self.leads else None
+            found = self.group.share(held)
         if found is None:
             return
         self.stepper.load_state_dict(found)
@@ -166,6 +167,9 @@ class _Run:
         # Sums over threads round by the number of threads, so a run keeps the number that it began with.
         torch.set_num_threads(found.get("threads", torch.get_num_threads()))
         self.started = time.monotonic() - self.place.seconds
+
+    def _fields(self) -> tuple[str, ...]:
+        return ("place", *self.stepper.state_dict())
 
     def save(self) -> None:
         if not self.leads:
