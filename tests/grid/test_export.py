@@ -119,6 +119,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path, pictures, run):
     (tmp_path / "done").rename(folder / "done")
     content = json.loads((folder / "spec.json").read_text())
     content["data"]["fingerprint"] = "0"
+    folder = folder.rename(tmp_path / "runs" / "mine")  # a name without a hash, which the change would contradict
     (folder / "spec.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="Name their folder with --data"):
         export_run(folder, tmp_path / "m.pt2", str(pictures))
