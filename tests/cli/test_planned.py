@@ -1,6 +1,7 @@
 """`dropmix status`: what is done and, by name, what is left."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 from dropmix.cli.planned import planned, remember_plan
@@ -31,3 +32,12 @@ def test_a_grid_that_grows_keeps_its_list(tmp_path):
     assert planned(tmp_path / "g") == ["a", "b"]
     remember_plan(tmp_path / "g", runs[2:])
     assert planned(tmp_path / "g") == ["a", "b", "c"]
+
+
+def test_commands_that_plan_at_once_do_not_disturb_each_other(tmp_path):
+    runs = [SimpleNamespace(folder_name=f"run-{i}") for i in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: remember_plan(tmp_path / str(i // 8), runs), range(400)))
+    for folder in tmp_path.iterdir():
+        assert len(planned(folder)) == 50
+        assert [path.name for path in folder.iterdir()] == ["planned.txt"]

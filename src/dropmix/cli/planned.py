@@ -9,13 +9,13 @@ MOST_BYTES = 10_000_000
 
 def remember_plan(out: Path, runs: list[Any]) -> None:
     """Add the folder names of runs to those noted in `out`; a resumed or larger grid keeps what was there."""
-    from dropmix.train.files import write_atomic
+    from dropmix.audit.spreadsheet import write_whole
 
     known = planned(out)
     names = sorted({*known, *(spec.folder_name for spec in runs)})
     if names != known:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / PLANNED, "".join(f"{name}\n" for name in names).encode())
+        text = "".join(f"{name}\n" for name in names)
+        write_whole(out / PLANNED, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def planned(out: Path) -> list[str]:
