@@ -10,9 +10,9 @@ from dropmix.audit.arm_names import arm_title
 from dropmix.studies.simulate import World, simulate
 
 
-def audit_of(change, m=60, seeds=(5, 5), **more):
-    s = simulate(World(classes=m, per_class=60, seeds=seeds), change, np.random.default_rng(0))
-    labels = np.repeat(np.arange(m), 60)
+def audit_of(change, m=60, seeds=(5, 5), per_class=60, **more):
+    s = simulate(World(classes=m, per_class=per_class, seeds=seeds), change, np.random.default_rng(0))
+    labels = np.repeat(np.arange(m), per_class)
     made = [np.where(c.reshape(len(c), -1), labels, (labels + 1) % m) for c in (s.correct0, s.correct1)]
     base, treated = ({"labels": labels, "pred": p, "classes": [f"class {i}" for i in range(m)]} for p in made)
     return audit_predictions(base, {"mixup": treated}, refits=40, **more)
@@ -47,12 +47,16 @@ def test_protected_classes_are_what_counts():
 
 def test_the_loss_that_is_ruled_out_is_an_answer_where_the_tolerance_is_out_of_reach():
     c = audit_of(np.asarray(0.0), m=8, seeds=(3, 3), protect=["class 2", "class 5"]).only
-    rows = zip(c.classes["class"], c.classes["recall_change_low"])
+    rows = zip(c.classes["class"], c.classes["recall_change_low_population"])
     losses = {name: f"{-100 * low:.1f} points ({name})" for name, low in rows}
-    assert f"losses of more than {losses['class 2']} and {losses['class 5']} are ruled out" in verdict(c)
+    assert f"rules out losses of more than {losses['class 2']} and {losses['class 5']}." in verdict(c)
+    assert all(a >= b for a, b in zip(*(c.classes[f"recall_change_low{end}"] for end in ("", "_population"))))
     decided = audit_of(np.asarray(0.2), m=8, seeds=(5, 5), protect=["class 2"]).only
     assert decided.classes["decision"][2] == "safe"
-    assert "ruled out" not in verdict(decided)
+    assert "rules out" not in verdict(decided)
+    few = audit_of(np.asarray(0.0), m=8, seeds=(3, 3), protect=["class 2"], per_class=4).only
+    assert few.classes["decision"][2] == "too few examples"
+    assert "rules out" not in verdict(few)  # four examples say nothing of others
 
 
 def test_new_images_are_another_question():

@@ -103,7 +103,7 @@ def _hurt_slices(c: Comparison) -> str:
             continue  # no class is in two slices, so that each stands among the classes already
         if "class" in columns:
             names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
-        named = ", ".join(f"{names[i]} ({_points(change)})" for change, i in found[:NAMED])
+        named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in found[:NAMED])
         named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
         within = " within a slice" if "class" in columns else ""
         parts.append(f"{len(found)} {one if len(found) == 1 else many}{within} lost more than is tolerated: {named}")
@@ -167,10 +167,12 @@ def _would_decide(c: Comparison) -> str:
 
 
 def _ruled_out(c: Comparison, left: list[str]) -> str:
-    """The loss that the data exclude already, per class: an answer even where the tolerance is out of reach."""
-    low = {str(name): -float(end) for name, end in zip(c.classes["class"], c.classes["recall_change_low"])}
-    losses = [f"{100 * low[name]:.1f} points ({name})" for name in left]
-    return f"So far, losses of more than {_names(losses)} are ruled out."
+    """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
+    rows = zip(c.classes["class"], c.classes[f"recall_change_low{TWIN}"], c.classes["decision"])
+    losses = [f"{-100 * end:.1f} points ({name})" for name, end, word in rows if name in left and word != TOO_FEW]
+    if not losses:
+        return ""
+    return f"So far, the interval for new examples rules out losses of more than {_names(losses)}."
 
 
 def _new_images(c: Comparison) -> str:
@@ -193,10 +195,10 @@ def _new_images(c: Comparison) -> str:
 def _accuracy(c: Comparison) -> str:
     s = c.summary
     text = f"{arm_title(c.arm)}: accuracy {_percent(s['accuracy_baseline'])} to {_percent(s['accuracy_treated'])} %"
-    text += f" ({_points(s['gain'])} points)"
+    text += f" ({signed_points(s['gain'])} points)"
     if s["gain_macro"] is not None:
         before, after = (_percent(s[f"accuracy_{side}_macro"]) for side in ("baseline", "treated"))
-        text += f", mean over classes {before} to {after} % ({_points(s['gain_macro'])})"
+        text += f", mean over classes {before} to {after} % ({signed_points(s['gain_macro'])})"
     return text + "."
 
 
@@ -261,7 +263,7 @@ def _nothing_changed(c: Comparison) -> bool:
 def _listed(c: Comparison, word: str) -> str:
     rows = zip(c.classes["recall_change"], c.classes["class"], c.classes["decision"])
     found = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
-    text = ", ".join(f"{name} ({_points(change)})" for change, name in found[:NAMED])
+    text = ", ".join(f"{name} ({signed_points(change)})" for change, name in found[:NAMED])
     return f"{text} and {len(found) - NAMED} more" if len(found) > NAMED else text
 
 
@@ -284,7 +286,8 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _points(value: float) -> str:
+def signed_points(value: float) -> str:
+    """A change in points with its sign; a zero has none."""
     text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
 

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from dropmix.audit.verdict import signed_points
 from dropmix.report.decision import protected
 from dropmix.report.display_names import arm_title, clean, comparison_title
 
@@ -76,7 +77,7 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
     if width >= NARROW:
         table.add_column("new examples")
     for row in rows:
-        change, low, high = (_points(row[key]) for key in ("change", "low", "high"))
+        change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
         span = f"{change} ({low} to {high})"
         cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(f"{row['n']}")][: 1 + (width >= NARROW)]
         cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
@@ -97,11 +98,6 @@ def class_legend(comparisons: "Sequence[Comparison]", level: float) -> str:
         f"Change in recall with its {100 * level:g} % interval, and decision, for these test examples; last, the "
         f"decision for new examples of the same kind.{' *: protected.' if starred else ''}"
     )
-
-
-def _points(value: float) -> str:
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def _decision(word: str) -> Text:
