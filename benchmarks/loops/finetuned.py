@@ -4,7 +4,6 @@ All train EfficientNet-Lite0 from its ImageNet weights at 64 pixels, by AdamW, o
 batch. The rivals read their pictures from the files every time, as their users do, or from memory, decoded and resized.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,8 @@ from dropmix.grid.arm import make_arm
 from dropmix.nets.trained import build_trained
 from dropmix.recipes import get_recipe
 from dropmix.train.config import RunSpec
-from dropmix.train.device import keep_freed_memory, make_deterministic
-from dropmix.train.loop import Control, train_run
 
-from .rivals import AfterStep
+from .rivals import AfterStep, run_of
 from .turns import Loop
 
 NETWORK, SIZE, BATCH, LR, DECAY = "efficientnet-lite0", 64, 32, 1e-3, 0.05
@@ -52,16 +49,7 @@ def spec_of(method: str, rate: float, weights: str | None) -> RunSpec:
 
 def ours(dataset: Dataset, method: str, rate: float, weights: str | None) -> Loop:
     """A run of the recipe, as a worker process of a grid trains it."""
-    spec = spec_of(method, rate, weights)
-
-    def loop(after_step: AfterStep) -> None:
-        keep_freed_memory()
-        make_deterministic()
-        with tempfile.TemporaryDirectory() as folder:
-            control = Control(on_progress=lambda *_: after_step(), checkpoint_seconds=float("inf"))
-            train_run(spec, Path(folder), dataset, torch.device("cpu"), control)
-
-    return loop
+    return run_of(spec_of(method, rate, weights), dataset)
 
 
 def plain(folder: Path, method: str, weights: str | None, in_memory: bool) -> Loop:

@@ -58,7 +58,11 @@ def spec_of(method: str, precision: str, rate: float = 0.0) -> RunSpec:
 
 def ours(dataset: Dataset, method: str, precision: str, rate: float = 0.0) -> Loop:
     """A run of this package, as a worker process of a grid trains it."""
-    spec = spec_of(method, precision, rate)
+    return run_of(spec_of(method, precision, rate), dataset)
+
+
+def run_of(spec: RunSpec, dataset: Dataset) -> Loop:
+    """A spec, trained as a worker process of a grid trains it."""
 
     def loop(after_step: AfterStep) -> None:
         keep_freed_memory()

@@ -29,6 +29,12 @@ app = typer.Typer(
 DEBUG = {"on": False}
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the output.")]
+Protect = Annotated[
+    str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
+]
+Tolerance = Annotated[
+    str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
+]
 
 
 def _version(value: bool) -> None:

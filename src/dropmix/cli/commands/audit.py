@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import Protect, Tolerance, app
 from dropmix.cli.reporting import (
     misses_a_protected_class,
     names_of,
@@ -29,12 +29,8 @@ def audit(
     junit: Annotated[
         Path | None, typer.Option(help="Write the decision as JUnit XML, a case per protected class.")
     ] = None,
-    protect: Annotated[
-        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
-    ] = None,
-    tolerance: Annotated[
-        str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
-    ] = None,
+    protect: Protect = None,
+    tolerance: Tolerance = None,
     fail_if: Annotated[
         str | None, typer.Option(help='Exit status 3 if this holds, e.g. "decision == do not ship"; in points.')
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.reporting import names_of
 
 
 @app.command()
@@ -36,7 +37,7 @@ def plan(
     if audited is None:
         _assumed(change / 100, images, tolerance / 100, disagreement / 100, new_images)
         return
-    names = None if protect is None else [name.strip() for name in protect.split(",") if name.strip()]
+    names = None if protect is None else list(names_of(protect))
     comparisons = _comparisons(audited)
     arms = [c["arm"] for c in comparisons]
     if arm is not None and arm not in arms:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import Protect, Tolerance, app
 from dropmix.cli.reporting import misses_a_protected_class, names_of, tolerances_of, write_grid_report
 
 
@@ -18,12 +18,8 @@ def report(
         str | None, typer.Option(help="Folder of the images; default where they were when the grid was trained.")
     ] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="Leave out the pictures that were lost.")] = False,
-    protect: Annotated[
-        str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
-    ] = None,
-    tolerance: Annotated[
-        str | None, typer.Option(help="Points of recall that a class may lose: 1, or fox=1,lynx=0.5 (others: 1).")
-    ] = None,
+    protect: Protect = None,
+    tolerance: Tolerance = None,
 ) -> None:
     """Write a grid's HTML page, figures and tables."""
     options: dict[str, Any] = {} if protect is None else {"protect": names_of(protect)}
