@@ -62,7 +62,7 @@ def test_regression_to_the_mean_alone_is_no_finding():
         found = explain(recall0, recall1, runs, {}, splits=10, bootstraps=200, shuffles=1, seed=k)
         findings += found.predictors[0].holm < 0.05
     assert np.mean(naive) < -0.1
-    # 5 % of 150 is 7.5; a binomial of 5 % passes 13 in 98 of 100 cases.
+    # 5 % of 150 is 7.5; a binomial of 5 % passes 13 in 98 of 100 cases. Long runs at the defaults: docs/LOG.md.
     assert findings <= 13
 
 
