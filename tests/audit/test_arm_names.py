@@ -42,6 +42,21 @@ def test_an_arm_is_a_method_and_a_rate(name, method, rate):
         ({"name": "strong", "method": "mixup", "rate": 0.4, "options": {"alpha": 4.0}}, "mixup alpha=4.0", 0.4),
         ({"name": "r=0.9 of all", "method": "cutmix", "rate": 0, "unit": "sample"}, "cutmix unit=sample", 0.0),
         ({"name": "from elsewhere r=0.2"}, "from elsewhere", 0.2),
+        (
+            {
+                "name": "mixup r=0.35 unit=sample rates=mine",
+                "method": "mixup",
+                "rate": 0.35,
+                "rates": {"a": 0.7, "b": 0},
+            },
+            "mixup unit=sample rates=mine",
+            0.35,
+        ),
+        (
+            {"name": "mine", "method": "mixup", "rate": 0.35, "unit": "sample", "rates": {"a": 0.7, "b": 0}},
+            "mixup rates=f693f8 unit=sample",
+            0.35,
+        ),
     ],
 )
 def test_an_arm_of_our_own_is_what_its_spec_says(arm, method, rate):
@@ -51,6 +66,12 @@ def test_an_arm_of_our_own_is_what_its_spec_says(arm, method, rate):
 def test_names_that_we_make_lose_their_rate_only():
     for arm in (make_arm("mixup", 1 / 3, {"alpha": 0.2}, unit="sample"), make_arm("cutmix", per="sample"), Arm()):
         assert arm_of_spec(arm.model_dump()) == ArmName(parse_arm(arm.name).method, arm.rate)
+
+
+def test_an_arm_with_rates_is_never_the_plain_method_nor_one_rate():
+    name = ArmName("mixup alpha=0.2 unit=sample rates=mine", 0.4)
+    assert name.plain == "mixup alpha=0.2"
+    assert name.method not in ("mixup alpha=0.2", "mixup alpha=0.2 unit=sample")
 
 
 def test_titles():

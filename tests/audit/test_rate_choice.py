@@ -64,12 +64,17 @@ def test_sweeps_keep_methods_options_and_units_apart():
         run("mixup r=0.4 unit=sample", "mixup", 0.4, unit="sample"),
         run("mixup alpha=0.2", "mixup", options={"alpha": 0.2}),
         run("cutmix r=0.5", "cutmix", 0.5),
+        run("mixup r=0.4 unit=sample rates=mine", "mixup", 0.4, unit="sample", rates={"a": 0.8, "b": 0.0}),
+        run("mixup r=0.3 partners=other", "mixup", 0.3, partners="other"),
+        run("cutmix alpha=0.2 r=0.3", "cutmix", 0.3, options={"alpha": 0.2}),
     ]
     assert sweeps(runs) == {
         "cutmix": {0.5: "cutmix r=0.5"},
         "mixup": {0.0: "mixup", 0.4: "mixup r=0.4"},
         "mixup alpha=0.2": {0.0: "mixup alpha=0.2"},
         "mixup unit=sample": {0.0: "mixup", 0.4: "mixup r=0.4 unit=sample"},
+        "mixup partners=other": {0.3: "mixup r=0.3 partners=other"},
+        "cutmix alpha=0.2": {0.3: "cutmix alpha=0.2 r=0.3"},
     }
 
 

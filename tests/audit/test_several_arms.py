@@ -7,6 +7,7 @@ import pytest
 
 from dropmix.audit import audit_grid, audit_predictions
 from dropmix.audit.several_arms import rescue
+from dropmix.report import paper_table
 from dropmix.studies.simulate import World, simulate
 
 
@@ -55,6 +56,29 @@ def test_second_arm_against_the_first(grid, rng, draw, write_run):
     by_hand = np.mean(direct.recalls_treated, axis=0) - np.mean(direct.recalls_baseline, axis=0)
     np.testing.assert_allclose(direct.classes["recall_change"], by_hand)
     assert "rescue_given_back" in direct.summary
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.0])  # 0.0 is no spec of ours, which hold the mean
+def test_rates_per_class_are_dropmix_and_not_the_plain_method(grid, rng, draw, write_run, rate):
+    labels = np.repeat(np.arange(4), 10)
+    for name in grid.iterdir():
+        spec = json.loads((name / "spec.json").read_text())
+        spec["arm"] |= {"method": spec["arm"]["name"], "rate": 0.0, "options": {}}
+        (name / "spec.json").write_text(json.dumps(spec))
+    arm = {"method": "mixup", "unit": "sample", "options": {}, "rate": rate}
+    for key, value in (("one", 0.6), ("two", 0.9)):
+        named = f"mixup r={rate:g} unit=sample rates={key}"
+        held = arm | {"name": named, "rates": {"a": value, "b": 0.0, "c": 0.0, "d": 0.0}}
+        for seed in range(3):
+            pred = draw(rng, labels, 1, 0.8, 4)[0]
+            write_run(grid / f"{key}-{seed}", named, seed, labels, pred, classes=list("abcd"), spec={"arm": held})
+    audit = audit_grid(grid, between="rates", refits=0)
+    pairs = [(c.baseline, c.arm) for c in audit.comparisons if c.baseline != "vanilla"]
+    assert pairs == [("mixup", f"mixup r={rate:g} unit=sample rates={key}") for key in ("one", "two")]
+    methods = {c.arm: c.method for c in audit.comparisons}
+    assert len({*methods.values()}) == len(methods)
+    rows = [(row.method, row.rate) for row in paper_table(audit_grid(grid, refits=0))]
+    assert len(rows) == len({*rows}) >= 5
 
 
 def test_rescue_gives_no_credit_for_luck():

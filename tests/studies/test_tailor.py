@@ -46,7 +46,7 @@ def test_controls_hold_the_same_rates():
     sizes = np.array([10, 20, 30, 40])
     rates = tailored_rates(np.array([0.0, 0.1, 0.05, 0.3]), sizes, mean=0.4)
     made = controls(rates, sizes)
-    assert list(made) == ["uniform", "shuffled 1", "shuffled 2", "shuffled 3", "inverted"]
+    assert list(made) == ["uniform", "shuffled-1", "shuffled-2", "shuffled-3", "inverted"]
     assert made["uniform"] == pytest.approx(0.4)
     for name, control in made.items():
         if name != "uniform":
@@ -75,17 +75,19 @@ def test_scores_follow_the_audit_and_unjudged_classes_have_the_mean():
 
 def test_the_answer_is_a_paired_t_test():
     rng = np.random.default_rng(1)
-    recalls = {name: rng.uniform(0.4, 0.9, (5, 12)) for name in ("tailored", "uniform", "shuffled 1", "shuffled 2")}
-    chosen = np.arange(12) < 4
-    found = {one.against: one for one in answer(recalls, chosen)}
+    recalls = {name: rng.uniform(0.4, 0.9, (5, 12)) for name in ("tailored", "uniform", "shuffled-1", "shuffled-2")}
+    chosen, sizes = np.arange(12) < 4, np.arange(1, 13)
+    found = {one.against: one for one in answer(recalls, chosen, sizes)}
     assert set(found) == {"uniform", "shuffled"}
     one = found["uniform"]
     test = ttest_rel(recalls["tailored"][:, :4].mean(1), recalls["uniform"][:, :4].mean(1))
     interval = test.confidence_interval(0.95)
     assert (one.spared_low, one.spared_high) == pytest.approx((interval.low, interval.high))
-    mean = (recalls["shuffled 1"] + recalls["shuffled 2"]) / 2
+    mean = (recalls["shuffled-1"] + recalls["shuffled-2"]) / 2
     assert found["shuffled"].rest == pytest.approx((recalls["tailored"] - mean)[:, 4:].mean())
     assert one.seeds == 5
+    change = recalls["tailored"] - recalls["uniform"]
+    assert one.accuracy == pytest.approx((change * sizes).sum() / (5 * sizes.sum()))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,6 @@ def test_the_answer_is_a_paired_t_test():
 )
 def test_what_cannot_be_compared_is_refused(recalls):
     with pytest.raises(ValueError, match="same two seeds"):
-        answer(recalls, np.array([True, False, False]))
+        answer(recalls, np.array([True, False, False]), np.ones(3))
     with pytest.raises(ValueError, match="some classes to be spared"):
-        answer({"tailored": np.ones((2, 3))}, np.zeros(3, bool))
+        answer({"tailored": np.ones((2, 3))}, np.zeros(3, bool), np.ones(3))

@@ -1,5 +1,6 @@
 """Names of arms for people: one spelling in the verdict, the tables and the figures."""
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -27,6 +28,8 @@ _TITLES = {
     "manifoldmix": "Manifold Mixup",
     "smoothmix": "SmoothMix",
 }
+OF_CLASSES = ("rates", "partners", "confusions", "withhold")
+"""Fields of an arm in a spec that say something of single classes or of pairs of them; absent if they say nothing."""
 _RATE = re.compile(r"(?:^|\s)r=(\d+(?:\.\d*)?|\.\d+)(?=\s|$)")
 
 
@@ -44,8 +47,8 @@ class ArmName:
 
     @property
     def plain(self) -> str:
-        """The same method without DropMix, where the unit of dropping has no meaning."""
-        return " ".join(word for word in self.method.split() if not word.startswith("unit="))
+        """The same method without DropMix, where unit and rates of dropping have no meaning."""
+        return " ".join(word for word in self.method.split() if not word.startswith(("unit=", "rates=")))
 
 
 def parse_arm(name: str) -> ArmName:
@@ -87,8 +90,13 @@ def arm_of_spec(arm: Mapping[str, Any]) -> ArmName:
     words = [word for word in arm["name"].split() if not (rate and word == f"r={rate:g}")]
     if words[:1] != [method]:
         options = {**(arm.get("options") or {}), "per": arm.get("per", "batch"), "unit": arm.get("unit", "batch")}
+        options |= {key: _digest(arm[key]) for key in OF_CLASSES if arm.get(key)}
         words = [method, *(f"{key}={value}" for key, value in sorted(options.items()) if value != "batch")]
     return ArmName(" ".join(words), float(rate))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def arm_beside(predictions: Path, name: str) -> ArmName | None:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
+from dropmix.audit.arm_names import OF_CLASSES, arm_of_spec
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.run_folders import BASELINE, Run
 from dropmix.audit.result import Audit, Comparison
@@ -98,9 +99,9 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
         runs: of one group.
     Returns:
         name of the method's arm without DropMix -> rate -> name of the arm, by rate. Arms that differ in an option,
-        in `per`, or (at rates above 0) in `unit` are separate sweeps.
+        in `per`, in partners, or (at rates above 0) in `unit` are separate sweeps. Rates per class are in none.
     """
-    arms = {run.arm: run.spec["arm"] for run in runs if run.arm != BASELINE}
+    arms = {run.arm: run.spec["arm"] for run in runs if run.arm != BASELINE and not run.spec["arm"].get("rates")}
     plain = [name for name, arm in arms.items() if not arm.get("rate")]
     found: dict[str, dict[float, str]] = {}
     for name, arm in arms.items():
@@ -108,7 +109,7 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
             continue
         home = next((p for p in plain if _family(arms[p]) == _family(arm)), None)
         unit = arm.get("unit", "batch")
-        label = (home or arm.get("method", name)) + (f" unit={unit}" if unit != "batch" else "")
+        label = (home or arm_of_spec(arm).plain) + (f" unit={unit}" if unit != "batch" else "")
         sweep = found.setdefault(label, {0.0: home} if home else {})
         sweep[float(arm["rate"])] = name
     for name in plain:
@@ -118,7 +119,7 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
 
 
 def _family(arm: dict) -> str:
-    return json.dumps({key: arm.get(key) for key in ("method", "options", "per")}, sort_keys=True)
+    return json.dumps({key: arm.get(key) for key in ("method", "options", "per", *OF_CLASSES)}, sort_keys=True)
 
 
 def candidates(audit: Audit, sweep: dict[float, str], group: str = "") -> tuple[Candidate, ...]:

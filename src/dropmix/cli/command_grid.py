@@ -55,7 +55,7 @@ def train_commands(
 
     deadline = None if time_limit is None else time.time() + time_limit
     runs, out, place = grid.runs(place), out.absolute(), place.absolute()
-    check_same_grid(out, runs[0])
+    check_same_grid(out, *runs)
     if dry_run:
         states = [inspect_run(out / spec.folder_name).state for spec in runs]
         for spec, state in zip(runs, states):

@@ -25,6 +25,7 @@ class Config(BaseModel):
     rates: str | list[float] | float | None = None
     unit: str | None = None
     per: str | None = None
+    arms: dict[str, dict[str, Any]] | None = None
     seeds: int | None = None
     first_seed: int | None = None
     epochs: int | None = None
@@ -61,6 +62,34 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
+    content = _read(path)
+    if content.get("recipe") == "command":
+        return content  # its own fields, checked by `CommandGrid`
+    return Config.model_validate(content).model_dump(exclude_unset=True)
+
+
+def read_arms(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the arms that a file writes out, as `dropmix.grid.written_arms.written_arm` takes them.
+
+    Args:
+        path: YAML or JSON with a mapping `arms`, such as `dropmix tailor` writes; other fields are for the reader.
+    Raises:
+        ValueError: not such a file.
+    """
+    arms = _read(path).get("arms")
+    if not (isinstance(arms, dict) and arms and all(isinstance(arm, dict) for arm in arms.values())):
+        raise ValueError(
+            f"{path}: expected arms by name under 'arms', got {_short(arms)}. See docs/choosing-a-rate.md."
+        )
+    return {str(name): arm for name, arm in arms.items()}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _read(path: Path) -> dict[str, Any]:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: expected a YAML file, got a device, pipe or folder. Save it as a file.")
     if path.exists() and path.stat().st_size > MOST_BYTES:
@@ -75,9 +104,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
     content = read_yaml(text, str(path))
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected names and values, got {type(content).__name__}. Write e.g. recipe: digits.")
-    if content.get("recipe") == "command":
-        return content  # its own fields, checked by `CommandGrid`
-    return Config.model_validate(content).model_dump(exclude_unset=True)
+    return content
 
 
 def _check_tokens(text: str, where: str) -> None:

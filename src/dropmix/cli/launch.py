@@ -63,7 +63,7 @@ def train_together(
     with joined(target) as group:
         runs, dataset = _load(runs, data, download, group)
         with group.together():
-            check_same_grid(out, runs[0])
+            check_same_grid(out, *runs)
             if told := weights_line(runs[0], dataset):
                 print(told, flush=True)
         if not group.leads:

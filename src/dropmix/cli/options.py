@@ -6,6 +6,7 @@ from typing import Any
 from dropmix.cli.config_file import Config, read_yaml
 from dropmix.grid.arm import parse_methods
 from dropmix.grid.grid import Grid
+from dropmix.grid.written_arms import written_arm
 from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
 from dropmix.text import check_text_network, is_text
@@ -40,14 +41,12 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
         changes["methods"] = (chosen.methods,) if isinstance(chosen.methods, str) else tuple(chosen.methods)
     if chosen.rates is not None:
         changes["rates"] = _rates(chosen.rates)
+    if chosen.arms is not None:
+        changes |= _written(chosen)
     grid = Grid.model_validate(grid.model_dump() | changes)
     # Before any arm is built: 10,000 rates of 20 methods would keep one busy for minutes.
-    most = (
-        len(grid.rates)
-        * sum(len(parse_methods(text)) for text in grid.methods)
-        * grid.seeds
-        * (grid.base.data.folds or 1)
-    )
+    arms = len(grid.rates) * sum(len(parse_methods(text)) for text in grid.methods) + len(grid.written)
+    most = arms * grid.seeds * (grid.base.data.folds or 1)
     if most > MOST_RUNS:
         raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {most:,}. Lower --seeds, --rates or --folds.")
     _ = grid.arms  # refuses unknown methods and bad options before any data is read
@@ -129,6 +128,19 @@ def _epochs(grid: Grid, epochs: int) -> dict[str, Any]:
     train = grid.base.train
     milestones = [round(m * epochs / train.epochs) for m in train.schedule.milestones]
     return {"train.epochs": epochs, "train.schedule.milestones": milestones}
+
+
+def _written(chosen: Config) -> dict[str, Any]:
+    """The arms that are written out; without --methods, they are all there is beside vanilla."""
+    assert chosen.arms is not None
+    arms = tuple(written_arm(key, content, chosen.preset) for key, content in chosen.arms.items())
+    names = {arm.name: arm for arm in arms}
+    if twice := [arm.name for arm in arms if names[arm.name] != arm]:
+        raise ValueError(f"arms: expected names that differ, got two arms {twice[0]!r}. Rename one.")
+    for key in () if chosen.methods is not None else ("rates", "unit", "per"):
+        if getattr(chosen, key) is not None:
+            raise ValueError(f"--{key}: expected --methods beside it, since arms written out say their own {key}.")
+    return {"written": arms} if chosen.methods is not None else {"written": arms, "methods": ()}
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -48,7 +48,7 @@ def train_runs(
     else:  # the machines that train decide what they have
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
-    check_same_grid(out, runs[0])
+    check_same_grid(out, *runs)
     if asked is not None:
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
@@ -110,16 +110,23 @@ def plain_view() -> Any:
 
 
 def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[Any], Any]:
-    """The runs with the hashes of their data, network and weights filled in, and the data of the first run's fold."""
+    """The runs with the hashes of their data, network and weights filled in and their arms completed, and the data of
+    the first run's fold."""
+    import numpy as np
+
     from dropmix.grid.data import load_data
+    from dropmix.grid.written_arms import for_data
     from dropmix.nets.trained import digests
 
     dataset = load_data(runs[0], data, download)
     known = {"fingerprint": dataset.fingerprint, "resized": dataset.resized}
     of_network = digests(runs[0].network, runs[0].weights)
-    return [
-        spec.model_copy(update={"data": spec.data.model_copy(update=known), **of_network}) for spec in runs
-    ], dataset
+    counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist()
+    made = []
+    for spec in runs:
+        arm = for_data(spec.arm, dataset.classes, counts)
+        made.append(spec.model_copy(update={"arm": arm, "data": spec.data.model_copy(update=known), **of_network}))
+    return made, dataset
 
 
 def layout(target: Any, runs: int) -> tuple[int, int]:

@@ -1,6 +1,8 @@
 """Arms from text that a user types, such as `mixup` or `cutmix(alpha=0.2)`, with a rate."""
 
+import hashlib
 import inspect
+import json
 import re
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from dropmix.msda import METHODS, TEXT_METHODS, get_method
 from dropmix.msda.binding import GIVEN
 from dropmix.msda.dropmix import DropMix
 from dropmix.train.config import Arm
+from dropmix.train.step import by_class
 
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
@@ -56,20 +59,26 @@ def make_arm(
     unit: Literal["batch", "sample", "count"] = "batch",
     per: Literal["batch", "sample"] = "batch",
     preset: str = "paper",
+    key: str | None = None,
+    **of_classes: Any,
 ) -> Arm:
     """Return an arm with all options of its method written out, and a name that shows those that are not default.
 
     Args:
         method: a key of `dropmix.METHODS`.
-        rate: DropMix rate, in [0, 1].
+        rate: DropMix rate, in [0, 1]; with `rates`, of the classes that these do not name.
         options: the method's options that differ from the preset's.
         unit, per: as `DropMix` takes them.
         preset: "paper" or "released-code"; they differ in details of some methods.
+        key: what the name calls rates and partners of classes; a digest of them if None.
+        of_classes: `rates`, `partners`, `confusions` and `withhold` as `Arm` takes them.
     Raises:
         ValueError: unknown method or option, or a value that the method refuses.
     Example:
         >>> make_arm("mixup", 0.4, {"alpha": 0.2}).name
         'mixup alpha=0.2 r=0.4'
+        >>> make_arm("mixup", unit="sample", rates={"fox": 0.9}, key="careful").name
+        'mixup unit=sample rates=careful'
     """
     parameters = inspect.signature(get_method(method)).parameters
     defaults = {key: p.default for key, p in parameters.items() if key not in _NOT_OPTIONS}
@@ -77,13 +86,28 @@ def make_arm(
     chosen = {key: _like(value, defaults.get(key)) for key, value in (options or {}).items()}
     resolved = defaults | chosen
     DropMix(method, rate, unit=unit, per=per, **resolved)
+    arm = Arm(method=method, rate=rate, unit=unit, per=per, options=resolved, **of_classes)
+    _try_classes(arm)
     _try_draw(method, per, resolved)
     marks = [f"{key}={value}" for key, value in sorted(resolved.items()) if value != defaults.get(key)]
     marks += [f"per={per}"] if per != "batch" else []
     marks += [f"r={rate:g}"] if rate else []
-    marks += [f"unit={unit}"] if rate and unit != "batch" else []
-    name = " ".join([method, *marks])
-    return Arm(name=name, method=method, rate=rate, unit=unit, per=per, options=resolved)
+    marks += [f"unit={unit}"] if (rate or arm.rates) and unit != "batch" else []
+    marks += [f"{what}={_word(key, told)}" for what, told in _of_classes(arm) if told]
+    return arm.model_copy(update={"name": " ".join([method, *marks])})
+
+
+def _of_classes(arm: Arm) -> list[tuple[str, Any]]:
+    """What an arm says of single classes or of pairs of them, by the word that names it."""
+    policy = None if arm.partners == "any" else arm.partners
+    return [("rates", arm.rates), ("partners", arm.confusions or policy), ("withhold", arm.withhold)]
+
+
+def _word(key: str | None, told: Any) -> str:
+    if isinstance(told, str):
+        return told
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:6]
+    return digest if key is None else "-".join(key.split())
 
 
 def check_fits(method: str, texts: bool) -> None:
@@ -102,6 +126,15 @@ def _like(value: Any, default: Any) -> Any:
     # alpha=1 and alpha=1.0 are the same arm.
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and isinstance(default, float) else value
+
+
+def _try_classes(arm: Arm) -> None:
+    """Refuse rates and partners that do not fit, on the classes that the arm names and another one."""
+    taken = arm.confusions or {}
+    classes = [*{**(arm.rates or {}), **taken, **dict.fromkeys([*taken.values(), *arm.withhold])}, ""]
+    rates = None if arm.rates is None else dict.fromkeys(classes, arm.rate) | arm.rates
+    given = by_class(arm.model_copy(update={"rates": rates}), classes)
+    DropMix(arm.method, num_classes=len(classes), unit=arm.unit, per=arm.per, **given, **arm.options)
 
 
 def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, Any]) -> None:

@@ -91,9 +91,14 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
     plain = speed(spec.model_copy(update={"arm": Arm()}), sizes, device)
     step = plain.step
     if share:  # a dropped batch costs what a vanilla one does
-        mixed = speed(spec.model_copy(update={"arm": spec.arm.model_copy(update={"rate": 0.0})}), sizes, device)
+        mixed = speed(spec.model_copy(update={"arm": _alike(spec.arm, rate=0.0)}), sizes, device)
         step += share * (mixed.step - plain.step)
     return Estimate(count, step * trained + plain.look * looked)
+
+
+def _alike(arm: Arm, **changes: Any) -> Arm:
+    """An arm that costs the same on classes without names."""
+    return arm.model_copy(update={"rates": None, "partners": "any", "confusions": None, "withhold": (), **changes})
 
 
 def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
@@ -135,7 +140,7 @@ def timed_spec(spec: RunSpec, sizes: Sizes, device: torch.device, most: float = 
     long |= {"evaluate_last": 1, "schedule": Schedule(kind="constant"), "shards": 1, "mix_within": "batch"}
     changes: dict[str, Any] = {
         "seed": 0,
-        "arm": spec.arm.model_copy(update={"name": spec.arm.method}),
+        "arm": _alike(spec.arm, name=spec.arm.method),
         "train": spec.train.model_copy(update=long),
         "data": Data(name=spec.data.name, crop_padding=spec.data.crop_padding, flip=spec.data.flip),
     }

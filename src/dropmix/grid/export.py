@@ -21,12 +21,12 @@ from dropmix import __version__
 from dropmix.data import Dataset, Files, Split
 from dropmix.grid.data import load_data
 from dropmix.grid.store import StoreError, inspect_run
+from dropmix.msda.maps.network import logits_of
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation
 from dropmix.text import is_text
 from dropmix.train.config import RunSpec
 from dropmix.train.source import evaluation_source, normalised
-from dropmix.train.step import logits_of
 
 FORMATS = (".onnx", ".pt2", ".safetensors")
 MOST = 1000

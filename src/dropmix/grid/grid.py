@@ -16,6 +16,7 @@ class Grid(Frozen):
         base: the spec of all runs, except for arm and seed.
         methods: as `parse_methods` reads them, e.g. ("mixup", "cutmix(alpha=0.2)").
         rates: DropMix rates; every method is run at each of them.
+        written: further arms, see `dropmix.grid.written_arms.written_arm`.
         seeds: number of seeds, counted from `first_seed`.
     Example:
         >>> from dropmix.train.config import Data, Train
@@ -28,6 +29,7 @@ class Grid(Frozen):
     base: RunSpec
     methods: tuple[str, ...] = ("mixup",)
     rates: tuple[float, ...] = (0.0,)
+    written: tuple[Arm, ...] = ()
     unit: Literal["batch", "sample", "count"] = "batch"
     per: Literal["batch", "sample"] = "batch"
     seeds: int = Field(default=5, ge=1)
@@ -45,7 +47,7 @@ class Grid(Frozen):
 
     @property
     def arms(self) -> list[Arm]:
-        """Vanilla, then every method at every rate, without repetition."""
+        """Vanilla, then every method at every rate, then those written out, without repetition."""
         vanilla = Arm()
         arms = {vanilla.model_dump_json(): vanilla}
         for method, options in (pair for text in self.methods for pair in parse_methods(text)):
@@ -53,8 +55,10 @@ class Grid(Frozen):
                 continue
             for rate in self.rates:
                 arm = make_arm(method, rate, options, unit=self.unit, per=self.per, preset=self.base.preset)
-                check_fits(arm.method, is_text(self.base.data.name))
                 arms.setdefault(arm.model_dump_json(), arm)
+        arms |= {arm.model_dump_json(): arm for arm in self.written}
+        for arm in arms.values():
+            check_fits(arm.method, is_text(self.base.data.name))
         return list(arms.values())
 
     @property

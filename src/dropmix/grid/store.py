@@ -199,20 +199,29 @@ def run_card(out: Path) -> dict[str, Any]:
     return card
 
 
-def check_same_grid(out: Path, spec: Spec) -> None:
+def check_same_grid(out: Path, spec: Spec, *others: Spec) -> None:
     """Refuse a folder whose runs belong to another grid.
 
+    Args:
+        out: the folder.
+        spec, others: runs of one grid.
     Raises:
-        StoreError: names the settings that differ.
+        StoreError: names the settings that differ, or an arm that goes by the name of another one.
     """
     if not out.is_dir():
         return
+    arms = {run.arm.name: run.arm for run in (spec, *others)}
     for run in scan(out):
         if run.spec is not None and run.spec.group != spec.group:
             here, there = _flat(spec), _flat(run.spec)
             keys = [k for k in sorted(here | there) if here.get(k) != there.get(k) and k != "data.fold"]
             shown = ", ".join(f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:3])
             raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
+        if run.spec is not None and (arm := arms.get(run.spec.arm.name)) and run.spec.arm != arm:
+            raise StoreError(
+                f"{out}: expected {arm.name!r} to be the arm that was run there, got another of that name. "
+                "Choose another --out or another name."
+            )
 
 
 def remember_data(out: Path, data: str | None) -> None:

@@ -98,14 +98,14 @@ def controls(rates: np.ndarray, sizes: np.ndarray, seed: int = 0) -> dict[str, n
         sizes: training examples of each class, (M,).
         seed: of the shuffles.
     Returns:
-        "uniform" (one rate), "shuffled 1" to "shuffled 3" and "inverted" (the rates in the opposite order), (M,).
+        "uniform" (one rate), "shuffled-1" to "shuffled-3" and "inverted" (the rates in the opposite order), (M,).
         With classes of unequal size, the mean rate of the last four differs a little from that of the first.
     """
     rng, order = stream(seed, "tailor"), np.argsort(rates, kind="stable")
     inverted = np.empty_like(rates)
     inverted[order] = rates[order[::-1]]
     made: dict[str, np.ndarray | float] = {"uniform": float(rates @ np.asarray(sizes, dtype=float) / np.sum(sizes))}
-    made |= {f"shuffled {i + 1}": rng.permutation(rates) for i in range(SHUFFLES)}
+    made |= {f"shuffled-{i + 1}": rng.permutation(rates) for i in range(SHUFFLES)}
     return {**made, "inverted": inverted}
 
 
@@ -118,6 +118,7 @@ class Difference:
         spared, spared_low, spared_high: mean recall of the classes chosen beforehand.
         rest, rest_low, rest_high: mean recall of the others.
         macro, macro_low, macro_high: mean recall of all classes.
+        accuracy, accuracy_low, accuracy_high: share of all examples.
         seeds: pairs of runs.
     """
 
@@ -131,15 +132,19 @@ class Difference:
     macro: float
     macro_low: float
     macro_high: float
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     seeds: int
 
 
-def answer(recalls: Mapping[str, np.ndarray], chosen: np.ndarray) -> list[Difference]:
+def answer(recalls: Mapping[str, np.ndarray], chosen: np.ndarray, sizes: np.ndarray) -> list[Difference]:
     """Compare the tailored arm with each control, paired by seed.
 
     Args:
         recalls: recall of each seed and class, (S, M), by arm: "tailored" and others, the same seeds in one order.
         chosen: (M,), bool, classes that the audit of other seeds found to lose.
+        sizes: examples of each class, (M,).
     Raises:
         ValueError: no tailored arm, fewer than two seeds, arms of different seeds, or no class on one side.
     """
@@ -151,13 +156,14 @@ def answer(recalls: Mapping[str, np.ndarray], chosen: np.ndarray) -> list[Differ
     others = {name: r for name, r in recalls.items() if name != "tailored" and not name.startswith("shuffled")}
     shuffled = [r for name, r in recalls.items() if name.startswith("shuffled")]
     others |= {"shuffled": np.mean(shuffled, axis=0)} if shuffled else {}
-    return [_difference(name, tailored - other, chosen) for name, other in others.items()]
+    return [_difference(name, tailored - other, chosen, sizes) for name, other in others.items()]
 
 
-def _difference(name: str, change: np.ndarray, chosen: np.ndarray) -> Difference:
+def _difference(name: str, change: np.ndarray, chosen: np.ndarray, sizes: np.ndarray) -> Difference:
     ends: list[float] = []
     for part in (change[:, chosen], change[:, ~chosen], change):
         ends += _interval(part.mean(axis=1))
+    ends += _interval(change @ (sizes / sizes.sum()))
     return Difference(name, *ends, seeds=len(change))
 
 

@@ -38,15 +38,19 @@ class Frozen(BaseModel):
 
 
 class Arm(Frozen):
-    """A method, its hyperparameters and the DropMix rate.
+    """A method, its hyperparameters and the DropMix rate. Classes are named by the names of the data set.
 
     Args:
         name: what tables call it; not part of a run's identity. See `dropmix.grid.arm.make_arm`.
         method: a key of `dropmix.METHODS`.
-        rate: share left unmixed, in [0, 1].
+        rate: share left unmixed, in [0, 1]; with `rates`, over all training examples.
         unit, per: as `DropMix` takes them.
         options: every hyperparameter of the method, defaults included, so that a spec stays true when they change.
+        rates: rate of each class, if classes differ. See `dropmix.grid.written_arms.for_data`.
+        partners, confusions, withhold: as `DropMix` takes them.
     """
+
+    silent: ClassVar = ("rates", "partners", "confusions", "withhold")
 
     name: str = "vanilla"
     method: str = "vanilla"
@@ -54,6 +58,10 @@ class Arm(Frozen):
     unit: Literal["batch", "sample", "count"] = "batch"
     per: Literal["batch", "sample"] = "batch"
     options: dict[str, Any] = {}
+    rates: dict[str, float] | None = None
+    partners: Literal["any", "other", "avoid", "only"] = "any"
+    confusions: dict[str, str] | None = None
+    withhold: tuple[str, ...] = ()
 
 
 class Data(Frozen):
@@ -101,15 +109,11 @@ class Data(Frozen):
         return (augment,) if isinstance(augment, str) else augment
 
     @model_validator(mode="after")
-    def _fold_is_one_of_them(self) -> "Data":
+    def _settings_of_images_fit(self) -> "Data":
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
             raise ValueError(f"expected a fold below folds, got {self.fold} of {self.folds}; run --folds K sets both")
         if self.folds and (self.validation or self.train_per_class):
             raise ValueError("folds take the place of validation and train_per_class; leave these out")
-        return self
-
-    @model_validator(mode="after")
-    def _augmentations_fit_each_other(self) -> "Data":
         if self.resized_crop and self.crop_padding:
             raise ValueError("resized_crop takes the place of crop_padding; set crop_padding=0")
         if self.resized_crop and self.size is None:
@@ -216,8 +220,7 @@ class Spec(Frozen):
     @property
     def hash(self) -> str:
         """First 10 hexadecimal digits of the SHA-256 of the spec's canonical JSON."""
-        content = self._identity({"arm": {"name"}} if self.unnamed else set())
-        return hashlib.sha256(self._canonical(content)).hexdigest()[:10]
+        return self._digest(self._identity({"arm": {"name"}} if self.unnamed else set()))
 
     @property
     def group(self) -> str:
@@ -225,7 +228,7 @@ class Spec(Frozen):
         shared = self._identity({"arm", "seed"})
         if isinstance(shared.get("data"), dict):
             shared["data"].pop("fold", None)  # folds of a grid are read together
-        return hashlib.sha256(self._canonical(shared)).hexdigest()[:10]
+        return self._digest(shared)
 
     @property
     def part(self) -> str:
@@ -252,8 +255,8 @@ class Spec(Frozen):
         return cls.model_validate_json(text)
 
     @staticmethod
-    def _canonical(content: dict[str, Any]) -> bytes:
-        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    def _digest(content: dict[str, Any]) -> str:
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
 
 class RunSpec(Spec):

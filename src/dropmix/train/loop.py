@@ -126,7 +126,8 @@ class _Run:
         self.target = dataset.validation or dataset.test
         self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.stepper = Stepper(spec, model, len(dataset.classes), dataset.mean, dataset.std)
+        classes = dataset.classes
+        self.stepper = Stepper(spec, model, len(classes), dataset.mean, dataset.std, classes)
         if spec.train.balance == "weights":
             counts = torch.bincount(self.images.labels.cpu(), minlength=len(dataset.classes))
             self.stepper.class_weights = class_weights(counts).to(device)

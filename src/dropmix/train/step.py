@@ -1,6 +1,6 @@
 """One training step: the same function for every arm and every executor."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from typing import Any
@@ -16,6 +16,7 @@ from dropmix.msda.dropmix import DropMix
 from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.activation import class_activation, feature_map
 from dropmix.msda.maps.attention import check_class_token, class_attention
+from dropmix.msda.maps.network import logits_of
 from dropmix.msda.methods.manifoldmix import mix_hidden
 from dropmix.msda.mix import Mix, mix_images, mix_labels
 from dropmix.msda.saliency import input_gradient
@@ -24,7 +25,7 @@ from dropmix.nets import hidden_modules
 from dropmix.nets.names import is_foreign
 from dropmix.nets.trained import build_trained
 from dropmix.text.networks import build_text
-from dropmix.train.config import RunSpec
+from dropmix.train.config import Arm, RunSpec
 from dropmix.train.optimizer import Average, make_optimizer, set_lr, set_training
 from dropmix.train.plan import batch_slices, stream
 
@@ -49,20 +50,6 @@ MAPS: dict[str | None, Callable[[nn.Module], Callable[..., Tensor]]] = {
 LOSSES: dict[str, Loss] = {"cross-entropy": soft_cross_entropy, "bce-of-softmax": bce_of_softmax}
 
 
-def logits_of(output: Any) -> Tensor:
-    """The logits of a network's output: a tensor, the first of a tuple, or an object's `.logits`.
-
-    Raises:
-        ValueError: any other output.
-    """
-    if isinstance(output, tuple | list) and output:
-        output = output[0]
-    output = getattr(output, "logits", output)
-    if not isinstance(output, Tensor):
-        raise ValueError(f"network: expected logits, got {type(output).__name__}. Return a tensor (B, K).")
-    return output
-
-
 def pin(mix: Mix) -> Mix:
     """Return the record with its host tensors in page-locked memory, so that copies to a GPU do not wait."""
     parts = {field.name: getattr(mix, field.name) for field in fields(mix)}
@@ -78,6 +65,15 @@ def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
     return build_trained(spec.network, spec.weights, len(dataset.classes), dataset.train.shape, known)[0]
 
 
+def by_class(arm: Arm, classes: Sequence[str]) -> dict[str, Any]:
+    """Rate and partners as `DropMix` takes them, with ids of classes in place of their names."""
+    place = {name: i for i, name in enumerate(classes)}
+    taken = arm.confusions and {place[name]: place[other] for name, other in arm.confusions.items()}
+    rate = arm.rate if arm.rates is None else [arm.rates[name] for name in classes]
+    withheld = [place[name] for name in arm.withhold]
+    return {"rate": rate, "partners": arm.partners, "confusions": taken, "withhold": withheld}
+
+
 class Stepper:
     """Model, optimiser and augmentation of a run, and the step that joins them.
 
@@ -89,10 +85,17 @@ class Stepper:
         model: already on its device.
         num_classes: K.
         mean, std: how the images were normalised, one fraction per channel.
+        classes: names of the classes, for an arm that treats some of them differently.
     """
 
     def __init__(
-        self, spec: RunSpec, model: nn.Module, num_classes: int, mean: tuple[float, ...], std: tuple[float, ...]
+        self,
+        spec: RunSpec,
+        model: nn.Module,
+        num_classes: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        classes: Sequence[str] = (),
     ) -> None:
         train, arm = spec.train, spec.arm
         self.spec, self.model, self.num_classes = spec, model, num_classes
@@ -122,12 +125,12 @@ class Stepper:
             )
         self.augment = DropMix(
             arm.method,
-            arm.rate,
             num_classes=num_classes,
             unit=arm.unit,
             per=arm.per,
             mean=mean,
             std=std,
+            **by_class(arm, classes),
             **arm.options,
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients

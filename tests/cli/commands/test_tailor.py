@@ -1,13 +1,15 @@
-"""Rates per class from a grid on a validation split: read by DropMix, and refused where they would flatter."""
+"""Rates per class from a grid on a validation split: written, trained beside their controls, and compared."""
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from dropmix import DropMix
 
-TRAIN = ["--train-per-class", "20", "--epochs", "2", "--methods", "mixup", "--rates", "0", "--seeds", "3"]
+TRAIN = ["--train-per-class", "20", "--epochs", "1", "--methods", "mixup", "--rates", "0", "--seeds", "3"]
+ARMS = ["plain", "uniform", "tailored", "shuffled-1", "shuffled-2", "shuffled-3", "inverted"]
 
 
 @pytest.fixture(scope="module")
@@ -15,29 +17,107 @@ def grids(tmp_path_factory):
     return tmp_path_factory.mktemp("tailor")
 
 
-@pytest.mark.parametrize("held", [True, False])
-def test_rates_are_written_for_a_loop_and_never_from_test_images_unasked(dropmix, grids, held):
-    out, file = grids / f"held-{held}", grids / f"rates-{held}.json"
-    more = ["--validation", "0.4"] if held else []
-    assert dropmix("run", "digits", *TRAIN, *more, "--out", str(out))[0] == 0
-    status, text, errors = dropmix("tailor", str(out), "--arm", "mixup", "--mean", "0.4", "--out", str(file))
-    if not held:
-        assert status == 2
-        assert "validation" in errors
-        assert not file.exists()
-        return
+@pytest.fixture
+def held(dropmix, grids):
+    out = grids / "held"
+    if not out.exists():
+        assert dropmix("run", "digits", *TRAIN, "--validation", "0.4", "--out", out)[0] == 0
+    return out
+
+
+def test_rates_are_written_for_a_grid_and_for_a_loop(dropmix, held, grids):
+    status, text, errors = dropmix("tailor", held, "--arm", "mixup", "--mean", "0.4", "--out", grids / "written")
     assert status == 0, errors
-    made = json.loads(file.read_text())
-    assert len(made["classes"]) == 10
-    assert set(made["rates"]) == {"tailored", "uniform", "shuffled 1", "shuffled 2", "shuffled 3", "inverted"}
-    assert made["rates"]["uniform"] == pytest.approx(0.4)
-    rates = made["rates"]["tailored"]
+    arms = json.loads((grids / "written" / "arms.json").read_text())["arms"]
+    assert list(arms) == ARMS
+    assert arms["uniform"]["rate"] == pytest.approx(0.4, abs=1e-6)
     assert "2 more classes" in text
-    augment = DropMix("mixup", rate=rates, unit=made["unit"], num_classes=10, seed=0)
+    assert "40, seeds 3 to 7" in text
+    rates = list(arms["tailored"]["rates"].values())
+    assert list(arms["tailored"]["rates"]) == [*"0123456789"]
+    augment = DropMix("mixup", rate=rates, unit=arms["tailored"]["unit"], num_classes=10, seed=0)
     y = torch.arange(10).repeat(40)
     mixed, _ = augment(torch.rand(400, 1, 4, 4), y)
     assert mixed.shape == (400, 1, 4, 4)
-    status, _, errors = dropmix("tailor", str(out), "--arm", "cutmix")
+    status, _, errors = dropmix("tailor", held, "--arm", "cutmix")
     assert (status, "--arm: expected one of mixup" in errors) == (2, True)
-    status, _, errors = dropmix("tailor", str(out), "--arm", "mixup", "--mean", "1.4")
+    status, _, errors = dropmix("tailor", held, "--arm", "mixup", "--mean", "1.4")
     assert (status, "floor <= mean rate" in errors) == (2, True)
+
+
+def test_never_from_test_images_unasked(dropmix, tmp_path):
+    assert dropmix("run", "digits", *TRAIN, "--out", tmp_path / "g")[0] == 0
+    status, _, errors = dropmix("tailor", tmp_path / "g", "--arm", "mixup", "--out", tmp_path / "t")
+    assert (status, "validation" in errors) == (2, True)
+    assert not (tmp_path / "t").exists()
+
+
+def test_one_command_trains_the_arm_and_its_controls_and_answers(dropmix, held, grids):
+    out = grids / "final"
+    call = ("tailor", held, "--arm", "mixup", "--seeds", "2", "--out", out, "--run", "--workers", "1")
+    status, text, errors = dropmix(*call)
+    assert status == 0, errors
+    assert "16 of 16 runs done" in text
+    for control in ("vanilla", "plain", "uniform", "inverted", "shuffled (mean of 3)"):
+        assert f"\n{control} " in text
+    assert "not shown that rates per class help" in text or "Rates per class " in text
+    said = json.loads((out / "report" / "tailored.json").read_text())
+    arms = json.loads((out / "arms.json").read_text())["arms"]
+    one = {d["against"]: d for d in said["differences"]}["uniform"]
+    recalls = {}
+    for run in out.glob("mixup-*/"):
+        spec = json.loads((run / "spec.json").read_text())
+        assert spec["data"]["validation"] == 0
+        assert spec["seed"] in (3, 4)
+        key = next((w[6:] for w in spec["arm"]["name"].split() if w.startswith("rates=")), None)
+        assert spec["arm"].get("rates") == (arms[key]["rates"] if key else None)
+        key = key or ("uniform" if spec["arm"]["rate"] else "plain")
+        table = pq.read_table(run / "predictions.parquet").to_pydict()
+        hits = [sum(p == y == int(c) for p, y in zip(table["pred"], table["label"])) for c in said["spared"]]
+        sizes = [table["label"].count(int(c)) for c in said["spared"]]
+        recalls.setdefault(key, []).append(sum(h / n for h, n in zip(hits, sizes)) / len(sizes))
+    assert one["spared"] == pytest.approx(sum(recalls["tailored"]) / 2 - sum(recalls["uniform"]) / 2)
+    # Again, it only answers; with other rates it refuses the folder.
+    status, again, _ = dropmix(*call)
+    assert (status, again.rpartition("Spared")[2]) == (0, text.rpartition("Spared")[2])
+    status, _, errors = dropmix(*call, "--mean", "0.3")
+    assert (status, "expected the arms that were trained there" in errors) == (2, True)
+
+
+def test_a_grid_takes_arms_from_a_file(dropmix, grids, held, tmp_path):
+    dropmix("tailor", held, "--arm", "mixup", "--out", grids / "written")
+    short = ("--train-per-class", "20", "--epochs", "1", "--seeds", "1")
+    file = tmp_path / "arms.yaml"
+    file.write_text("arms:\n  careful: {method: cutmix, unit: sample, rates: {3: 1, 5: 0.5}, withhold: [8]}\n")
+    status, text, errors = dropmix("run", "digits", *short, "--arms", file, "--out", tmp_path / "g")
+    assert status == 0, errors
+    names = sorted(json.loads(p.read_text())["arm"]["name"] for p in (tmp_path / "g").glob("*/spec.json"))
+    assert names == ["cutmix r=0.15 unit=sample rates=careful withhold=careful", "vanilla"]
+    assert dropmix("run", "digits", *short, "--arms", file, "--out", tmp_path / "g")[1].count("of 2 runs done") == 1
+    status, text, errors = dropmix("run", "digits", *short, "--arms", grids / "written" / "arms.json", "--dry-run")
+    assert status == 0, errors
+    assert "8 runs, 8 to do" in text
+    config = tmp_path / "c.yaml"
+    config.write_text("recipe: digits\nmethods: mixup\nrates: [0, 0.2]\n" + file.read_text())
+    status, text, errors = dropmix("run", "--config", config, *short, "--dry-run")
+    assert status == 0, errors
+    assert "4 runs, 4 to do" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("arms: {a: {method: mixup, unit: sample, rates: {fox: 0.5}}}", [], "got 'fox'"),
+        ("arms: {a: {method: mixup, rates: {3: 0.5}}}", [], "arms: a: DropMix: expected unit"),
+        ("arms: {a: {method: mixup}}", ["--rates", "0.4"], "--rates: expected --methods beside it"),
+        ("arms: {a b: {method: mixup, withhold: [3]}, a-b: {method: mixup, withhold: [4]}}", [], "two arms"),
+        ("rates: {a: 0.5}", [], "expected arms by name under 'arms'"),
+        ("arms: {a: 0.5}", [], "expected arms by name under 'arms'"),
+        ("arms: {a: {method: wordmixup}}", [], "expected one for images"),
+    ],
+)
+def test_files_that_do_not_fit_are_one_line(dropmix, tmp_path, text, more, message):
+    (tmp_path / "arms.yaml").write_text(text)
+    status, _, errors = dropmix("run", "digits", "--arms", tmp_path / "arms.yaml", *more, "--out", tmp_path / "g")
+    assert (status, message in errors, errors.count("\n")) == (2, True, 1), errors
+    assert not (tmp_path / "g").exists()

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dropmix.audit.arm_names import arm_of_spec
+from dropmix.audit.arm_names import OF_CLASSES, arm_of_spec
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import chosen_folds, merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
@@ -281,12 +281,14 @@ def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
 
 
 def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Names (without DropMix, with DropMix) of arms that differ only in the DropMix rate, unit and spread."""
+    """Names (without DropMix, with DropMix) of arms that differ only in the DropMix rate or rates, unit and spread."""
     arms = {run.arm: run.spec["arm"] for run in runs}
-    own = lambda arm: json.dumps({k: arm.get(k) for k in ("method", "options")}, sort_keys=True)  # noqa: E731
-    plain = {own(arm): name for name, arm in arms.items() if not arm.get("rate")}
+    same = ("method", "options", *(key for key in OF_CLASSES if key != "rates"))
+    own = lambda arm: json.dumps({k: arm.get(k) for k in same}, sort_keys=True)  # noqa: E731
+    dropped = lambda arm: bool(arm.get("rate") or arm.get("rates"))  # noqa: E731
+    plain = {own(arm): name for name, arm in arms.items() if not dropped(arm)}
     return [
         (plain[own(arm)], name)
         for name, arm in sorted(arms.items())
-        if arm.get("rate") and own(arm) in plain and plain[own(arm)] != BASELINE
+        if dropped(arm) and own(arm) in plain and plain[own(arm)] != BASELINE
     ]

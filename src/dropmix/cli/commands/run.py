@@ -21,6 +21,9 @@ def run(
     rates: Annotated[str | None, typer.Option(help="DropMix rates, e.g. 0,0.4; 0 is the plain method.")] = None,
     unit: Annotated[str | None, typer.Option(help="Unit that stays unmixed: batch, sample or count.")] = None,
     per: Annotated[str | None, typer.Option(help="One lam and box per batch or per sample.")] = None,
+    arms: Annotated[
+        Path | None, typer.Option(help="File with arms written out, as tailor writes it; alone unless --methods.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds per arm.")] = None,
     first_seed: Annotated[int | None, typer.Option(help="First seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs; a step schedule's milestones scale with them.")] = None,
@@ -70,9 +73,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms and seeds, or resume one."""
-    from dropmix.cli.config_file import read_config
+    from dropmix.cli.config_file import read_arms, read_config
 
     content = read_config(config)  # before torch is imported: a bad file is refused at once
+    written = None if arms is None else read_arms(arms)
     from dropmix.recipes import RECIPES
 
     if list_:
@@ -87,6 +91,7 @@ def run(
         "rates": rates,
         "unit": unit,
         "per": per,
+        "arms": written,
         "seeds": seeds,
         "first_seed": first_seed,
         "epochs": epochs,

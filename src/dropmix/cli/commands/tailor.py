@@ -1,12 +1,17 @@
-"""The command tailor: a DropMix rate per class, from what a grid's audit says of its losses."""
+"""The command tailor: a DropMix rate per class, from what a grid's audit says of its losses, and whether it helps."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.training import train_runs
+
+if TYPE_CHECKING:
+    from dropmix.audit.inputs.run_folders import Run
+    from dropmix.studies.tailor import Difference
 
 SHOWN = 8
 
@@ -19,43 +24,132 @@ def tailor(
     floor: Annotated[float, typer.Option(help="Least rate of a class.")] = 0.0,
     ceiling: Annotated[float, typer.Option(help="Largest rate of a class.")] = 1.0,
     select_on: Annotated[str, typer.Option(help="Images to choose on: validation, or test.")] = "validation",
-    out: Annotated[Path | None, typer.Option(help="Write the rates and their controls here, as JSON.")] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Fresh seeds of the final runs.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the arms and the final runs; default FOLDER-tailored.")
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Train the arm and its controls, and say whether rates per class help.")
+    ] = False,
+    data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes, with --run.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
+    time_limit: Annotated[
+        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
+    ] = None,
 ) -> None:
     """Give classes that lose more a higher DropMix rate.
 
-    For DropMix(rate=...) in your own loop. Train with fresh seeds, beside the controls: that rates per class help
-    more than one rate is not known.
+    Writes arms.json: the tailored arm and its controls, for run --arms or for a loop of your own. With --run they are
+    trained on fresh seeds and all of the training images, and compared on the test set.
     """
-    from dropmix.audit import audit_grid
     from dropmix.audit.arm_names import visible
     from dropmix.audit.inputs.run_folders import find_runs
-    from dropmix.audit.spreadsheet import write_whole
     from dropmix.cli.commands.select import check_held_out
-    from dropmix.studies.tailor import controls, scores, tailored_rates, training_sizes
+    from dropmix.cli.options import parse_duration
+    from dropmix.studies.tailored_runs import answer_runs
 
+    limit = None if time_limit is None else parse_duration(time_limit)
     runs, _ = find_runs(folder)
     check_held_out(folder, runs, select_on)
+    source = next((one.spec["arm"] for one in runs if one.arm == arm), None)
+    if source is not None and source.get("rate"):
+        raise ValueError(f"--arm: expected an arm without DropMix, got {visible(arm)!r}. Name the plain method.")
+    content = _arms(folder, arm, source or {}, (mean, floor, ceiling))
+    where = out or folder.with_name(f"{folder.resolve().name}-tailored")
+    _write(content, where)
+    final = final_runs(runs, content["arms"], seeds)
+    first = final[0].seed
+    print(f"Final runs, in {where}: {len(final)}, seeds {first} to {first + seeds - 1}, of vanilla, ", end="")
+    print(f"{', '.join(content['arms'])}.")
+    if not run:
+        print("They train on the whole training set and look at test once; add --run (and --data) to train them.")
+        return
+    status = train_runs(final, where, data, workers=workers, device=device, time_limit=limit)
+    if status == 0:
+        _tell(answer_runs(where, content["arms"]), content["arms"])
+    raise typer.Exit(status)
+
+
+def _arms(folder: Path, arm: str, source: dict[str, Any], ends: tuple[float, float, float]) -> dict[str, Any]:
+    """The content of arms.json; prints the rates."""
+    from dropmix.audit import audit_grid
+    from dropmix.audit.arm_names import visible
+    from dropmix.studies.tailor import scores, tailored_rates, training_sizes
+    from dropmix.studies.tailored_runs import arms_file
+
     found = {c.arm: c for c in audit_grid(folder).comparisons}
     if arm not in found:
         raise ValueError(f"--arm: expected one of {', '.join(map(visible, found))}, got {visible(arm)!r}. Name one.")
-    names, sizes = found[arm].classes["class"], training_sizes(found[arm])
-    rates = tailored_rates(scores(found[arm]), sizes, mean, floor, ceiling)
+    names, sizes = list(found[arm].classes["class"]), training_sizes(found[arm])
+    rates = tailored_rates(scores(found[arm]), sizes, *ends)
     order = sorted(range(len(names)), key=lambda i: -rates[i])
     for i in order[:SHOWN]:
         print(f"{rates[i]:.2f}  {visible(names[i])}")
     if len(names) > SHOWN:
         print(f"{len(names) - SHOWN} more classes, {rates[order[-1]]:.2f} to {rates[order[SHOWN]]:.2f}")
-    if out is not None:
-        made = {"tailored": rates, **controls(rates, sizes)}
-        text = json.dumps(
-            {
-                "format": 1,
-                "arm": arm,
-                "unit": "sample",
-                "classes": list(names),
-                "rates": {key: value if isinstance(value, float) else value.tolist() for key, value in made.items()},
-            },
-            indent=1,
+    return arms_file(source, names, rates, sizes, f"{folder.resolve().name}: {arm}")
+
+
+def _write(content: dict[str, Any], where: Path) -> None:
+    """Write arms.json, unless arms that were trained there are other ones."""
+    from dropmix.audit.spreadsheet import write_whole
+    from dropmix.grid.store import scan
+    from dropmix.studies.tailored_runs import FILE
+
+    path, text = where / FILE, json.dumps(content, indent=1) + "\n"
+    where.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") != text and scan(where):
+        raise ValueError(f"{path}: expected the arms that were trained there, got others. Choose another --out.")
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+    print(path)
+
+
+def final_runs(runs: "list[Run]", arms: dict[str, Any], seeds: int) -> list[Any]:
+    """Vanilla and the arms, on seeds that the rates have not seen, trained on all of train."""
+    from dropmix.grid.written_arms import written_arm
+    from dropmix.train.config import Arm, RunSpec
+
+    base = RunSpec.model_validate(runs[0].spec)
+    base = base.model_copy(update={"data": base.data.model_copy(update={"validation": 0.0, "fingerprint": None})})
+    first = max(one.spec["seed"] for one in runs) + 1
+    made = [Arm(), *(written_arm(key, content, base.preset) for key, content in arms.items())]
+    return [base.model_copy(update={"arm": arm, "seed": first + s}) for s in range(seeds) for arm in made]
+
+
+def _tell(found: "list[Difference]", arms: dict[str, Any]) -> None:
+    """Print what the tailored arm gains over each control, in points."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dropmix.audit.arm_names import visible
+    from dropmix.studies.tailored_runs import spared
+
+    names = spared(arms)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    print(f"Spared classes, whose rate is above the mean: {visible(', '.join(names[:SHOWN]))}{more}.")
+    table = Table(title="Tailored arm minus", title_justify="left", box=None, pad_edge=False)
+    for column in ("", "spared classes", "other classes", "mean class recall", "accuracy"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for d in found:
+        ends = (
+            (d.spared, d.spared_low, d.spared_high),
+            (d.rest, d.rest_low, d.rest_high),
+            (d.macro, d.macro_low, d.macro_high),
+            (d.accuracy, d.accuracy_low, d.accuracy_high),
         )
-        write_whole(out, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-        print(out)
+        shown = [f"{100 * m:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]" for m, low, high in ends]
+        table.add_row("shuffled (mean of 3)" if d.against == "shuffled" else d.against, *shown)
+    Console(width=max(Console().width, 120)).print(table)  # folded to a narrow terminal, it could not be read
+    print(f"Points of recall, with 95 % t intervals over {found[0].seeds} seeds. {sentence(found)}")
+
+
+def sentence(found: "list[Difference]") -> str:
+    """Whether rates per class helped the classes that they were chosen to help."""
+    against = {d.against: d for d in found}
+    pair = [against["uniform"], against["shuffled"]]
+    if all(d.spared_low > 0 for d in pair):
+        return "Rates per class helped the spared classes: more than one rate, and more than the same rates shuffled."
+    if any(d.spared_high < 0 for d in pair):
+        return "Rates per class did not help the spared classes: one rate or shuffled rates served them better."
+    return "It is not shown that rates per class help the spared classes more than one rate or shuffled rates."

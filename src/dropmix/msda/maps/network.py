@@ -60,7 +60,7 @@ def logits_of(output: Any) -> Tensor:
         found = output[0]
     if not isinstance(found, Tensor):
         raise ValueError(
-            f"input_gradient: expected logits, a tuple that begins with them or .logits, got {type(output).__name__}. "
+            f"network: expected logits, a tuple that begins with them or .logits, got {type(output).__name__}. "
             "Wrap the network so that it returns logits."
         )
     return found
