@@ -59,13 +59,14 @@ def audit_predictions(
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
     alone: float = ALONE,
+    reference: str | None = None,
 ) -> Audit:
     """Compare treated arms with a baseline, class by class.
 
     Args:
         baseline: predictions of one arm: a path (parquet, CSV, npz, run folder), a frame, a mapping of arrays
             (`labels`, `pred` or `probs`, ...), a pair (labels, pred), or a list of these, one or more seeds each.
-            With `treated` left out: a source of several arms, one of them named "vanilla".
+            With `treated` left out: a source of several arms, one of them named `reference`.
         treated: the same for the treated arm or arms; a list may hold several arms; a mapping
             name -> source (or list of sources, one per seed) names them.
         classes: names of the K classes: a sequence, an array, or a file with one name per line.
@@ -100,6 +101,7 @@ def audit_predictions(
         drop_seed: seeds to leave out, "ARM:SEED", or "SEED" for every arm.
         alone: level of each protected class's own tests; less where you ask at several looks, as
             `dropmix.audit.inference.looks.levels` shares it out.
+        reference: name of the baseline's arm, wherever it stands among the sources; "vanilla" if `treated` is left out.
     Returns:
         Audit with one comparison per treated arm.
     Raises:
@@ -114,7 +116,7 @@ def audit_predictions(
     settings = Settings(fdr, topk, margin, seed, confidence, intersect, level, refits, tolerance, protect, alone)
     parents = isinstance(by, str) and by == SUPERCLASS and superclasses is not None
     reading = Reading(classes, topk, intersect, columns, labels, group, accept, encoding, None if parents else by)
-    base, others = read_roles(baseline, treated, reading)
+    base, others = read_roles(baseline, treated, reading, reference)
     (base, *others), said = with_class_facts([base, *others], superclasses, train_counts, encoding)
     (base, *others), notes = _sound([base, *others], drop_seed)
     notes = [*said, *notes]

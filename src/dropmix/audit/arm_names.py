@@ -131,6 +131,25 @@ def arm_title(name: str) -> str:
     return f"{title} + DropMix, r = {arm.rate:g}" if arm.rate else title
 
 
+_BASELINES = frozenset(
+    "vanilla baseline base plain none no noaug nomix without unmixed control reference ref standard normal original "
+    "orig erm default before old current production".split()
+)
+_CHANGED = re.compile("mix|aug|drop|treat|after|new|candidate")
+
+
+def baseline_rank(name: str) -> int:
+    """How much an arm's name is that of a baseline: 2 by its words, 0 if it names what was changed, else 1.
+
+    Example:
+        >>> [baseline_rank(name) for name in ("plain", "no-mixup", "resnet50", "cutmix r=0.4")]
+        [2, 2, 1, 0]
+    """
+    if _BASELINES.intersection(re.findall("[a-z]+", name.lower())):
+        return 2
+    return 0 if _CHANGED.search(name.lower()) else 1
+
+
 _SHOWN_BY_NAME = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINERS = "\u200c\u200d"  # needed to spell some scripts and emoji
 

@@ -55,7 +55,7 @@ def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> li
 
 
 def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings, group: str) -> Comparison:
-    p, notes = a.pair, [*a.pair.baseline.notes, *a.pair.treated.notes, *_notes(a)]
+    p, notes = a.pair, [*a.pair.baseline.notes, *a.pair.treated.notes, *_notes(a, words[0])]
     s0, s1 = p.seeds
     sign = signs(p.counts0.sum(axis=0), s0, p.counts1.sum(axis=0), s1)
     diagnosis = diagnose(p.labels, p.baseline.pred, p.treated.pred, len(p.names))
@@ -281,13 +281,13 @@ def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _notes(a: Analysis) -> list[str]:
+def _notes(a: Analysis, words: np.ndarray) -> list[str]:
     p, notes = a.pair, []
     absent = np.setdiff1d(np.arange(len(p.names)), p.audited)
     if len(absent):
         named = first([p.names[i] for i in absent], 5)
         notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
-    few = [p.names[p.audited[i]] for i in np.flatnonzero(a.found[0].tests.too_few)]
+    few = [p.names[i] for i, word in zip(p.audited, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
         notes.append(
             f"{len(few)} of {len(p.audited)} classes have too few examples to be judged, and the model counts none of "

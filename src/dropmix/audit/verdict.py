@@ -33,9 +33,9 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
-        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. It is not shown that classes changed unequally (p = 1). 1
-        of 2 classes has a lower mean recall; about 2 would if every class changed equally. Both arms have only one
-        seed, so this compares two trained models; more seeds are needed to compare the ways they were trained.
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. 1 of 2 classes has a lower mean recall; about 2 would if
+        every class changed equally. Both arms have only one seed, so this compares two trained models; more seeds are
+        needed to compare the ways they were trained.
     """
     parts = (_opening, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled, _evenness, _count, _caution)
     sentences = [part(comparison) for part in parts]
@@ -228,8 +228,8 @@ def _evenness(c: Comparison) -> str:
     if p is None or _nothing_changed(c):
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
-    if p > SIGNIFICANT:
-        return f"It is not shown that classes changed unequally ({shown})."
+    if p > SIGNIFICANT:  # beside a class that is hurt, the sentence would read as its denial
+        return "" if c.summary["n_hurt"] else f"It is not shown that classes changed unequally ({shown})."
     return f"Classes changed unequally, by more than noise ({shown})."
 
 

@@ -85,7 +85,7 @@ def test_a_folder_with_files_of_several_arms_is_refused(write, tmp_path):
 
 def test_files_in_alphabetical_order_are_not_taken_for_baseline_first(write, tmp_path):
     files = write("mixup-s0.csv", "mixup-s1.csv", "vanilla-s0.csv", "vanilla-s1.csv")
-    with pytest.raises(AuditError, match="expected the files of 'vanilla' first, got those of 'mixup'"):
+    with pytest.raises(AuditError, match="expected the baseline's files first, got those of 'mixup' before 'vanilla'"):
         arms(files[0], files[1:])
     vanilla_first = ("vanilla", 2, "mixup", 2)
     assert arms(files[2], [files[3], *files[:2]]) == [vanilla_first]
@@ -94,6 +94,28 @@ def test_files_in_alphabetical_order_are_not_taken_for_baseline_first(write, tmp
     assert audit.only.baseline == "mixup"
     assert any("although another arm is named vanilla" in note for note in audit.only.notes)
     assert not any("although" in note for note in audit_predictions(files[2], files[0], refits=0).only.notes)
+
+
+@pytest.mark.parametrize(
+    "names", [("cutmix", "plain"), ("augmented", "no-aug"), ("mixup", "resnet50"), ("after", "before")]
+)
+def test_an_alphabet_that_puts_the_treated_arm_first_is_refused_and_the_arm_can_be_named(write, names):
+    files = write(*(f"{name}-s{seed}.csv" for name in names for seed in (0, 1)))
+    with pytest.raises(AuditError, match=f"before '{names[1]}', .* --baseline {names[1]}"):
+        arms(files[0], files[1:])
+    for name, other in (names, names[::-1]):
+        assert arms(files[0], files[1:], reference=name) == [(name, 2, other, 2)]
+    with pytest.raises(AuditError, match="expected an arm named 'x' and another one"):
+        audit_predictions(files[0], files[1:], reference="x")
+    with pytest.raises(AuditError, match="reference: expected sources without names"):
+        audit_predictions(files[0], {"a": files[1:]}, reference="a")
+
+
+@pytest.mark.parametrize("names", [("baseline", "cutmix"), ("resnet50", "vit"), ("autoaugment", "cutmix"), ("a", "b")])
+def test_files_in_order_are_taken_with_the_baseline_first(write, names):
+    assert arms(*write(*(f"{name}.csv" for name in names))) == [(names[0], 1, names[1], 1)]
+    files = write(*(f"{name}-s{seed}.csv" for name in names for seed in (0, 1)))
+    assert arms(files[0], files[1:]) == [(names[0], 2, names[1], 2)]
 
 
 def test_a_file_that_says_another_arm_than_its_role_is_refused(write):

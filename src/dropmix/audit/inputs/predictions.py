@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dropmix.audit.arm_names import ArmName, parse_arm
+from dropmix.audit.arm_names import ArmName, baseline_rank, parse_arm
 from dropmix.audit.errors import AuditError, clip, first
 
 BASELINE = "vanilla"  # the arm that the others are compared with
@@ -237,3 +237,38 @@ def check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
     elif pred.ndim == 2 and pred.shape[0] == 1 and count and pred.shape[1] % count == 0:
         advice = f"If these are {pred.shape[1] // count} seeds one after the other: pred.reshape(-1, {count})."
     raise AuditError(f"{name}: expected labels (N,) and pred (S, N) with one N, got ({count},) and {shape}. {advice}")
+
+
+def split_by_name(arms: list[Predictions], name: str) -> tuple[Predictions, list[Predictions]]:
+    base = [a for a in arms if a.arm == name]
+    others = [a for a in arms if a.arm != name]
+    if not base or not others:
+        raise AuditError(
+            f"baseline: expected an arm named {clip(name)!r} and another one, got {first([a.arm for a in arms])}. "
+            "Give the treated predictions as a second argument, or name the baseline's arm (reference, --baseline)."
+        )
+    return base[0], others
+
+
+def refuse_glob(lead: Predictions, others: list[Predictions], paths: Sequence[str]) -> None:
+    """Refuse files in alphabetical order, as a shell gives them, if another arm is rather the baseline by its name.
+
+    Raises:
+        AuditError: says which arm came first, and how to name the baseline.
+    """
+    rather = max([lead, *others], key=lambda arm: baseline_rank(arm.arm))
+    if list(paths) == sorted(paths) and baseline_rank(rather.arm) > baseline_rank(lead.arm):
+        raise AuditError(
+            f"baseline: expected the baseline's files first, got those of {clip(lead.arm)!r} before "
+            f"{clip(rather.arm)!r}, as the alphabet orders them. Say which arm is the baseline: "
+            f"--baseline {clip(rather.arm)}, or reference=... in Python."
+        )
+
+
+def noted_order(lead: Predictions, others: list[Predictions]) -> Predictions:
+    """The baseline, with a note if another arm has a name that baselines have."""
+    rather = max([lead, *others], key=lambda arm: baseline_rank(arm.arm)).arm
+    if baseline_rank(lead.arm) == 2 or baseline_rank(rather) < 2:
+        return lead
+    note = f"The baseline is {clip(lead.arm)}, which was given first, although another arm is named {clip(rather)}."
+    return replace(lead, notes=(*lead.notes, note))

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dropmix.audit.errors import AuditError, clip, first
+import numpy as np
+
+from dropmix.audit.errors import AuditError, first
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.archives import stem_of
 from dropmix.audit.inputs.given import Reading
-from dropmix.audit.inputs.predictions import BASELINE, Predictions
+from dropmix.audit.inputs.predictions import Predictions
 
 NAME_THEM = 'Give a mapping of names to files, {"name": [files]}, or save a column arm'
 _EDGE = r"(?:^|(?<=[-_. ]))"
@@ -258,34 +260,18 @@ def single(arms: list[Predictions]) -> Predictions:
     return arms[0]
 
 
-def split_vanilla(arms: list[Predictions]) -> tuple[Predictions, list[Predictions]]:
-    base = [a for a in arms if a.arm == BASELINE]
-    others = [a for a in arms if a.arm != BASELINE]
-    if not base or not others:
-        raise AuditError(
-            f"audit: expected an arm named {BASELINE!r} and another one, got {first([a.arm for a in arms])}. "
-            "Give the treated predictions as a second argument."
-        )
-    return base[0], others
+def is_arm(item: Item, arm: str) -> bool:
+    return isinstance(item.source, str | Path) and {p.arm for p in item.parts} == {arm}
 
 
-def refuse_glob(lead: Predictions, others: list[Predictions], items: Sequence[Item]) -> None:
-    """Refuse files in alphabetical order, as a shell gives them, whose first arm is not the vanilla among them.
-
-    Raises:
-        AuditError: says which arm came first.
-    """
-    paths = [str(item.source) for item in items]
-    if lead.arm != BASELINE and BASELINE in {arm.arm for arm in others} and paths == sorted(paths):
-        raise AuditError(
-            f"baseline: expected the files of {BASELINE!r} first, got those of {clip(lead.arm)!r}, as the alphabet "
-            f"orders them. Give the files of {BASELINE!r} first, or the folder that holds all of them."
-        )
+def with_path(part: Predictions, item: Item) -> Predictions:
+    """A part with the arm and seed of its path, if it has none of its own."""
+    if not part.arm_given:
+        part = renamed(part, item.name)
+    if not part.seeds_given and item.seed is not None and len(part.seeds) == 1:
+        part = replace(part, seeds=np.array([item.seed]), seeds_given=True)
+    return part
 
 
-def noted_order(lead: Predictions, others: list[Predictions]) -> Predictions:
-    """The baseline, with a note if another arm has the name that baselines have."""
-    if lead.arm == BASELINE or BASELINE not in {arm.arm for arm in others}:
-        return lead
-    note = f"The baseline is {clip(lead.arm)}, which was given first, although another arm is named {BASELINE}."
-    return replace(lead, notes=(*lead.notes, note))
+def as_list(source: Any) -> list[Any]:
+    return source if isinstance(source, list) else [source]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,22 @@ from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
 from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
 from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
 from dropmix.audit.inputs.merge import onto_classes, unify
-from dropmix.audit.inputs.predictions import Predictions, checked
+from dropmix.audit.inputs.predictions import BASELINE, Predictions, checked, noted_order, refuse_glob, split_by_name
 from dropmix.audit.inputs.roles import (
     NAME_THEM,
     Item,
     arms_of,
+    as_list,
+    is_arm,
     listed,
     name_paths,
-    noted_order,
     one_arm,
     refuse_copies,
-    refuse_glob,
     renamed,
     same_examples,
     single,
-    split_vanilla,
     tell_apart,
+    with_path,
 )
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, binary
 from dropmix.audit.inputs.tables import from_table, matrix_of_table
@@ -64,28 +63,35 @@ def read(
     return arms_of(items, name, reading)
 
 
-def read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictions, list[Predictions]]:
+def read_roles(
+    baseline: Any, treated: Any, reading: Reading, reference: str | None = None
+) -> tuple[Predictions, list[Predictions]]:
     """The baseline and the treated arms.
 
     An arm's name comes from the source, else from its role, else from the part of the path that distinguishes files.
 
     Args:
-        baseline: source of one arm; if `treated` is None, of several arms, one of them named "vanilla".
+        baseline: source of one arm; if `treated` is None, of several arms, one of them named `reference`.
         treated: source or list of sources of the other arms, or a mapping name -> source.
         reading: what the user says about all sources.
+        reference: name of the baseline's arm, wherever it stands among the sources.
     Raises:
         AuditError: a source that cannot be read, or whose role is not clear.
     """
-    base, others = _read_roles(baseline, treated, prepare(reading))
+    if reference is not None and treated is not None:
+        if isinstance(treated, Mapping):
+            raise AuditError("reference: expected sources without names, got a mapping. Give its baseline first.")
+        baseline, treated = [*as_list(baseline), *as_list(treated)], None
+    base, others = _read_roles(baseline, treated, prepare(reading), reference or BASELINE)
     base, *others = unify([base, *others])
     return base, others
 
 
-def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predictions, list[Predictions]]:
+def _read_roles(baseline: Any, treated: Any, reading: Reading, reference: str) -> tuple[Predictions, list[Predictions]]:
     if treated is None:
         if isinstance(baseline, str | Path):
             baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
-        return split_vanilla(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading))
+        return split_by_name(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading), reference)
     base = _items(baseline, "baseline")
     named = _named_arms(treated, reading)
     if named is not None:
@@ -97,12 +103,15 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
         raise AuditError("treated: expected at least one arm, got none. Give a source.")
     _name([*base, *others])
     _read_all([*base, *others], reading)
+    paths = [str(item.source) for item in (*base, *others)]
     if len(base) == len(others) == 1:
         tell_apart(base[0], others[0])
         lead, rest = single(arms_of(base, "baseline", reading)), arms_of(others, "treated", reading)
+        if isinstance(treated, list):
+            refuse_glob(lead, rest, paths)
         return noted_order(lead, rest), rest
     lead = one_arm(base, "baseline", reading, given=False)
-    mine = [item for item in others if _is_arm(item, lead.arm)]
+    mine = [item for item in others if is_arm(item, lead.arm)]
     rest = [item for item in others if item not in mine]
     refuse_copies(rest, "treated")
     if not rest:
@@ -114,12 +123,8 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading) -> tuple[Predicti
         lead = one_arm([*base, *mine], "baseline", reading, given=False)
     arms = arms_of(rest, "treated", reading)
     if len(base) == 1:
-        refuse_glob(lead, arms, [*base, *others])
+        refuse_glob(lead, arms, paths)
     return noted_order(lead, arms), arms
-
-
-def _is_arm(item: Item, arm: str) -> bool:
-    return isinstance(item.source, str | Path) and {p.arm for p in item.parts} == {arm}
 
 
 def _named_arms(sources: Any, reading: Reading) -> list[Predictions] | None:
@@ -194,7 +199,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
         part = binary(scores, reading.labels, name, about, more)
         for origin in part.sources:
             origin["seeds"] = part.seeds.tolist()
-        yield _with_path(part, item)
+        yield with_path(part, item)
     elif isinstance(source, Predictions):
         yield onto_classes(checked(sort_by_id(source, source.arm), source.arm), reading.classes, source.arm)
     elif isinstance(source, str | Path):
@@ -206,7 +211,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
             yield from _of_folder(inner, item)
             return
         for part in read_path(Path(source), reading):
-            yield _with_path(part, item)
+            yield with_path(part, item)
     elif isinstance(source, Mapping):
         yield read_mapping(source, name, reading)
     else:
@@ -215,15 +220,6 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
 
 def _is_folder(source: Any) -> bool:
     return isinstance(source, str | Path) and files_of(Path(source)) is not None
-
-
-def _with_path(part: Predictions, item: Item) -> Predictions:
-    """A part with the arm and seed of its path, if it has none of its own."""
-    if not part.arm_given:
-        part = renamed(part, item.name)
-    if not part.seeds_given and item.seed is not None and len(part.seeds) == 1:
-        part = replace(part, seeds=np.array([item.seed]), seeds_given=True)
-    return part
 
 
 def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:

@@ -20,6 +20,9 @@ from dropmix.cli.reporting import (
 def audit(
     baseline: Annotated[Path, typer.Argument(help="Predictions of the reference arm, or a grid's folder.")],
     treated: Annotated[list[Path] | None, typer.Argument(help="Predictions of the treated arms.")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--baseline", help="Name of the reference arm. [default: the first file's]")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write audit.json, classes.csv and report.html here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print only the JSON.")] = False,
     figures: Annotated[
@@ -113,13 +116,15 @@ def audit(
         from dropmix.grid.store import run_card
 
         _refuse_given({**reading, "columns": columns})
+        options |= {} if reference is None else {"baseline": reference}
         found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
         pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
     else:
         _refuse_again(baseline, treated or [])
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
-        found, card, pictures = audit_predictions(str(baseline), others or None, **files), {}, None
+        found = audit_predictions(str(baseline), others or None, reference=reference, **files)
+        card, pictures = {}, None
     write_for_ci(found, summary, junit)
     page = None if out is None else write_audit(found, out, card, figures, pictures)
     if json:
