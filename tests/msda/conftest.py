@@ -59,6 +59,17 @@ def their_share(mix: Mix) -> Tensor:
     return 1 - mix.lam if mix.partner_lam is None else mix.partner_lam
 
 
+def layers(mix: Mix) -> list[Mix]:
+    """The records of several partners, the uppermost first; one record where there is one partner."""
+    return [mix] if mix.below is None else [mix, *layers(mix.below)]
+
+
+def without(mix: Mix, row: int) -> Tensor:
+    """Whether an image has nothing of the image in `row`, (B,), bool."""
+    own = torch.arange(len(mix.lam)) != row
+    return torch.stack([own, *(layer.partner != row for layer in layers(mix))]).all(0)
+
+
 @pytest.fixture(params=sorted(METHODS))
 def method(request: pytest.FixtureRequest) -> str:
     """Every method's name."""

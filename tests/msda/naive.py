@@ -9,10 +9,11 @@ from dropmix.msda.mix import Mix
 def naive_apply(x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
     """Apply a record by loops over samples and pixels, in float64."""
     batch, _, height, width = x.shape
+    under, own_labels = (x, y.double()) if mix.below is None else naive_apply(x, y, mix.below)
     images, labels = x.clone(), torch.zeros(y.shape, dtype=torch.float64)
     for i in range(batch):
         j = int(mix.partner[i])
-        own = x[i] if mix.own_noise is None else x[i] + mix.own_noise[i]
+        own = under[i] if mix.own_noise is None else under[i] + mix.own_noise[i]
         other = x[j] if mix.pasted is None else mix.pasted[i]
         other = other if mix.partner_noise is None else other + mix.partner_noise[i]
         own = _moved(own, None if mix.own_cells is None else mix.own_cells[i])
@@ -30,7 +31,7 @@ def naive_apply(x: Tensor, y: Tensor, mix: Mix) -> tuple[Tensor, Tensor]:
         lam = float(mix.lam[i])
         theirs = y[j] if mix.pasted_shares is None else mix.pasted_shares[i]
         share = 1 - lam if mix.partner_lam is None else float(mix.partner_lam[i])
-        labels[i] = lam * y[i].double() + share * theirs.double()
+        labels[i] = lam * own_labels[i] + share * theirs.double()
     return images, labels
 
 

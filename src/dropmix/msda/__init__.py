@@ -1,9 +1,10 @@
 """Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
 
 Read in this order: `mix` (the record and the one kernel; `rows` cuts records), `draw` and `boxes` (all randomness),
-`methods` (one per file) and `weighed` (more, with labels weighed by content), `dropmix` (the module for a training
-loop), `streams`, `rates` and `history` (its seeds, drops and memory), `partners`, `labels` and `targets`, `saliency`,
-`pixels` and `maps` (what some methods need), `puzzle` (the parts of PuzzleMix).
+`methods` (one per file), `weighed` (labels weighed by content) and `several` (several partners), `dropmix` (the module
+for a training loop), `streams`, `rates` and `history` (its seeds, drops and memory), `partners`, `labels` and
+`targets`, `saliency`, `pixels` and `maps` (what some methods need), `puzzle` and `joint` (the parts of PuzzleMix and
+Co-Mixup).
 
 `METHODS` is the one list of methods: command line, documentation and contract test derive from it.
 Importing this package imports no torch.
@@ -21,6 +22,7 @@ METHODS: dict[str, str] = {
     "cutmix": "dropmix.msda.methods.cutmix:cutmix",
     "mixup_cutmix": "dropmix.msda.methods.mixup_cutmix:mixup_cutmix",
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
+    "comixup": "dropmix.msda.several.comixup:comixup",
     "attentivemix": "dropmix.msda.methods.attentivemix:attentivemix",
     "snapmix": "dropmix.msda.weighed.snapmix:snapmix",
     "tokenmix": "dropmix.msda.weighed.tokenmix:tokenmix",

@@ -82,6 +82,31 @@ def _filled(size: tuple[int, int], value: float) -> Tensor:
     return torch.full(size, value, dtype=torch.float64, device="cpu")  # only ever read
 
 
+def draw_log_shares(rows: int, count: int, alpha: float, generator: Generator | None = None) -> Tensor:
+    """Draw logarithms of shares ~ Dirichlet(alpha, ..., alpha), whose sum is 1, finite for any alpha.
+
+    Args:
+        rows: number of draws.
+        count: number of shares in each.
+        alpha: > 0.
+        generator: source of randomness, on the CPU.
+    Returns:
+        (rows, count), float64, <= 0.
+    Raises:
+        ValueError: alpha <= 0 or not finite.
+    Example:
+        >>> float(draw_log_shares(1, 3, 1e-3).exp().sum().round(decimals=6))
+        1.0
+    """
+    if not (alpha > 0 and math.isfinite(alpha)):
+        raise ValueError(f"alpha: expected a finite number > 0, got {alpha}. 1.0 draws any shares alike.")
+    gamma = torch._standard_gamma(  # pyright: ignore[reportPrivateImportUsage]
+        torch.full((rows, count), alpha + 1.0, dtype=torch.float64, device="cpu"), generator=generator
+    )
+    u = torch.rand(rows, count, dtype=torch.float64, device="cpu", generator=generator)
+    return (gamma.log() + (1 - u).log() / alpha).log_softmax(1)
+
+
 def uniform(*size: int, generator: Generator | None = None) -> np.ndarray:
     """Draw u ~ U[0, 1), float64, of a size."""
     return torch.rand(*size, dtype=torch.float64, device="cpu", generator=generator).numpy()

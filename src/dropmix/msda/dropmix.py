@@ -267,7 +267,7 @@ class DropMix(Remembering):
         ids = classes_of(y, len(self.partners.table))
         with self.partners.drawing(ids):
             mix = method(x, y, saliency, generator, epoch)
-        return mix.only(self.partners.fits(ids, mix.partner))
+        return mix.only(self.partners.fits(ids, mix))
 
     def settings(self) -> tuple[float, ...]:
         """Rate, switch and mode, which a worker's copy must share with the main process."""

@@ -20,7 +20,8 @@ _ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
 def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
     """Return label shares (B, K): lam of the own label and 1 - lam of the partner's. See `apply_mix`."""
     _check_known(mix)
-    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity and mix.pasted_shares is None:
+    plain = mix.pasted_shares is None and mix.below is None
+    if y.ndim == 1 and len(y) == len(mix.lam) and not mix.is_identity and plain:
         return _mix_ids(y, mix, num_classes)
     shares = label_shares(y, num_classes)
     if len(shares) != len(mix.lam):
@@ -35,6 +36,8 @@ def mix_labels(y: Tensor, mix: "Mix", num_classes: int | None = None) -> Tensor:
         other = shares.index_select(0, mix.partner.to(shares.device, non_blocking=True))
     else:
         other = _pasted_shares(mix.pasted_shares, shares)
+    if mix.below is not None:
+        shares = mix_labels(shares, mix.below)
     if mix.partner_lam is not None:
         return other.mul_(mix.partner_lam.to(shares, non_blocking=True)[:, None]).addcmul_(shares, lam[:, None])
     return other.lerp_(shares, lam[:, None])
@@ -153,6 +156,8 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             "Mix.loss: expected partners of this batch, got those of an earlier one, whose labels are shares. "
             "Use mix_labels and a loss of label shares, e.g. cross_entropy."
         )
+    if mix.below is not None:
+        return _loss_of_several(mix, criterion, logits, y)
     partner = mix.partner.to(y.device, non_blocking=True)
     other = y[partner]
     lam = mix.lam.to(logits.device, non_blocking=True)
@@ -181,6 +186,38 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             "Return losses (B,), e.g. with reduction='none', and take their mean."
         )
     return own if not len(here) else here[0].item() * own + (1 - here[0].item()) * others
+
+
+def _loss_of_several(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
+    """The same for several partners."""
+    parts = [(share.to(logits.device), y[row.to(y.device)]) for share, row in contributions(mix)]
+    if isinstance(criterion, nn.Module) and getattr(criterion, "reduction", None) in ("mean", "sum"):
+        each = copy.copy(criterion)
+        each.__dict__["reduction"] = "none"
+        total = sum(share * each(logits, ids) for share, ids in parts).sum()  # pyright: ignore
+        if criterion.reduction == "sum":
+            return total
+        return total / sum((share * _weights(criterion, ids, share)).sum() for share, ids in parts)
+    losses = [criterion(logits, ids) for _, ids in parts]
+    if not losses[0].ndim:
+        raise ValueError(
+            "Mix.loss: expected one loss per sample under a method of several partners, got their mean. "
+            "Return losses (B,), e.g. with reduction='none', and take their mean."
+        )
+    return torch.stack([share * loss for (share, _), loss in zip(parts, losses)]).sum(0)
+
+
+def contributions(mix: "Mix") -> list[tuple[Tensor, Tensor]]:
+    """Return label shares (B,) and the rows (B,) that they come from: of the own image, then of each partner.
+
+    Example:
+        >>> from dropmix import Mix
+        >>> [share.tolist() for share, _ in contributions(Mix(torch.tensor([1, 0]), torch.tensor([0.75, 1.0])))]
+        [[0.75, 1.0], [0.25, 0.0]]
+    """
+    own = [(torch.ones_like(mix.lam), torch.arange(len(mix.lam), device=mix.partner.device))]
+    lower = own if mix.below is None else contributions(mix.below)
+    return [*((mix.lam * share, row) for share, row in lower), (1 - mix.lam, mix.partner)]
 
 
 def _weights(criterion: nn.Module, y: Tensor, lam: Tensor) -> Tensor:

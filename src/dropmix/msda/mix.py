@@ -41,6 +41,7 @@ class Mix:
         own_noise: noise added to the own image before its cells move, (B, C, H, W).
         partner_noise: the same for the partner image.
         layer: where in a network to mix, for `mix_hidden`; None mixes the images.
+        below: for several partners, the record that is applied first: its images and labels stand in for the own ones.
     Example:
         >>> Mix.identity(2).lam
         tensor([1., 1.])
@@ -60,6 +61,7 @@ class Mix:
     pasted_shares: Tensor | None = None
     partner_lam: Tensor | None = None
     attended: float | None = None
+    below: "Mix | None" = None
 
     @classmethod
     def identity(cls, batch_size: int) -> "Mix":
@@ -231,7 +233,8 @@ def mix_images(x: Tensor, mix: Mix, *, out: Tensor | None = None) -> Tensor:
     _check_images(x, mix, out)
     if mix.is_identity:
         return x if out is None else out.copy_(x)
-    own = x if mix.own_noise is None else x + mix.own_noise
+    under = x if mix.below is None else mix_images(x, mix.below)
+    own = under if mix.own_noise is None else under + mix.own_noise
     if mix.box is not None:
         other = mix.pasted if own is x and mix.partner_noise is None else _partner_images(x, mix, None)
         return paste_boxes(own, mix.partner, mix.box, pasted=other, out=out)

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from dropmix.msda.mix import Mix
 
 Policy = Literal["any", "other", "avoid", "only"]
 Confusions = Sequence[int] | Mapping[int, int] | Tensor
@@ -70,9 +73,15 @@ class Partners:
         finally:
             _allowed.reset(before)
 
-    def fits(self, ids: np.ndarray, partner: Tensor) -> Tensor:
-        """Whether each sample may be mixed with its partner, (B,), bool."""
-        return torch.from_numpy(self.table[ids, ids[partner.cpu().numpy()]])
+    def fits(self, ids: np.ndarray, mix: "Mix") -> Tensor:
+        """Whether each sample may be mixed with its partner, or with all that it has, (B,), bool."""
+        allowed = self.table[ids, ids[mix.partner.cpu().numpy()]]
+        layer: Mix | None = mix
+        while mix.below is not None and layer is not None:  # of several partners a sample may do without some
+            fitting_here = self.table[ids, ids[layer.partner.cpu().numpy()]] | (layer.lam == 1).cpu().numpy()
+            allowed = fitting_here if layer is mix else allowed & fitting_here
+            layer = layer.below
+        return torch.from_numpy(allowed)
 
 
 def fitting(partner: Tensor) -> Tensor:

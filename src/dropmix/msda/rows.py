@@ -47,8 +47,9 @@ def embedded(mix: "Mix", rows: Tensor, batch_size: int) -> "Mix":
     partner = torch.arange(batch_size, device=mix.partner.device)
     here = rows.to(mix.partner.device, non_blocking=True)
     partner[here] = here[mix.partner]
-    parts = {name: spread(getattr(mix, name), blank) for name, blank in _BLANK.items()}
+    parts: dict[str, Any] = {name: spread(getattr(mix, name), blank) for name, blank in _BLANK.items()}
     parts |= {name: spread_cells(getattr(mix, name)) for name in _CELLS}
+    parts |= {"below": None if mix.below is None else embedded(mix.below, rows, batch_size)}
     return replace(mix, partner=partner, **parts)
 
 
@@ -61,7 +62,7 @@ def part_of(mix: "Mix", rows: slice, x: Tensor) -> "Mix":
 
     pasted = gather_images(x, mix.partner[rows]) if mix.pasted is None else mix.pasted[rows]
     parts: dict[str, Any] = {name: some(getattr(mix, name)) for name in (*_BLANK, *_CELLS)}
-    parts |= {"lam": lam, "pasted": pasted}
+    parts |= {"lam": lam, "pasted": pasted, "below": None if mix.below is None else part_of(mix.below, rows, x)}
     return type(mix)(torch.arange(len(lam), device=mix.partner.device), **parts)
 
 
@@ -72,9 +73,10 @@ def kept_where(mix: "Mix", rows: Tensor) -> "Mix":
     def some(part: Tensor | None) -> Tensor | None:
         return None if part is None else part if len(part) == 1 else part[chosen.to(part.device)]
 
+    below = None if mix.below is None else kept_where(mix.below, rows)
     # A record for these rows, whose partners may lie outside it; `embedded` blanks the other rows.
     parts: dict[str, Any] = {name: some(getattr(mix, name)) for name in (*_BLANK, *_CELLS)}
-    inner = replace(mix, partner=torch.arange(len(chosen), device=mix.partner.device), **parts)
+    inner = replace(mix, partner=torch.arange(len(chosen), device=mix.partner.device), below=None, **parts)
     here = rows.to(mix.partner.device)
     own = torch.arange(len(rows), device=mix.partner.device)
-    return replace(embedded(inner, chosen, len(rows)), partner=torch.where(here, mix.partner, own))
+    return replace(embedded(inner, chosen, len(rows)), partner=torch.where(here, mix.partner, own), below=below)

@@ -38,6 +38,13 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
             f"Mix.targets: expected targets of the mix's {count} samples, got {len(targets)}. "
             "Give those of the batch that it was drawn for, before mixing."
         )
+    if mix.below is not None:
+        if not isinstance(targets, Tensor):
+            raise ValueError(
+                "Mix.targets: expected one partner per image for boxes, got a record of several. Use cutmix, or masks."
+            )
+        lower = mixed_targets(mix.below, targets, min_visible, empty)
+        return typed(_dense(mix, untyped(targets), empty, untyped(lower)), targets)
     if isinstance(targets, Tensor):
         return typed(_dense(mix, untyped(targets), empty), targets)
     if not all(isinstance(target, Mapping) and "boxes" in target for target in targets):
@@ -74,7 +81,8 @@ def is_target(y: Any, x: Tensor) -> bool:
     return isinstance(y, Sequence) and bool(y) and all(isinstance(target, Mapping) for target in y)
 
 
-def _dense(mix: "Mix", target: Tensor, empty: float | None) -> Tensor:
+def _dense(mix: "Mix", target: Tensor, empty: float | None, lower: Tensor | None = None) -> Tensor:
+    """Masks mixed; `lower` holds those that stand in for the own ones."""
     if mix.is_identity:
         return target
     assert mix.axes is not None
@@ -89,11 +97,11 @@ def _dense(mix: "Mix", target: Tensor, empty: float | None) -> Tensor:
         pasted = _shrunk(gather_images(x, mix.partner), mix.box) if mix.shrunk else None
         mixed = paste_boxes(x, mix.partner, mix.box, pasted=pasted)
     else:
-        mixed = _blended(mix, x, empty)
+        mixed = _blended(mix, x, empty, x if lower is None else lower.view_as(x))
     return mixed.squeeze(1) if target.ndim == axes + 1 else mixed
 
 
-def _blended(mix: "Mix", x: Tensor, empty: float | None) -> Tensor:
+def _blended(mix: "Mix", x: Tensor, empty: float | None, own: Tensor) -> Tensor:
     assert mix.mask is not None
     # One share for all pixels is that of the label: SamplePairing shows half of the partner but keeps the own label.
     whole = mix.mask[0].numel() == 1
@@ -104,7 +112,7 @@ def _blended(mix: "Mix", x: Tensor, empty: float | None) -> Tensor:
             "Resize them to that size, or mix them before they are downsampled."
         )
     mask = mask.to(x.device)
-    own, other = x, gather_images(x, mix.partner)
+    other = gather_images(x, mix.partner)
     if mix.own_cells is not None and mix.partner_cells is not None:
         if empty is None:
             empty = 0.0 if x.is_floating_point() else 255 if x.dtype == torch.uint8 else -100

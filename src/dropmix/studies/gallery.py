@@ -15,6 +15,7 @@ from torch import Tensor
 from dropmix.data.picture import read_picture
 from dropmix.msda import get_method
 from dropmix.msda.history import History
+from dropmix.msda.labels import contributions
 from dropmix.msda.mix import Mix, apply_mix, mix_images
 
 _SIDE = 224
@@ -102,7 +103,8 @@ def _draw(function: Callable[..., Mix], arguments: tuple[Tensor, ...], seed: int
     batch = len(arguments[0])
     generator = torch.Generator().manual_seed(seed)
     mix = function(*arguments, generator=generator, **options)
-    while not mix.is_identity and mix.pasted_shares is None and bool((mix.partner == torch.arange(batch)).any()):
+    one_partner = mix.pasted_shares is None and mix.below is None
+    while not mix.is_identity and one_partner and bool((mix.partner == torch.arange(batch)).any()):
         mix = function(*arguments, generator=generator, **options)
     return mix
 
@@ -119,8 +121,9 @@ def _figure(
     method: str, names: list[str], x: Tensor, mix: Mix, mixed: Tensor, shares: Tensor, history: History | None
 ) -> Figure:
     count = len(x)
-    partners = x[mix.partner] if history is None else history.images
-    partner_names = [names[j] for j in mix.partner] if history is None else [_label(names, s) for s in history.shares]
+    foremost = _foremost(mix)
+    partners = x[foremost] if history is None else history.images
+    partner_names = [names[j] for j in foremost] if history is None else [_label(names, s) for s in history.shares]
     own_share = mix_images(torch.ones_like(x[:, :1]), _mask_only(mix, x))
     figure = Figure(figsize=(2 * len(_COLUMNS), 2.25 * count + 0.3), layout="constrained", dpi=80)
     figure.suptitle(method, fontweight="bold")
@@ -147,7 +150,16 @@ def _save(figure: Figure, out: Path) -> None:
 
 def _mask_only(mix: Mix, x: Tensor) -> Mix:
     """The record that, applied to images of ones, shows the share of the own image at every pixel."""
-    return Mix(mix.partner, mix.lam, mask=mix.mask, box=mix.box, pasted=torch.zeros_like(x[:, :1]))
+    below = None if mix.below is None else _mask_only(mix.below, x)
+    return Mix(mix.partner, mix.lam, mask=mix.mask, box=mix.box, pasted=torch.zeros_like(x[:, :1]), below=below)
+
+
+def _foremost(mix: Mix) -> Tensor:
+    """The partner of each image, the one of the largest share where there are several, (B,)."""
+    if mix.below is None:
+        return mix.partner
+    shares, rows = (torch.stack(part) for part in zip(*contributions(mix)[1:]))
+    return rows.gather(0, shares.argmax(0, keepdim=True))[0]
 
 
 def _label(names: list[str], shares: Tensor) -> str:

@@ -54,7 +54,8 @@ def pin(mix: Mix) -> Mix:
     """Return the record with its host tensors in page-locked memory, so that copies to a GPU do not wait."""
     parts = {field.name: getattr(mix, field.name) for field in fields(mix)}
     host = {name: part for name, part in parts.items() if isinstance(part, Tensor) and part.device.type == "cpu"}
-    return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()})
+    below = None if mix.below is None else pin(mix.below)
+    return replace(mix, **{name: part.contiguous().pin_memory() for name, part in host.items()}, below=below)
 
 
 def build_for(spec: RunSpec, dataset: Dataset) -> nn.Module:
