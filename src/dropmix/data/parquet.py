@@ -121,22 +121,31 @@ def find_columns(file: Path) -> Columns:
 
 
 def read_column(files: list[Path], column: str) -> pa.ChunkedArray:
-    """One column over all files of a split."""
+    """One column over all files of a split, which may hold it as different types; text is large_string."""
     chunks = []
     for file in files:
         try:
-            chunks += open_file(file).read([column])[column].chunks
+            stored = open_file(file).read([column])[column]
+            if pa.types.is_dictionary(stored.type):
+                stored = stored.cast(stored.type.value_type)
+            if pa.types.is_string(stored.type) or str(stored.type) == "string_view":
+                stored = stored.cast(pa.large_string())
+            chunks += (stored.cast(pa.int64()) if pa.types.is_integer(stored.type) else stored).chunks
         except (pa.ArrowException, OSError, KeyError) as error:
             raise unreadable(file, error) from error
+    kinds = {chunk.type for chunk in chunks}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{files[0].parent}: expected column {column} of one type in all files, got "
+            f"{', '.join(sorted(map(str, kinds)))}. Write all files alike."
+        )
     return pa.chunked_array(chunks)
 
 
 def read_labels(files: list[Path], columns: Columns) -> np.ndarray:
     """Labels as stored, integers or (dtype object) strings, (N,)."""
     column = read_column(files, columns.label)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    text = pa.types.is_large_string(column.type)
     if not (pa.types.is_integer(column.type) or text) or column.null_count or not len(column):
         raise DataError(
             f"{files[0]}: expected column {columns.label} with integers or strings in every row, got {len(column)} "
@@ -169,8 +178,10 @@ def name_classes(
             f"{files['test'][0]}: expected column {columns.label} of the type that it has in train, "
             "got strings in one and integers in the other. Write both alike."
         )
-    classes = names or [str(number) for number in range(int(raw["train"].max()) + 1)]
-    return classes, {split: raw[split].astype(np.int64) for split in raw}
+    if names:
+        return names, raw
+    known = np.unique(np.concatenate([raw["train"], raw["test"]]))  # from 1, or with gaps, is as good as from 0
+    return [str(number) for number in known], {split: np.searchsorted(known, raw[split]) for split in raw}
 
 
 def superclasses(files: list[Path], columns: Columns, labels: np.ndarray, num_classes: int) -> list[str] | None:

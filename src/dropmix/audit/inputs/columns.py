@@ -14,13 +14,16 @@ WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
 
 
 def plain_types(table: pa.Table) -> pa.Table:
-    """Bytes as text and decimals without places as integers, as Spark and HDF5 leave them."""
+    """Bytes as text, decimals and coded numbers as numbers, as other programs leave them."""
     for at, field in enumerate(table.schema):
         kind = field.type
+        if pa.types.is_dictionary(kind) and not is_text(kind):
+            table = table.set_column(at, field.name, table.column(at).cast(kind.value_type))
+            kind = kind.value_type
         binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-        whole = pa.types.is_decimal(kind) and kind.scale == 0
-        if binary or whole:
-            to = pa.int64() if whole else pa.large_string()
+        decimal = pa.types.is_decimal(kind)
+        if binary or decimal:
+            to = pa.large_string() if binary else pa.int64() if kind.scale == 0 else pa.float64()
             table = table.set_column(at, field.name, table.column(at).cast(to))
     return table
 

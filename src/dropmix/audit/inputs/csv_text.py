@@ -100,8 +100,8 @@ def _header(raw: bytes, coding: str, path: Path) -> tuple[list[str], int, str]:
         raise AuditError(f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does.") from error
     lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
     skip, given = 0, None
-    while skip < len(lines) - 1 and (not lines[skip].strip() or re.fullmatch(r"sep=.", lines[skip].strip())):
-        given = lines[skip].strip()[-1] if lines[skip].strip() else given  # Excel's first line, sep=;
+    while skip < len(lines) - 1 and (not lines[skip].strip() or re.fullmatch(r"sep=.", lines[skip])):
+        given = lines[skip][-1] if lines[skip].strip() else given  # Excel's first line, sep=;
         skip += 1
     line = lines[skip]
     if "\x00" in line:

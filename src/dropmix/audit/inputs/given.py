@@ -43,8 +43,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 # Names of predictions in a file without labels, such as a submission.
 ALONE = ("label", "class", "category", "target", "index", "class_id", "label_id")
-SCORES = re.compile(r"(?:p|prob|probs|proba|probability|score|scores|logit|logits)[_ .:-]+(.+)", re.IGNORECASE)
-WIDE = re.compile(r"(?:pred|preds|prediction|predictions|y_pred|predicted)[_ .:-]+(.+)", re.IGNORECASE)
+SCORES = re.compile(r"(?:p|prob|probs|proba|probability|score|scores|logit|logits)([_ .:-]+)(.+)", re.IGNORECASE)
+WIDE = re.compile(r"(?:pred|preds|prediction|predictions|y_pred|predicted)([_ .:-]+)(.+)", re.IGNORECASE)
 FEW = 0.5  # least share of labels among the acceptable ones, if rows are matched correctly
 
 
@@ -178,11 +178,12 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
 
 def wide_columns(names: Sequence[str], found: Mapping[str, str], pattern: re.Pattern) -> dict[str, str]:
     """Columns such as pred_0 or p_cat: what follows the prefix -> name of the column."""
+    matches = [(name, pattern.fullmatch(name.strip())) for name in names if name not in found.values()]
+    parts = [(name, match[1], match[2]) for name, match in matches if match]
+    mark = min((separator for _, separator, _ in parts), key=len, default="")
     made: dict[str, str] = {}
-    for name in names:
-        match = pattern.fullmatch(name.strip())
-        if match and name not in found.values():
-            made.setdefault(match[1].strip(), name)
+    for name, separator, rest in parts:  # beside p_cat, "p_-2 deg" is the score of "-2 deg"
+        made.setdefault((separator[len(mark) :] + rest).strip(), name)
     return made
 
 

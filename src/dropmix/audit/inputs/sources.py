@@ -12,6 +12,7 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.archives import checked_file, read_arrays, sha256
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
+from dropmix.audit.inputs.columns import plain_types
 from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
 from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
 from dropmix.audit.inputs.merge import onto_classes, unify
@@ -239,10 +240,8 @@ def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
 
 def _frame(source: Any, name: str) -> pa.Table:
     try:
-        if isinstance(source, pa.Table):
-            return source
-        if hasattr(source, "__arrow_c_stream__"):
-            return pa.table(source)
+        if isinstance(source, pa.Table) or hasattr(source, "__arrow_c_stream__"):
+            return plain_types(source if isinstance(source, pa.Table) else pa.table(source))
         return pa.table({str(key): np.asarray(source[key]) for key in source.columns})
     except (AttributeError, TypeError, KeyError, pa.ArrowException) as error:
         raise AuditError(

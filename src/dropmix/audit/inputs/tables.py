@@ -127,6 +127,9 @@ def _of_wide(part: Predictions, suffix: str) -> Predictions:
 def _score_columns(table: pa.Table, found: Mapping[str, str], reading: Reading, where: str) -> dict[str, str]:
     """Columns that hold one score per class: class -> column."""
     names = table.column_names
+    if {"p_true", "p_max"} & found.keys() and "label" in found:  # beside p_false, p_true is the score of a class
+        known = {str(v).casefold() for v in table[found["label"]].unique().to_pylist()}
+        found = {k: v for k, v in found.items() if not (k in ("p_true", "p_max") and k[2:] in known)}
     marked = wide_columns(names, found, SCORES)
     if len(marked) > 1:
         return marked
@@ -157,9 +160,9 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
         if empty:
             raise AuditError(f"{where}: expected scores in every class's column, got none in {first(empty)}. Fill it.")
         stack = Array3(np.stack(parts, axis=1)[None])  # type: ignore[arg-type]
-        numbers, names, kind = numbered(
-            {"label": label, "pred": ClassValues(np.arange(len(scores)), [*scores])}, own, where
-        )
+        blank = {t.strip(): t for t in label.texts or []}  # names of columns are stripped
+        pred = ClassValues(np.arange(len(scores)), [blank.get(c) or str(c) for c in scores])
+        numbers, names, kind = numbered({"label": label, "pred": pred}, own, where)
         at = {int(c): i for i, c in enumerate(numbers["pred"])}
         absent = sorted({int(v) for v in np.unique(numbers["label"])} - set(at))
         if absent:
