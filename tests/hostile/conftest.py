@@ -1,40 +1,111 @@
-"""A command run as a user runs it, in little memory: what is refused must be refused cheaply."""
+"""Commands run as a user runs them, in little memory and time: what is refused must be refused cheaply."""
 
+import json
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+MEMORY = 2_000_000_000  # bytes that a command may take at its peak
+SECONDS = 60
+CLASSES = ("cat", "dog", "fox", "yak")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended: its exit status, what it printed, and its peak memory in bytes."""
+
+    status: int
+    out: str
+    err: str
+    peak: int
+
+
+Run = Callable[..., Ran]
 Refused = Callable[..., str]
 
 
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (2_000_000_000, 2_000_000_000))
+@pytest.fixture(scope="session")
+def server() -> Iterator[subprocess.Popen]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "DROPMIX_CACHE": "off"}
+    command = [sys.executable, str(Path(__file__).with_name("serve.py"))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.fixture
-def refused(tmp_path: Path) -> Refused:
-    """Run a command that must be refused: exit status 2 and one line, which it returns."""
+def run(server: subprocess.Popen, tmp_path: Path) -> Run:
+    """Run a command in the folder `here`, within 2 GB and a minute; a traceback is never an answer."""
+    (tmp_path / "here").mkdir()
 
-    def run(*words: str, cwd: Path = tmp_path, names: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "-m", "dropmix", *words],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            preexec_fn=_limit,
+    def ask(*words: str, env: Mapping[str, str] | None = None, stdout: str | None = None) -> Ran:
+        job = {"words": words, "cwd": str(tmp_path / "here"), "env": dict(env or {}), "seconds": SECONDS}
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(job | {"stdout": stdout}) + "\n")
+        server.stdin.flush()
+        ended = json.loads(server.stdout.readline())
+        out, err = (
+            (tmp_path / name).read_text(errors="replace") if (tmp_path / name).is_file() else ""
+            for name in ("stdout", "stderr")
         )
-        said = result.stderr.strip()
-        assert result.returncode == 2, (result.returncode, said[-500:])
+        assert "Traceback" not in out + err, err[-1500:]
+        assert ended["status"] not in (-9, 97), (ended, err[-500:])
+        assert ended["peak"] < MEMORY, f"{words}: {ended['peak']:,} bytes"
+        return Ran(ended["status"], out, err, ended["peak"])
+
+    return ask
+
+
+@pytest.fixture
+def here(run: Run, tmp_path: Path) -> Path:
+    """The folder in which commands run."""
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def refused(run: Run, here: Path) -> Refused:
+    """Run a command that must be refused: exit status 2, one line that names what is wrong, and nothing written."""
+
+    def ask(*words: str, names: str = "") -> str:
+        there = {path for path in here.rglob("*") if "/out/" in f"{path}/"}
+        ran = run(*words)
+        said = ran.err.strip()
+        assert ran.status == 2, (ran.status, said[-500:])
         assert len(said.splitlines()) == 1, said[-1500:]
-        assert len(said) < 500, said[-1500:]
+        assert len(said) < 1_200, said
+        assert said.isprintable(), said
         assert names in said, said
+        assert {path for path in here.rglob("*") if "/out/" in f"{path}/"} == there
         return said
 
-    return run
+    return ask
+
+
+def _predictions(path: Path, seed: int, classes: tuple[str, ...] = CLASSES) -> Path:
+    rng, labels = np.random.default_rng(seed), np.arange(400) % 4
+    pred = np.where(rng.random(400) < 0.2, rng.integers(0, 4, 400), labels)
+    rows = [f'{i},"{classes[a]}","{classes[b]}"\n' for i, (a, b) in enumerate(zip(labels, pred))]
+    path.write_text("id,label,pred\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def predictions() -> Callable[..., Path]:
+    """Write 400 predictions of four classes as CSV: called with a path, a seed and perhaps their names."""
+    return _predictions
+
+
+@pytest.fixture
+def pair(here: Path) -> tuple[str, str]:
+    """Two sound files of predictions."""
+    return tuple(_predictions(here / name, seed).name for seed, name in enumerate(("a.csv", "b.csv")))  # type: ignore[return-value]

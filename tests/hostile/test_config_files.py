@@ -16,9 +16,9 @@ CONTENT = {
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_a_hostile_config_is_refused(refused, tmp_path: Path, name: str) -> None:
+def test_a_hostile_config_is_refused(refused, here: Path, name: str) -> None:
     content, expected = CONTENT[name]
-    (tmp_path / "bad.yaml").write_bytes(content)
+    (here / "bad.yaml").write_bytes(content)
     said = refused("run", "--config", "bad.yaml", "--dry-run", names="bad.yaml")
     assert expected in said
     assert "sys." not in said

@@ -30,6 +30,7 @@ _TITLES = {
 }
 OF_CLASSES = ("rates", "partners", "confusions", "withhold")
 """Fields of an arm in a spec that say something of single classes or of pairs of them; absent if they say nothing."""
+MOST_BYTES = 10_000_000  # of a spec.json
 _RATE = re.compile(r"(?:^|\s)r=(\d+(?:\.\d*)?|\.\d+)(?=\s|$)")
 
 
@@ -101,8 +102,11 @@ def _digest(value: object) -> str:
 
 def arm_beside(predictions: Path, name: str) -> ArmName | None:
     """Method and rate from the spec.json beside a file of predictions; None if none there names this arm."""
+    beside = predictions.parent / "spec.json"
     try:
-        arm = json.loads((predictions.parent / "spec.json").read_bytes())["arm"]
+        if not beside.is_file() or beside.stat().st_size > MOST_BYTES:
+            return None
+        arm = json.loads(beside.read_bytes())["arm"]
         return arm_of_spec(arm) if arm["name"] == name else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

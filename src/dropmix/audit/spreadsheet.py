@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dropmix.audit.errors import AuditError
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -45,8 +47,14 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    """Write through a temporary file beside the target, so that nobody ever sees half a file."""
+    """Write through a temporary file beside the target, so that nobody ever sees half a file.
+
+    Raises:
+        AuditError: the target is a device, a pipe or a folder, which a file would replace.
+    """
     path = Path(path)
+    if os.path.lexists(path) and not path.is_file():
+        raise AuditError(f"{path}: expected a file to write, got a folder, device, pipe or broken link. Name a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)

@@ -1,6 +1,7 @@
 """Errors as one line for the user, and an exit status."""
 
 import errno
+import os
 import sys
 import traceback
 from typing import Any
@@ -10,6 +11,16 @@ import typer
 from dropmix.cli.app import DEBUG
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
+PATHS = {  # what the system found at a path that the user gave
+    errno.EEXIST: ("a folder that is there or can be made", "a file of that name", "Choose another path"),
+    errno.ENOTDIR: ("a folder above it", "a file", "Choose another path"),
+    errno.EISDIR: ("a file", "a folder", "Choose another path"),
+    errno.ENAMETOOLONG: ("a name that the file system can hold", "a longer one", "Shorten it"),
+    errno.ELOOP: ("a file or folder", "a loop of links", "Check the path"),
+    errno.EROFS: ("a place that can be written", "a read-only file system", "Choose another path"),
+    errno.EMFILE: ("more files open at a time", "the limit of this shell", "Raise it, e.g. ulimit -n 4096"),
+}
 
 
 def explain(error: BaseException) -> int:
@@ -30,7 +41,7 @@ def explain(error: BaseException) -> int:
     if DEBUG["on"]:
         traceback.print_exception(error)
     print(f"dropmix: {_message(error)}", file=sys.stderr)
-    return 2 if isinstance(error, USERS) else 1
+    return 2 if isinstance(error, USERS) or (isinstance(error, OSError) and error.errno in PATHS) else 1
 
 
 def _message(error: BaseException) -> str:
@@ -54,7 +65,15 @@ def _message(error: BaseException) -> str:
         )
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return _one_line(f"{error.filename}: expected a file, got nothing there. Check the path.")
+    if isinstance(error, OSError) and error.errno in PATHS:
+        expected, got, advice = PATHS[error.errno]
+        where = "" if error.filename is None else f"{_shortened(os.fsdecode(error.filename))}: "
+        return _one_line(f"{where}expected {expected}, got {got}. {advice}.")
     return _one_line(str(error)) or type(error).__name__
+
+
+def _shortened(path: str, most: int = 200) -> str:
+    return path if len(path) <= most else f"{path[: most // 2]}...{path[-most // 2 :]}"
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -74,4 +93,5 @@ def _full_disk(error: BaseException | None) -> str:
 def _one_line(text: str) -> str:
     from dropmix.audit.arm_names import visible  # imports numpy and more, which --help must not
 
-    return visible(" ".join(text.split()))
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"

@@ -43,7 +43,7 @@ def write_look_alikes(folder: Path, dataset: Dataset, pairs: Pairs) -> Path:
     Returns:
         The file, with columns name, group and looks_like.
     """
-    from dropmix.audit.spreadsheet import write_whole
+    from dropmix.audit.spreadsheet import guarded, write_whole
 
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if isinstance(split, Split)]
     names = [str(name) for split in splits for name in split.ids]
@@ -55,7 +55,7 @@ def write_look_alikes(folder: Path, dataset: Dataset, pairs: Pairs) -> Path:
         with part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "group", "looks_like"])
-            writer.writerows([name, group, like] for _, group, name, like in rows)
+            writer.writerows([guarded(text) for text in (name, group, like)] for _, group, name, like in rows)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / NAME, write)

@@ -147,6 +147,9 @@ def _setting(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise ValueError(f"set: expected path=value such as train.lr=0.1, got {text!r}.")
+    own = {"seed": "--seeds and --first-seed", "arm": "--methods and --rates"}.get(path.strip().partition(".")[0])
+    if own is not None:
+        raise ValueError(f"set: expected a setting that all runs share, got {path.strip()}. Use {own}.")
     return path.strip(), read_yaml(value, f"set: {path.strip()}")
 
 

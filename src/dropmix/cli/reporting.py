@@ -110,8 +110,15 @@ def _draws(letters: str) -> bool:
 
 
 def names_of(text: str | None) -> tuple[str, ...]:
-    """Names of a list such as "fox, lynx"; none where nothing was given."""
-    return () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+    """Names of a list such as "fox, lynx"; none where nothing was given.
+
+    Raises:
+        ValueError: a list without a name, which would protect nothing.
+    """
+    names = () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+    if text is not None and not names:
+        raise ValueError(f"--protect: expected names of classes such as fox,lynx, got {text[:20]!r}. Name them.")
+    return names
 
 
 def tolerances_of(text: str) -> float | dict[str, float]:

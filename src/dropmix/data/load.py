@@ -158,6 +158,8 @@ def open_source(
 ) -> DataSource:
     """The source for a name, by the layout of its folder."""
     if path is None:
+        if options["group"] is not None:
+            raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
         return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
     if download:
         fetch(name, path)

@@ -7,7 +7,9 @@ these wait for each other, and reading took twenty times as long.
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +19,23 @@ from torch.nn import functional as F
 from dropmix.data.decode import check_pixels, decode_one
 from dropmix.data.records import DataError
 
-try:
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:  # deprecated since torchvision 0.29; without it, Pillow gives the same pixels more slowly
-    ImageReadMode = decode_jpeg = None
-
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10
 BOX_DRAWS = 2 * TRIES + 2
 """Number of uniform draws per box, used or not."""
 JPEG = b"\xff\xd8"
+
+
+@cache
+def torch_decoder() -> Callable[..., Any] | None:
+    """torchvision's decoder of JPEGs, or None; its import takes 150 MB and a second, so it waits for a JPEG."""
+    try:
+        from torchvision.io import ImageReadMode, decode_jpeg
+    except ImportError:  # deprecated since torchvision 0.29; without it, Pillow gives the same pixels more slowly
+        return None
+    return lambda encoded, exif: decode_jpeg(encoded, ImageReadMode.RGB, apply_exif_orientation=exif)
+
 
 Box = tuple[int, int, int, int]
 
@@ -53,13 +61,13 @@ def read_picture(file: str, exif: bool = False) -> np.ndarray:
             encoded = stored.read()
     except OSError as error:
         raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
-    if encoded.startswith(JPEG) and decode_jpeg and ImageReadMode:
+    if encoded.startswith(JPEG) and (decode_jpeg := torch_decoder()):
         try:
             with Image.open(io.BytesIO(encoded)) as header:
                 check_pixels(header.size, file)
             # Torch needs writable memory.
             stored = [torch.frombuffer(bytearray(encoded), dtype=torch.uint8)]
-            (picture,) = decode_jpeg(stored, ImageReadMode.RGB, apply_exif_orientation=exif)
+            (picture,) = decode_jpeg(stored, exif)
             return picture.permute(1, 2, 0).numpy()
         except DataError:
             raise

@@ -246,6 +246,8 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
 def read_groups(file: Path) -> dict[str, str]:
     """Group by path or file name, from a CSV file with columns name and group."""
     try:
+        if not file.is_file():
+            raise OSError("no file there")
         with file.open(newline="", encoding="utf-8-sig") as stored:
             rows = list(csv.DictReader(stored))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -255,6 +257,9 @@ def read_groups(file: Path) -> dict[str, str]:
         raise DataError(f"{file}: expected columns name and group, got {got}. Rename the columns.")
     known: dict[str, str] = {}
     for row in rows:
+        # As we write it: an apostrophe before what a spreadsheet would run as a formula.
+        if row["name"][:1] == "'" and row["name"].lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r"):
+            known.setdefault(row["name"][1:], row["group"])
         if known.setdefault(row["name"], row["group"]) != row["group"]:
             raise DataError(f"{file}: expected one group for each name, got two for {row['name']}. Give full paths.")
     return known

@@ -19,6 +19,7 @@ from dropmix.train.step import by_class
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
 # Arguments that the trainer gives, not the arm.
 _NOT_OPTIONS = GIVEN | {"per", "mean", "std"}
+_WORD = re.compile(r"[\w.+-]{1,80}")
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
 
@@ -35,7 +36,7 @@ def parse_methods(text: str) -> list[tuple[str, dict[str, Any]]]:
     while place < len(text):
         match = _METHOD.match(text, place)
         if not match:
-            raise ValueError(f"methods: expected names such as mixup,cutmix(alpha=0.2), got {text!r}.")
+            raise ValueError(f"methods: expected names such as mixup,cutmix(alpha=0.2), got {text[place:][:80]!r}.")
         found.append((match[1], _parse_options(match[2] or "", match[0])))
         place = match.end()
     return found
@@ -47,8 +48,18 @@ def _parse_options(inside: str, where: str) -> dict[str, Any]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"methods: expected options as key=value in {where.strip()!r}, got {item!r}.")
-        options[key.strip()] = yaml.safe_load(value)
+        options[key.strip()] = _value(value.strip(), where)
     return options
+
+
+def _value(text: str, where: str) -> Any:
+    """A number, true, false, or a word. YAML alone takes 1e-3 for a word, and its aliases and brackets have no end."""
+    if not _WORD.fullmatch(text):
+        raise ValueError(f"methods: expected a number or a word for each option in {where[:80]!r}, got {text[:80]!r}.")
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except ValueError:
+        return text
 
 
 def make_arm(
@@ -83,7 +94,7 @@ def make_arm(
     parameters = inspect.signature(get_method(method)).parameters
     defaults = {key: p.default for key, p in parameters.items() if key not in _NOT_OPTIONS}
     defaults |= PRESET_OPTIONS.get(preset, {}).get(method, {})
-    chosen = {key: _like(value, defaults.get(key)) for key, value in (options or {}).items()}
+    chosen = {key: _like(value, defaults.get(key), f"{method}: {key}") for key, value in (options or {}).items()}
     resolved = defaults | chosen
     DropMix(method, rate, unit=unit, per=per, **resolved)
     arm = Arm(method=method, rate=rate, unit=unit, per=per, options=resolved, **of_classes)
@@ -122,8 +133,11 @@ def check_fits(method: str, texts: bool) -> None:
         raise ValueError(f"methods: expected one for {what} ({', '.join(known)}), got {method!r}. Choose one of these.")
 
 
-def _like(value: Any, default: Any) -> Any:
+def _like(value: Any, default: Any, where: str) -> Any:
     # alpha=1 and alpha=1.0 are the same arm.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
+        raise ValueError(f"{where}: expected a number, got {value!r}. Write e.g. {default}.")
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and isinstance(default, float) else value
 

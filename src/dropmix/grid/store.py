@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from dropmix.grid.command import CommandSpec
 from dropmix.train.config import RunSpec, Spec
-from dropmix.train.files import write_atomic
+from dropmix.train.files import read_regular, write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
@@ -60,7 +61,7 @@ def create_run(out: Path, spec: Spec) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SPEC
     if path.exists():
-        found = _read_spec(path)
+        found, _ = _read_spec(path)
         if found is not None and found.hash != spec.hash:
             raise StoreError(f"{folder}: expected the spec {spec.hash}, got {found.hash}. Choose another --out.")
         if found is not None:
@@ -103,13 +104,17 @@ def scan(out: Path) -> list[RunFolder]:
 
 def inspect_run(folder: Path) -> RunFolder:
     """Return one run folder and its state."""
-    if not (folder / SPEC).exists():
+    try:
+        there = (folder / SPEC).exists()
+    except OSError as error:
+        return RunFolder(
+            folder, "damaged", None, cause=f"it cannot be opened ({error.strerror}); check its permissions"
+        )
+    if not there:
         return RunFolder(folder, "new", None, cause="stopped before its spec was written; run again makes it anew")
-    if (closed := _closed(folder / SPEC)) is not None:
-        return RunFolder(folder, "damaged", None, cause=f"spec.json cannot be opened ({closed}); check its permissions")
-    spec = _read_spec(folder / SPEC)
+    spec, cause = _read_spec(folder / SPEC)
     if spec is None:
-        return RunFolder(folder, "damaged", None, cause="spec.json cannot be read; remove the folder and run again")
+        return RunFolder(folder, "damaged", None, cause=cause)
     named = _NAMED.fullmatch(folder.name)
     if named and named[1] != spec.hash:
         cause = (
@@ -118,11 +123,13 @@ def inspect_run(folder: Path) -> RunFolder:
         return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
+        if read_done(folder) is None:
+            return RunFolder(folder, "damaged", spec, epoch, "done cannot be read; remove the folder and run again")
         return RunFolder(folder, "done", spec, epoch)
     if is_locked(folder):
         return RunFolder(folder, "running", spec, epoch)
     if (folder / FAILED).exists():
-        return RunFolder(folder, "failed", spec, epoch, (folder / FAILED).read_text(errors="replace").strip())
+        return RunFolder(folder, "failed", spec, epoch, _text(folder / FAILED))
     return RunFolder(folder, "interrupted" if epoch or (folder / "checkpoint.pt").exists() else "new", spec, epoch)
 
 
@@ -176,14 +183,15 @@ def run_card(out: Path) -> dict[str, Any]:
 
     Returns:
         {"environment": ..., "spec": shared settings by dotted path, "arms": ..., "seeds": ..., "runs": name -> hash of
-        its predictions}.
+        its predictions}. What a run's `done` lacks is left out.
     """
     card: dict[str, Any] = {"environment": {}, "spec": {}, "arms": [], "seeds": [], "seconds": 0.0, "runs": {}}
     for run in scan(out) if out.is_dir() else []:
-        if run.state != "done" or run.spec is None:
+        done = read_done(run.path)
+        if run.state != "done" or run.spec is None or done is None:
             continue
-        done = json.loads((run.path / DONE).read_text())
-        for key, value in done["environment"].items():
+        environment, seconds = done.get("environment"), done.get("seconds")
+        for key, value in environment.items() if isinstance(environment, dict) else ():
             values = card["environment"].setdefault(key, [])
             values += [value] if value not in values else []
         for key, value in _flat(run.spec).items():
@@ -191,8 +199,8 @@ def run_card(out: Path) -> dict[str, Any]:
             values += [value] if value not in values else []
         card["arms"] += [run.spec.arm.name] if run.spec.arm.name not in card["arms"] else []
         card["seeds"] += [run.spec.seed] if run.spec.seed not in card["seeds"] else []
-        card["seconds"] += done["seconds"]
-        card["runs"][run.path.name] = done["predictions_sha256"][:16]
+        card["seconds"] += seconds if isinstance(seconds, int | float) and 0 <= seconds < math.inf else 0.0
+        card["runs"][run.path.name] = str(done.get("predictions_sha256", "not noted"))[:16]
     card["seeds"].sort()
     for part in ("environment", "spec"):
         card[part] = {key: ", ".join(map(str, values)) for key, values in card[part].items()}
@@ -237,7 +245,7 @@ def remember_data(out: Path, data: str | None) -> None:
 def data_folder(out: Path) -> str | None:
     """The folder of a grid's images when it was trained, or None if unknown."""
     try:
-        return os.fsdecode((out / DATA).read_bytes()).strip() or None
+        return os.fsdecode(read_regular(out / DATA)).strip() or None
     except OSError:
         return None
 
@@ -257,31 +265,45 @@ def _flat(spec: Spec) -> dict[str, object]:
 
 
 def _looks_like_run(folder: Path) -> bool:
-    names = {p.name for p in folder.iterdir()}
+    try:
+        names = {p.name for p in folder.iterdir()}
+    except OSError:
+        return True  # closed to us: listed as a damaged run, so that nobody misses it
     return not names or SPEC in names or names <= {f".{SPEC}.tmp"}
 
 
-def _closed(path: Path) -> str | None:
-    """Why a file cannot be opened, or None."""
+def _read_spec(path: Path) -> tuple[Spec | None, str]:
+    """A run's spec, or why there is none."""
     try:
-        with path.open("rb"):
-            return None
+        content = json.loads(read_regular(path))
+        kind = CommandSpec if isinstance(content, dict) and "command" in content else RunSpec
+        return kind.model_validate_json(json.dumps(content)), ""
+    except OSError as error:  # nothing is known to be wrong with the run itself
+        return None, f"spec.json cannot be opened ({error.strerror}); check its permissions and kind"
+    except (ValidationError, ValueError, RecursionError):
+        return None, "spec.json cannot be read; remove the folder and run again"
+
+
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """What a finished run noted about itself; None where that is damaged."""
+    try:
+        content = json.loads(read_regular(folder / DONE))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_regular(path, 10_000, end=True).decode(errors="replace").strip()
     except OSError as error:
         return error.strerror or type(error).__name__
 
 
-def _read_spec(path: Path) -> Spec | None:
-    try:
-        content = json.loads(path.read_bytes())
-        kind = CommandSpec if isinstance(content, dict) and "command" in content else RunSpec
-        return kind.model_validate_json(json.dumps(content))
-    except (ValidationError, OSError, ValueError, RecursionError):
-        return None
-
-
 def _epochs(path: Path) -> int:
     try:
-        last = path.read_text().strip().splitlines()[-1]
-        return int(json.loads(last)["epoch"])
-    except (OSError, IndexError, ValueError, KeyError, TypeError):
+        last = read_regular(path, 65_536, end=True).strip().splitlines()[-1]
+        epoch = json.loads(last)["epoch"]
+        return epoch if isinstance(epoch, int) and 0 <= epoch < 10**9 else 0
+    except (OSError, IndexError, ValueError, KeyError, TypeError, RecursionError):
         return 0

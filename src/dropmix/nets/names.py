@@ -56,6 +56,9 @@ NETWORKS: dict[str, Network] = {
 }
 """Name, or pattern with numbers in braces, to the network."""
 
+MOST_DEPTH, MOST_WIDTH = 1_000, 64
+"""Largest depth and width of a Wide ResNet: beyond them, building one would fill the memory."""
+
 FOREIGN = ("timm:NAME", "torchvision:NAME", "path/net.py:function")
 """Forms of names of networks that are not ours."""
 
@@ -73,7 +76,7 @@ def find(name: str) -> tuple[Network, dict[str, int]]:
     """
     for pattern, network in NETWORKS.items():
         # No leading zeros, so that one network has one name.
-        regex = re.sub(r"\{(\w+)\}", r"(?P<\1>0|[1-9][0-9]*)", pattern)
+        regex = re.sub(r"\{(\w+)\}", r"(?P<\1>0|[1-9][0-9]{0,19})", pattern)
         if match := re.fullmatch(regex, name):
             return network, {key: int(number) for key, number in match.groupdict().items()}
     known = ", ".join((*NETWORKS, *FOREIGN))
@@ -146,7 +149,9 @@ def check_foreign(name: str) -> None:
 
 
 def check_depth(depth: int) -> None:
-    """Raise ValueError unless a Wide ResNet can have that depth: 6n + 4, n >= 1."""
+    """Raise ValueError unless a Wide ResNet can have that depth: 6n + 4, n >= 1, at most `MOST_DEPTH`."""
+    if depth > MOST_DEPTH:
+        raise ValueError(f"network: expected a depth of at most {MOST_DEPTH:,}, got {depth}. Lower it.")
     if depth < 10 or depth % 6 != 4:
         below = max(10, depth - (depth - 4) % 6)
         near = f"depth {below}" if depth < 10 else f"depth {below} or {below + 6}"
@@ -154,8 +159,10 @@ def check_depth(depth: int) -> None:
 
 
 def check_positive(**numbers: int) -> None:
-    """Raise ValueError for the first of the named numbers that is below 1."""
+    """Raise ValueError for the first of the named numbers that is below 1, or a width over `MOST_WIDTH`."""
     for name, number in numbers.items():
+        if name == "width" and number > MOST_WIDTH:
+            raise ValueError(f"network: expected a width of at most {MOST_WIDTH}, got {number}. Lower it.")
         if number < 1:
             raise ValueError(f"network: expected {name} with a value of at least 1, got {number}. Raise it.")
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dropmix.audit.spreadsheet import guarded
+
 if TYPE_CHECKING:
     from dropmix.studies.label_information import LabelInformation
 
@@ -49,7 +51,7 @@ def write_label_information(found: "LabelInformation", change: np.ndarray | None
         for i, name in enumerate(found.classes):
             moved = np.nan if change is None else change[i]
             numbers = ["" if v != v else f"{v:.6g}" for v in (curves[i, 0], area[i], kept[i], moved)]
-            table.writerow((name, pairs[i], *numbers))
+            table.writerow((guarded(name), pairs[i], *numbers))
     save(label_curves(found.strengths, curves, found.classes, change), out / "label-information")
 
 

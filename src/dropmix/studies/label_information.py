@@ -10,6 +10,8 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from dropmix.audit.spreadsheet import guarded
+
 BATCH = 256
 
 Predict = Callable[[Tensor], Tensor]
@@ -58,12 +60,13 @@ class LabelInformation:
         count = np.bincount(which.reshape(-1))
         total = np.zeros((len(count), len(self.strengths)))
         np.add.at(total, which.reshape(-1), self.confidence)
+        names = [guarded(name) for name in self.classes]
         with path.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow(("class", "partner", "strength", "confidence", "pairs"))
             for (own, partner), n, row in zip(pairs.T, count, total):
                 for s, value in zip(self.strengths, row / n):
-                    out.writerow((self.classes[own], self.classes[partner], f"{s:.4g}", f"{value:.6g}", n))
+                    out.writerow((names[own], names[partner], f"{s:.4g}", f"{value:.6g}", n))
 
 
 def label_information(

@@ -14,22 +14,28 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
 
 from dropmix.train.plan import stream
 
 Policy = Callable[[Tensor], Tensor]
 
+
+def _v2() -> Any:
+    from torchvision.transforms import v2  # takes 150 MB and a second, in every process that trains
+
+    return v2
+
+
 # Name -> how many numbers it takes, and the function that makes the policy from them.
 POLICIES: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
-    "randaugment": ((0, 2), lambda n=2, m=9: v2.RandAugment(int(n), int(m))),
-    "trivialaugment": ((0, 0), v2.TrivialAugmentWide),
-    "autoaugment": ((0, 0), v2.AutoAugment),
-    "augmix": ((0, 1), lambda severity=3: v2.AugMix(int(severity))),
-    "vertical_flip": ((0, 1), lambda p=0.5: v2.RandomVerticalFlip(p)),
-    "rotation": ((1, 1), lambda degrees: v2.RandomRotation(degrees, InterpolationMode.BILINEAR)),
-    "colour_jitter": ((1, 4), v2.ColorJitter),
-    "random_erasing": ((0, 1), lambda p=0.25: v2.RandomErasing(p)),
+    "randaugment": ((0, 2), lambda n=2, m=9: _v2().RandAugment(int(n), int(m))),
+    "trivialaugment": ((0, 0), lambda: _v2().TrivialAugmentWide()),
+    "autoaugment": ((0, 0), lambda: _v2().AutoAugment()),
+    "augmix": ((0, 1), lambda severity=3: _v2().AugMix(int(severity))),
+    "vertical_flip": ((0, 1), lambda p=0.5: _v2().RandomVerticalFlip(p)),
+    "rotation": ((1, 1), lambda degrees: _v2().RandomRotation(degrees, _v2().InterpolationMode.BILINEAR)),
+    "colour_jitter": ((1, 4), lambda *numbers: _v2().ColorJitter(*numbers)),
+    "random_erasing": ((0, 1), lambda p=0.25: _v2().RandomErasing(p)),
 }
 AFTER = ("random_erasing",)
 """Policies for normalised images: erased pixels become the mean colour."""

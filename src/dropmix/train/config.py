@@ -87,7 +87,7 @@ class Data(Frozen):
     validation: float = Field(default=0.0, ge=0, lt=1)
     split_seed: int = 0
     size: int | None = Field(default=None, ge=1, le=4096)
-    crop_padding: int = Field(default=0, ge=0)
+    crop_padding: int = Field(default=0, ge=0, le=4096)
     flip: bool = False
     resized_crop: bool = False
     colour_jitter: bool = False

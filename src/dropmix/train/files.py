@@ -1,6 +1,7 @@
-"""Files that are either complete or absent."""
+"""Files that are either complete or absent, and small ones read within limits."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,26 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> Non
             temporary.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def read_regular(path: Path, most: int = 10_000_000, end: bool = False) -> bytes:
+    """The content of a file, or its last bytes. A pipe would hang, and a device never end.
+
+    Args:
+        path: of the file.
+        most: bytes read at most.
+        end: read the last bytes of a longer file, instead of refusing it.
+    Raises:
+        OSError: no regular file, one that cannot be opened, or a longer one.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    if size > most and not end:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes", str(path))
+    with path.open("rb") as file:
+        file.seek(max(0, size - most))
+        return file.read(most)
 
 
 def _sync_folder(folder: Path) -> None:

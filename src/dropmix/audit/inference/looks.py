@@ -27,6 +27,7 @@ from dropmix.audit.errors import AuditError, clip
 FILE = "looks.json"  # in the folder of a grid
 RULES = ("pocock", "obrien-fleming")
 NODES = 160  # of each integral
+MOST_BYTES, MOST_LOOKS = 1_000_000, 1_000
 FAR = 8.0  # standard deviations below which nothing is left
 
 
@@ -145,7 +146,9 @@ def read_looks(folder: Path) -> Looks | None:
     if not path.is_file():
         return None
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes")
+        held = json.loads(path.read_bytes())
         looks = Looks(
             tuple(map(str, held["protect"])),
             held["tolerance"] if isinstance(held["tolerance"], dict) else float(held["tolerance"]),
@@ -153,8 +156,8 @@ def read_looks(folder: Path) -> Looks | None:
             tuple(map(int, held["seeds"])),
             int(held["done"]),
         )
-        sound = 0 <= looks.done <= len(looks.seeds) and len(levels(looks.seeds, looks.rule)) > 0
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        sound = 0 <= looks.done <= len(looks.seeds) <= MOST_LOOKS and len(levels(looks.seeds, looks.rule)) > 0
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise AuditError(f"{path}: expected looks as dropmix run wrote them, got {clip(error)}. Remove it.") from None
     if not sound:
         raise AuditError(f"{path}: expected a look among {len(looks.seeds)}, got {looks.done}. Remove it.")

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.inputs.scores import ROWS
@@ -22,9 +24,10 @@ from dropmix.audit.inputs.scores import ROWS
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
 DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
 GZIP = b"\x1f\x8b"
-LARGEST_JSON = 500_000_000
+LARGEST_JSON = 100_000_000  # Python's lists and dicts take up to twenty times as much
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
 LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
+MOST_ROWS = 50_000_000  # of a parquet file, without further checks
 DENSEST = 100  # bytes promised per byte stored; with more, a large file is not data
 
 
@@ -199,6 +202,44 @@ def refuse_bomb(path: Path) -> None:
         if isinstance(error, AuditError):
             raise
         raise AuditError(f"{path}: expected a readable gzip file, got {clip(error)}. Write the file again.") from error
+
+
+def refuse_parquet_bomb(path: Path, file: pq.ParquetFile, wanted: set[str]) -> None:
+    """Refuse a parquet file whose columns, once decoded, are far larger than its bytes can hold as predictions.
+
+    Raises:
+        AuditError: such a file.
+    """
+    meta, stored = file.metadata, max(path.stat().st_size, 1)
+    # Runs of equal values shrink without limit, but predictions are not constant.
+    if meta.num_rows > MOST_ROWS and meta.num_rows > DENSEST * stored:
+        raise AuditError(
+            f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in {stored} bytes. "
+            "Write the file again."
+        )
+    encoded, decoded = 0, 0
+    for group in range(meta.num_row_groups):
+        chunks = [meta.row_group(group).column(i) for i in range(meta.num_columns)]
+        for chunk in (c for c in chunks if c.path_in_schema.partition(".")[0] in wanted):
+            encoded += chunk.total_uncompressed_size
+            bound = chunk.num_values * chunk.total_uncompressed_size
+            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page and bound > LARGEST:
+                decoded += chunk.num_values * _longest(path, group, chunk.path_in_schema)
+    for size, most in ((encoded, max(LARGEST, DENSEST * stored)), (decoded, 7 * LARGEST)):
+        if size > most:
+            raise AuditError(
+                f"{path}: expected columns whose size fits the file, got {size} bytes unpacked from {stored} stored. "
+                "Write the file again, with class numbers and short ids."
+            )
+
+
+def _longest(path: Path, group: int, column: str) -> int:
+    """Length of the longest text in the dictionary of a column; texts beside it are stored as often as they occur."""
+    with pq.ParquetFile(for_arrow(path), pre_buffer=False, read_dictionary=[column]) as file:
+        batch = next(file.iter_batches(1_024, row_groups=[group], columns=[column], use_threads=False))
+    kind = batch.column(0)
+    lengths = pc.call_function("binary_length", [kind.dictionary]) if hasattr(kind, "dictionary") else None
+    return 0 if lengths is None else pc.call_function("max", [lengths]).as_py() or 0
 
 
 def sha256(path: Path) -> str:

@@ -89,7 +89,10 @@ def _objects(array: np.ndarray, name: str, where: str) -> ClassValues:
         texts, codes = np.unique(np.array(flat, dtype=object), return_inverse=True)
         return with_text(codes.reshape(array.shape), texts.tolist(), name, where)
     if all(isinstance(v, int | float | np.integer | np.floating) for v in flat):
-        return class_array(np.array(flat).reshape(array.shape), name, where)
+        numbers = np.array(flat).reshape(array.shape)
+        if numbers.dtype.kind == "O":  # whole numbers of more than 64 bits
+            raise AuditError(f"{where}: expected {name} of at most 64 bits, got {first(flat)}. Renumber the classes.")
+        return class_array(numbers, name, where)
     raise AuditError(f"{where}: expected class numbers or class names in {name}, got mixed types. Give one kind.")
 
 

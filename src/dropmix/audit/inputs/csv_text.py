@@ -44,7 +44,8 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
             f"{path}: expected a header line with the names of columns, got an empty one. Write the file again."
         )
     wanted = pick(header)
-    places = [header.index(name) for name in wanted]
+    first_place = {name: place for place, name in reversed([*enumerate(header)])}
+    places = [first_place[name] for name in wanted]
     unique = [f"c{i}" for i in range(len(header))]
     types = {f"c{i}": pa.string() for i in places}
     types |= {f"c{i}": pa.dictionary(pa.int32(), pa.string()) for i in places if wanted[header[i]] in CODED}
@@ -232,6 +233,25 @@ def _lines(path: Path) -> _Lines:
     found.lines += tail
     found.records += tail and not quotes % 2
     return found
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a small text in UTF-8, stripped, without empty ones.
+
+    Raises:
+        AuditError: another encoding, zero bytes, or a text that is too long.
+    """
+    refuse_bomb(path)
+    with opened(path) as file:
+        raw = file.read(SMALL + 1)
+    if len(raw) > SMALL:
+        raise AuditError(f"{path}: expected a text with a line per class, got more than {SMALL:,} bytes. Name another.")
+    if b"\x00" in raw:
+        raise AuditError(f"{path}: expected text with a line per class, got zero bytes. Save it as text in UTF-8.")
+    try:
+        return [line.strip() for line in raw.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise AuditError(f"{path}: expected UTF-8 text, got {clip(error)}. Save it as UTF-8.") from error
 
 
 def read_rows(path: Path, encoding: str | None = None) -> list[list[str]]:

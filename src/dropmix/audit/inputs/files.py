@@ -1,5 +1,6 @@
 """Files of predictions, labels and class lists: parquet, CSV, npz, npy and JSON, and run folders."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs import columns
+from dropmix.audit.inputs import archives, columns
 from dropmix.audit.inputs.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.csv_text import read_csv
+from dropmix.audit.inputs.csv_text import read_csv, read_lines
 from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix
@@ -87,8 +88,8 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         if ending in PARQUET:
             # ParquetFile, since read_table guesses partitions from folder names.
             with pq.ParquetFile(for_arrow(path), pre_buffer=False, page_checksum_verification=True) as file:
-                _bounded(file, path)
                 wanted = pick(file.schema_arrow.names)
+                archives.refuse_parquet_bomb(path, file, {*wanted})
                 return columns.plain_types(file.read(columns=list(wanted), use_threads=False))
         if ending in TEXT:
             return read_csv(path, pick, encoding)
@@ -102,17 +103,6 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "
         f"{path.suffix or 'no ending'!r}. {'Save the sheet as CSV' if ending in SHEETS else 'Rename or convert it'}."
     )
-
-
-def _bounded(file: pq.ParquetFile, path: Path) -> None:
-    """Refuse a footer that promises more rows than the file's bytes can hold."""
-    meta = file.metadata
-    # Encodings shrink a constant column without limit, but predictions are not constant.
-    if meta.num_rows > 10_000 * max(path.stat().st_size, 1):
-        raise AuditError(
-            f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in "
-            f"{path.stat().st_size} bytes. Write the file again."
-        )
 
 
 def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
@@ -152,6 +142,11 @@ def prepare(reading: Reading) -> Reading:
         ending = ending_of(path)
         if ending in JSON:
             changed["accept"] = read_json(path)
+        elif ending not in ARRAYS:
+            raise AuditError(
+                f"{path}: expected acceptable classes as .json, .npz or .npy, got {path.suffix or 'no ending'!r}. "
+                "Save a JSON list of lists, or a mapping of id to list."
+            )
         else:
             checked_file(path)
             changed["accept"] = next(iter(read_arrays(path, lambda _: None).values()))
@@ -183,12 +178,9 @@ def read_classes(given: Any) -> tuple[str, ...]:
                 pairs = [(v, k) if by_name else (int(k), v) for k, v in given.items()]
                 given = [v[-1] if isinstance(v, list) else v for _, v in sorted(pairs, key=lambda p: p[0])]
         else:
-            try:
-                given = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
-            except UnicodeDecodeError as error:
-                raise AuditError(f"{where}: expected UTF-8 text, got {clip(error)}. Save it as UTF-8.") from error
+            given = read_lines(path)
     names = tuple(str(v) for v in to_numpy(given, where).reshape(-1).tolist())
-    twice = [n for n in names if names.count(n) > 1] if len(names) < 100_000 else []
+    twice = [name for name, times in Counter(names).items() if times > 1]
     if twice or not names:
         raise AuditError(f"{where}: expected different names, got {clip(twice[0]) if twice else 'none'}. Rename one.")
     return names
@@ -253,7 +245,7 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
 
     def pick(found: Any) -> dict[str, str]:
         names.extend(found)
-        return {n: "label" for n in found if n.strip() and list(found).count(n) == 1}
+        return {n: "label" for n, times in Counter(found).items() if n.strip() and times == 1}
 
     table = read_table(path, pick, reading.encoding)
     return _labels_of(table, where, ending in PARQUET, reading)

@@ -198,6 +198,7 @@ def acceptable(sets: Any, names: Sequence[str] | None, where: str) -> np.ndarray
     Raises:
         AuditError: a class that the class list lacks.
     """
+    _check_lists(sets, where)
     width = max((len(s) for s in sets), default=0)
     made = np.full((len(sets), max(width, 1)), -1, dtype=np.int32)
     place = None if names is None else {name: i for i, name in enumerate(names)}
@@ -205,6 +206,14 @@ def acceptable(sets: Any, names: Sequence[str] | None, where: str) -> np.ndarray
         for at, value in enumerate(values):
             made[row, at] = _class_number(value, place, where)
     return made
+
+
+def _check_lists(sets: Any, where: str) -> None:
+    wrong = next((s for s in sets if not isinstance(s, list | tuple | set | frozenset | np.ndarray)), None)
+    if wrong is not None:
+        raise AuditError(
+            f"{where}: expected a list of acceptable classes per example, got {clip(wrong)}. Write [3], or []."
+        )
 
 
 def _class_number(value: Any, place: dict[str, int] | None, where: str) -> int:
@@ -216,8 +225,9 @@ def _class_number(value: Any, place: dict[str, int] | None, where: str) -> int:
                 f"{where}: expected acceptable classes of the class list, got {clip(value)!r}. Check the class list."
             )
         value = int(value)
-    number = int(value)
-    if number < 0 or number != value or (place is not None and number >= len(place)):
+    plain_number = isinstance(value, int | float | np.integer | np.floating) and np.isfinite(value)
+    number = int(value) if plain_number else -1
+    if not 0 <= number < 2**31 or number != value or (place is not None and number >= len(place)):
         raise AuditError(
             f"{where}: expected acceptable classes as class numbers or names, got {clip(value)}. Check it."
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dropmix.audit.arm_names import OF_CLASSES, arm_of_spec
+from dropmix.audit.arm_names import MOST_BYTES, OF_CLASSES, arm_of_spec
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.align import chosen_folds, merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
@@ -93,6 +93,8 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
 
 def _json(path: Path) -> dict:
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes")
         held = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, PermissionError):

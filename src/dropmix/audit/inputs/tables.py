@@ -40,7 +40,7 @@ def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, 
     wanted = {name: key for key, name in found.items()}
     if "pred" not in found:
         wanted |= dict.fromkeys(wide_columns(names, found, WIDE).values(), "pred")
-        wanted |= {n: "" for n in names if n.strip() and n not in wanted and names.count(n) == 1}
+        wanted |= {n: "" for n, times in Counter(names).items() if n.strip() and n not in wanted and times == 1}
     return wanted
 
 
@@ -133,7 +133,7 @@ def _score_columns(table: pa.Table, found: Mapping[str, str], reading: Reading, 
     marked = wide_columns(names, found, SCORES)
     if len(marked) > 1:
         return marked
-    free = [n for n in names if n.strip() and n not in found.values() and names.count(n) == 1]
+    free = [n for n, times in Counter(names).items() if n.strip() and n not in found.values() and times == 1]
     if reading.classes is not None and set(map(str, reading.classes)) & set(free):
         lost = [c for c in map(str, reading.classes) if c not in free]
         if lost:

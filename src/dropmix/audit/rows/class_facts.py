@@ -119,7 +119,7 @@ def _count(value: Any, where: str) -> int | None:
         number = float(str(value).strip())
     except ValueError:
         number = -1.0
-    if not number >= 0 or number != int(number):
+    if not 0 <= number < 2**63 or number != int(number):
         raise AuditError(f"{where}: expected whole numbers of training examples from 0, got {clip(value)}. Correct it.")
     return int(number)
 

@@ -1,5 +1,6 @@
 """The command audit: from predictions of any framework, or a grid's folder, to a decision."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,6 +122,10 @@ def audit(
         pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
     else:
         _refuse_again(baseline, treated or [])
+        if data is not None or rates:
+            given = "--rates" if rates else "--data"
+            raise ValueError(f"{given}: expected a grid's folder, got files of predictions. Leave out {given}.")
+        _refuse_overwriting([baseline, *(treated or []), *filter(None, (labels, classes, accept))], summary, junit, out)
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
         found = audit_predictions(str(baseline), others or None, reference=reference, **files)
@@ -180,10 +185,18 @@ def _pairs(text: str | None) -> dict[str, str] | None:
     return {key.strip(): name.strip() for key, _, name in pairs}
 
 
+def _refuse_overwriting(read: list[Path], summary: Path | None, junit: Path | None, out: Path | None) -> None:
+    """Refuse to write over a file that is read."""
+    beside = [] if out is None else [out / name for name in ("audit.json", "classes.csv", "slices.csv", "table.csv")]
+    for path in [*filter(None, (summary, junit)), *beside]:
+        if path.is_file() and any(given.is_file() and given.samefile(path) for given in read):
+            raise ValueError(f"{path}: expected a new file to write, got one of those that are read. Name another.")
+
+
 def _refuse_again(baseline: Path, treated: list[Path]) -> None:
     """Refuse the baseline's own file or folder as a treated arm: nothing would be compared."""
     for path in treated:
-        if path.resolve() == baseline.resolve():
+        if os.path.realpath(path) == os.path.realpath(baseline):  # not resolve(), which ends at a loop of links
             raise ValueError(
                 f"treated: expected other predictions than the baseline's, got {path} as both. Give the arm's own."
             )

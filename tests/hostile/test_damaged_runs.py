@@ -1,0 +1,150 @@
+"""One damaged run folder: named and left out, while the others are shown."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dropmix.recipes import get_recipe
+from dropmix.train.config import Arm
+
+SHOWN = ("status", "g"), ("audit", "g", "--out", "out")
+
+
+@pytest.fixture
+def grid(here: Path) -> list[Path]:
+    """Folders of six finished runs that never trained: predictions by a coin."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng, folders = np.random.default_rng(0), []
+    base = get_recipe("digits").base
+    for arm, seed in [(arm, seed) for arm in ("vanilla", "mixup") for seed in range(3)]:
+        spec = base.model_copy(update={"arm": Arm(name=arm, method=arm), "seed": seed})
+        folder = here / "g" / spec.folder_name
+        folder.mkdir(parents=True)
+        (folder / "spec.json").write_text(spec.to_json())
+        label = np.arange(400) % 4
+        pred = np.where(rng.random(400) < 0.2, rng.integers(0, 4, 400), label)
+        ids = np.arange(400)
+        pq.write_table(pa.table({"example_id": ids, "label": label, "pred": pred}), folder / "predictions.parquet")
+        (folder / "metrics.jsonl").write_text('{"epoch": 2}\n')
+        (folder / "done").write_text(json.dumps({"seconds": 1.5, "environment": {"python": "3"}}))
+        folders.append(folder)
+    return folders
+
+
+def is_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def is_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def is_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def is_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+def holds(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+DAMAGE = {
+    "deep": holds(b"[" * 200_000),
+    "deep objects": holds(b'{"a":' * 200_000),
+    "empty": holds(b""),
+    "null": holds(b"null"),
+    "infinite": holds(b"1e400"),
+    "bytes": holds(bytes(range(256))),
+    "digits": holds(b'{"epoch": ' + b"9" * 9_000 + b"}"),
+    "pipe": is_pipe,
+    "folder": is_folder,
+    "device": is_device,
+    "loop": is_loop,
+}
+
+
+@pytest.mark.parametrize("file", ["spec.json", "done", "metrics.jsonl"])
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_file_of_a_run_does_not_hide_the_others(run, grid, kind: str, file: str) -> None:
+    DAMAGE[kind](grid[-1] / file)
+    for words in SHOWN:
+        ran = run(*words)
+        assert ran.status == 0, (words, ran.err)
+    shown = run("status", "g").out
+    assert all(folder.name in shown for folder in grid)
+    if file == "spec.json" and kind != "loop":  # a loop of links holds nothing, as a run that has not begun
+        assert "1 damaged" in shown
+
+
+FALSE = (None, "x", [1, {"a": 2}], -1, True)
+
+
+@pytest.mark.parametrize("key", ["environment", "seconds", "predictions_sha256", "accuracy_last"])
+def test_what_a_run_noted_may_be_missing_or_false(run, grid, key: str) -> None:
+    for folder, value in zip(grid, FALSE):
+        noted = json.loads((folder / "done").read_text()) | {key: value}
+        (folder / "done").write_text(json.dumps({k: v for k, v in noted.items() if v is not None}))
+    ran = run("audit", "g", "--out", "out")
+    assert ran.status == (2 if key == "predictions_sha256" else 0), ran.err  # another hash: changed predictions
+    assert run("status", "g").status == 0
+
+
+def test_infinite_seconds_and_foreign_texts_reach_no_page_raw(run, here: Path, grid) -> None:
+    for folder in grid:
+        (folder / "done").write_text('{"seconds": 1e400, "environment": {"<script>": "\\u001b[2J\\u202e<b>"}}')
+    assert run("audit", "g", "--out", "out").status == 0
+    page = (here / "out/report.html").read_text()
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "\\u202e<b>" not in page
+
+
+def test_names_of_folders_forge_no_lines(run, here: Path, grid) -> None:
+    for name in (b"x\ny", b"\x1b[2J", b"\xff\xfe", "\u202edone".encode()):
+        os.mkdir(os.fsencode(here / "g") + b"/" + name)
+        with open(os.fsencode(here / "g") + b"/" + name + b"/spec.json", "w") as file:
+            file.write("{}")
+    (grid[0] / "done").unlink()
+    (grid[0] / "failed").write_text("\x1b[2J\nmixup: done\u202e")
+    ran = run("status", "g")
+    assert ran.status == 0
+    assert all(c.isprintable() or c == "\n" for c in ran.out)
+    assert len(ran.out.splitlines()) == len(grid) + 4 + 1
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_list_of_planned_runs_is_no_plan(run, here: Path, grid, kind: str) -> None:
+    (here / "g/planned.txt").write_text("other-s0-0123456789\n")
+    DAMAGE[kind](here / "g/planned.txt")
+    ran = run("status", "g")
+    assert ran.status == 0, ran.err
+    assert "6 done" in ran.out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b"",
+        b'{"protect": ["0"], "tolerance": 1e400, "rule": "pocock", "seeds": [2, 4], "done": 1}',
+        b'{"protect": ["0"], "tolerance": 0.01, "rule": "pocock", "seeds": [2, ' + b"9" * 400 + b'], "done": 1}',
+        json.dumps({"protect": [], "tolerance": 0.01, "rule": "pocock", "seeds": [*range(1, 150_000)], "done": 1}),
+    ],
+)
+def test_damaged_looks_are_refused(refused, here: Path, grid, content: bytes | str) -> None:
+    held = content if isinstance(content, bytes) else content.encode()
+    (here / "g/looks.json").write_bytes(held)
+    refused("audit", "g", "--out", "out", names="tolerance" if b"1e400" in held else "looks.json")
