@@ -14,6 +14,7 @@ _TITLES = {
     "mixup": "Mixup",
     "cutmix": "CutMix",
     "mixup_cutmix": "Mixup + CutMix",
+    "comixup": "Co-Mixup",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
     "recursivemix": "RecursiveMix",

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from dropmix.grid.command import CommandSpec
 from dropmix.train.config import RunSpec, Spec
-from dropmix.train.files import read_regular, write_atomic
+from dropmix.train.files import read_object, read_regular, write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
@@ -123,7 +123,7 @@ def inspect_run(folder: Path) -> RunFolder:
         return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
-        if read_done(folder) is None:
+        if read_object(folder / DONE) is None:
             return RunFolder(folder, "damaged", spec, epoch, "done cannot be read; remove the folder and run again")
         return RunFolder(folder, "done", spec, epoch)
     if is_locked(folder):
@@ -187,7 +187,7 @@ def run_card(out: Path) -> dict[str, Any]:
     """
     card: dict[str, Any] = {"environment": {}, "spec": {}, "arms": [], "seeds": [], "seconds": 0.0, "runs": {}}
     for run in scan(out) if out.is_dir() else []:
-        done = read_done(run.path)
+        done = read_object(run.path / DONE)
         if run.state != "done" or run.spec is None or done is None:
             continue
         environment, seconds = done.get("environment"), done.get("seconds")
@@ -282,15 +282,6 @@ def _read_spec(path: Path) -> tuple[Spec | None, str]:
         return None, f"spec.json cannot be opened ({error.strerror}); check its permissions and kind"
     except (ValidationError, ValueError, RecursionError):
         return None, "spec.json cannot be read; remove the folder and run again"
-
-
-def read_done(folder: Path) -> dict[str, Any] | None:
-    """What a finished run noted about itself; None where that is damaged."""
-    try:
-        content = json.loads(read_regular(folder / DONE))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _text(path: Path) -> str:

@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> None:
@@ -49,6 +50,15 @@ def read_regular(path: Path, most: int = 10_000_000, end: bool = False) -> bytes
     with path.open("rb") as file:
         file.seek(max(0, size - most))
         return file.read(most)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object that a small file holds; None where it is missing or damaged."""
+    try:
+        content = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _sync_folder(folder: Path) -> None:
