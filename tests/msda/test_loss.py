@@ -55,3 +55,46 @@ def test_a_scalar_function_needs_one_share():
         _mix("sample").loss(focal, LOGITS, Y)
     with pytest.raises(ValueError, match="expected logits and labels of the mix's 9 samples, got 3 and 9"):
         mix.loss(focal, LOGITS[:3], Y)
+
+
+@pytest.mark.parametrize("per", ["batch", "sample"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_of_each_class_are_shared_by_sample_even_where_there_are_as_many(per, reduction):
+    mix = DropMix("mixup", 0.4, num_classes=9, unit="sample", per=per).draw(images(9), Y, generator=seeded(3))
+    logits, y = torch.randn(9, 9, generator=seeded(4)), F.one_hot(Y, 9).float()
+    shares = mix_labels(y, mix)
+    found = mix.loss(nn.BCEWithLogitsLoss(reduction=reduction), logits, y)
+    # Binary cross-entropy is linear in the labels.
+    torch.testing.assert_close(found, F.binary_cross_entropy_with_logits(logits, shares, reduction=reduction))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_losses_of_each_pixel_are_shared_by_sample(weight):
+    mix = _mix("sample")
+    logits, y = torch.randn(9, 5, 9, generator=seeded(4)), torch.randint(0, 5, (9, 9), generator=seeded(5))
+    y[:, 0] = -100  # ignored
+    shared = [mix.lam[:, None], 1 - mix.lam[:, None]]
+    total, mass = torch.zeros(()), torch.zeros(())
+    for share, ids in zip(shared, (y, y[mix.partner])):
+        total += (share * F.cross_entropy(logits, ids, weight=weight, reduction="none")).sum()
+        mass += (share * (ids >= 0) * (1.0 if weight is None else weight[ids.clamp_min(0)])).sum()
+    torch.testing.assert_close(mix.loss(nn.CrossEntropyLoss(weight=weight), logits, y), total / mass)
+
+
+def test_a_module_that_reduces_elsewhere_is_a_scalar_function():
+    class Focal(nn.Module):
+        reduction = "mean"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.CrossEntropyLoss()
+
+        def forward(self, z, y):
+            return self.inner(z, y)
+
+    mix = _mix("batch")
+    torch.testing.assert_close(mix.loss(Focal(), LOGITS, Y), mix.loss(nn.CrossEntropyLoss(), LOGITS, Y))
+    with pytest.raises(ValueError, match="expected one loss per sample where the share differs"):
+        _mix("sample").loss(Focal(), LOGITS, Y)
+    with pytest.raises(ValueError, match=r"losses of the mix's 9 samples, got shape \(45,\)"):
+        mix.loss(lambda z, y: z.flatten(), LOGITS, Y)

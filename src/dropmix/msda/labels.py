@@ -156,28 +156,30 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             "Mix.loss: expected partners of this batch, got those of an earlier one, whose labels are shares. "
             "Use mix_labels and a loss of label shares, e.g. cross_entropy."
         )
-    if mix.below is not None:
-        return _loss_of_several(mix, criterion, logits, y)
-    partner = mix.partner.to(y.device, non_blocking=True)
-    other = y[partner]
-    lam = mix.lam.to(logits.device, non_blocking=True)
-    theirs = 1 - lam if mix.partner_lam is None else mix.partner_lam.to(logits.device, non_blocking=True)
+    parts = [(share.to(logits.device, non_blocking=True), y[row.to(y.device)]) for share, row in _shares_of(mix)]
     if isinstance(criterion, nn.Module) and getattr(criterion, "reduction", None) in ("mean", "sum"):
         each = copy.copy(criterion)
         each.__dict__["reduction"] = "none"
-        losses = lam * each(logits, y) + theirs * each(logits, other)
-        if criterion.reduction == "sum":
-            return losses.sum()
-        own = lam if mix.partner_lam is None else lam / (lam + theirs)  # the mass counts in the loss, not in its mean
-        return losses.sum() / (own * _weights(criterion, y, lam) + (1 - own) * _weights(criterion, other, lam)).sum()
-    own, others = criterion(logits, y), criterion(logits, other)
-    if own.ndim:
-        return lam * own + theirs * others
-    if mix.partner_lam is not None:
+        losses = [each(logits, ids) for _, ids in parts]
+        if losses[0].ndim:  # else the module holds its reduction elsewhere
+            total = _sum([_along(share, loss) * loss for (share, _), loss in zip(parts, losses)]).sum()
+            if criterion.reduction == "sum":
+                return total
+            # A mass that is not 1 counts in the loss, not in its mean.
+            mass = 1 if mix.partner_lam is None else _sum([share for share, _ in parts]).clamp_min(1e-12)
+            weights = [_along(share / mass, loss) for (share, _), loss in zip(parts, losses)]
+            counted = [_weights(criterion, ids, loss) for (_, ids), loss in zip(parts, losses)]
+            return total / _sum([weight * count for weight, count in zip(weights, counted)]).sum()
+    losses = [criterion(logits, ids) for _, ids in parts]
+    if losses[0].ndim:
+        return _sum([_along(share, loss) * loss for (share, _), loss in zip(parts, losses)])
+    if mix.below is not None or mix.partner_lam is not None:
+        what = "of several partners" if mix.below is not None else "whose label mass is not 1"
         raise ValueError(
-            "Mix.loss: expected one loss per sample under a method whose label mass is not 1, got their mean. "
+            f"Mix.loss: expected one loss per sample under a method {what}, got their mean. "
             "Return losses (B,), e.g. with reduction='none', and take their mean."
         )
+    own, others = losses
     # Where the partner is the sample itself, any share gives the same loss.
     here = mix.lam[mix.partner != torch.arange(len(mix.lam), device=mix.partner.device)]
     if len(here) and bool((here != here[0]).any()):
@@ -186,25 +188,6 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             "Return losses (B,), e.g. with reduction='none', and take their mean."
         )
     return own if not len(here) else here[0].item() * own + (1 - here[0].item()) * others
-
-
-def _loss_of_several(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits: Tensor, y: Tensor) -> Tensor:
-    """The same for several partners."""
-    parts = [(share.to(logits.device), y[row.to(y.device)]) for share, row in contributions(mix)]
-    if isinstance(criterion, nn.Module) and getattr(criterion, "reduction", None) in ("mean", "sum"):
-        each = copy.copy(criterion)
-        each.__dict__["reduction"] = "none"
-        total = sum(share * each(logits, ids) for share, ids in parts).sum()  # pyright: ignore
-        if criterion.reduction == "sum":
-            return total
-        return total / sum((share * _weights(criterion, ids, share)).sum() for share, ids in parts)
-    losses = [criterion(logits, ids) for _, ids in parts]
-    if not losses[0].ndim:
-        raise ValueError(
-            "Mix.loss: expected one loss per sample under a method of several partners, got their mean. "
-            "Return losses (B,), e.g. with reduction='none', and take their mean."
-        )
-    return torch.stack([share * loss for (share, _), loss in zip(parts, losses)]).sum(0)
 
 
 def contributions(mix: "Mix") -> list[tuple[Tensor, Tensor]]:
@@ -220,10 +203,35 @@ def contributions(mix: "Mix") -> list[tuple[Tensor, Tensor]]:
     return [*((mix.lam * share, row) for share, row in lower), (1 - mix.lam, mix.partner)]
 
 
-def _weights(criterion: nn.Module, y: Tensor, lam: Tensor) -> Tensor:
-    """The weights by whose sum torch divides: each sample's class weight, 0 if ignored. Other losses divide by B."""
-    if not isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss):
-        return torch.ones_like(lam)
+def _shares_of(mix: "Mix") -> list[tuple[Tensor, Tensor]]:
+    """As `contributions`, with the partner's own share where that of the label is not 1 - lam."""
+    if mix.partner_lam is None:
+        return contributions(mix)
+    return [(mix.lam, torch.arange(len(mix.lam), device=mix.partner.device)), (mix.partner_lam, mix.partner)]
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def _along(shares: Tensor, losses: Tensor) -> Tensor:
+    """Shares (B,) beside losses (B, ...), such as those of each class or pixel."""
+    if len(losses) != len(shares):
+        raise ValueError(
+            f"Mix.loss: expected losses of the mix's {len(shares)} samples, got shape {tuple(losses.shape)}. "
+            "Return losses (B,) or (B, ...)."
+        )
+    return shares.view(-1, *[1] * (losses.ndim - 1))
+
+
+def _weights(criterion: nn.Module, y: Tensor, losses: Tensor) -> Tensor:
+    """The weights by whose sum torch divides: each label's class weight, 0 if ignored. Other losses, and those of
+    label shares, count all alike."""
+    if not isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) or y.is_floating_point():
+        return torch.ones_like(losses)
     counted = y != criterion.ignore_index
-    weight = torch.ones_like(lam) if criterion.weight is None else criterion.weight[torch.where(counted, y, 0)]
+    weight = torch.ones_like(losses) if criterion.weight is None else criterion.weight[torch.where(counted, y, 0)]
     return weight * counted

@@ -124,12 +124,12 @@ class Mix:
         shares, `torch.nn.functional.cross_entropy` divides by B instead.
 
         Args:
-            criterion: criterion(logits, ids) -> losses (B,), or their mean or sum. A module may have any
+            criterion: criterion(logits, ids) -> losses (B,) or (B, ...), or their mean or sum. A module may have any
                 `reduction`. Another function that returns a scalar needs one share for the whole batch (per="batch").
             logits: of the mixed images, (B, K).
-            y: labels before mixing, (B,).
+            y: labels before mixing, (B,), or as the criterion takes them.
         Returns:
-            What the criterion returns: a scalar or (B,).
+            What the criterion returns: a scalar, (B,) or (B, ...).
         Raises:
             ValueError: another batch, or a scalar where shares differ between samples.
         Example:

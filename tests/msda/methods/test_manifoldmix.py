@@ -164,6 +164,25 @@ def test_compiled_networks_are_mixed_as_others_are():
         torch.testing.assert_close(compiled(x), plain)
 
 
+def test_a_compiled_step_with_the_context_inside_is_mixed_too():
+    counter = pytest.importorskip("torch._dynamo.testing").CompileCounter()
+    torch._dynamo.reset()
+    net, x = _network(), images(2)
+    augment = DropMix("manifoldmix", 0.3, num_classes=2, seed=0, layers=2)
+
+    def step(x, mix):
+        with mix_hidden([net, net[3]], mix):
+            return net(x)
+
+    compiled = torch.compile(step, backend=counter)
+    seen = set()
+    for _ in range(12):
+        mix = augment.draw(x, torch.tensor([0, 1]))
+        seen.add(mix.layer)
+        torch.testing.assert_close(compiled(x, mix), step(x, mix))
+    assert seen == {None, 0, 1}
+
+
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_checkpointed_blocks_are_refused_and_what_holds_them_is_not(reentrant):
     class Checkpointed(nn.Module):

@@ -50,14 +50,13 @@ def manifoldmix(
     return replace(mix, mask=mask, layer=int(torch.randint(layers, (), device="cpu", generator=generator)))
 
 
-@contextmanager
-def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
+def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> AbstractContextManager[None]:
     """Within the context, mix the input of module number `mix.layer`; a record without a layer changes nothing.
 
     Args:
         modules: the places, e.g. `[net, *net.stages[1:]]`; the network means its images. Each takes hidden states
             with the batch first as its first argument, by position or by name. Compiled modules run uncompiled within
-            the context.
+            the context, and so does the context itself within a compiled step.
         mix: a record for the batch that will pass. Only the first call of the module within the context is mixed.
     Raises:
         ValueError: fewer modules than the record's layer asks for, or a record with boxes, cells or a mask over pixels,
@@ -72,6 +71,29 @@ def mix_hidden(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
         >>> torch.allclose(out[0], out[1])
         True
     """
+    return _Untraced(_mixing(modules, mix))
+
+
+class _Untraced(AbstractContextManager[None]):
+    """A context that `torch.compile` runs as it is: traced, it would install no hook."""
+
+    def __init__(self, context: AbstractContextManager[None]) -> None:
+        self.context = context
+
+    def __enter__(self) -> None:
+        return _entered(self.context)
+
+    def __exit__(self, *failure: Any) -> bool | None:
+        return _left(self.context, *failure)
+
+
+# A decorator would import the compiler.
+_entered = torch._disable_dynamo(lambda context: context.__enter__())  # pyright: ignore
+_left = torch._disable_dynamo(lambda context, *failure: context.__exit__(*failure))  # pyright: ignore
+
+
+@contextmanager
+def _mixing(modules: Sequence[nn.Module], mix: Mix) -> Iterator[None]:
     if mix.layer is None or mix.is_identity:
         yield
         return
