@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "sklearn_grid"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 DROPMIX = [sys.executable, "-c", "from dropmix.cli import main; main()"]
 
 
-def configured(place: Path, **changes: object) -> Path:
-    """The example's configuration in a folder of its own, with this interpreter for `python`."""
+def configured(place: Path, example: str = "sklearn_grid", **changes: object) -> Path:
+    """An example's configuration in a folder of its own, with this interpreter for `python`."""
     place.mkdir(parents=True, exist_ok=True)
-    (place / "train.py").write_text((EXAMPLE / "train.py").read_text())
-    content = yaml.safe_load((EXAMPLE / "grid.yaml").read_text()) | changes
+    (place / "train.py").write_text((EXAMPLES / example / "train.py").read_text())
+    content = yaml.safe_load((EXAMPLES / example / "grid.yaml").read_text()) | changes
     content["command"] = content["command"].replace("python ", f"{sys.executable} ", 1)
     (place / "grid.yaml").write_text(yaml.safe_dump(content))
     return place / "grid.yaml"
@@ -39,6 +39,15 @@ def written(place: Path, program: str, **changes: object) -> Path:
     }
     (place / "grid.yaml").write_text(yaml.safe_dump(content | changes))
     return place / "grid.yaml"
+
+
+@pytest.mark.slow
+def test_timm_is_trained_and_audited(dropmix, tmp_path):
+    pytest.importorskip("timm")
+    config = configured(tmp_path / "program", "timm_grid", seeds=2)
+    assert "6 of 6 runs done" in dropmix("run", "--config", config, "--out", tmp_path / "runs")[1]
+    status, text, _ = dropmix("audit", tmp_path / "runs", "--out", tmp_path / "audit")
+    assert (status, "Mixup" in text) == (0, True)
 
 
 @pytest.mark.slow

@@ -1,26 +1,31 @@
 """The code of docs/in-your-loop.md, run as it stands there."""
 
+import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from dropmix import DropMix, apply_mix
+from dropmix import DropMix, apply_mix, save_predictions
 
 PAGE = Path(__file__).parents[2] / "docs" / "in-your-loop.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=[block.split("\n")[0][:30] for block in BLOCKS])
-def test_a_block_runs(code: str, tmp_path: Path) -> None:
+def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10))
     data = TensorDataset(torch.rand(64, 3, 8, 8), torch.arange(64) % 4)
     given: dict[str, Any] = {"torch": torch, "DropMix": DropMix, "apply_mix": apply_mix, "DataLoader": DataLoader}
+    given |= {"json": json, "Path": Path, "save_predictions": save_predictions}
     given |= {"default_collate": default_collate, "data": data, "train": data, "test": data, "model": model}
     given |= {"loader": DataLoader(data, 32), "optimizer": torch.optim.SGD(model.parameters(), 0.1)}
     given |= {"augment": DropMix("cutmix", num_classes=10, seed=0), "weight": torch.ones(10)}
@@ -31,14 +36,45 @@ def test_a_block_runs(code: str, tmp_path: Path) -> None:
         arguments = pytest.importorskip("transformers").TrainingArguments
         pytest.importorskip("accelerate")
         given["arguments"] = arguments(output_dir=str(tmp_path), report_to="none", use_cpu=True)
+    if "keras" in code:
+        monkeypatch.setenv("KERAS_BACKEND", "torch")
+        keras = given["keras"] = pytest.importorskip("keras")
+        given["net"] = keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        given |= {"images": data.tensors[0], "labels": data.tensors[1], "names": [f"{i}.png" for i in range(64)]}
+    tracker = next((name for name in ("tensorboard", "mlflow") if name in code), None)
+    if tracker:
+        pytest.importorskip(tracker)
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+        run = tmp_path / "runs" / "mine" / "vanilla-s0"
+        run.mkdir(parents=True)
+        rows = [
+            {"epoch": 1, "lr": 0.1, "loss": 2.5, "accuracy": None},
+            {"epoch": 2, "lr": 0.1, "loss": 1.5, "accuracy": 0.5},
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (run / "spec.json").write_text("{}")
     before = model[1].weight.detach().clone()
     exec(compile(code, str(PAGE), "exec"), given)
     assert torch.equal(before, model[1].weight) == ("optimizer.step()" not in code)
     if "loss" in given:
         assert given["loss"].isfinite()
+    if "keras" in code:
+        table = pq.read_table("mixed-0.parquet")
+        saved = dict(zip(table["example_id"].to_pylist(), table["pred"].to_pylist()))
+        assert [saved[name] for name in given["names"]] == given["net"].predict(data.tensors[0]).argmax(1).tolist()
+    if tracker == "tensorboard":
+        events = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+        found = events.EventAccumulator("tracked/vanilla-s0").Reload()
+        assert [(e.step, e.value) for e in found.Scalars("loss")] == [(1, 2.5), (2, 1.5)]
+        assert [(e.step, e.value) for e in found.Scalars("accuracy")] == [(2, 0.5)]
+    if tracker == "mlflow":
+        (tracked,) = given["mlflow"].search_runs(search_all_experiments=True, output_format="list")
+        assert tracked.info.run_name == "vanilla-s0"
+        assert (tracked.data.metrics["loss"], tracked.data.metrics["accuracy"]) == (1.5, 0.5)
     if "rate={" in code:
         assert given["augment"].rate.tolist() == [0, 0, 0, 0.8, 0, 0, 0, 0, 0, 0]
-    if "collate_fn" in code:
+    if "collate_fn" in code and "keras" not in code:
         assert [y.shape for _, y in given["loader"]] == [(64, 4)]
     if "Module" in given:
         module = given["Module"]()
