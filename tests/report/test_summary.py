@@ -3,8 +3,10 @@
 import re
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
+from dropmix.audit import audit_predictions
 from dropmix.report.decision import standing
 from dropmix.report.junit import to_junit
 from dropmix.report.summary import to_summary
@@ -67,3 +69,29 @@ def test_junit_fails_where_safety_is_not_shown(many):
         cases += len(protected) + 1
     assert int(root.get("tests")) == cases
     assert int(root.get("failures")) == len(root.findall(".//failure"))
+
+
+def test_junit_shows_protected_slices_and_each_protected_class_within_each_slice():
+    rng = np.random.default_rng(0)
+    labels, site = np.repeat([0, 1, 2], 400), np.tile(["north", "south"], 600)
+    share = np.where((labels == 0) & (site == "south"), 0.5, 0.9)  # class 0 is lost in the south alone
+    pred = [np.where(rng.random((3, 1200)) < p, labels, (labels + 1) % 3) for p in (0.9, share)]
+    arms = [{"labels": labels, "pred": p, "classes": ["fox", "owl", "elk"], "site": site} for p in pred]
+    audit = audit_predictions(*arms, by="site", protect=["fox", "north"], tolerance=0.05, refits=0)
+    root = ET.fromstring(to_junit(audit))
+    outcome = {case.get("name"): case[0].tag for case in root.iter("testcase")}
+    assert list(outcome) == [
+        "decision",
+        "protected class fox",
+        "protected slice north",
+        "protected class fox in north",
+        "protected class fox in south",
+    ]
+    assert outcome["decision"] == outcome["protected class fox in south"] == "failure"
+    cells = audit.only.slice_classes
+    for place, name, word in zip(cells["slice"], cells["class"], cells["decision"]):
+        if name == "fox":
+            tag = {"safe": "system-out", "hurt": "failure"}.get(word, "skipped")
+            assert outcome[f"protected class fox in {place}"] == tag
+    tags = list(outcome.values())
+    assert (int(root.get("failures")), int(root.get("skipped"))) == (tags.count("failure"), tags.count("skipped"))

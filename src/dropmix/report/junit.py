@@ -1,7 +1,9 @@
 """The decision as a JUnit file, which continuous integration servers can show."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
+
+import numpy as np
 
 from dropmix.audit.verdict import verdict
 from dropmix.report.decision import Standing, standing
@@ -10,22 +12,26 @@ from dropmix.report.display_names import clean, visible
 if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison
 
+COUNTED = {"failures": "failure", "skipped": "skipped"}
+
 
 def to_junit(audit: "Audit") -> str:
-    """One suite per arm: a case for the decision, and one for each protected class.
+    """One suite per arm: a case for the decision, and one for each protected class and slice.
 
-    The decision fails unless it is "ship"; a protected class fails unless it is shown to be safe.
+    The decision fails unless it is "ship"; a protected class or slice fails unless it is shown to be safe. With slices,
+    each protected class has a case within each of them as well: it fails if hurt there, which alone forbids to ship,
+    and is skipped if nothing is shown.
 
     Example:
         >>> from dropmix.audit import audit_predictions
         >>> labels = [0] * 50 + [1] * 50
         >>> audit = audit_predictions((labels, labels), (labels, [0] * 50 + [1] * 35 + [0] * 15))
         >>> ET.fromstring(to_junit(audit)).attrib
-        {'name': 'dropmix audit', 'tests': '1', 'failures': '1'}
+        {'name': 'dropmix audit', 'tests': '1', 'failures': '1', 'skipped': '0'}
     """
     suites = [_suite(c, standing(c)) for c in audit.comparisons]
     root = ET.Element("testsuites", name="dropmix audit")
-    for key in ("tests", "failures"):
+    for key in ("tests", *COUNTED):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     root.extend(suites)
     ET.indent(root)
@@ -34,26 +40,42 @@ def to_junit(audit: "Audit") -> str:
 
 def _suite(c: "Comparison", s: Standing) -> ET.Element:
     suite = ET.Element("testsuite", name=s.title)
-    _case(suite, s.title, "decision", s.decision == "ship", s.decision, verdict(c))
+    _case(suite, s.title, "decision", "" if s.decision == "ship" else "failure", s.decision, verdict(c))
+    names = c.classes["class"]
     for i in s.protected:
-        word, name = c.classes["decision"][i], clean(c.classes["class"][i])
-        ends = ("", "_low", "_high", "_low_population", "_high_population")
-        change, low, high, low_new, high_new = (100 * float(c.classes[f"recall_change{end}"][i]) for end in ends)
-        text = (
-            f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very images, "
-            f"{low_new:+.1f} to {high_new:+.1f} on new images of the same kind. {int(c.classes['n'][i])} test images; "
-            f"{100 * float(c.classes['tolerance'][i]):g} points are tolerated."
-        )
-        _case(suite, s.title, f"protected class {name}", word == "safe", word, text)
+        _question(suite, s.title, f"protected class {clean(names[i])}", c.classes, i, "failure")
+    if c.slices:
+        for i in np.flatnonzero(np.array(c.slices["protected"]) == "yes").tolist():
+            _question(suite, s.title, f"protected slice {clean(c.slices['slice'][i])}", c.slices, i, "failure")
+        cells, kept = c.slice_classes, {names[i] for i in s.protected}
+        for i, (place, name) in enumerate(zip(cells["slice"], cells["class"])):
+            if name in kept:
+                otherwise = "failure" if cells["decision"][i] == "hurt" else "skipped"
+                _question(suite, s.title, f"protected class {clean(name)} in {clean(place)}", cells, i, otherwise)
     suite.set("tests", str(len(suite)))
-    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    for key, tag in COUNTED.items():
+        suite.set(key, str(len(suite.findall(f"testcase/{tag}"))))
     return suite
 
 
-def _case(suite: ET.Element, arm: str, name: str, passed: bool, word: str, text: str) -> None:
+def _question(suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: int, otherwise: str) -> None:
+    """A case for row `i` of classes, slices or classes within slices: passed if safe, else `otherwise`."""
+    ends = ("", "_low", "_high", "_low_population", "_high_population")
+    change, low, high, low_new, high_new = (100 * float(rows[f"recall_change{end}"][i]) for end in ends)
+    text = (
+        f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very images, "
+        f"{low_new:+.1f} to {high_new:+.1f} on new images of the same kind. {int(rows['n'][i])} test images; "
+        f"{100 * float(rows['tolerance'][i]):g} points are tolerated."
+    )
+    word = rows["decision"][i]
+    _case(suite, arm, name, "" if word == "safe" else otherwise, word, text)
+
+
+def _case(suite: ET.Element, arm: str, name: str, tag: str, word: str, text: str) -> None:
     case = ET.SubElement(suite, "testcase", classname=arm, name=name)
-    inside = ET.SubElement(case, "system-out" if passed else "failure")
-    if not passed:
+    inside = ET.SubElement(case, tag or "system-out")
+    if tag:
         inside.set("message", word)
+    if tag == "failure":
         inside.set("type", word)
     inside.text = visible(text)
