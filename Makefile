@@ -38,5 +38,5 @@ bench: setup
 	test -z "$$DROPMIX_DATA" || $(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/selection.py > .venv/selection.md && mv .venv/selection.md benchmarks/results/
 	$(BIN)/python benchmarks/audit.py calibrate --state .venv/audit.jsonl
-	$(BIN)/python benchmarks/audit.py cost --state .venv/audit.jsonl
+	$(BIN)/python benchmarks/audit_cost.py
 	$(BIN)/python benchmarks/audit.py table --state .venv/audit.jsonl > .venv/audit.md && mv .venv/audit.md benchmarks/results/

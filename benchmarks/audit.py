@@ -1,19 +1,15 @@
-"""Calibration and cost of the audit, on simulated predictions with a known truth.
+"""Calibration of the audit, on simulated predictions with a known truth.
 
     python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each study is a line, with its seed
-    python benchmarks/audit.py cost --state state.jsonl
     python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
 
-Studies as in `audit_worlds`; compared with `audit_first_try` and with Welch's t test and Benjamini-Hochberg.
+Cost is in `audit_cost`. Studies as in `audit_worlds`; compared with `audit_first_try` and with Welch's t test and
+Benjamini-Hochberg.
 """
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -175,68 +171,16 @@ def read(state: Path) -> list[dict]:
     return rows
 
 
-def cost(state: Path) -> None:
-    """Time and memory at 1000 classes x 50,000 images x 20 runs, from parquet files on."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rng = np.random.default_rng(0)
-    world = World(classes=1000, seeds=(10, 10), class_seed=0.1)
-    study = draw(world, TRUTHS[SPREAD](rng, 1000)[None], rng)[0]
-    keep = np.flatnonzero(np.arange(len(study.labels)) % 100 < 50)  # 50 images a class
-    labels = study.labels[keep].astype(np.int32)
-    with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for arm, right in (("vanilla", study.right0[:, keep]), ("mixup", study.right1[:, keep])):
-            rows = right.size
-            wrong = (labels + rng.integers(1, 1000, right.shape, dtype=np.int32)) % 1000
-            columns = {
-                "arm": pa.array([arm] * rows).dictionary_encode(),
-                "seed": np.repeat(np.arange(10), len(labels)),
-                "example_id": np.tile(np.arange(len(labels)), 10),
-                "label": np.tile(labels, 10),
-                "pred": np.where(right, labels, wrong).astype(np.int32).reshape(-1),
-                "p_true": rng.random(rows, dtype=np.float32),
-                "p_max": rng.random(rows, dtype=np.float32),
-            }
-            files.append(f"{folder}/{arm}.parquet")
-            pq.write_table(pa.table(columns), files[-1])
-        commands = {
-            "files to JSON (dropmix audit --json)": ["--json"],
-            "files to page (dropmix audit --out)": ["--out", f"{folder}/out"],
-        }
-        times = {name: _timed([*files, *more]) for name, more in commands.items()}
-    with state.open("a") as file:
-        file.write(json.dumps({"cost": times}) + "\n")
-
-
-def _timed(arguments: list[str]) -> dict[str, float]:
-    """The better of two runs of the command: seconds on the clock, CPU seconds, and peak memory in MB."""
-    best: dict[str, float] = {}
-    for _ in range(2):
-        start = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "dropmix", "audit", *arguments], stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        if status:
-            raise SystemExit("the command failed")
-        if not best or wall < best["seconds"]:
-            best = {"seconds": wall, "cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1000}
-    return best
-
-
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("calibrate", "cost", "table"))
+    parser.add_argument("what", choices=("calibrate", "table"))
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--only", default="", help="worlds whose name holds this text")
     parser.add_argument("--most", type=int, default=10**6, help="studies of each cell at most")
     args = parser.parse_args()
     if args.what == "table":
         print(table(read(args.state), list(WORLDS), list(TRUTHS)))
-    elif args.what == "cost":
-        cost(args.state)
     else:
         calibrate(args.state, args.only, args.most)
 

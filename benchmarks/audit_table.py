@@ -16,11 +16,8 @@ def table(rows: list[dict], worlds: list[str], truths: list[str]) -> str:
         worlds, truths: in the order in which they are shown.
     """
     cells: dict[tuple[str, int, str], list[dict]] = defaultdict(list)
-    costs = []
     for row in rows:
-        if "cost" in row:
-            costs.append(row["cost"])
-        else:
+        if "rep" in row:  # older state files hold costs, too
             cells[row["world"], row["classes"], row["truth"]].append(row)
     sizes = sorted({m for _, m, _ in cells})
     lines = [*_intro(), "", *_bars(cells), ""]
@@ -28,18 +25,14 @@ def table(rows: list[dict], worlds: list[str], truths: list[str]) -> str:
         lines += [f"## {m} classes", "", *_head()]
         lines += [line for w in worlds for t in truths if (w, m, t) in cells for line in _lines(w, t, cells[w, m, t])]
         lines += [""]
-    if costs:
-        lines += ["## Cost", "", "1000 classes x 50,000 examples x 20 runs; the better of two runs of the command.", ""]
-        lines += ["| | seconds | CPU seconds | peak memory, MB |", "|---|---|---|---|"]
-        lines += [f"| {k} | {v['seconds']:.1f} | {v['cpu']:.1f} | {v['mb']:.0f} |" for k, v in costs[-1].items()]
     return "\n".join(lines).rstrip()
 
 
 def _intro() -> list[str]:
     text: str = """\
-# Calibration and cost of the audit
+# Calibration of the audit
 
-`python benchmarks/audit.py calibrate|cost|table --state FILE`: simulated predictions with a known truth, drawn by
+`python benchmarks/audit.py calibrate|table --state FILE`: simulated predictions with a known truth, drawn by
 `benchmarks/audit_worlds.py`, whose model the audit does not know; every procedure sees the same studies. The tolerance
 is one point. Three classes are protected in every study.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dropmix.audit.inference.lone_arm import lone_arm
 from dropmix.audit.inference.variance import variances
 from dropmix.studies.simulate import CIFAR, World, simulate
 
@@ -140,10 +141,22 @@ def test_a_lone_arm_flips_as_its_supposed_recall_predicts(treated, sign):
     arm = lone(treated, recalls, n=n)
     for change in (-0.41, 0.0, 0.41):
         # Within a point of the other arm's recall the flips are the other arm's.
-        supposed = np.clip(recalls + sign * np.sign(change) * max(abs(change) - 0.01, 0), 0, 1)
+        moved = recalls + sign * np.sign(change) * max(abs(change) - 0.01, 0)
+        supposed = np.clip((5 * moved + recalls) / 6, 0, 1)  # five seeds say where it would be, its own where it is
         wanted = recalls * (1 - recalls) / (5 * n) + supposed * (1 - supposed) / n
         mean = arm.variance(np.full(60, change)).reshape(3, 20).mean(axis=1)
         np.testing.assert_allclose(mean, wanted, rtol=0.15)
+
+
+def test_a_lone_arm_that_did_worse_flips_more_where_recalls_are_high():
+    """A class is not called safe because its one baseline seed was low by luck, and the others high."""
+    n, flip = np.array([100]), np.array([0.03])
+    after = [
+        lone_arm(flip, flip, np.full((3, 1), 0.95), np.array([own]), n, n, 0.0, 10.0, treated=False)
+        for own in (0.95, 0.8)
+    ]
+    even, lower = (arm.variance(np.full(1, -0.02)) for arm in after)
+    assert lower > 1.2 * even
 
 
 def test_no_arm_is_alone_where_both_have_seeds():

@@ -120,7 +120,8 @@ def variances(
     lone = None
     for known, flip in enumerate(flips):
         if flip is not None and min(seeds) == 1:
-            asked = (flip, smooth[known], recalls[known], sizes, units.counts, c, PRIOR)
+            own = recalls[1 - known][0]
+            asked = (flip, smooth[known], recalls[known], own, sizes, units.counts, c, PRIOR)
             lone = lone_arm(*asked, treated=known == 0)
     return Variances(
         flip=v_flip,
