@@ -239,8 +239,7 @@ def _averaged(priors, change, variance, margin: float, common: float, every: boo
         size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
         for i in range(0, len(rows), size):
             at = rows[i : i + size]
-            for part, moment in zip(parts, moments(at, change[at], every)):
-                part[at] += share[at, None] * moment
+            parts[:, at] += share[at, None] * np.stack(moments(at, change[at], every))
     return parts
 
 
