@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dropmix.audit.inference.shrinkage import Degraded, Prior, degraded, draw, fit, shape_weights
+from dropmix.audit.inference.shrinkage import Posterior, Prior, draw, fit, posterior, shape_weights
 
-ENOUGH = 0.02  # log-likelihood gained by an update of a refit; less moves bounds by less than other random draws do
+ROOM = 50_000  # classes of all refits together; many classes need fewer refits, as their errors average out
+LEAST = 50
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Intervals:
 
 def intervals(
     priors: Sequence[Prior],
-    found: Degraded,
+    found: Posterior,
     change: np.ndarray,
     variance: np.ndarray,
     margin: float,
@@ -43,33 +44,33 @@ def intervals(
 
     Args:
         priors: fitted to one data set.
-        found: what its posterior says of degraded classes.
+        found: its posterior.
         change: that data set, (M,).
         variance: (M,).
-        margin: as in `degraded`.
+        margin: as in `posterior`.
         level: intended coverage, in (0, 1).
-        refits: number of refits, >= 2.
+        refits: most refits, >= 2; less with more than 250 classes.
         rng: the only source of randomness.
         common: variance of what moves all observed changes together.
     """
-    alone = [degraded([p], change, variance, margin, common) for p in priors]
+    alone = [posterior([p], change, variance, margin, common) for p in priors]
     # A shape without weight in the data would get none in data drawn from the other shapes either.
     priors = [p for p, share in zip(priors, shape_weights(priors)[0]) if share > 0.02]
+    refits = min(refits, max(LEAST, ROOM // len(change)))
     truth = draw(priors, refits, rng)
     alike = np.sqrt(common) * rng.standard_normal((refits, 1))
     observed = truth + alike + np.sqrt(variance) * rng.standard_normal(truth.shape)
     shapes = [p.shape for p in priors]
-    fitted = fit(observed, variance, shapes, priors, rounds=15, gain=ENOUGH)
-    again = degraded(fitted, observed, variance, margin, common)
-    lost = truth < -margin
-    number = lost.sum(axis=1)
+    again = posterior(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin, common)
+    degraded = truth < -margin
+    number = degraded.sum(axis=1)
     low, high = _bounds([float(p.number[0]) for p in (found, *alone)], again.number, number, level)
     some = number > 0
     m = len(variance)
     bounds = Intervals(max(low, 0.0), min(high, float(m)), np.nan, np.nan)
     if some.sum() < refits / 2:
         return bounds
-    mean = (truth * lost).sum(axis=1)[some] / number[some]
+    mean = (truth * degraded).sum(axis=1)[some] / number[some]
     estimates = [float(p.mean_change[0]) for p in (found, *alone)]
     low, high = _bounds(estimates, again.mean_change[some], mean, level)
     return Intervals(bounds.number_low, bounds.number_high, low, min(high, -margin))

@@ -33,8 +33,8 @@ from scipy.special import ndtr
 
 from dropmix.audit.inference.prior_shapes import Shape, shapes
 
+NO_WEIGHT = 1e-12  # of a component, below which it moves no posterior
 BLOCK = 100_000  # numbers in one block of the EM: bounds memory, and fits a cache
-NO_WEIGHT = 1e-12  # of a component: no class of a fitted prior owes it more than M times as much
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,22 @@ class Prior:
     value: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True)
-class Degraded:
-    """What is expected below the margin, for B data sets, averaged over shapes.
+@dataclass(frozen=True)
+class Posterior:
+    """The posterior of each class's true change, for B data sets, averaged over shapes.
 
     Args:
+        mean: (B, M).
+        sd: (B, M).
         below: P(theta < -margin), (B, M).
+        above: P(theta > margin), (B, M).
         change_below: E[theta; theta < -margin], (B, M): expectation on that event, not given it.
     """
 
+    mean: np.ndarray
+    sd: np.ndarray
     below: np.ndarray
+    above: np.ndarray
     change_below: np.ndarray
 
     @property
@@ -71,21 +77,6 @@ class Degraded:
         return self.change_below.sum(axis=1) / np.maximum(self.number, 1e-12)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Posterior(Degraded):
-    """The posterior of each class's true change, for B data sets, averaged over shapes.
-
-    Args:
-        mean: (B, M).
-        sd: (B, M).
-        above: P(theta > margin), (B, M).
-    """
-
-    mean: np.ndarray
-    sd: np.ndarray
-    above: np.ndarray
-
-
 def fit(
     change: np.ndarray,
     variance: np.ndarray,
@@ -93,7 +84,6 @@ def fit(
     start: Sequence[Prior] | None = None,
     rounds: int = 60,
     inner: int = 10,
-    gain: float = 1e-3,
 ) -> list[Prior]:
     """Fit every shape of prior to B data sets at once.
 
@@ -103,7 +93,6 @@ def fit(
         among: shapes; those of the first data set if None.
         start: priors of one data set to start from; equal weights and the weighted mean if None.
         rounds: most updates of mu; each follows `inner` updates of the weights.
-        gain: a data set is done when an update adds less to its log-likelihood.
 
     Example:
         >>> d = np.random.default_rng(0).normal(0.01, 0.02, 200)
@@ -114,18 +103,17 @@ def fit(
     change = np.atleast_2d(change)
     among = shapes(change[0], variance) if among is None else among
     starts = [None] * len(among) if start is None else start
-    return [_fit_blocks(change, variance, s, p, rounds, inner, gain) for s, p in zip(among, starts)]
+    return [_fit_blocks(change, variance, s, p, rounds, inner) for s, p in zip(among, starts)]
 
 
-def _fit_blocks(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int, gain: float) -> Prior:
+def _fit_blocks(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int) -> Prior:
     size = max(1, BLOCK // shape.sigma.size)
-    asked = shape, start, rounds, inner, gain
-    parts = [_fit(change[i : i + size], variance, *asked) for i in range(0, len(change), size)]
+    parts = [_fit(change[i : i + size], variance, shape, start, rounds, inner) for i in range(0, len(change), size)]
     join = lambda key: np.concatenate([getattr(p, key) for p in parts])  # noqa: E731
     return Prior(shape, join("mu"), join("mu_variance"), join("weight"), join("value"))
 
 
-def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int, gain: float) -> Prior:
+def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int) -> Prior:
     total = (variance[:, None] + shape.sigma**2).T  # (K, M): sums over components then run along classes
     least = total.min()
     kernel = _Kernel(total, shape, least)
@@ -148,7 +136,7 @@ def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner
         information[at] = np.maximum(slope, 1e-6)
         likelihood *= gap
         mu[at] += ((narrow @ likelihood)[:, 0] / mixed).sum(axis=1, dtype=np.float64) / information[at]
-        at = at[np.abs(value[at] - last[at]) >= gain]
+        at = at[np.abs(value[at] - last[at]) >= 1e-3]
         if not len(at):
             break
         last[at] = value[at]
@@ -216,70 +204,44 @@ def posterior(
         margin: classes below -margin count as degraded; fraction, >= 0.
         common: variance of what moves all observed changes together; no data can tell it from a true common change.
     """
-    below, change_below, mean, square, above = _averaged(priors, change, variance, margin, common, every=True)
-    sd = np.sqrt(np.maximum(square - mean**2, 0))
-    return Posterior(below=below, change_below=change_below, mean=mean, sd=sd, above=above)
-
-
-def degraded(
-    priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray, margin: float, common: float = 0.0
-) -> Degraded:
-    """The part of `posterior` that concerns degraded classes, at half its cost."""
-    below, change_below = _averaged(priors, change, variance, margin, common, every=False)
-    return Degraded(below=below, change_below=change_below)
-
-
-def _averaged(priors, change, variance, margin: float, common: float, every: bool) -> np.ndarray:
     change = np.atleast_2d(change)
-    parts = np.zeros((5 if every else 2, *change.shape))
-    for prior, share in zip(priors, shape_weights(priors).T):
-        moments = _Moments(prior, variance, margin, common)
+    mixing = shape_weights(priors)
+    parts = np.zeros((5, *change.shape))
+    for prior, share in zip(priors, mixing.T):
         # Skip a shape without weight.
         rows = np.flatnonzero(share > 1e-6)
         size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
         for i in range(0, len(rows), size):
             at = rows[i : i + size]
-            parts[:, at] += share[at, None] * np.stack(moments(at, change[at], every))
-    return parts
+            parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin, common)
+    spread = np.sqrt(np.maximum(parts[1] - parts[0] ** 2, 0))
+    return Posterior(parts[0], spread, parts[2], parts[3], parts[4])
 
 
-class _Moments:
-    """Moments of the posterior under one prior; what all data sets share is computed once. Arrays are (B, K, M)."""
-
-    def __init__(self, prior: Prior, variance: np.ndarray, margin: float, common: float) -> None:
-        self.prior, self.margin = prior, margin
-        square = np.ascontiguousarray(prior.shape.sigma.T) ** 2
-        total = square + variance
-        self.half, self.log = -0.5 / total, -0.5 * np.log(total)
-        self.pull, self.places = square / total, np.ascontiguousarray(prior.shape.centre.T)
-        self.moving = prior.shape.moving[:, None]
-        self.own = self.pull * variance + common * self.moving
-        self.from_mu = (1 - self.pull) ** 2 * self.moving
-
-    def __call__(self, rows: np.ndarray, change: np.ndarray, every: bool) -> list[np.ndarray]:
-        """Below, change below and, if asked for, mean, mean square and above, each (B, M)."""
-        weight = self.prior.weight[rows]
-        k = np.flatnonzero((weight > NO_WEIGHT).any(axis=0))
-        mu = self.prior.mu[rows, None, None] * self.moving[k] + self.places[k]
-        gap = change[:, None, :] - mu
-        log = gap * gap
-        log *= self.half[k]
-        log += self.log[k]
-        log += np.log(np.maximum(weight[:, k], 1e-300))[:, :, None]
-        log -= log.max(axis=1, keepdims=True)
-        share = np.exp(log, out=log)
-        share /= share.sum(axis=1, keepdims=True)
-        gap *= self.pull[k]
-        centre = mu + gap
-        spread = np.sqrt(self.own[k] + self.from_mu[k] * self.prior.mu_variance[rows, None, None])
-        spread = np.maximum(spread, 1e-12)  # the spike has no spread
-        z = (-self.margin - centre) / spread
-        below = ndtr(z)
-        density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-        kinds = [below, centre * below - spread * density]
-        if every:
-            kinds += [centre, spread**2 + centre**2, ndtr((centre - self.margin) / spread)]
-        return [(share * kind).sum(axis=1) for kind in kinds]
+def _moments(
+    prior: Prior, rows: np.ndarray, change: np.ndarray, variance: np.ndarray, margin: float, common: float
+) -> np.ndarray:
+    # Components along the middle axis, so that sums run along classes. Those that no data set uses are left out.
+    used = (prior.weight[rows] > NO_WEIGHT).any(axis=0)
+    sigma2, place = (prior.shape.sigma.T[used]) ** 2, prior.shape.centre.T[used]  # (K, M)
+    moving = prior.shape.moving[used, None]
+    total = sigma2 + variance
+    pull = sigma2 / total
+    mu = prior.mu[rows, None, None] * moving + place
+    gap = change[:, None, :] - mu
+    weight = np.maximum(prior.weight[rows][:, used], 1e-300)
+    log = -0.5 * gap**2 / total - 0.5 * np.log(total) + np.log(weight)[:, :, None]
+    share = np.exp(log - log.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
+    centre = mu + pull * gap
+    spread = np.sqrt(pull * variance + (1 - pull) ** 2 * moving * prior.mu_variance[rows, None, None] + common * moving)
+    spread = np.maximum(spread, 1e-12)  # the spike has no spread
+    z = (-margin - centre) / spread
+    below = ndtr(z)
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    above = ndtr((centre - margin) / spread)
+    kinds = (centre, spread**2 + centre**2, below, above, centre * below - spread * density)
+    return np.stack([(share * kind).sum(axis=1) for kind in kinds])
 
 
 def draw(priors: Sequence[Prior], count: int, rng: np.random.Generator) -> np.ndarray:
