@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_grid, audit_predictions
-from dropmix.audit.inputs.run_folders import Run, find_runs
+from dropmix.audit.inputs.run_folders import Run, find_runs, pairs_by_rate
 from dropmix.audit.rate_choice import (
     Candidate,
     candidates,
@@ -76,6 +76,35 @@ def test_sweeps_keep_methods_options_and_units_apart():
         "mixup partners=other": {0.3: "mixup r=0.3 partners=other"},
         "cutmix alpha=0.2": {0.3: "cutmix alpha=0.2 r=0.3"},
     }
+
+
+def test_options_are_sweeps_of_their_own_where_no_arm_is_plain():
+    runs = [run("vanilla", "vanilla")]
+    for rate in (0.2, 0.4):
+        runs += [run(f"mixup r={rate}", "mixup", rate, options={"alpha": 1.0})]
+        runs += [run(f"mixup alpha=0.2 r={rate}", "mixup", rate, options={"alpha": 0.2})]
+        runs += [run(f"mixup r={rate} unit=sample", "mixup", rate, unit="sample", options={"alpha": 1.0})]
+    assert sweeps(runs) == {
+        "mixup": {0.2: "mixup r=0.2", 0.4: "mixup r=0.4"},
+        "mixup alpha=0.2": {0.2: "mixup alpha=0.2 r=0.2", 0.4: "mixup alpha=0.2 r=0.4"},
+        "mixup unit=sample": {0.2: "mixup r=0.2 unit=sample", 0.4: "mixup r=0.4 unit=sample"},
+    }
+
+
+def test_a_method_is_compared_with_itself_and_not_with_another_spread():
+    runs = [
+        run("vanilla", "vanilla"),
+        run("mixup", "mixup"),
+        run("mixup per=sample", "mixup", per="sample"),
+        run("mixup r=0.4 unit=sample", "mixup", 0.4, unit="sample"),
+        run("mixup per=sample r=0.4", "mixup", 0.4, per="sample"),
+        run("cutmix per=sample r=0.4", "cutmix", 0.4, per="sample"),
+        run("cutmix", "cutmix"),
+    ]
+    assert pairs_by_rate(runs) == [
+        ("mixup per=sample", "mixup per=sample r=0.4"),
+        ("mixup", "mixup r=0.4 unit=sample"),
+    ]
 
 
 def test_halving_ranks_on_the_seeds_of_the_round_before_only():

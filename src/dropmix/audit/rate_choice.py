@@ -5,7 +5,6 @@ in size, accuracy means the mean class recall, so that a rare class counts as mu
 difference between the rates, nothing is chosen.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,9 +12,9 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
-from dropmix.audit.arm_names import OF_CLASSES, arm_of_spec
+from dropmix.audit.arm_names import arm_of_spec
 from dropmix.audit.errors import AuditError
-from dropmix.audit.inputs.run_folders import BASELINE, Run
+from dropmix.audit.inputs.run_folders import BASELINE, Run, apart_from_rate
 from dropmix.audit.result import Audit, Comparison
 
 
@@ -103,23 +102,20 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
     """
     arms = {run.arm: run.spec["arm"] for run in runs if run.arm != BASELINE and not run.spec["arm"].get("rates")}
     plain = [name for name, arm in arms.items() if not arm.get("rate")]
-    found: dict[str, dict[float, str]] = {}
+    home = {apart_from_rate(arms[name]): name for name in plain}
+    rated: dict[tuple[str, str], dict[float, str]] = {}
     for name, arm in arms.items():
-        if not arm.get("rate"):
-            continue
-        home = next((p for p in plain if _family(arms[p]) == _family(arm)), None)
-        unit = arm.get("unit", "batch")
-        label = (home or arm_of_spec(arm).plain) + (f" unit={unit}" if unit != "batch" else "")
-        sweep = found.setdefault(label, {0.0: home} if home else {})
-        sweep[float(arm["rate"])] = name
+        if arm.get("rate"):
+            rated.setdefault((apart_from_rate(arm), arm.get("unit", "batch")), {})[float(arm["rate"])] = name
+    found: dict[str, dict[float, str]] = {}
+    for (kind, unit), sweep in rated.items():
+        label = home.get(kind) or arm_of_spec(arms[next(iter(sweep.values()))]).plain
+        zero = {0.0: home[kind]} if kind in home else {}
+        found[label + (f" unit={unit}" if unit != "batch" else "")] = zero | sweep
     for name in plain:
         if not any(sweep.get(0.0) == name for sweep in found.values()):
             found[name] = {0.0: name}
     return {label: dict(sorted(sweep.items())) for label, sweep in sorted(found.items())}
-
-
-def _family(arm: dict) -> str:
-    return json.dumps({key: arm.get(key) for key in ("method", "options", "per", *OF_CLASSES)}, sort_keys=True)
 
 
 def candidates(audit: Audit, sweep: dict[float, str], group: str = "") -> tuple[Candidate, ...]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -282,15 +282,16 @@ def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
     return sha256(path)
 
 
+def apart_from_rate(arm: Mapping[str, Any]) -> str:
+    """All of a spec's arm but its name and DropMix's rate, rates and unit, as a text to compare."""
+    same = ("method", "options", "per", *(key for key in OF_CLASSES if key != "rates"))
+    return json.dumps({key: arm.get(key) for key in same}, sort_keys=True)
+
+
 def pairs_by_rate(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Names (without DropMix, with DropMix) of arms that differ only in the DropMix rate or rates, unit and spread."""
-    arms = {run.arm: run.spec["arm"] for run in runs}
-    same = ("method", "options", *(key for key in OF_CLASSES if key != "rates"))
-    own = lambda arm: json.dumps({k: arm.get(k) for k in same}, sort_keys=True)  # noqa: E731
+    """Names (without DropMix, with DropMix) of arms that differ only in the DropMix rate or rates, and unit."""
+    arms = {run.arm: run.spec["arm"] for run in runs if run.arm != BASELINE}
     dropped = lambda arm: bool(arm.get("rate") or arm.get("rates"))  # noqa: E731
-    plain = {own(arm): name for name, arm in arms.items() if not dropped(arm)}
-    return [
-        (plain[own(arm)], name)
-        for name, arm in sorted(arms.items())
-        if dropped(arm) and own(arm) in plain and plain[own(arm)] != BASELINE
-    ]
+    plain = {apart_from_rate(arm): name for name, arm in arms.items() if not dropped(arm)}
+    rated = [(apart_from_rate(arm), name) for name, arm in sorted(arms.items()) if dropped(arm)]
+    return [(plain[kind], name) for kind, name in rated if kind in plain]
