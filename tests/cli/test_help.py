@@ -40,3 +40,29 @@ def test_commands_come_in_the_order_of_work() -> None:
     shown = [command for command, _ in commands_of(typer.main.get_command(app))]
     assert shown == [name.replace("_", "-") for name in COMMANDS]
     assert shown[:6] == ["demo", "run", "status", "report", "audit", "select"]
+
+
+def test_summaries_are_wrapped_on_a_narrow_terminal() -> None:
+    context = (group := typer.main.get_command(app)).make_context("dropmix", [], resilient_parsing=True)
+    context.terminal_width = 60
+    lines = group.get_help(context).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert not [line for line in lines if line.endswith("...") and "ARGS" not in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("audti", "dropmix: No such command 'audti'. Did you mean 'audit'?"),
+        ("zzz", "dropmix: No such command 'zzz'. See dropmix --help."),
+        ("audit", "dropmix: Missing argument 'baseline'. See dropmix audit --help."),
+        ("paper zzz", "dropmix: No such command 'zzz'. See dropmix paper --help."),
+        ("status . --zzz", "dropmix: No such option: --zzz. See dropmix status --help."),
+    ],
+)
+def test_words_that_nothing_takes_are_one_line(words, line, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["dropmix", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [line]

@@ -110,8 +110,10 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
     found: dict[str, dict[float, str]] = {}
     for (kind, unit), sweep in rated.items():
         label = home.get(kind) or arm_of_spec(arms[next(iter(sweep.values()))]).plain
+        label += f" unit={unit}" if unit != "batch" else ""
         zero = {0.0: home[kind]} if kind in home else {}
-        found[label + (f" unit={unit}" if unit != "batch" else "")] = zero | sweep
+        # Arms with names of their own may be told apart by nothing else.
+        found[label if label not in found else next(iter(sweep.values()))] = zero | sweep
     for name in plain:
         if not any(sweep.get(0.0) == name for sweep in found.values()):
             found[name] = {0.0: name}

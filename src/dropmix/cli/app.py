@@ -1,7 +1,7 @@
 """The Typer application that every command joins."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -10,12 +10,20 @@ from dropmix import __version__
 
 
 class InOrder(TyperGroup):
-    """Lists commands in the order of `dropmix.cli.COMMANDS`; Typer alone would put nested ones last."""
+    """Lists commands in the order of `dropmix.cli.COMMANDS` and wraps their summaries.
+
+    Typer alone would put nested commands last, and cut summaries on a narrow terminal.
+    """
 
     def list_commands(self, ctx: object) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
         from dropmix.cli import COMMANDS
 
         return sorted(self.commands, key=[name.replace("_", "-") for name in COMMANDS].index)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows = [(name, self.commands[name].get_short_help_str(limit=1000)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 app = typer.Typer(

@@ -33,7 +33,7 @@ def explain(error: BaseException) -> int:
         print(error.format_message(), file=sys.stderr)  # pyright: ignore[reportAttributeAccessIssue]
         return 2
     if hasattr(error, "format_message"):  # click's own errors; typer may bundle a click of its own
-        print(f"dropmix: {_one_line(error.format_message())}", file=sys.stderr)  # pyright: ignore
+        print(f"dropmix: {_with_help(error)}", file=sys.stderr)
         return 2
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         print("stopped", file=sys.stderr)
@@ -95,3 +95,13 @@ def _one_line(text: str) -> str:
 
     line = visible(" ".join(text.split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+
+
+def _with_help(error: Any) -> str:
+    """A usage error of click, with where to look; where click names the nearest word, that is enough."""
+    line = _one_line(error.format_message())
+    context = getattr(error, "ctx", None)
+    if context is None or line.endswith("?"):
+        return line
+    command = context.command_path.split("dropmix")[-1]  # of "python -m dropmix audit" too
+    return f"{line if line.endswith('.') else line + '.'} See dropmix{command} --help."
