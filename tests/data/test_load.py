@@ -1,6 +1,5 @@
 """`load` as a whole: named sets, subsets, fingerprints, statistics, and what it refuses."""
 
-import os
 import subprocess
 import sys
 
@@ -12,12 +11,6 @@ from sklearn.datasets import load_digits
 from dropmix.data import DATASETS, DataError, load
 from dropmix.data.catalog import describe
 from dropmix.data.records import Split, fingerprint, statistics
-
-CIFAR = os.environ.get("DROPMIX_DATA")
-needs_cifar = pytest.mark.skipif(
-    not CIFAR or not os.path.isdir(os.path.join(CIFAR, "cifar100")),
-    reason="needs CIFAR-100: DROPMIX_DATA names no folder that holds cifar100/",
-)
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -200,9 +193,8 @@ def test_download_without_network_is_one_line(tmp_path, monkeypatch):
         load("cifar10", tmp_path, download=True)
 
 
-@needs_cifar
-def test_cifar100():
-    dataset = load("cifar100", None, train_per_class=2, validation=0.004)
+def test_cifar100(real_data):
+    dataset = load("cifar100", real_data("cifar100"), train_per_class=2, validation=0.004)
     assert dataset.train.images.shape == (200, 32, 32, 3)
     assert dataset.test.images.shape == (10_000, 32, 32, 3)
     assert np.bincount(dataset.test.labels).tolist() == [100] * 100

@@ -1,7 +1,7 @@
 """The command line: the only package that imports all others. Heavy imports stay inside commands.
 
-Read in this order: `app` (the application), `commands` (one per file), `options` (options to a grid), `training` and
-`reporting` (what commands share), `launch`, `errors` (one line and an exit status).
+Read in this order: `app` (the application), `commands` and `studies` (a file per command), `options` (options to a
+grid), `training` and `reporting` (what commands share), `launch`, `errors` (one line and an exit status).
 """
 
 import os
@@ -31,8 +31,9 @@ COMMANDS = (
     "resize",
     "bench",
 )
+STUDIES = {"tailor", "explain", "show", "floor", "label_info"}  # their files lie in `cli/studies`
 for _name in COMMANDS:
-    import_module(f"dropmix.cli.commands.{_name}")
+    import_module(f"dropmix.cli.{'studies' if _name in STUDIES else 'commands'}.{_name}")
 
 
 def main() -> None:

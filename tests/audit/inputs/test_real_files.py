@@ -1,8 +1,6 @@
 """Predictions of real models, as their authors published them, each read with at most one option."""
 
-import os
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +9,9 @@ from dropmix.audit import audit_predictions
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.sources import read
 
-HELD = Path(os.environ.get("DROPMIX_DATA", Path(__file__).parents[4] / "shared" / "data")) / "predictions"
-needs = lambda name: pytest.mark.skipif(not (HELD / name).is_dir(), reason=f"{HELD / name} is not there")  # noqa: E731
 
-
-@needs("imagenet-x")
-def test_imagenet_with_labels_of_another_file():
-    where = HELD / "imagenet-x"
+def test_imagenet_with_labels_of_another_file(real_data):
+    where = real_data("predictions/imagenet-x")
     found = audit_predictions(where / "ResNet50.csv", where / "ViT.csv", labels=where / "filename_label.csv", refits=0)
     assert (found.only.baseline, found.only.arm) == ("ResNet50", "ViT")
     assert found.summary["n_examples"] == 50_000
@@ -25,9 +19,8 @@ def test_imagenet_with_labels_of_another_file():
     assert found.summary["confidence_kind"] == "p_max"
 
 
-@needs("imagenet-x")
-def test_acceptable_labels_in_the_order_of_the_images():
-    where = HELD / "imagenet-x"
+def test_acceptable_labels_in_the_order_of_the_images(real_data):
+    where = real_data("predictions/imagenet-x")
     asked = Reading(labels=where / "filename_label.csv", accept=where / "real.json")
     (arm,) = read(where / "ResNet50.csv", "x", reading=asked)
     assert arm.accept is not None
@@ -37,13 +30,11 @@ def test_acceptable_labels_in_the_order_of_the_images():
     assert right[some].mean() == pytest.approx(0.8296, abs=1e-4)
 
 
-@needs("distortions")
 @pytest.mark.parametrize("regime", ["sixteen03--uniform-noise-multiple", "sixteen08--low-pass-multiple"])
-def test_sessions_with_different_images_are_one_test_set(regime):
+def test_sessions_with_different_images_are_one_test_set(real_data, regime):
+    where = real_data("predictions/distortions")
     columns = {"label": "category", "pred": "object_response"}
-    found = audit_predictions(
-        HELD / "distortions/sixteen01v4", HELD / "distortions" / regime, columns=columns, refits=0
-    )
+    found = audit_predictions(where / "sixteen01v4", where / regime, columns=columns, refits=0)
     assert (found.only.baseline, found.only.arm) == ("sixteen01v4", regime)
     assert found.summary["n_examples"] == 8_960
     assert found.summary["seeds_baseline"] == 1
@@ -51,9 +42,8 @@ def test_sessions_with_different_images_are_one_test_set(regime):
     assert any("parts of one test set" in note for note in found.only.notes)
 
 
-@needs("ecg")
-def test_ten_networks_and_six_diagnoses():
-    where = HELD / "ecg"
+def test_ten_networks_and_six_diagnoses(real_data):
+    where = real_data("predictions/ecg")
     files = sorted(where.glob("model_*.npy"))
     found = audit_predictions(files[:5], {"new": files[5:]}, labels=where / "gold_standard.csv", refits=0)
     truth = np.genfromtxt(where / "gold_standard.csv", delimiter=",", skip_header=1).astype(bool)
@@ -65,10 +55,9 @@ def test_ten_networks_and_six_diagnoses():
     assert found.summary["seeds_baseline"] == 5
 
 
-@needs("ecg")
-def test_halves_of_one_network_s_seeds_are_not_told_apart():
+def test_halves_of_one_network_s_seeds_are_not_told_apart(real_data):
     """All 126 splits are in benchmarks/results/audit.md; here are some."""
-    where = HELD / "ecg"
+    where = real_data("predictions/ecg")
     files = [where / f"model_{i}.npy" for i in range(1, 11)]
     splits = [s for s in combinations(range(10), 5) if 0 in s][::9]
     calls = uneven = 0
@@ -82,9 +71,8 @@ def test_halves_of_one_network_s_seeds_are_not_told_apart():
     assert max(calls, uneven) <= 1
 
 
-@needs("imagenet-x")
-def test_most_falls_of_a_class_are_other_acceptable_labels():
-    where = HELD / "imagenet-x"
+def test_most_falls_of_a_class_are_other_acceptable_labels(real_data):
+    where = real_data("predictions/imagenet-x")
     files = {"labels": where / "filename_label.csv", "accept": where / "real.json"}
     found = audit_predictions(where / "ResNet50.csv", where / "ViT.csv", **files, refits=0)
     assert 0.8296 < found.summary["accuracy_baseline"] < 0.85  # examples whose class is not clear are left out

@@ -2,15 +2,12 @@
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions
 
-HELD = Path(os.environ.get("DROPMIX_DATA", Path(__file__).parents[4] / "shared" / "data")) / "predictions"
 NAMES = ["cat", "dog", "oak", "elm"]
 PARENTS = {"cat": "animal", "dog": "animal", "oak": "tree", "elm": "tree"}
 COUNTS = {"cat": 500, "dog": 40, "oak": 7, "elm": 0}
@@ -190,9 +187,8 @@ def test_labels_of_which_an_example_may_have_several():
     assert facts(audit)["AF specificity"] == ("rhythm", 30)
 
 
-@pytest.mark.skipif(not (HELD / "imagenet-x").is_dir(), reason=f"{HELD} is not there")
-def test_a_file_with_a_row_per_class_and_no_class():
-    where = HELD / "imagenet-x"
+def test_a_file_with_a_row_per_class_and_no_class(real_data):
+    where = real_data("predictions/imagenet-x")
     audit = audit_predictions(
         *(where / f"{name}.csv" for name in ("ResNet50", "ViT")),
         labels=where / "filename_label.csv",
