@@ -121,7 +121,7 @@ def _array(path: Path, member: str | None, size: int, stored: int, whole: bool) 
         if kind.hasobject or promised > size:
             raise AuditError(
                 f"{what} with {size} bytes of plain numbers or text, got {promised} promised, type {kind}. "
-                "Write the file again without pickled objects."
+                "Write the file again without pickled objects; of names, numpy.array(names, dtype=str)."
             )
         if promised > LARGEST and promised > DENSEST * max(stored, 1):
             raise AuditError(
@@ -263,7 +263,13 @@ def read_json(path: Path) -> Any:
             text = file.read().decode("utf-8-sig")
         if ending_of(path) == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            lines = [line for line in text.splitlines() if line.strip()]
+            if len(lines) < 2 or not all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
+                raise
+            return [json.loads(line) for line in lines]  # JSON lines under the name of JSON
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error
 

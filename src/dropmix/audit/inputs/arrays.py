@@ -1,5 +1,6 @@
 """Dense predictions: arrays over seeds and examples, in memory or in a file."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.archives import StoredScores, read_arrays
 from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
 from dropmix.audit.inputs.columns import word
-from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, acceptable, fit_accept, plain
-from dropmix.audit.inputs.merge import onto_classes
+from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain, refuse_totals
+from dropmix.audit.inputs.merge import accept_of_arrays, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, check_shape, checked
 from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
 
@@ -21,6 +22,7 @@ KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example
 KEYS += ("superclasses", "train_counts", "arm", "accept", "group", "by")
 ALSO = {alias: key if key != "label" else "labels" for key, names in ALIASES.items() for alias in names}
 ALSO |= {"seed": "seeds", "scores": "scores", "probabilities": "probs", "softmax": "probs", "class_names": "classes"}
+ALSO |= {"y_prob": "probs", "y_proba": "probs", "y_probs": "probs", "y_score": "scores", "y_scores": "scores"}
 ALSO |= {"groups": "group", **{key: key for key in KEYS}}
 
 
@@ -132,7 +134,7 @@ def read_mapping(
         example_id=ids,
         group=_ids(held, "group", count, name),
         by=_slices(held, reading, ids, count, name),
-        accept=_accept(held, reading, labels, ids, names, name),
+        accept=accept_of_arrays(held, reading, labels, ids, names, name),
         class_names=names,
         superclasses=_names(held, "superclasses", name),
         train_counts=None if held.get("train_counts") is None else tuple(to_numpy(held["train_counts"], name).tolist()),
@@ -190,8 +192,16 @@ def _by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) -
     if reading.labels is not None:
         held.pop("labels", None)
     missing = "labels" not in held and reading.labels is None
+    if not missing and len(source) == 1 and not held:  # numpy.savez(file, pred)
+        held = {"pred": next(iter(source.values()))}
     if missing or not {"pred", "probs", "logits", "scores"} & set(held):
-        hint = "Give the true classes, labels." if missing else "Add them."
+        refuse_totals(list(source), name)
+        only = np.shape(held["pred"]) if held.get("pred") is not None else ()
+        if not strict and len(only) == 2 and only[0] == only[1] > 1 and np.asarray(held["pred"]).dtype.kind in "iu":
+            refuse_totals(["confusion"], name)
+        hint = "Give the true classes, labels (--labels FILE)." if missing else "Name it pred or probs."
+        if any(re.fullmatch(r"arr_\d+", str(key)) for key in source):
+            hint = "Name the arrays: numpy.savez(file, labels=y_true, pred=y_pred)."
         raise AuditError(
             f"{name}: expected labels with pred or probs, got {clip(', '.join(map(str, source)))!r}. {hint}"
         )
@@ -249,18 +259,6 @@ def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> n
             "Give it in the shape of pred."
         )
     return array
-
-
-def _accept(held: Mapping, reading: Reading, labels, ids, names, name: str) -> np.ndarray | None:
-    if held.get("accept") is None:
-        return None if reading.accept is None else fit_accept(reading.accept, labels, ids, names, name)
-    value = held["accept"]
-    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iu" and (value < 0).any():
-        return value.astype(np.int32)
-    sets: Any = [np.flatnonzero(r) for r in value] if getattr(value, "dtype", None) == np.bool_ else value
-    if len(sets) != len(labels):
-        raise AuditError(f"{name}: expected accept for {len(labels)} examples, got {len(sets)}. Give one list each.")
-    return acceptable(sets, names, name)
 
 
 def _names(held: Mapping, key: str, name: str) -> tuple[str, ...] | None:

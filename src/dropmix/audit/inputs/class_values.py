@@ -3,7 +3,7 @@
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_missing
+from dropmix.audit.inputs.given import CONFUSION, COUNTS, plain
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
+LIST = re.compile(r"\s*[\[(][-+\d.,eE\s]*[\])]\s*")
 CHECK = "Check the class list."
 MARKS = string.punctuation + string.whitespace
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
@@ -51,10 +53,39 @@ def class_column(column: pa.ChunkedArray, name: str, where: str) -> ClassValues:
     Raises:
         AuditError: empty values, fractions, or another type.
     """
+    if is_list(column):
+        raise AuditError(
+            f"{where}: expected one class per row in {name}, got a list. Save the best class alone (in timm, --topk 1)."
+        )
     if not is_text(column.type):
         return ClassValues(integers(column, name, where))
     codes, texts = coded(column, name, where)
     return with_text(codes, texts, name, where)
+
+
+def is_list(column: pa.ChunkedArray) -> bool:
+    """Whether every row holds a list of numbers, or the text of one, as "[3 1 2]"."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        return True
+    texts = column.unique().to_pylist() if is_text(column.type) else []
+    return bool(texts) and all(text and LIST.fullmatch(text) for text in texts)
+
+
+def refuse_counts(table: pa.Table, found: Mapping[str, str], where: str) -> None:
+    """Refuse a table of counts: a row per pair of true and predicted class, with a column of how often it came.
+
+    Raises:
+        AuditError: such a table.
+    """
+    counts = [n for n in table.column_names if plain(n) in COUNTS and n not in found.values()]
+    if not counts or "example_id" in found or not {"label", "pred"} <= found.keys() or len(table) < 2:
+        return
+    pairs = zip(table[found["label"]].to_pylist(), table[found["pred"]].to_pylist())
+    if len({*pairs}) == len(table):
+        raise AuditError(
+            f"{where}: expected a row per example, got a row per pair of classes with its number ({clip(counts[0])}), "
+            f"as in {CONFUSION}. Save the arrays that it was made of, y_true and y_pred."
+        )
 
 
 def class_array(array: np.ndarray, name: str, where: str) -> ClassValues:
@@ -74,7 +105,8 @@ def class_array(array: np.ndarray, name: str, where: str) -> ClassValues:
         if (array != np.rint(array)).any():
             bad = array[array != np.rint(array)]
             raise AuditError(
-                f"{where}: expected {name} with integer type, got {first(bad)}. Give class numbers or class names."
+                f"{where}: expected {name} with integer type, got {first(bad)}. Give class numbers or class names; "
+                "of one sigmoid output, (p >= 0.5) as 0 and 1."
             )
         return ClassValues(array.astype(np.int64))
     if kind in "iub":
@@ -142,6 +174,10 @@ def numbered(
         _absent_texts(found, where)
         _check_alike(found, where)
         names = sorted(texts)
+    if known is not None:  # numbers as text in one column, names in another: the list connects them
+        plain_text = {k for k, n in numbers.items() if n is not None and not known & {*(found[k].texts or [])}}
+        found = {k: ClassValues(v.numbers()) if k in plain_text else v for k, v in found.items()}  # type: ignore
+        texts = [t for v in found.values() for t in v.texts or []]
     unknown = [t for t in texts if t not in set(names)]
     if unknown:
         raise AuditError(
@@ -174,7 +210,7 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
         if none_alike and whole != all(WHOLE.match(t) for t in new):
             raise AuditError(
                 f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
-                "Save class names in both, or numbers in both."
+                "Save class names in both, or numbers in both, or give the class list (--classes FILE)."
             )
         fractions = [t for t in new if whole and FRACTION.match(t)]
         if fractions:

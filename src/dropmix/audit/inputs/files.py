@@ -16,10 +16,10 @@ from dropmix.audit.inputs import archives, columns
 from dropmix.audit.inputs.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.csv_text import read_csv, read_lines
-from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, plain, shown
+from dropmix.audit.inputs.given import ALIASES, Labels, Reading, alone, find_columns, plain, rows_of, shown
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix
-from dropmix.audit.inputs.tables import from_table, matrix_of_table, wanted_columns
+from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table
+from dropmix.audit.inputs.tables import from_table, wanted_columns
 
 PARQUET, TEXT, ARRAYS, JSON = (
     {".parquet", ".pq", ".parq"},
@@ -27,7 +27,12 @@ PARQUET, TEXT, ARRAYS, JSON = (
     {".npz", ".npy"},
     {".json", ".jsonl"},
 )
-SHEETS = {".xls", ".xlsx", ".xlsm", ".ods"}
+CONVERT: dict[str, str] = {}
+CONVERT |= dict.fromkeys([".xls", ".xlsx", ".xlsm", ".ods"], "Save the sheet as CSV")
+CONVERT |= dict.fromkeys(
+    [".pkl", ".pickle", ".joblib", ".pt", ".pth"],
+    "Pickles run code when they are read: load it yourself and save numpy.savez('preds.npz', labels=..., pred=...)",
+)
 ENDINGS = PARQUET | TEXT | ARRAYS | JSON
 ANYHOW = Reading()
 
@@ -101,25 +106,21 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         ) from error
     raise AuditError(
         f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "
-        f"{path.suffix or 'no ending'!r}. {'Save the sheet as CSV' if ending in SHEETS else 'Rename or convert it'}."
+        f"{path.suffix or 'no ending'!r}. {CONVERT.get(ending, 'Rename or convert it')}."
     )
 
 
 def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
-    held, where = read_json(path), str(path)
+    where = str(path)
+    held = rows_of(read_json(path), where)
     if isinstance(held, list) and held and all(isinstance(row, dict) for row in held):
         keys = list(dict.fromkeys(str(key) for row in held for key in row))
         wanted = wanted_columns(keys, reading, where)
         try:
-            table = pa.table({key: pa.array([row.get(key) for row in held]) for key in wanted})
+            table = pa.table({key: pa.array([alone(row.get(key), wanted[key]) for row in held]) for key in wanted})
         except (pa.ArrowException, OverflowError) as error:
             raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
         return from_table(table, where, stem_of(path), reading, source)
-    if isinstance(held, dict) and any(isinstance(v, dict) and {"precision", "recall"} & set(v) for v in held.values()):
-        raise AuditError(
-            f"{where}: expected a prediction per example, got a classification report, which holds totals per class. "
-            "Save the two arrays that it was made of, y_true and y_pred."
-        )
     if isinstance(held, dict):
         return [read_mapping(held, where, reading, source, stem_of(path))]
     raise AuditError(

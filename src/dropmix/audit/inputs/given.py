@@ -27,9 +27,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
             "imagename",
         ),
         *("image_name", "file", "path", "filepath", "file_path", "image_path", "image", "img", "uid", "key"),
+        "img_path",
     ),
     "label": (
         *("label", "labels", "y_true", "ytrue", "true_label", "true_class", "true", "target", "targets", "label_ids"),
+        *("y_test", "gt_label", "gt_labels"),
         *("label_id", "ground_truth", "groundtruth", "gt", "actual", "reference", "references", "y"),
     ),
     "pred": (
@@ -44,8 +46,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
 # Names of predictions in a file without labels, such as a submission.
 ALONE = ("label", "class", "category", "target", "index", "class_id", "label_id")
 SCORES = re.compile(r"(?:p|prob|probs|proba|probability|score|scores|logit|logits)([_ .:-]+)(.+)", re.IGNORECASE)
+METRIC = re.compile(
+    r"(?:.*[/_. -])?(?:epoch|step|loss|acc|accuracy|top[-_]?[15](?:[-_]err)?|lr|runtime|f1|precision|recall|auc)"
+    r"(?:[/_. -].*)?"
+)
+CONFUSION = "a confusion matrix"
+COUNTS = {"count", "counts", "n", "npredictions", "n_predictions", "freq", "frequency", "total", "support"}
 WIDE = re.compile(r"(?:pred|preds|prediction|predictions|y_pred|predicted)([_ .:-]+)(.+)", re.IGNORECASE)
-FEW = 0.5  # least share of labels among the acceptable ones, if rows are matched correctly
 
 
 class MissingColumnError(AuditError):
@@ -167,6 +174,8 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
             found["pred"] = found.pop("label")
         else:
             held = [by_plain[a] for a in ALONE if a in by_plain and by_plain[a] not in found.values()]
+            rest = [n for n in names if n.strip() and n not in found.values()]
+            held = held or (rest if len(rest) == 1 else [])  # a file with ids and one other column
             found |= {"pred": held[0]} if held else {}
     if reading.labels is not None and "label" not in asked:
         found.pop("label", None)
@@ -192,93 +201,67 @@ def shown(names: Sequence[str]) -> str:
     return first([repr(clip(c)) if c.strip() else "(no name)" for c in names], 12) if len(names) else "no columns"
 
 
-def acceptable(sets: Any, names: Sequence[str] | None, where: str) -> np.ndarray:
-    """Acceptable classes of each example as indices, (N, A), int32, padded with -1.
+def refuse_totals(names: Sequence[str], where: str) -> None:
+    """Refuse what was computed from predictions: metrics, reports and confusion matrices, told by their names.
 
     Raises:
-        AuditError: a class that the class list lacks.
+        AuditError: such names.
     """
-    _check_lists(sets, where)
-    width = max((len(s) for s in sets), default=0)
-    made = np.full((len(sets), max(width, 1)), -1, dtype=np.int32)
-    place = None if names is None else {name: i for i, name in enumerate(names)}
-    for row, values in enumerate(sets):
-        for at, value in enumerate(values):
-            made[row, at] = _class_number(value, place, where)
-    return made
+    flat = [plain(str(name)) for name in names]
+    metrics = [str(name) for name, text in zip(names, flat) if METRIC.fullmatch(text)]
+    if {"precision", "recall"} <= {*flat}:
+        kind, advice = "a classification report, which holds totals per class", "the two arrays that it was made of"
+    elif any(text in ("cm", "conf_mat") or "confusion" in text for text in flat):
+        kind, advice = CONFUSION, "the two arrays that it was made of"
+    elif len(metrics) > 1 and 3 * len(metrics) >= len([text for text in flat if text]):
+        kind, advice = f"metrics ({first(metrics)})", "the predictions on the test set that they were computed from"
+    else:
+        return
+    raise AuditError(f"{where}: expected a prediction per example, got {kind}. Save {advice}, y_true and y_pred.")
 
 
-def _check_lists(sets: Any, where: str) -> None:
-    wrong = next((s for s in sets if not isinstance(s, list | tuple | set | frozenset | np.ndarray)), None)
-    if wrong is not None:
-        raise AuditError(
-            f"{where}: expected a list of acceptable classes per example, got {clip(wrong)}. Write [3], or []."
-        )
+def without_predictions(names: Sequence[str], missing: str, where: str) -> AuditError:
+    """The error for a table without true classes (`missing` is "label") or predictions ("pred")."""
+    refuse_totals(names, where)
+    also = ", or give the labels (--labels FILE)" if missing == "label" else ""
+    if missing == "pred" and any(plain(name) in ("label", "class", "target") for name in names):
+        also = ", or if label holds predictions, give the true classes (--labels FILE)"
+    elif missing == "pred" and sum(name.strip().isdigit() for name in names) > 1:
+        also = ", or name scores of class 0 p_0 or logit_0, and so on"
+    return AuditError(
+        f"{where}: expected columns label and pred, got {shown(names)}. Add {missing}, name it "
+        f"(--columns {missing}=NAME){also}."
+    )
 
 
-def _class_number(value: Any, place: dict[str, int] | None, where: str) -> int:
-    if isinstance(value, str):
-        if place is not None and value in place:
-            return place[value]
-        if not value.strip().isdigit():
-            raise AuditError(
-                f"{where}: expected acceptable classes of the class list, got {clip(value)!r}. Check the class list."
-            )
-        value = int(value)
-    plain_number = isinstance(value, int | float | np.integer | np.floating) and np.isfinite(value)
-    number = int(value) if plain_number else -1
-    if not 0 <= number < 2**31 or number != value or (place is not None and number >= len(place)):
-        raise AuditError(
-            f"{where}: expected acceptable classes as class numbers or names, got {clip(value)}. Check it."
-        )
-    return number
+def rows_of(held: Any, where: str) -> Any:
+    """The rows of a JSON table as pandas writes it, by row, by column or `split`; else what was given.
 
-
-def fit_accept(
-    accept: Any, labels: np.ndarray, ids: np.ndarray | None, names: Sequence[str] | None, where: str
-) -> np.ndarray:
-    """Acceptable classes from another source, in the order of the examples.
-
-    A list without ids is in the order of the examples or of their ids. If ids are known, the order is used in which
-    more labels are among the acceptable classes.
-
-    Args:
-        accept: a boolean (N, K) array, a sequence of N sequences, or a mapping id -> sequence.
-        labels: (N,), numbers.
-        ids: (N,), or None.
     Raises:
-        AuditError: another number of examples, or too few labels among the acceptable classes in either order.
+        AuditError: a classification report, or several classes per example.
+
+    Example:
+        >>> rows_of({"a.jpg": {"index": 3}}, "a.json")
+        [{'example_id': 'a.jpg', 'index': 3}]
     """
-    if isinstance(accept, Mapping):
-        texts = [] if ids is None else [str(i) for i in ids.tolist()]
-        sets = {str(key): value for key, value in accept.items()}
-        missing = [t for t in texts if t not in sets]
-        if ids is None or missing:
-            raise AuditError(
-                f"{where}: expected acceptable classes for every example, got none for "
-                f"{first(missing) or 'any, as there are no ids'}. Add them."
-            )
-        return acceptable([sets[t] for t in texts], names, where)
-    if isinstance(accept, np.ndarray) and accept.ndim == 2 and accept.dtype.kind in "biu":
-        accept = [np.flatnonzero(row).tolist() for row in accept]
-    if len(accept) != len(labels):
-        raise AuditError(
-            f"{where}: expected acceptable classes for {len(labels)} examples, got {len(accept)}. Give one list each."
-        )
-    table = acceptable(accept, names, where)
-    orders = [table]
-    if ids is not None:
-        by_id = np.empty_like(table)
-        by_id[np.argsort(ids, kind="stable")] = table
-        orders.append(by_id)
-    fits = []
-    for made in orders:
-        some = (made >= 0).any(axis=1)
-        fits.append(float((made == labels[:, None]).any(axis=1)[some].mean()) if some.any() else 1.0)
-    best = int(np.argmax(fits))
-    if fits[best] < FEW:
-        raise AuditError(
-            f"{where}: expected most labels among the acceptable classes, got {fits[best]:.0%}. "
-            "Give the lists in the order of the examples or of their ids."
-        )
-    return orders[best]
+    if isinstance(held, list) and held and isinstance(held[0], list) and held[0] and isinstance(held[0][0], dict):
+        raise AuditError(f"{where}: expected a class per example, got lists of ranked ones. Save the best of each.")
+    if not isinstance(held, dict) or not held:
+        return held
+    if isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
+        return [dict(zip(held["columns"], row)) for row in held["data"] if isinstance(row, list)]
+    if any(isinstance(row, dict) and {"precision", "recall"} <= {*row} for row in held.values()):
+        refuse_totals(["precision", "recall"], where)
+    if not all(isinstance(row, dict) for row in held.values()):
+        return held
+    if find_columns(list(held), Reading(), ""):
+        return [{key: held[key].get(row) for key in held} for row in next(iter(held.values()))]
+    rows = list(held.values())
+    numbered = list(held) == [str(i) for i in range(len(held))]
+    named = any("example_id" in find_columns(list(row), Reading(), "") for row in rows)
+    return rows if numbered or named else [{"example_id": name, **row} for name, row in held.items()]
+
+
+def alone(value: Any, key: str) -> Any:
+    """The class in a list of one, as tensors of one number are written."""
+    return value[0] if key in ("label", "pred") and isinstance(value, list) and len(value) == 1 else value

@@ -1,13 +1,16 @@
-"""Bring parts of predictions to one class list, by name, and to one record per seed."""
+"""Bring parts of predictions, and acceptable classes, to one class list, by name; and parts to one record per seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
+
+FEW = 0.5  # least share of labels among the acceptable ones, if rows are matched correctly
 
 
 def unify(parts: Sequence[Predictions]) -> list[Predictions]:
@@ -161,3 +164,120 @@ def _together(parts: Sequence[Predictions]) -> Predictions:
         sources=tuple(s for p in parts for s in p.sources),
         notes=tuple(dict.fromkeys((*(n for p in parts for n in p.notes), note))),
     )
+
+
+def acceptable(sets: Any, names: Sequence[str] | None, where: str) -> np.ndarray:
+    """Acceptable classes of each example as indices, (N, A), int32, padded with -1.
+
+    Raises:
+        AuditError: a class that the class list lacks.
+    """
+    _check_lists(sets, where)
+    width = max((len(s) for s in sets), default=0)
+    made = np.full((len(sets), max(width, 1)), -1, dtype=np.int32)
+    place = None if names is None else {name: i for i, name in enumerate(names)}
+    for row, values in enumerate(sets):
+        for at, value in enumerate(values):
+            made[row, at] = _class_number(value, place, where)
+    return made
+
+
+def _check_lists(sets: Any, where: str) -> None:
+    wrong = next((s for s in sets if not isinstance(s, list | tuple | set | frozenset | np.ndarray)), None)
+    if wrong is not None:
+        raise AuditError(
+            f"{where}: expected a list of acceptable classes per example, got {clip(wrong)}. Write [3], or []."
+        )
+
+
+def _class_number(value: Any, place: dict[str, int] | None, where: str) -> int:
+    if isinstance(value, str):
+        if place is not None and value in place:
+            return place[value]
+        if not value.strip().isdigit():
+            raise AuditError(
+                f"{where}: expected acceptable classes of the class list, got {clip(value)!r}. Check the class list."
+            )
+        value = int(value)
+    plain_number = isinstance(value, int | float | np.integer | np.floating) and np.isfinite(value)
+    number = int(value) if plain_number else -1
+    if not 0 <= number < 2**31 or number != value or (place is not None and number >= len(place)):
+        raise AuditError(
+            f"{where}: expected acceptable classes as class numbers or names, got {clip(value)}. Check it."
+        )
+    return number
+
+
+def fit_accept(
+    accept: Any, labels: np.ndarray, ids: np.ndarray | None, names: Sequence[str] | None, where: str
+) -> np.ndarray:
+    """Acceptable classes from another source, in the order of the examples.
+
+    A list without ids is in the order of the examples or of their ids. If ids are known, the order is used in which
+    more labels are among the acceptable classes.
+
+    Args:
+        accept: a boolean (N, K) array, a sequence of N sequences, or a mapping id -> sequence.
+        labels: (N,), numbers.
+        ids: (N,), or None.
+    Raises:
+        AuditError: another number of examples, or too few labels among the acceptable classes in either order.
+    """
+    if isinstance(accept, Mapping):
+        texts = [] if ids is None else [str(i) for i in ids.tolist()]
+        sets = {str(key): value for key, value in accept.items()}
+        missing = [t for t in texts if t not in sets]
+        if ids is None or missing:
+            raise AuditError(
+                f"{where}: expected acceptable classes for every example, got none for "
+                f"{first(missing) or 'any, as there are no ids'}. Add them."
+            )
+        return acceptable([sets[t] for t in texts], names, where)
+    if isinstance(accept, np.ndarray) and accept.ndim == 2 and accept.dtype.kind in "biu":
+        accept = [np.flatnonzero(row).tolist() for row in accept]
+    if len(accept) != len(labels):
+        raise AuditError(
+            f"{where}: expected acceptable classes for {len(labels)} examples, got {len(accept)}. Give one list each."
+        )
+    table = acceptable(accept, names, where)
+    orders = [table]
+    if ids is not None:
+        by_id = np.empty_like(table)
+        by_id[np.argsort(ids, kind="stable")] = table
+        orders.append(by_id)
+    fits = []
+    for made in orders:
+        some = (made >= 0).any(axis=1)
+        fits.append(float((made == labels[:, None]).any(axis=1)[some].mean()) if some.any() else 1.0)
+    best = int(np.argmax(fits))
+    if fits[best] < FEW:
+        raise AuditError(
+            f"{where}: expected most labels among the acceptable classes, got {fits[best]:.0%}. "
+            "Give the lists in the order of the examples or of their ids."
+        )
+    return orders[best]
+
+
+def accept_of_runs(accept: Any, values: Mapping, ids, runs, where: str) -> np.ndarray:
+    """Acceptable classes for a table of several runs: each run holds the same examples."""
+    parts = [
+        fit_accept(accept, values["label"][r], None if ids is None else ids[r], values["class_names"], where)
+        for _, _, r in runs
+    ]
+    whole = np.full((len(values["label"]), parts[0].shape[1]), -1, dtype=np.int32)
+    for (_, _, rows), part in zip(runs, parts):
+        whole[rows] = part
+    return whole
+
+
+def accept_of_arrays(held: Mapping, reading: Reading, labels, ids, names, name: str) -> np.ndarray | None:
+    """Acceptable classes among named arrays, or from the source that the user named; None without both."""
+    if held.get("accept") is None:
+        return None if reading.accept is None else fit_accept(reading.accept, labels, ids, names, name)
+    value = held["accept"]
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iu" and (value < 0).any():
+        return value.astype(np.int32)
+    sets: Any = [np.flatnonzero(r) for r in value] if getattr(value, "dtype", None) == np.bool_ else value
+    if len(sets) != len(labels):
+        raise AuditError(f"{name}: expected accept for {len(labels)} examples, got {len(sets)}. Give one list each.")
+    return acceptable(sets, names, name)

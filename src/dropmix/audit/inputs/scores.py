@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, first
+from dropmix.audit.inputs import columns
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.given import Labels
+from dropmix.audit.inputs.given import Labels, Reading, find_columns, shown
 from dropmix.audit.inputs.predictions import Predictions, checked
 
 SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
 ROWS = 4096
+FEWEST_RANKED = 10  # rows from which scores that always fall are taken for ranked ones
 SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION = "sensitivity", "specificity", "average precision"
 MEASURES = (SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION)
 USUAL = 0.5  # threshold of probabilities
@@ -158,6 +161,42 @@ class LabelMatrix:
     beside: Mapping[str, Labels] = field(default_factory=dict)
 
 
+def matrix_of_table(table: pa.Table, names: Sequence[str], where: str, typed: bool) -> Matrix:
+    """Columns of numbers as a matrix, with the ids of the rows where the table has them.
+
+    Args:
+        names: of the columns.
+        typed: False for text that has to be read as what it looks like.
+    Raises:
+        AuditError: no numbers.
+    """
+    parts = [columns.floats(table[name], name, where) for name in names]
+    if not parts or any(part is None for part in parts):
+        raise AuditError(f"{where}: expected one column of numbers per label, got {shown(names)}. Fill them.")
+    key = find_columns(table.column_names, Reading(), where).get("example_id")
+    ids = None if key is None else columns.keys(table[key], key, where, guess=not typed)
+    return Matrix(np.stack([part for part in parts if part is not None], axis=1), tuple(names), ids, where)
+
+
+def refuse_ranked(array: np.ndarray, names: Sequence[str], best: Sequence[str], where: str) -> None:
+    """Refuse scores of the k best classes, best first, which are not scores of classes 0 to k - 1.
+
+    Args:
+        array: (N, k).
+        names: what tells the columns apart, "0", "1", ...
+        best: columns beside them that say which class came first, such as index_0.
+    Raises:
+        AuditError: scores that fall in every row.
+    """
+    falls = bool((np.diff(array, axis=1) <= 0).all()) and all(name.isdigit() for name in names)
+    if falls and (best or (len(names) > 2 and len(array) >= FEWEST_RANKED)):
+        advice = f"name the best class (--columns pred={best[0]})" if best else "name the columns by class, p_NAME"
+        raise AuditError(
+            f"{where}: expected a score for each class, got scores that fall from column to column in every row, as of "
+            f"the k best classes of each example. Save all classes in one order (in timm, --topk 0), or {advice}."
+        )
+
+
 def is_label_matrix(values: np.ndarray) -> bool:
     """Whether an array is (N, K) of zeros and ones, with two columns or more."""
     if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
@@ -217,6 +256,11 @@ def binary(
         values = values[:, :, [scores.names.index(name) for name in truth.names]]
     if missing := int(np.isnan(values).any(axis=(0, 2)).sum()):
         raise AuditError(f"{where}: expected scores without NaN, got some in {missing} rows. Leave these examples out.")
+    if bool((truth.values.sum(axis=1) == 1).all()) and bool((abs(values.sum(axis=2) - 1) < SLACK).all()):
+        raise AuditError(
+            f"{truth.where}: expected several labels per example, got one each, and scores that sum to 1: one class "
+            "per example. Give class numbers, labels.argmax(axis=1), or a column label."
+        )
     seeds, count, _ = values.shape
     rows = Labels(np.arange(len(truth.values)), truth.ids, truth.where).of(scores.ids, count, where)
     known = scores.ids is not None and truth.ids is not None

@@ -33,8 +33,8 @@ from dropmix.audit.inputs.roles import (
     tell_apart,
     with_path,
 )
-from dropmix.audit.inputs.scores import LabelMatrix, Matrix, binary
-from dropmix.audit.inputs.tables import from_table, matrix_of_table
+from dropmix.audit.inputs.scores import LabelMatrix, Matrix, binary, matrix_of_table
+from dropmix.audit.inputs.tables import from_table
 
 
 def read(

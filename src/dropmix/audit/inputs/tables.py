@@ -1,7 +1,8 @@
 """Long tables of predictions, one row per example of one run, split into runs; and wide ones."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,22 +12,24 @@ import pyarrow as pa
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs import columns
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, numbered
+from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered, refuse_counts
 from dropmix.audit.inputs.given import (
+    CONFUSION,
+    COUNTS,
     SCORES,
     WIDE,
     Labels,
     Reading,
-    acceptable,
     find_columns,
-    fit_accept,
-    shown,
+    plain,
+    refuse_totals,
     wide_columns,
+    without_predictions,
 )
-from dropmix.audit.inputs.merge import onto_classes
+from dropmix.audit.inputs.merge import accept_of_runs, acceptable, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import split_seed
-from dropmix.audit.inputs.scores import Array3, Matrix, reduce_scores
+from dropmix.audit.inputs.scores import Array3, reduce_scores, refuse_ranked
 
 MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled
 MANY_SEEDS = 50  # stacked without a seed column
@@ -34,10 +37,14 @@ MANY_SEEDS = 50  # stacked without a seed column
 
 def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, str]:
     """The columns to read from a file: name -> content ("" if that takes a look at the values)."""
+    if names and all(re.match(r"-?\d+\.\d+", name) for name in names):
+        raise AuditError(f"{where}: expected a header line with the names of columns, got numbers. Add it.")
     found = find_columns(names, reading, where)
     if reading.topk < 2:
         found.pop("topk", None)
     wanted = {name: key for key, name in found.items()}
+    if "example_id" not in found:
+        wanted |= {name: "" for name in names if plain(name) in COUNTS and name not in wanted}
     if "pred" not in found:
         wanted |= dict.fromkeys(wide_columns(names, found, WIDE).values(), "pred")
         wanted |= {n: "" for n, times in Counter(names).items() if n.strip() and n not in wanted and times == 1}
@@ -64,11 +71,10 @@ def from_table(
     wide = {} if "pred" in found else wide_columns(names, found, WIDE)
     scores = {} if "pred" in found or wide else _score_columns(table, found, reading, where)
     if missing or not ("pred" in found or wide or scores):
-        missing = missing or ["pred"]
-        raise AuditError(
-            f"{where}: expected columns label and pred, got {shown(names)}. Add {missing[0]}, name it "
-            f"(--columns {missing[0]}=NAME){', or give the labels (--labels FILE)' if missing == ['label'] else ''}."
-        )
+        refuse_totals(names, where)
+        _refuse_matrix(table, found, where)
+        raise without_predictions(names, (missing or ["pred"])[0], where)
+    refuse_counts(table, found, where)
     if not len(table):
         raise AuditError(f"{where}: expected at least one prediction, got no rows. Write the file again.")
     meta = columns.metadata(table, where)
@@ -102,7 +108,7 @@ def from_table(
             lists = columns.lists(table[found["accept"]], "accept", where)
             values["accept"] = acceptable(lists, values["class_names"], where)
         elif reading.accept is not None:
-            values["accept"] = _accept_of_runs(reading.accept, values, ids, runs, where)
+            values["accept"] = accept_of_runs(reading.accept, values, ids, runs, where)
         values |= {"example_id": ids, "group": group, "by": by}
         if reading.topk > 1 and "topk" in found:
             values["topk"] = columns.ranked(table[found["topk"]], where)
@@ -111,6 +117,23 @@ def from_table(
             if suffix is not None:
                 made[-1] = _of_wide(made[-1], suffix)
     return made
+
+
+def _refuse_matrix(table: pa.Table, found: Mapping[str, str], where: str) -> None:
+    """Say what tables of numbers or lists are that hold neither classes nor scores under a known name."""
+    numbers = 0
+    for name in (n for n in dict.fromkeys(table.column_names) if n not in found.values() or found.get("p_max") == n):
+        if len(table) and is_list(table[name]):
+            raise AuditError(
+                f"{where}: expected one number per row in column {clip(name)!r}, got a list. Save a column per class, "
+                "p_0, p_1, ..., or the best class alone as pred."
+            )
+        try:
+            numbers += columns.floats(table[name], name, where) is not None
+        except AuditError:
+            continue
+    if numbers == len(table) > 1:
+        refuse_totals(["confusion"], where)
 
 
 def _of_wide(part: Predictions, suffix: str) -> Predictions:
@@ -160,6 +183,8 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
         if empty:
             raise AuditError(f"{where}: expected scores in every class's column, got none in {first(empty)}. Fill it.")
         stack = Array3(np.stack(parts, axis=1)[None])  # type: ignore[arg-type]
+        best = [n for n in table.column_names if re.fullmatch(r"(index|label|class|pred|name)_0", plain(n))]
+        refuse_ranked(stack.array[0], [str(c) for c in scores], best, where)
         blank = {t.strip(): t for t in label.texts or []}  # names of columns are stripped
         pred = ClassValues(np.arange(len(scores)), [blank.get(c) or str(c) for c in scores])
         numbers, names, kind = numbered({"label": label, "pred": pred}, own, where)
@@ -169,6 +194,11 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
             raise AuditError(
                 f"{where}: expected a column of scores for every true class, got none for "
                 f"{first([names[a] if names else a for a in absent])}. Add it."
+            )
+        if "example_id" not in found and len(table) == len(scores) > 2 and len({*label.values.tolist()}) == len(table):
+            raise AuditError(
+                f"{where}: expected a prediction per example, got one row and one column per class, as in {CONFUSION}. "
+                "Save the arrays that it was made of, y_true and y_pred."
             )
         place = np.array([at.get(i, 0) for i in range(max(at) + 1)])
         found_of = reduce_scores(stack, place[numbers["label"]], "auto", where)
@@ -201,18 +231,6 @@ def _probability(
     except AuditError:
         return None
     return values if values is not None and bool((values >= 0).all() and (values <= 1.002).all()) else None
-
-
-def _accept_of_runs(accept: Any, values: Mapping, ids, runs, where: str) -> np.ndarray:
-    """Acceptable classes for a table of several runs: each run holds the same examples."""
-    parts = [
-        fit_accept(accept, values["label"][r], None if ids is None else ids[r], values["class_names"], where)
-        for _, _, r in runs
-    ]
-    whole = np.full((len(values["label"]), parts[0].shape[1]), -1, dtype=np.int32)
-    for (_, _, rows), part in zip(runs, parts):
-        whole[rows] = part
-    return whole
 
 
 def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> None:
@@ -279,20 +297,3 @@ def _one_run(values, rows, arm, seed, where, shared, source) -> Predictions:
         **shared,
     )
     return sort_by_id(checked(made, label), label)
-
-
-def matrix_of_table(table: pa.Table, names: Sequence[str], where: str, typed: bool) -> Matrix:
-    """Columns of numbers as a matrix, with the ids of the rows where the table has them.
-
-    Args:
-        names: of the columns.
-        typed: False for text that has to be read as what it looks like.
-    Raises:
-        AuditError: no numbers.
-    """
-    parts = [columns.floats(table[name], name, where) for name in names]
-    if not parts or any(part is None for part in parts):
-        raise AuditError(f"{where}: expected one column of numbers per label, got {shown(names)}. Fill them.")
-    key = find_columns(table.column_names, Reading(), where).get("example_id")
-    ids = None if key is None else columns.keys(table[key], key, where, guess=not typed)
-    return Matrix(np.stack([part for part in parts if part is not None], axis=1), tuple(names), ids, where)
