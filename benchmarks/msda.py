@@ -1,7 +1,7 @@
 """Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix beside its saliency pass, solver
 quality, and what DropMix saves.
 
-    python benchmarks/msda.py                                      peers, methods, saliency and dropmix-cost
+    python benchmarks/msda.py                                      all but the last
     python benchmarks/msda.py --only peers                         one part; several may be named
     python benchmarks/msda.py --only solver --data DIR             (CIFAR-100; trains a small network without --weights)
 
@@ -18,6 +18,7 @@ import torch
 from mixing.methods import methods_table
 from mixing.peers import peers_table
 from mixing.puzzlemix import dropmix_cost_table, saliency_table
+from mixing.restated import restated_table
 from mixing.solver import solver_table
 from page import write_section
 
@@ -30,11 +31,12 @@ def main() -> None:
     parts: dict[str, tuple[str, Callable[[], str]]] = {
         "peers": ("Speed", peers_table),
         "methods": ("Every method", methods_table),
+        "restated": ("Beside OpenMixup's form", restated_table),
         "saliency": ("PuzzleMix beside its saliency pass", saliency_table),
         "dropmix-cost": ("What DropMix saves", lambda: dropmix_cost_table(RESULTS)),
         "solver": ("Solver quality", lambda: solver_table(given.data, given.weights, given.train_seconds)),
     }
-    default = ["peers", "methods", "saliency", "dropmix-cost"]
+    default = ["peers", "methods", "restated", "saliency", "dropmix-cost"]
     parser.add_argument("--only", nargs="+", choices=[*parts], default=default, help="parts to run")
     parser.add_argument("--data", type=Path, help="folder of CIFAR-100, for solver")
     parser.add_argument("--weights", type=Path, help="a WRN10-1's state_dict, for solver")

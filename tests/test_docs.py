@@ -79,7 +79,17 @@ def a_loop(page: str) -> dict[str, Any]:
     from dropmix.nets import build
 
     x, y, net = torch.rand(4, 3, 32, 32), torch.arange(4), build("wrn10-1", 100)
-    known = {"x": x, "y": y, "images": x, "labels": y, "net": net, "model": net, "loader": [(x, y)], "torch": torch}
+    known = {
+        "x": x,
+        "y": y,
+        "images": x,
+        "labels": y,
+        "net": net,
+        "model": net,
+        "teacher": net,
+        "loader": [(x, y)],
+        "torch": torch,
+    }
     if "text" in page:
         from dropmix.text.networks import build_text
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -39,10 +40,25 @@ def remembered(x: Tensor, classes: int) -> History:
     return History(x.nan_to_num(0, 0, 0), torch.eye(classes, dtype=torch.float32)[torch.arange(len(x)) % classes])
 
 
+class Teacher(torch.nn.Module):
+    """A network of ten classes with fixed weights, anywhere, for methods that are supervised by one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = torch.randn(48, 10, generator=seeded(9), device="cpu", dtype=torch.float32)
+        pooled = torch.nn.functional.adaptive_avg_pool2d(x[:, :3].float(), 4).flatten(1)
+        return pooled @ weight.to(x.device, non_blocking=True)
+
+
+def taught(name: Any) -> dict[str, Any]:
+    """The option `teacher` where a method needs it, and few steps; else nothing."""
+    return {"teacher": Teacher(), "steps": 2} if isinstance(name, str) and wants(name, "teacher") else {}
+
+
 def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **options) -> Mix:
     """Draw a Mix by a method's name, with saliency, or these images and labels as history, where it asks for them."""
     if wants(name, "history"):
         options["history"] = History(x, torch.eye(len(x), device="cpu") if y is None else y)
+    options = taught(name) | options
     arguments = (x, saliency_of(x)) if wants(name, "saliency") else (x,)
     return known(get_method(name)(*arguments, generator=seeded(seed), **options), x)
 

@@ -12,7 +12,7 @@ import torch
 from dropmix.msda import METHODS, get_method
 from dropmix.msda.mix import Mix, apply_mix, mix_images
 
-from .conftest import draw_from, images, remembered, seeded, their_share, wants, without
+from .conftest import draw_from, images, remembered, seeded, taught, their_share, wants, without
 from .naive import naive_apply
 
 SHAPES = [(8, 16, 16), (7, 16, 16), (2, 16, 32), (1, 16, 16), (3, 32, 16)]
@@ -69,7 +69,9 @@ def test_global_state_is_used_only_without_a_generator(method):
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002 # pyright: ignore
     arguments = (x, x.mean(1)) if wants(method, "saliency") else (x,)
-    get_method(method)(*arguments, **({"history": remembered(x, 6)} if wants(method, "history") else {}))
+    get_method(method)(
+        *arguments, **taught(method), **({"history": remembered(x, 6)} if wants(method, "history") else {})
+    )
     assert torch.equal(torch.get_rng_state(), states[0]) == (method == "vanilla")
 
 

@@ -13,7 +13,7 @@ from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.methods.vanilla import vanilla
 from dropmix.msda.saliency import input_gradient
 
-from .conftest import draw_from, images, known, remembered, saliency_of, seeded
+from .conftest import draw_from, images, known, remembered, saliency_of, seeded, taught
 
 UNITS = ["batch", "sample", "count"]
 PERS = ["batch", "sample"]
@@ -31,7 +31,7 @@ def _mixed(augment: DropMix, x, y, generator):
 
 
 def _augment(name: Any, rate: float, unit: Any = "batch", **options: Any) -> DropMix:
-    return DropMix(name, rate, num_classes=10, unit=unit, **options)
+    return DropMix(name, rate, num_classes=10, unit=unit, **taught(name), **options)
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from dropmix import DropMix, apply_mix
 
-from .conftest import draw_from, images, known, remembered, saliency_of, seeded
+from .conftest import draw_from, images, known, remembered, saliency_of, seeded, taught
 
 
 def _saliency(x, _):
@@ -40,7 +40,7 @@ def test_a_lone_image_is_never_mixed(method):
         for seed in range(4):
             assert draw_from(method, x, seed, per=per).is_identity
             for rate, unit in ((0.0, "batch"), (0.3, "sample"), (0.3, "count")):
-                augment: Any = DropMix(method, rate, num_classes=2, per=per, unit=unit)  # pyright: ignore
+                augment: Any = DropMix(method, rate, num_classes=2, per=per, unit=unit, **taught(method))  # pyright: ignore
                 assert augment.draw(x, torch.zeros(1).long(), saliency=_saliency, generator=seeded(seed)).is_identity
 
 
@@ -54,7 +54,7 @@ def test_boxes_that_would_be_empty_are_refused(name, shape):
 @pytest.mark.parametrize("default", [torch.float64, torch.bfloat16, torch.float16])
 def test_the_default_dtype_changes_nothing(method, default):
     x, y = images(6), torch.arange(6)
-    augment: Any = DropMix(method, 0.4, num_classes=6, unit="sample")
+    augment: Any = DropMix(method, 0.4, num_classes=6, unit="sample", **taught(method))
     augment.history = remembered(x, 6)
     plain = augment.draw(x, y, saliency=_saliency, generator=seeded(2))
     plain = known(plain, x)
@@ -95,7 +95,7 @@ def test_tv_tensors_stay_tv_tensors(method, rate):
     if method in ("manifoldmix", "transmix"):  # no calls: see their tests
         return
     x, y = images(6), torch.arange(6)
-    augment: Any = DropMix(method, rate, num_classes=6)
+    augment: Any = DropMix(method, rate, num_classes=6, **taught(method))
     augment.history = before = remembered(x, 6)
     mixed, _ = augment(tv_tensors.Image(x), y, saliency=_saliency, generator=seeded())
     augment.history = before

@@ -9,7 +9,7 @@ from scipy import stats
 from dropmix import DropMix, apply_mix
 from dropmix.msda.mix import Mix
 
-from .conftest import draw_from, images, known, layers, saliency_of, wants
+from .conftest import draw_from, images, known, layers, saliency_of, taught, wants
 
 K, B = 4, 24
 CONFUSIONS = [1, 0, 3, 2]
@@ -24,7 +24,7 @@ def _labels(seed: int = 0) -> torch.Tensor:
 
 
 def _augment(method: Any = "mixup", rate: Any = 0.0, **options: Any) -> DropMix:
-    return DropMix(method, rate, num_classes=K, per="sample", seed=0, **options)
+    return DropMix(method, rate, num_classes=K, per="sample", seed=0, **taught(method), **options)
 
 
 def _pairs(augment: DropMix, steps: int = 60) -> tuple[torch.Tensor, torch.Tensor]:

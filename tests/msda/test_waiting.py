@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dropmix import DropMix, apply_mix
 from dropmix.msda.history import History
 
-from .conftest import images, known, seeded
+from .conftest import images, known, seeded, taught
 
 UNITS = ["batch", "sample", "count"]
 
@@ -59,6 +59,7 @@ def check_nobody_waits(method: str, unit: str, **options: Any) -> None:
     """Draw and apply a method to images on the meta device, a lam and box a batch and a sample."""
     rate = 0.0 if unit == "batch" else 0.4
     shared: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.2,) * 3} | options
+    shared |= taught(method)
     if method == "puzzlemix":
         shared["block_counts"] = [4]  # one grid shows it; larger ones take hundreds of steps more
     for per in ("batch", "sample"):
@@ -102,7 +103,7 @@ def test_the_watch_sees_what_waits():
 @pytest.mark.parametrize("unit", UNITS)
 def test_no_method_waits_for_a_gpu(method, unit):
     x, y = images(9).cuda(), torch.arange(9).cuda()
-    augment = DropMix(method, 0.4, num_classes=9, unit=unit)
+    augment = DropMix(method, 0.4, num_classes=9, unit=unit, **taught(method))
     for seed in range(2):
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error" if seed else "default")  # the first round may build tables

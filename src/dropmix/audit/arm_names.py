@@ -15,6 +15,7 @@ _TITLES = {
     "cutmix": "CutMix",
     "mixup_cutmix": "Mixup + CutMix",
     "comixup": "Co-Mixup",
+    "supermix": "SuperMix",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
     "recursivemix": "RecursiveMix",

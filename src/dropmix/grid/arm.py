@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from dropmix.msda import METHODS, TEXT_METHODS, get_method
-from dropmix.msda.binding import GIVEN
+from dropmix.msda.binding import GIVEN, wants_teacher
 from dropmix.msda.dropmix import DropMix
 from dropmix.train.config import Arm
 from dropmix.train.step import by_class
@@ -18,7 +18,7 @@ from dropmix.train.step import by_class
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
 # Arguments that the trainer gives, not the arm.
-_NOT_OPTIONS = GIVEN | {"per", "mean", "std"}
+_NOT_OPTIONS = GIVEN | {"per", "mean", "std", "teacher"}
 _WORD = re.compile(r"[\w.+-]{1,80}")
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
@@ -153,6 +153,8 @@ def _try_classes(arm: Arm) -> None:
 
 def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, Any]) -> None:
     """Draw once on a toy batch, so that a bad hyperparameter is refused before any run starts."""
+    if wants_teacher(method):
+        options = options | {"teacher": torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())}
     augment = DropMix(method, per=per, num_classes=2, mean=(0.5,) * 3, std=(0.5,) * 3, **options)
     generator = torch.Generator().manual_seed(0)
     texts = method in TEXT_METHODS

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dropmix.data import DATASETS, Dataset, Split
-from dropmix.msda.binding import map_kind
+from dropmix.msda.binding import map_kind, wants_teacher
 from dropmix.nets import build, flops
 from dropmix.nets.names import is_foreign
 from dropmix.train.config import Arm, Data, RunSpec, Schedule
@@ -84,6 +84,8 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
             as three forward passes. Images are taken to lie in memory: reading files is not counted.
     """
     share, passes = saliency_share(spec.arm), PASSES[map_kind(spec.arm.method)]
+    if wants_teacher(spec.arm.method):  # its classes of the images, and each step's gradient
+        passes = 1 + 3 * spec.arm.options["steps"]
     trained, looked = images_of(spec, sizes)
     count = forward_flops(spec.network, sizes) * ((3 + passes * share) * trained + looked)
     if device is None:
@@ -113,7 +115,7 @@ def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
 
 def saliency_share(arm: Arm) -> float:
     """Share of an arm's batches that cost a saliency pass."""
-    return 1 - arm.rate if map_kind(arm.method) else 0.0
+    return 1 - arm.rate if map_kind(arm.method) or wants_teacher(arm.method) else 0.0
 
 
 @cache

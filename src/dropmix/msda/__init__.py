@@ -23,6 +23,7 @@ METHODS: dict[str, str] = {
     "mixup_cutmix": "dropmix.msda.methods.mixup_cutmix:mixup_cutmix",
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
     "comixup": "dropmix.msda.several.comixup:comixup",
+    "supermix": "dropmix.msda.several.supermix:supermix",
     "attentivemix": "dropmix.msda.methods.attentivemix:attentivemix",
     "snapmix": "dropmix.msda.weighed.snapmix:snapmix",
     "tokenmix": "dropmix.msda.weighed.tokenmix:tokenmix",

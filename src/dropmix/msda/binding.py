@@ -74,6 +74,16 @@ def map_kind(name: str) -> MapKind | None:
     return getattr(function, "map_kind", "gradient") if wants else None
 
 
+def wants_teacher(name: str) -> bool:
+    """Whether a method asks for a trained network, as its option `teacher`.
+
+    Example:
+        >>> wants_teacher("supermix"), wants_teacher("mixup")
+        (True, False)
+    """
+    return "teacher" in inspect.signature(get_method(name)).parameters
+
+
 def bind_all(method: Method | Mapping[Any, float], options: dict[str, Any], shared: dict[str, Any]) -> list[Draw]:
     """Bind a method's options, or with several methods the options of each, given as a dict by its name."""
     if not isinstance(method, Mapping):

@@ -69,6 +69,8 @@ def show(
         raise ValueError(f"show: expected options of {method} ({known_names}), got {', '.join(unknown)}. See its card.")
     names, x = _sample_images() if images is None else _open_images(images)
     arguments = (x, (saliency or local_contrast)(x, torch.arange(len(x)))) if "saliency" in known else (x,)
+    if "teacher" in known:
+        options = {"teacher": _Nearest(x)} | options
     if method == "puzzlemix":
         options = {"transport_cell": 16} | options  # the official code's cell at this size
     options = {"per": per} | options
@@ -97,6 +99,20 @@ def local_contrast(x: Tensor, y: Tensor) -> Tensor:
     pool = torch.nn.functional.avg_pool2d
     far = (x - pool(x, 31, 1, 15, count_include_pad=False)).square().mean(1, keepdim=True)
     return pool(far, 15, 1, 7, count_include_pad=False)[:, 0]
+
+
+class _Nearest(torch.nn.Module):
+    """A stand-in for a trained teacher: which of the images one looks most like, by its colours on a coarse grid."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.known = self._colours(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -50 * (self._colours(x)[:, None] - self.known).square().mean(2)
+
+    def _colours(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)
 
 
 def _draw(function: Callable[..., Mix], arguments: tuple[Tensor, ...], seed: int, options: dict[str, Any]) -> Mix:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
-from dropmix.msda.binding import map_kind
+from dropmix.msda.binding import map_kind, wants_teacher
 from dropmix.msda.dropmix import DropMix
 from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.activation import class_activation, feature_map
@@ -110,11 +110,11 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=self.half == torch.float16)
         self.optimizer = make_optimizer(model, train)
         self.average = Average(model, train.ema) if train.ema else None
-        kind = map_kind(arm.method)
+        kind, taught = map_kind(arm.method), wants_teacher(arm.method)
         attended = arm.method == "transmix"
         if attended:
             check_class_token(model)
-        if train.micro_batch and ("layers" in arm.options or kind or attended):
+        if train.micro_batch and ("layers" in arm.options or kind or attended or taught):
             raise ValueError(
                 f"train.micro_batch: expected a method without a second pass or hidden states, got {arm.method}. "
                 "Leave micro_batch out, or lower train.batch."
@@ -124,6 +124,7 @@ class Stepper:
                 f"train.loss: expected cross-entropy with {arm.method}, whose label shares may be above 1, got "
                 "bce-of-softmax. Leave train.loss and the preset out."
             )
+        teacher: dict[str, Any] = {"teacher": model} if taught else {}
         self.augment = DropMix(
             arm.method,
             num_classes=num_classes,
@@ -132,7 +133,7 @@ class Stepper:
             mean=mean,
             std=std,
             **by_class(arm, classes),
-            **arm.options,
+            **(arm.options | teacher),
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
         tokens = getattr(model, "reads_tokens", False)
