@@ -229,3 +229,34 @@ def test_a_path_to_nothing_is_named(tmp_path):
         load("folder", tmp_path / "nothing")
     with pytest.raises(DataError, match="file: expected a folder of pictures, got a file"):
         load("folder", tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        ("entrenamiento", "prueba"),
+        ("tr", "te"),
+        ("apprentissage", "test"),
+        ("fold1", "fold2", "fold3"),
+        ("set_a", "set_b"),
+    ],
+)
+def test_splits_of_unknown_names_are_no_classes(tmp_path, rng, splits):
+    for split in splits:
+        for name in [f"{c}/{n}" for c in ("cat", "dog", "fox") for n in range(4)]:
+            if (split, name[:3]) != (splits[-1], "fox"):  # a fold may lack a class
+                (tmp_path / split / name).parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / split / f"{name}.png")
+    with pytest.raises(DataError, match=r"Rename two of them train and test|expected folders train and test"):
+        load("folder", tmp_path)
+
+
+def test_pictures_in_folders_named_like_folds_are_remarked_on(tmp_path, rng):
+    for folder, warned in (("folds", True), ("animals", False)):
+        for part in ("fold1", "fold2") if warned else ("cat", "fold2"):
+            (tmp_path / folder / part).mkdir(parents=True)
+            for n in range(4):
+                pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / folder / part / f"{n}.png")
+        notes = load("folder", tmp_path / folder).notes
+        assert any("named like splits or folds: fold1, fold2" in note for note in notes) == warned

@@ -19,6 +19,12 @@ ORDER = ("validation", "valid", "val")
 FILLERS = {"set", "sets", "data", "dataset", "datasets", "split", "splits", "folder", "dir", "the", "my", "all", "full"}
 FILLERS |= {"image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "files", "samples"}
 FILLERS |= {"labelled", "labeled", "cls", "new", "final", "raw", "small", "x"}
+OTHER_SPLITS = re.compile(
+    r"(?:tr|te|ts|va|apprentissage|entra[iî]nement|entrenamiento|prueba|pruebas|validaci[oó]n|treino|teste|addestramento"
+    r"|lernen|pr[uü]fung|(?:fold|split|part|partition|set|subset|batch|cv|k)[-_ ]?(?:\d{1,2}|[a-e]))",
+    re.IGNORECASE,
+)
+"""Names that may be splits in other languages, abbreviations, and folds; too loose to decide by them alone."""
 DEPTH = 4
 """Largest number of folders around the data set that are opened."""
 
@@ -186,14 +192,29 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
 
 
 def remarks_on(classes: list[Path]) -> list[str]:
-    """Remarks on folders taken for classes that deserve a second look."""
+    """Remarks on folders taken for classes that deserve a second look.
+
+    Raises:
+        DataError: all are named like splits or folds, and hold folders of the same names.
+    """
     inside = {folder: {below.name for below in subfolders(folder)} for folder in classes if not has_pictures(folder)}
     inside = {folder: names for folder, names in inside.items() if names and has_classes(folder)}
+    named = all(role_of(folder.name).kind or OTHER_SPLITS.fullmatch(folder.name) for folder in classes)
+    names = listed([folder.name for folder in classes])
     if not inside:
-        return []
+        looks = (
+            f"the classes are named like splits or folds: {names}. If they are, put the class folders of all into one"
+        )
+        return [looks] if named and classes else []
     told = [f"{folder.name} ({listed(sorted(names))})" for folder, names in inside.items()]
     count = Counter(name for names in inside.values() for name in names)
     same = len(inside) == len(classes) > 1 and set(count.values()) == {len(inside)} and len(count) > 1
+    most = [name for name, times in count.items() if 2 * times > len(classes)]  # a fold may lack a rare class
+    if named and len(inside) == len(classes) > 1 and 2 * len(most) > len(count):
+        raise DataError(
+            f"{classes[0].parent}: expected splits train and test, or a folder per class, got {names}, which all "
+            f"hold {listed(sorted(most))}. Rename two of them train and test, or put their class folders together."
+        )
     line = f"folders inside a class count as its pictures: {'; '.join(told[:NAMED])}"
     line += f" and {len(told) - NAMED} more classes" if len(told) > NAMED else ""
     if same:
