@@ -100,8 +100,9 @@ def comixup(
 
 def _peaks(saliency: Tensor) -> Tensor:
     """Where a window of a quarter of each side is most salient, (B, 2), in pixels."""
-    window = [max(side // 4, 1) for side in saliency.shape[1:]]
-    pooled = F.avg_pool2d(saliency[:, None], window, stride=1)[:, 0]
+    height, width = (max(side // 4, 1) for side in saliency.shape[1:])
+    rows = F.avg_pool2d(saliency[:, None], (1, width), stride=1)
+    pooled = F.avg_pool2d(rows, (height, 1), stride=1)[:, 0]
     place = pooled.flatten(1).argmax(1)
     return torch.stack([place // pooled.shape[2], place % pooled.shape[2]], 1).double()
 
