@@ -56,7 +56,10 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     if os.path.lexists(path) and not path.is_file():
         raise AuditError(f"{path}: expected a file to write, got a folder, device, pipe or broken link. Name a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:  # about the file that was asked for, not about a hidden one beside it
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     part = Path(name)
     try:

@@ -1,7 +1,7 @@
 """The command line: the only package that imports all others. Heavy imports stay inside commands.
 
 Read in this order: `app` (the application), `commands` and `studies` (a file per command), `options` (options to a
-grid), `training` and `reporting` (what commands share), `launch`, `errors` (one line and an exit status).
+grid), `training` and `reporting` (what commands share), `launch`, `errors` (one line and an exit status), `streams`.
 """
 
 import os
@@ -11,6 +11,7 @@ from importlib import import_module
 from dropmix.cli.app import app
 from dropmix.cli.errors import explain
 from dropmix.cli.launch import hush_followers
+from dropmix.cli.streams import INTERRUPTED, TERMINATED, prepare_streams
 
 # In the order of work, which is the order of `dropmix --help`.
 COMMANDS = (
@@ -38,6 +39,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Entry point: one line per error; exit status 2 if the user can fix it, else 1."""
+    prepare_streams()
     hush_followers()
     try:
         os.getcwd()
@@ -48,4 +50,6 @@ def main() -> None:
         status = app(standalone_mode=False)
     except BaseException as error:
         status = explain(error)
+    if status in (INTERRUPTED, TERMINATED):  # Typer answers Ctrl-C with a status alone
+        print("stopped", file=sys.stderr)
     raise SystemExit(status)

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from dropmix.cli.app import DEBUG
+from dropmix.cli.streams import INTERRUPTED
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
@@ -36,8 +37,7 @@ def explain(error: BaseException) -> int:
         print(f"dropmix: {_with_help(error)}", file=sys.stderr)
         return 2
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        print("stopped", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     if DEBUG["on"]:
         traceback.print_exception(error)
     print(f"dropmix: {_message(error)}", file=sys.stderr)

@@ -40,16 +40,17 @@ def print_audit(found: Any) -> None:
     from dropmix.audit import verdict
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.display_names import visible
-    from dropmix.report.tables.classes import class_legend, class_table
+    from dropmix.report.tables.classes import ascii_text, class_legend, class_table
     from dropmix.report.tables.slices import slice_table
 
     fall_back_to_ascii()
     console = Console()
     plain = not _draws("\u2191\u0394\u2500")
+    spelled = ascii_text if plain else str
     arms = found.comparisons
     shown = arms if len(arms) <= ARMS and all("decision" in c.classes for c in arms) else []
     for comparison in arms:
-        console.print(Text(visible(verdict(comparison))))
+        console.print(Text(spelled(visible(verdict(comparison)))))
         if shown:
             console.print(class_table(comparison, console.width, CLASSES // len(arms), plain))
         if comparison.slices:
@@ -64,7 +65,7 @@ def print_audit(found: Any) -> None:
             style="dim",
         )
     for note in dict.fromkeys([*found.notes, *(note for c in arms for note in c.notes)]):
-        console.print(Text(f"Note: {visible(note)}"))
+        console.print(Text(spelled(f"Note: {visible(note)}")))
 
 
 def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False, pictures: Any = None) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dropmix.audit import Comparison
 
 MOST = 12  # classes that are shown beside the protected ones; classes.csv holds all
-WIDE, NARROW = 96, 60  # columns of a terminal
+WIDE, NARROW, TINY = 96, 60, 44  # columns of a terminal
 
 
 def class_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any]]:
@@ -58,12 +58,19 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
         comparison: one arm.
         width: characters per line; a narrow terminal gets fewer columns.
         most: classes to show beside the protected ones.
-        ascii_only: no box-drawing lines.
+        ascii_only: no box-drawing lines, and escapes for other letters.
     """
     rows, total = class_rows(comparison, most), len(comparison.classes["class"])
+    if ascii_only:  # before lines are broken: escapes are longer
+        for row in rows:
+            row["name"] = ascii_text(row["name"])
     some = f", {len(rows)} of {total} classes" if len(rows) < total else ""
+    title = f"{comparison_title(comparison)} against {arm_title(comparison.baseline)}{some}"
+    title = ascii_text(title) if ascii_only else title
+    if width < TINY:
+        return _listed(rows, title)
     table = Table(
-        title=Text(f"{comparison_title(comparison)} against {arm_title(comparison.baseline)}{some}"),
+        title=Text(title),
         title_justify="left",
         box=box.ASCII if ascii_only else box.SIMPLE_HEAD,
     )
@@ -83,6 +90,24 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
         cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
         cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + (width >= NARROW)])]
         table.add_row(*cells)
+    return table
+
+
+def ascii_text(text: str) -> str:
+    """A text for a terminal without other letters: escapes in their place, as Python prints them."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _listed(rows: Sequence[dict[str, Any]], title: str) -> Table:
+    """One class after the other, name first, for very narrow terminals: no word of a decision is cut."""
+    table = Table(title=Text(title), title_justify="left", box=None, show_header=False, padding=0)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(Text(("* " if row["protected"] else "") + row["name"], "bold"))
+        change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
+        table.add_row(Text(f"  {change} points"))
+        table.add_row(Text(f"  ({low} to {high})"))
+        table.add_row(Text("  ").append_text(_decision(row["decision"])))
     return table
 
 

@@ -1,0 +1,48 @@
+"""The standard streams and signals that a command begins with, whatever the shell or the scheduler left of them."""
+
+import io
+import os
+import signal
+import sys
+import threading
+from typing import Any, NoReturn
+
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit statuses, as shells count
+
+
+class _Pipe(io.FileIO):
+    """Standard output whose reader may leave, as `head -1` does: the rest of the text goes nowhere.
+
+    The command goes on: its files are written whole, and its exit status stays that of the decision.
+    """
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def prepare_streams() -> None:
+    """Open closed streams on the null device, survive a reader that leaves, and end on SIGTERM as on Ctrl-C.
+
+    A closed descriptor would be given to the next file opened, and what a library prints would end up in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)  # the lowest free number: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+    out = sys.stdout
+    if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper) and not out.isatty():
+        out.flush()
+        raw = io.BufferedWriter(_Pipe(1, "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(raw, out.encoding, out.errors, write_through=out.write_through)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)  # files half-written are removed on the way out
