@@ -26,7 +26,7 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
     try:
         comparisons = json.loads(path.read_bytes())["comparisons"]
         held = {c["arm"]: {row["class"]: row["recall_change"] for row in c["classes"]} for c in comparisons}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: expected an audit.json of ours, got {type(error).__name__}. Audit first.") from None
     if arm not in held:
         raise ValueError(f"{path}: expected the arm {arm!r}, got {', '.join(held)}. Name one with --arm.")

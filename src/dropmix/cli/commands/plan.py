@@ -56,7 +56,7 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
     try:
         comparisons = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
         missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         raise ValueError(
             f"{path}: expected the JSON of an audit, got something else. Give the audit.json that dropmix audit wrote."
         ) from None
