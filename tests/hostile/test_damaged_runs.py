@@ -148,3 +148,12 @@ def test_damaged_looks_are_refused(refused, here: Path, grid, content: bytes | s
     held = content if isinstance(content, bytes) else content.encode()
     (here / "g/looks.json").write_bytes(held)
     refused("audit", "g", "--out", "out", names="tolerance" if b"1e400" in held else "looks.json")
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"null", bytes(range(256))])
+def test_a_report_names_a_damaged_run_and_shows_the_others(run, here: Path, grid, content: bytes) -> None:
+    (grid[-1] / "done").write_bytes(content)
+    ran = run("report", "g", "--out", "out")
+    assert ran.status == 0, ran.err
+    assert "Mixup" in ran.out
+    assert (here / "out/report.html").is_file()

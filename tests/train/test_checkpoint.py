@@ -43,6 +43,17 @@ def test_one_without_what_a_run_needs_is_reported_and_the_one_before_used(tmp_pa
         assert load_checkpoint(tmp_path, "h", fields=("weights", "rows"))["number"] == 0
 
 
+def test_a_new_start_is_said_if_none_is_left(tmp_path):
+    save_checkpoint(tmp_path, content(0))
+    save_checkpoint(tmp_path, content(1))
+    for name in (NAME, PREVIOUS):
+        (tmp_path / name).write_bytes(b"hello")
+    with pytest.warns(UserWarning, match="the run starts again") as warned:
+        assert load_checkpoint(tmp_path, "h") is None
+    said = [str(warning.message) for warning in warned]
+    assert [text.rpartition("; ")[2] for text in said] == ["trying the one before", "the run starts again"]
+
+
 def test_a_single_flipped_bit_in_the_weights_is_noticed(tmp_path):
     save_checkpoint(tmp_path, content(0))
     save_checkpoint(tmp_path, content(1))

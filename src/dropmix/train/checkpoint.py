@@ -41,12 +41,11 @@ def load_checkpoint(
         device: where its tensors go.
         fields: what it must hold.
     Warns:
-        UserWarning: a checkpoint is damaged, foreign or incomplete; the message names it, and the previous one is used.
+        UserWarning: a checkpoint is damaged, foreign or incomplete; the message names it, and the previous one is used;
+            without one the run starts again.
     """
-    for name in (f"{NAME}.new", NAME, PREVIOUS):
-        path = folder / name
-        if not path.exists():
-            continue
+    held = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS) if (folder / name).exists()]
+    for path in held:
         try:
             _check_sums(path)
             content = torch.load(path, map_location=device, weights_only=True)
@@ -58,7 +57,8 @@ def load_checkpoint(
             reason = str(error).strip().split("\n")[0] or type(error).__name__
         except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
             reason = str(error).strip().split("\n")[0]
-        warnings.warn(f"checkpoint {path} cannot be used ({reason}); trying the one before", stacklevel=2)
+        next_step = "the run starts again" if path == held[-1] else "trying the one before"
+        warnings.warn(f"checkpoint {path} cannot be used ({reason}); {next_step}", stacklevel=2)
     return None
 
 

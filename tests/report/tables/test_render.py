@@ -85,6 +85,16 @@ def test_latex_escapes_names_and_sets_signs():
     )
 
 
+def test_latex_takes_any_name_as_text():
+    names = ("[2em] x", "\\\\ & % _ $ # ~ ^ {")
+    lines = to_latex([Row("", name, None) for name in names]).splitlines()
+    first, second = (line for line in lines if line.startswith(("{}[2em]", r"\textbackslash")))
+    assert first.startswith("{}[2em] x & ")  # a bracket after the end of a row would be a length
+    back = r"\textbackslash{}"
+    assert second.startswith(back + back + r" \& \% \_ \$ \# \textasciitilde{} \textasciicircum{} \{ & ")
+    assert first.count(" & ") == second.replace(r"\&", "").count(" & ")
+
+
 def test_the_terminal_shows_names_as_they_are():
     row = Row("", "[red]mixup[/red]", Measures(75, 0.1, 3, -2.0, 0.1))
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
@@ -99,6 +109,8 @@ def test_the_terminal_shows_names_as_they_are():
 def test_markdown_escapes_pipes_and_markup():
     line = to_markdown([Row("", "a|b*c<d>", None)]).splitlines()[2]
     assert line.startswith(r"| a\|b\*c\<d\> |")
+    line = to_markdown([Row("", "$x^2$ `a` <script>~", None)]).splitlines()[2]
+    assert line.startswith(r"| \$x^2\$ \`a\` \<script\>\~ |")
 
 
 def test_a_narrow_terminal_gets_the_arms_below_each_other():
