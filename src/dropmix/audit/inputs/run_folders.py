@@ -67,9 +67,8 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise AuditError(
-            f"{folder}: expected the folder of a grid, got {'a file' if folder.exists() else 'nothing there'}. Check the path."
-        )
+        got = "a file" if folder.exists() else "nothing there"
+        raise AuditError(f"{folder}: expected the folder of a grid, got {got}. Check the path.")
     runs, strangers, unfinished, damaged = [], [], [], []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in OURS):
         if not (path / "spec.json").is_file():
