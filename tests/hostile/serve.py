@@ -52,7 +52,8 @@ def measured(job: dict) -> dict:
         time.sleep(0.01)
 
 
-answers = os.fdopen(os.dup(1), "w")
-for line in sys.stdin:
-    answers.write(json.dumps(measured(json.loads(line))) + "\n")
-    answers.flush()
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        answers.write(json.dumps(measured(json.loads(line))) + "\n")
+        answers.flush()
