@@ -13,14 +13,22 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit stat
 class _Pipe(io.FileIO):
     """Standard output whose reader may leave, as `head -1` does: the rest of the text goes nowhere.
 
-    The command goes on: its files are written whole, and its exit status stays that of the decision.
+    The command goes on: its files are written whole, and its exit status stays that of the decision. Any other failure,
+    such as a full disk, is raised once, and not again when the interpreter ends.
     """
 
+    lost = False
+
     def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            return memoryview(data).nbytes
+        if not self.lost:
+            try:
+                return super().write(data)
+            except BrokenPipeError:
+                self.lost = True
+            except OSError:
+                self.lost = True
+                raise
+        return memoryview(data).nbytes
 
 
 def prepare_streams() -> None:
