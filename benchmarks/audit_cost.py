@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     args = parser.parse_args()
     print(
-        "| case (n = 1 run) | asked | CPU seconds | seconds | peak memory, MB | page, MB |\n|---|---|---|---|---|---|"
+        "| case (n = 1 run) | limit | CPU seconds | seconds | peak memory, MB | page, MB |\n|---|---|---|---|---|---|"
     )
     for name, case in CASES.items():
         if args.only in name:
