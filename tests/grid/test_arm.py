@@ -11,6 +11,7 @@ from dropmix.msda import METHODS
         ("mixup,cutmix", [("mixup", {}), ("cutmix", {})]),
         (" mixup ( alpha = 0.2 ) , cutmix ", [("mixup", {"alpha": 0.2}), ("cutmix", {})]),
         ("cutmix(alpha=1, form=continuous)", [("cutmix", {"alpha": 1, "form": "continuous"})]),
+        ("puzzlemix(transport=false,clean=1e-1)", [("puzzlemix", {"transport": False, "clean": 0.1})]),
     ],
 )
 def test_methods_are_read(text, expected):
@@ -29,6 +30,31 @@ def test_every_method_makes_an_arm_with_its_options_written_out(method):
     assert arm.name == f"{method} r=0.5"
     assert "generator" not in arm.options
     assert make_arm(method, 0.5, arm.options) == arm
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_options_as_text_are_those_that_an_arm_writes_out(method):
+    written = {
+        key: value for key, value in make_arm(method).options.items() if isinstance(value, bool | int | float | str)
+    }
+    text = f"{method}({', '.join(f'{key}={str(value).lower()}' for key, value in written.items())})"
+    ((name, options),) = parse_methods(text if written else method)
+    assert make_arm(name, options=options) == make_arm(method)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("true", True), ("False", False), ("no", False), ("1", True), ("0", False)]
+)
+def test_a_switch_is_read_as_one(value, expected):
+    ((method, options),) = parse_methods(f"puzzlemix(transport={value})")
+    assert make_arm(method, options=options).options["transport"] is expected
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "1e0x", "none"])
+def test_what_is_no_switch_is_refused(value):
+    ((method, options),) = parse_methods(f"puzzlemix(transport={value})")
+    with pytest.raises(ValueError, match="transport: expected true or false"):
+        make_arm(method, options=options)
 
 
 def test_names_show_what_is_not_default():

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,22 +138,34 @@ def arm_title(name: str) -> str:
 
 
 _BASELINES = frozenset(
-    "vanilla baseline base plain none no noaug nomix without unmixed control reference ref standard normal original "
-    "orig erm default before old current production".split()
+    "base plain none control reference ref standard normal original orig erm default before old current "
+    "production".split()
 )
-_CHANGED = re.compile("mix|aug|drop|treat|after|new|candidate")
+# "no", "without", "unmixed", "noaug": a baseline whatever follows.
+_WITHOUT = re.compile("vanilla|baseline|no|non|without|(?:no|non|un)(?:[a-z]*mix|aug|treat).*")
+# Words of what was changed; "mixer" and "mixnet" are networks.
+_CHANGED = re.compile("[a-z]*mix|[a-z]*mixup|augment.*|treat.*")
 
 
-def baseline_rank(name: str) -> int:
-    """How much an arm's name is that of a baseline: 2 by its words, 0 if it names what was changed, else 1.
+def baseline_ranks(names: Sequence[str]) -> list[int]:
+    """How much each arm's name is that of a baseline: 2 by its words, 0 if it names what was changed, else 1.
+
+    Words that all names share say nothing. "base" and the like count if nothing else tells the arm apart, as they are
+    also names of networks.
 
     Example:
-        >>> [baseline_rank(name) for name in ("plain", "no-mixup", "resnet50", "cutmix r=0.4")]
-        [2, 2, 1, 0]
+        >>> baseline_ranks(["net-plain", "net-no-mixup", "net-cutmix"]), baseline_ranks(["vit_base", "resnet50"])
+        ([2, 2, 0], [1, 1])
     """
-    if _BASELINES.intersection(re.findall("[a-z]+", name.lower())):
+    words = [re.findall("[a-z]+", name.lower()) for name in names]
+    shared = set.intersection(*map(set, words)) if words else set()
+    return [_rank([word for word in own if word not in shared]) for own in words]
+
+
+def _rank(words: list[str]) -> int:
+    if any(_WITHOUT.fullmatch(word) for word in words) or (words and _BASELINES.issuperset(words)):
         return 2
-    return 0 if _CHANGED.search(name.lower()) else 1
+    return 0 if any(_CHANGED.fullmatch(word) for word in words) else 1
 
 
 _SHOWN_BY_NAME = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -20,6 +20,7 @@ PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmi
 # Arguments that the trainer gives, not the arm.
 _NOT_OPTIONS = GIVEN | {"per", "mean", "std", "teacher"}
 _WORD = re.compile(r"[\w.+-]{1,80}")
+_SCIENTIFIC = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
 
@@ -56,10 +57,7 @@ def _value(text: str, where: str) -> Any:
     """A number, true, false, or a word. YAML alone takes 1e-3 for a word, and its aliases and brackets have no end."""
     if not _WORD.fullmatch(text):
         raise ValueError(f"methods: expected a number or a word for each option in {where[:80]!r}, got {text[:80]!r}.")
-    try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return text
+    return float(text) if _SCIENTIFIC.fullmatch(text) else yaml.safe_load(text)
 
 
 def make_arm(
@@ -136,6 +134,10 @@ def check_fits(method: str, texts: bool) -> None:
 def _like(value: Any, default: Any, where: str) -> Any:
     # alpha=1 and alpha=1.0 are the same arm.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, bool):
+        if value in (0, 1):  # True and False are 1 and 0
+            return bool(value)
+        raise ValueError(f"{where}: expected true or false, got {value!r}. Write e.g. {str(default).lower()}.")
     if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
         raise ValueError(f"{where}: expected a number, got {value!r}. Write e.g. {default}.")
     whole = isinstance(value, int) and not isinstance(value, bool)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, read_arms
 from dropmix.audit.measures.recall import class_sizes, correct_counts, recalls
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.studies.tailor import Difference, answer, controls
 
 FILE, ANSWER = "arms.json", "tailored.json"
@@ -84,7 +85,7 @@ def answer_runs(folder: Path, arms: Mapping[str, Any]) -> list[Difference]:
     made = answer(of_arms, chosen[sizes > 0], sizes[sizes > 0])
     (folder / "report").mkdir(exist_ok=True)
     text = json.dumps({"spared": spared(arms), "differences": [asdict(one) for one in made]}, indent=1)
-    (folder / "report" / ANSWER).write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / "report" / ANSWER, lambda part: part.write_text(text + "\n", encoding="utf-8"))
     return made
 
 

@@ -97,7 +97,12 @@ def test_files_in_alphabetical_order_are_not_taken_for_baseline_first(write, tmp
 
 
 @pytest.mark.parametrize(
-    "names", [("cutmix", "plain"), ("augmented", "no-aug"), ("mixup", "resnet50"), ("after", "before")]
+    "names",
+    [
+        *[("cutmix", "plain"), ("augmented", "no-aug"), ("mixup", "resnet50"), ("after", "before")],
+        *[("net_cutmix", "net_plain"), ("r50-dropmix", "r50-unmixed"), ("treated", "untreated")],
+        *[("augmented", "Plain"), ("cutmix", "NoMix")],  # sorted as a shell does that heeds a language
+    ],
 )
 def test_an_alphabet_that_puts_the_treated_arm_first_is_refused_and_the_arm_can_be_named(write, names):
     files = write(*(f"{name}-s{seed}.csv" for name in names for seed in (0, 1)))
@@ -111,7 +116,13 @@ def test_an_alphabet_that_puts_the_treated_arm_first_is_refused_and_the_arm_can_
         audit_predictions(files[0], {"a": files[1:]}, reference="a")
 
 
-@pytest.mark.parametrize("names", [("baseline", "cutmix"), ("resnet50", "vit"), ("autoaugment", "cutmix"), ("a", "b")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        *[("baseline", "cutmix"), ("resnet50", "vit"), ("autoaugment", "cutmix"), ("a", "b")],
+        *[("convnext_tiny", "vit_base"), ("mixer_b", "vit_b"), ("mixnet", "resnet"), ("model_aug", "model_sep")],
+    ],
+)
 def test_files_in_order_are_taken_with_the_baseline_first(write, names):
     assert arms(*write(*(f"{name}.csv" for name in names))) == [(names[0], 1, names[1], 1)]
     files = write(*(f"{name}-s{seed}.csv" for name in names for seed in (0, 1)))

@@ -64,6 +64,28 @@ def test_nothing_invisible_is_printed_or_run(files, tmp_path):
     assert ET.parse(tmp_path / "j.xml").getroot().get("tests") == "1"
 
 
+@pytest.mark.parametrize("option", ["--superclasses", "--train-counts", "--classes"])
+def test_a_file_that_an_option_names_is_not_written_over(files, tmp_path, option):
+    about = tmp_path / "out" / "classes.csv"
+    about.parent.mkdir()
+    about.write_text("class,parent\nfox,canine\n")
+    done = run([*files, option, f"{about}", "--out", str(about.parent)])
+    assert done.returncode == 2
+    assert b"expected a new file to write, got one of those that are read" in done.stderr
+    assert [path.name for path in about.parent.iterdir()] == ["classes.csv"]
+
+
+def test_a_folder_of_predictions_is_not_written_into(files, tmp_path):
+    for file in files:
+        (tmp_path / Path(file).name).write_bytes(Path(file).read_bytes())
+    done = run([str(tmp_path), "--out", str(tmp_path)])
+    assert done.returncode == 2
+    assert b"--out: expected another folder than that of the predictions" in done.stderr
+    assert len([*tmp_path.iterdir()]) == len(files)
+    assert run([str(tmp_path), "--out", str(tmp_path / "audit")]).returncode == 0
+    assert run([str(tmp_path), "--json"]).returncode == 0  # the folder within is no arm
+
+
 def test_figures_are_files_only_where_they_are_asked_for(files, tmp_path):
     assert run([*files, "--out", str(tmp_path), "--figures"]).returncode == 0
     assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png", ".pdf", ".svg"}

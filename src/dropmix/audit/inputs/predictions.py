@@ -1,11 +1,13 @@
 """What an arm predicted: one kind of record for every source, checked once."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dropmix.audit.arm_names import ArmName, baseline_rank, parse_arm
+from dropmix.audit.arm_names import ArmName, baseline_ranks, parse_arm
 from dropmix.audit.errors import AuditError, clip, first
 
 BASELINE = "vanilla"  # the arm that the others are compared with
@@ -256,19 +258,33 @@ def refuse_glob(lead: Predictions, others: list[Predictions], paths: Sequence[st
     Raises:
         AuditError: says which arm came first, and how to name the baseline.
     """
-    rather = max([lead, *others], key=lambda arm: baseline_rank(arm.arm))
-    if list(paths) == sorted(paths) and baseline_rank(rather.arm) > baseline_rank(lead.arm):
+    rather = _rather(lead, others, least=1)
+    if rather is not None and _as_a_shell_sorts(paths):
         raise AuditError(
             f"baseline: expected the baseline's files first, got those of {clip(lead.arm)!r} before "
-            f"{clip(rather.arm)!r}, as the alphabet orders them. Say which arm is the baseline: "
-            f"--baseline {clip(rather.arm)}, or reference=... in Python."
+            f"{clip(rather)!r}, as the alphabet orders them. Say which arm is the baseline: "
+            f"--baseline {shlex.quote(clip(rather))}, or reference=... in Python."
         )
 
 
 def noted_order(lead: Predictions, others: list[Predictions]) -> Predictions:
     """The baseline, with a note if another arm has a name that baselines have."""
-    rather = max([lead, *others], key=lambda arm: baseline_rank(arm.arm)).arm
-    if baseline_rank(lead.arm) == 2 or baseline_rank(rather) < 2:
+    rather = _rather(lead, others, least=2)
+    if rather is None:
         return lead
     note = f"The baseline is {clip(lead.arm)}, which was given first, although another arm is named {clip(rather)}."
     return replace(lead, notes=(*lead.notes, note))
+
+
+def _rather(lead: Predictions, others: list[Predictions], least: int) -> str | None:
+    """The arm that is the baseline by its name more than the first one is, and by this rank at least; None if none."""
+    names = [arm.arm for arm in (lead, *others)]
+    ranks = baseline_ranks(names)
+    best = max(ranks)
+    return names[ranks.index(best)] if best > ranks[0] and best >= least else None
+
+
+def _as_a_shell_sorts(paths: Sequence[str]) -> bool:
+    """Whether a shell could have sorted the paths: by code points, without case, or by letters and digits alone."""
+    plain = lambda path: re.sub(r"[^\w/]|_", "", path.casefold())  # noqa: E731
+    return any(list(paths) == sorted(paths, key=key) for key in (str, str.casefold, plain))

@@ -125,7 +125,18 @@ def audit(
         if data is not None or rates:
             given = "--rates" if rates else "--data"
             raise ValueError(f"{given}: expected a grid's folder, got files of predictions. Leave out {given}.")
-        _refuse_overwriting([baseline, *(treated or []), *filter(None, (labels, classes, accept))], summary, junit, out)
+        columns_of = [Path(text.rpartition(":")[0] or text) for text in (by, superclasses, train_counts) if text]
+        read = [
+            baseline,
+            *(treated or []),
+            labels,
+            classes,
+            accept,
+            validation_labels,
+            *(validation or []),
+            *columns_of,
+        ]
+        _refuse_overwriting([path for path in read if path is not None], summary, junit, out)
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
         found = audit_predictions(str(baseline), others or None, reference=reference, **files)
@@ -186,7 +197,9 @@ def _pairs(text: str | None) -> dict[str, str] | None:
 
 
 def _refuse_overwriting(read: list[Path], summary: Path | None, junit: Path | None, out: Path | None) -> None:
-    """Refuse to write over a file that is read."""
+    """Refuse to write over a file that is read, or into a folder whose files are all read."""
+    if out is not None and any(given.is_dir() and out.is_dir() and given.samefile(out) for given in read):
+        raise ValueError(f"--out: expected another folder than that of the predictions, got {out}. Name a new one.")
     beside = [] if out is None else [out / name for name in ("audit.json", "classes.csv", "slices.csv", "table.csv")]
     for path in [*filter(None, (summary, junit)), *beside]:
         if path.is_file() and any(given.is_file() and given.samefile(path) for given in read):
