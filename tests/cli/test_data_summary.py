@@ -39,6 +39,10 @@ def test_counts_and_what_looks_wrong() -> None:
     assert any("too few to judge: b (2)" in line and "--folds 5" in line for line in lines)
     assert len(data_lines(dataset([20, 20], [12, 12]))) == 1
     assert "only one class" in data_lines(dataset([20], [12]))[1]
+    first, *others = data_lines(dataset([20, 7], [12, 2]), folds=3)
+    assert first.endswith("(27 and 14 in all); 3 folds in turn predict 9 to 32 (41)")
+    assert len(others) == 1  # the folds predict 9 of b
+    assert others[0].endswith("too few to judge: b (9).")
 
 
 def test_copies_across_the_split_are_counted() -> None:

@@ -12,6 +12,7 @@ from dropmix.audit.inference.decide import ClassTests
 from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.inference.infer import Inference, Observed, infer
 from dropmix.audit.inference.variance import Variances, variances
+from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import changes
 from dropmix.audit.measures.recall import recalls
@@ -55,6 +56,12 @@ class Analysis:
     def named(self) -> np.ndarray:
         """Rows that were named beforehand, those of average precision last, bool."""
         return self.protected if self.labels is None else np.concatenate([self.protected, self.labels.protected])
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the baseline may be guessing, which is asked where an example has one label."""
+        p = self.pair
+        return self.labels is None and at_chance(p.counts0.sum(axis=0) / (p.seeds[0] * p.sizes), p.sizes)
 
     def tests(self, i: int) -> ClassTests:
         """Tests of all rows, on these examples (0) or for new ones too (1)."""

@@ -221,7 +221,7 @@ def _noise(a: Analysis) -> tuple[dict, dict]:
 def _inferred(found: Inference, words: np.ndarray, a: Analysis) -> dict[str, Any]:
     low, high = a.guarantee(int(found is a.found[1])).hurt_among(np.arange(len(words)))
     return {
-        "decision": overall(words, a.named),
+        "decision": overall(words, a.named, a.guesses),
         "n_hurt": int((words == HURT).sum()),
         "n_safe": int((words == SAFE).sum()),
         "n_undecided": int((words == UNDECIDED).sum()),

@@ -4,8 +4,6 @@ The decision comes first; every later sentence is about something else: how sure
 stands beside what equal changes would give, since on its own it says little.
 """
 
-import math
-
 import numpy as np
 
 from dropmix.audit.arm_names import arm_title
@@ -13,10 +11,10 @@ from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import to_decide
 from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.quantities.table import TWIN
+from dropmix.audit.quantities.words import NAMED, about, class_count, listed, percent, signed_points
 from dropmix.audit.result import Comparison
 
 SIGNIFICANT = 0.05
-NAMED = 5
 
 
 def verdict(comparison: Comparison) -> str:
@@ -37,8 +35,8 @@ def verdict(comparison: Comparison) -> str:
         every class changed equally. Both arms have only one seed, so this compares two trained models; more seeds are
         needed to compare the ways they were trained.
     """
-    parts = (_opening, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled, _evenness, _count, _caution)
-    sentences = [part(comparison) for part in parts]
+    parts = (_opening, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
+    sentences = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
     return " ".join(s for s in sentences if s)
 
 
@@ -55,11 +53,24 @@ def _opening(c: Comparison) -> str:
         return decision
     word, why = decision.split(": ", 1)
     return (
-        f"{word}, on a baseline no better than chance: {arm_title(c.baseline)} is right on "
-        f"{_percent(c.summary['accuracy_baseline'])} %, and always answering the largest class on "
-        f"{_percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
-        f"On these numbers, {why}"
+        f"{word}: the baseline may be guessing. {arm_title(c.baseline)} is right on "
+        f"{percent(c.summary['accuracy_baseline'])} %, and always answering the largest class on "
+        f"{percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
+        f"As it stands, {why}"
     )
+
+
+def _nothing_to_lose(c: Comparison) -> str:
+    """Protected classes that are safe only because the baseline hardly finds them."""
+    keys = ("class", "recall_baseline", "tolerance", "decision", "protected")
+    rows = zip(*(c.classes[key] for key in keys))
+    few = [
+        f"{name} (recall {percent(recall)} %)"
+        for name, recall, tolerated, word, named in rows
+        if named == "yes" and word == SAFE and recall <= tolerated
+    ]
+    name = arm_title(c.baseline)
+    return f"But {name} hardly finds {listed(few)}, so nothing could be lost there. Train until it does." if few else ""
 
 
 def _decision(c: Comparison) -> str:
@@ -128,15 +139,16 @@ def _open(c: Comparison) -> str:
         return "every class has too few examples to be judged"
     verb = "is" if s["n_safe"] == 1 else "are"
     text = f"no class is shown to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} {verb} shown to be safe"
-    return f"{text}. Name the classes that must not be lost (protect), and each is tested on its own"
+    advice = "" if s["n_protected"] else ". Name the classes that must not be lost (protect), and each is tested alone"
+    return text + advice
 
 
 def _not_shown(left: list[tuple[str, str]]) -> str:
     few = [name for name, word in left if word == TOO_FEW]
-    text = f"{_names([name for name, _ in left])} {'is' if len(left) == 1 else 'are'} not shown to be safe"
+    text = f"{listed([name for name, _ in left])} {'is' if len(left) == 1 else 'are'} not shown to be safe"
     if not few:
         return text
-    return f"{text} (too few examples)" if len(left) == len(few) else f"{text} ({_names(few)}: too few examples)"
+    return f"{text} (too few examples)" if len(left) == len(few) else f"{text} ({listed(few)}: too few examples)"
 
 
 def _protected(c: Comparison) -> str:
@@ -148,7 +160,7 @@ def _protected(c: Comparison) -> str:
         return ""
     if left:
         return f" Of the protected classes, {_not_shown(left)}."
-    return f" The protected {'class is' if len(asked) == 1 else 'classes are'} safe: {_names([n for n, _ in asked])}."
+    return f" The protected {'class is' if len(asked) == 1 else 'classes are'} safe: {listed([n for n, _ in asked])}."
 
 
 def _would_decide(c: Comparison) -> str:
@@ -162,7 +174,7 @@ def _would_decide(c: Comparison) -> str:
     shut = [row.name for row in rows if not row.way]
     text = f"If the changes seen are the true ones, this would decide them: {', '.join(said)}." if said else ""
     if shut:
-        text += f" Neither 50 seeds nor 100 times the images would decide {_names(shut)}: too close to the tolerance."
+        text += f" Neither 50 seeds nor 100 times the images would decide {listed(shut)}: too close to the tolerance."
     return f"{text} {_ruled_out(c, left[:NAMED])}".strip()
 
 
@@ -172,7 +184,7 @@ def _ruled_out(c: Comparison, left: list[str]) -> str:
     losses = [f"{-100 * end:.1f} points ({name})" for name, end, word in rows if name in left and word != TOO_FEW]
     if not losses:
         return ""
-    return f"So far, the interval for new examples rules out losses of more than {_names(losses)}."
+    return f"So far, the interval for new examples rules out losses of more than {listed(losses)}."
 
 
 def _new_images(c: Comparison) -> str:
@@ -185,7 +197,7 @@ def _new_images(c: Comparison) -> str:
         word: [str(name) for name, here, new, named in rows if named == "yes" and here == word and new != word]
         for word in (SAFE, HURT)
     }
-    why = [f"{_names(names)} not shown to be {word}" for word, names in open_now.items() if names]
+    why = [f"{listed(names)} not shown to be {word}" for word, names in open_now.items() if names]
     if c.summary[twin] == c.summary["decision"] and not why:
         return ""
     text = f"That is about these very test examples; for new ones of the same kind: {c.summary[twin]}"
@@ -194,10 +206,10 @@ def _new_images(c: Comparison) -> str:
 
 def _accuracy(c: Comparison) -> str:
     s = c.summary
-    text = f"{arm_title(c.arm)}: accuracy {_percent(s['accuracy_baseline'])} to {_percent(s['accuracy_treated'])} %"
+    text = f"{arm_title(c.arm)}: accuracy {percent(s['accuracy_baseline'])} to {percent(s['accuracy_treated'])} %"
     text += f" ({signed_points(s['gain'])} points)"
     if s["gain_macro"] is not None:
-        before, after = (_percent(s[f"accuracy_{side}_macro"]) for side in ("baseline", "treated"))
+        before, after = (percent(s[f"accuracy_{side}_macro"]) for side in ("baseline", "treated"))
         text += f", mean over classes {before} to {after} % ({signed_points(s['gain_macro'])})"
     return text + "."
 
@@ -209,7 +221,7 @@ def _guaranteed(c: Comparison) -> str:
         return ""
     verb = "is" if m == 1 else "are"
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
-    return f"Guaranteed at 95 %: {span} of {_classes(m)} {verb} hurt."
+    return f"Guaranteed at 95 %: {span} of {class_count(m)} {verb} hurt."
 
 
 def _as_labelled(c: Comparison) -> str:
@@ -218,8 +230,8 @@ def _as_labelled(c: Comparison) -> str:
     if "n_hurt_as_labelled" not in s:
         return ""
     return (
-        f"Hurt with acceptable labels: {_classes(s['n_hurt'])}; as labelled: {s['n_hurt_as_labelled']}, with accuracy "
-        f"{_percent(s['accuracy_baseline_as_labelled'])} to {_percent(s['accuracy_treated_as_labelled'])} %."
+        f"Hurt with acceptable labels: {class_count(s['n_hurt'])}; as labelled: {s['n_hurt_as_labelled']}, with "
+        f"accuracy {percent(s['accuracy_baseline_as_labelled'])} to {percent(s['accuracy_treated_as_labelled'])} %."
     )
 
 
@@ -240,7 +252,7 @@ def _count(c: Comparison) -> str:
         return ""
     verb = "has" if s["n_degraded"] == 1 else "have"
     return (
-        f"{s['n_degraded']} of {_classes(s['n_classes'])} {verb} a lower mean recall; {_number(floor)} would if "
+        f"{s['n_degraded']} of {class_count(s['n_classes'])} {verb} a lower mean recall; {about(floor)} would if "
         "every class changed equally."
     )
 
@@ -267,12 +279,6 @@ def _listed(c: Comparison, word: str) -> str:
     return f"{text} and {len(found) - NAMED} more" if len(found) > NAMED else text
 
 
-def _names(names: list[str]) -> str:
-    if len(names) > NAMED:
-        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
 def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:
     rows = zip(c.classes["tolerance"], c.classes["decision"], c.classes["protected"])
     values = {float(t) for t, w, named in rows if (word is None or w == word) and (not protected or named == "yes")}
@@ -280,21 +286,3 @@ def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) 
         return "is tolerated"
     points = 100 * values.pop()
     return f"{points:g} point" if points == 1 else f"{points:g} points"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def signed_points(value: float) -> str:
-    """A change in points with its sign; a zero has none."""
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
-
-
-def _number(value: float) -> str:
-    return "fewer than 1" if 0 < value < 0.5 else f"about {math.floor(value + 0.5)}"
-
-
-def _classes(count: int) -> str:
-    return f"{count} class" if count == 1 else f"{count} classes"

@@ -7,12 +7,13 @@ from typing import Any
 FEW_TO_TEST, FEW_TO_TRAIN, SHOWN, LISTED = 10, 5, 6, 50
 
 
-def data_lines(dataset: Any, out: Path | None = None) -> list[str]:
+def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[str]:
     """Classes, images per class in train and test, and what looks wrong.
 
     Args:
         dataset: what a grid trains on.
         out: where images to predict that look like one in train are listed; None lists them in the lines.
+        folds: in how many runs of a seed the images take turns at being predicted; 0: the test set is one.
     Example:
         >>> from dropmix.data import load
         >>> data_lines(load("digits", None, train_per_class=5))[0]
@@ -26,11 +27,15 @@ def data_lines(dataset: Any, out: Path | None = None) -> list[str]:
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
     names = dataset.classes
     counts = [[part.get(label, 0) for label in range(len(names))] for part in (train, test)]
-    spans = [_span(part) for part in counts]
     lines = [
-        f"{len(names)} classes; images per class: {spans[0]} to train on, {spans[1]} to predict "
+        f"{len(names)} classes; images per class: {_span(counts[0])} to train on, {_span(counts[1])} to predict "
         f"({sum(counts[0])} and {sum(counts[1])} in all)"
     ]
+    if folds:
+        judged = [sum(both) for both in zip(*counts)]
+        lines[0] += f"; {folds} folds in turn predict {_span(judged)} ({sum(judged)})"
+    else:
+        judged = counts[1]
     lines += [visible(note) for note in dataset.notes]
     if len(names) == 1:
         lines.append(
@@ -39,11 +44,11 @@ def data_lines(dataset: Any, out: Path | None = None) -> list[str]:
     few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
     if few:
         lines.append(f"warning: classes with fewer than {FEW_TO_TRAIN} images to train on: {_some(few)}.")
-    few = [f"{name} ({count})" for name, count in zip(names, counts[1]) if count < FEW_TO_TEST]
+    few = [f"{name} ({count})" for name, count in zip(names, judged) if count < FEW_TO_TEST]
     if few:
         lines.append(
             f"warning: classes with fewer than {FEW_TO_TEST} images to predict, too few to judge: {_some(few)}."
-            + (" --folds 5 predicts every image once." if dataset.validation is None else "")
+            + (" --folds 5 predicts every image once." if dataset.validation is None and not folds else "")
         )
     twins = _in_both(dataset.train, target)
     if twins:
@@ -85,7 +90,7 @@ def weights_line(spec: Any, dataset: Any) -> str:
 
 
 def near_chance(runs: list[Any], out: Path) -> str:
-    """A line if the finished vanilla runs guess, as `at_chance` has it, else ""."""
+    """A line if the finished vanilla runs may be guessing, as `at_chance` has it, else ""."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -103,8 +108,8 @@ def near_chance(runs: list[Any], out: Path) -> str:
     if not at_chance(np.bincount(classes, right) / sizes, np.bincount(classes[images])):
         return ""
     return (
-        f"Not fit to be audited: vanilla is no better than chance, right on {100 * right.mean():.1f} % where always "
-        f"answering the largest class is on {100 * sizes.max() / len(label):.1f} %. "
+        f"Not fit to be audited: vanilla is not clearly better than chance. It is right on {100 * right.mean():.1f} % "
+        f"of the images, and always answering the largest class is right on {100 * sizes.max() / len(label):.1f} %. "
         "Train longer, with a higher train.lr, or with more images."
     )
 

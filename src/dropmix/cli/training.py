@@ -54,7 +54,7 @@ def train_runs(
         asked.tolerances(list(dataset.classes))
     remember_data(out, data)
     remember_plan(out, runs)
-    for line in filter(None, [*data_lines(dataset, out), weights_line(runs[0], dataset)]):
+    for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), weights_line(runs[0], dataset)]):
         print(line, flush=True)
     settings = GridSettings(
         out=out.absolute(),

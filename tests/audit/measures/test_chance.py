@@ -36,6 +36,37 @@ def test_the_verdict_says_it_first():
     guess, guess_too = (rng.integers(0, 4, (3, len(labels))) for _ in range(2))
     good = np.where(rng.random((3, len(labels))) < 0.7, labels, guess)
     text = verdict(audit_predictions((labels, guess), (labels, guess_too), refits=0).only)
-    assert text.startswith("Undecided, on a baseline no better than chance: baseline is right on ")
+    assert text.startswith("Undecided: the baseline may be guessing. baseline is right on ")
     assert "always answering the largest class on 33.3 %. Train it longer" in text
-    assert "chance" not in verdict(audit_predictions((labels, good), (labels, guess), refits=0).only)
+    assert "guessing" not in verdict(audit_predictions((labels, good), (labels, guess), refits=0).only)
+
+
+def three_runs(pred, at, as_class):
+    """Runs that differ in one example each."""
+    runs = np.tile(pred, (3, 1))
+    runs[range(3), range(at, at + 3)] = as_class
+    return runs
+
+
+def test_a_baseline_that_guesses_ships_nothing():
+    """Its classes are safe only because they cannot lose what was never learned."""
+    labels = np.repeat(np.arange(4), 50)
+    guess = np.zeros(len(labels), dtype=int)
+    before, after = (labels, three_runs(guess, 60, 2)), (labels, three_runs(guess, 70, 3))
+    found = audit_predictions(before, after, tolerance=0.1, refits=0).only
+    assert set(found.classes["decision"]) == {"safe"}
+    assert found.summary["decision"] == found.summary["decision_population"] == "undecided"
+    before, after = (labels, three_runs(labels, 60, 2)), (labels, three_runs(labels, 70, 3))
+    assert audit_predictions(before, after, tolerance=0.1, refits=0).only.summary["decision"] == "ship"
+
+
+def test_a_protected_class_that_was_never_found_is_named():
+    labels = np.repeat(np.arange(4), 50)
+    blind = np.where(labels == 1, 0, labels)
+    before, after = (labels, three_runs(blind, 110, 3)), (labels, three_runs(blind, 120, 3))
+    lost, seen = (
+        verdict(audit_predictions(before, after, protect=[name], tolerance=0.1, refits=0).only) for name in "12"
+    )
+    assert lost.startswith("Ship: ")
+    assert "But baseline hardly finds 1 (recall 0.0 %), so nothing could be lost there." in lost
+    assert "hardly finds" not in seen

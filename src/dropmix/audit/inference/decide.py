@@ -155,12 +155,17 @@ def decide(
     return words
 
 
-def overall(words: np.ndarray, protected: np.ndarray) -> str:
+def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False) -> str:
     """ "ship", "do not ship" or "undecided" for one arm.
 
     Ship: every protected class is safe and no class is hurt. Do not ship: a class is hurt. With nothing protected,
-    every class that can be judged has to be safe: silence about a class is no evidence for it.
+    every class that can be judged has to be safe: silence about a class is no evidence for it. Nor is a baseline that
+    guesses: what it has not learned cannot be lost.
 
+    Args:
+        words: decisions on the classes, (M,).
+        protected: which were named beforehand, (M,), bool.
+        guesses: whether the baseline may be guessing.
     Example:
         >>> overall(np.array(["safe", "undecided"]), np.array([True, False]))
         'ship'
@@ -170,4 +175,4 @@ def overall(words: np.ndarray, protected: np.ndarray) -> str:
     if (words == HURT).any():
         return "do not ship"
     asked = words[protected] if protected.any() else words[words != TOO_FEW]
-    return "ship" if len(asked) and (asked == SAFE).all() else "undecided"
+    return "ship" if len(asked) and (asked == SAFE).all() and not guesses else "undecided"

@@ -1,4 +1,4 @@
-"""Whether an arm is no better than guessing; then its classes say nothing about an augmentation."""
+"""Whether an arm may be guessing; then its classes say nothing about an augmentation."""
 
 import math
 

@@ -39,8 +39,5 @@ def resize(
     for line in counts.damaged[:SHOWN]:
         print(f"failed: {line}", file=sys.stderr)
     if counts.damaged:
-        print(
-            f"{len(counts.damaged)} pictures cannot be read; replace them and run the same command again.",
-            file=sys.stderr,
-        )
+        print(f"{len(counts.damaged)} cannot be read. Replace them and run the same command again.", file=sys.stderr)
         raise typer.Exit(1)

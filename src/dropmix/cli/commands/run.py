@@ -175,7 +175,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
             print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
         print(f"{len(runs)} runs; no estimate of time for texts: train one run with --seeds 1 --methods vanilla.")
         return
-    for line in filter(None, [*data_lines(dataset), weights_line(runs[0], dataset)]):
+    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), weights_line(runs[0], dataset)]):
         print(line)
     left = []
     for spec in runs:

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.audit.verdict import signed_points
+from dropmix.audit.quantities.words import signed_points
 from dropmix.report.decision import protected
 from dropmix.report.display_names import arm_title, clean, comparison_title
 
