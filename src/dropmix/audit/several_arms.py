@@ -83,17 +83,17 @@ def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
     Example:
         >>> pair = {"baseline": "vanilla", "arms": ["cutmix", "mixup"], "correlation_by_chance": 0.53}
         >>> print(*likeness_note([pair | {"correlation_separate_seeds": 0.31}]))
-        Arms compared with the same vanilla seeds share their noise: with no effect at all, their changes would still
-        correlate by about 0.53. Measured against different vanilla seeds for each arm, the correlation is 0.31 (CutMix
-        and Mixup).
+        That two arms agree on a class confirms little: both are compared with the same vanilla seeds, so their changes
+        would correlate by about 0.53 with no effect at all. Against different vanilla seeds for each arm, the
+        correlation is 0.31 (CutMix and Mixup).
     """
     if not found:
         return []
     base = found[0]["baseline"]
     chance = float(np.mean([f["correlation_by_chance"] for f in found]))
     text = (
-        f"Arms compared with the same {base} seeds share their noise: with no effect at all, their changes would still "
-        f"correlate by about {chance:.2f}."
+        f"That two arms agree on a class confirms little: both are compared with the same {base} seeds, so their "
+        f"changes would correlate by about {chance:.2f} with no effect at all."
     )
     key = "correlation_separate_seeds"
     held = sorted((f for f in found if f[key] is not None), key=lambda f: -f[key])
@@ -101,7 +101,7 @@ def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
         return [f"{text} It takes more seeds of {base} to say whether the same classes suffer."]
     named = ", ".join(f"{f[key]:.2f} ({' and '.join(map(arm_title, f['arms']))})" for f in held[:most])
     more = f"; {len(held) - most} more pairs are less similar" if len(held) > most else ""
-    return [f"{text} Measured against different {base} seeds for each arm, the correlation is {named}{more}."]
+    return [f"{text} Against different {base} seeds for each arm, the correlation is {named}{more}."]
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def test_every_arm_against_vanilla(grid):
     assert len(audit.inputs) == 9
     assert audit.inputs[0]["path"].startswith("vanilla-0")
     assert len(audit.notes) == 1
-    assert "share their noise" in audit.notes[0]
+    assert "confirms little" in audit.notes[0]
 
 
 def test_other_folders_and_unfinished_runs_are_named(grid):
