@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropmix.audit.arm_names import ArmName, arm_of_spec, arm_title, clean, parse_arm
+from dropmix.audit.arm_names import ArmName, arm_of_spec, arm_title, clean, method_title, parse_arm
 from dropmix.grid.arm import make_arm
-from dropmix.msda import METHODS
+from dropmix.msda import METHODS, TEXT_METHODS
 from dropmix.train.config import Arm
 
 
@@ -92,3 +92,8 @@ def test_clean_text_is_one_line_that_xml_can_hold(text):
     assert ET.fromstring(f"<a>{line.replace('&', '&amp;').replace('<', '&lt;')}</a>").text in (line or None, line)
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in line)
     assert clean(line) == line
+
+
+@pytest.mark.parametrize("method", [*METHODS, *TEXT_METHODS])
+def test_every_method_is_named_as_papers_print_it(method: str) -> None:
+    assert method_title(method) != method

@@ -29,6 +29,11 @@ _TITLES = {
     "gridmix": "GridMix",
     "manifoldmix": "Manifold Mixup",
     "smoothmix": "SmoothMix",
+    "wordmixup": "wordMixup",
+    "senmixup": "senMixup",
+    "spancutmix": "Span CutMix",
+    "ssmix": "SSMix",
+    "automix": "AutoMix",
 }
 OF_CLASSES = ("rates", "partners", "confusions", "withhold")
 """Fields of an arm in a spec that say something of single classes or of pairs of them; absent if they say nothing."""
