@@ -8,11 +8,12 @@ import numpy as np
 
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
-from dropmix.audit.inference.planner import to_decide
+from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
 from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import NAMED, about, class_count, listed, percent, signed_points
 from dropmix.audit.result import Comparison
+from dropmix.audit.rows.to_decide import to_decide
 
 SIGNIFICANT = 0.05
 
@@ -31,7 +32,7 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
-        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. 1 of 2 classes has a lower mean recall; about 2 would if
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. 1 of 2 classes has a lower mean recall; about 1 would if
         every class changed equally. Both arms have only one seed, so this compares two trained models; more seeds are
         needed to compare the ways they were trained.
     """
@@ -111,7 +112,7 @@ def _hurt_slices(c: Comparison) -> str:
             continue
         names = columns["slice"]
         if "class" in columns and len({*columns["class"]}) == len(columns["class"]):
-            continue  # no class is in two slices, so that each stands among the classes already
+            continue  # no class is in two slices: each stands among the classes already
         if "class" in columns:
             names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
         named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in found[:NAMED])
@@ -164,17 +165,20 @@ def _protected(c: Comparison) -> str:
 
 
 def _would_decide(c: Comparison) -> str:
-    """What would decide the protected classes that are neither safe nor hurt, if what was seen is true."""
+    """What would decide the protected classes that are neither safe nor hurt."""
     rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
     left = [str(name) for name, word, named in rows if named == "yes" and word not in (HURT, SAFE)]
     if not left or _nothing_changed(c):
         return ""
-    rows = to_decide(c.summary, c.classes, left[:NAMED])
-    said = [f"{row.name} ({row.text})" for row in rows if row.way]
-    shut = [row.name for row in rows if not row.way]
-    text = f"If the changes seen are the true ones, this would decide them: {', '.join(said)}." if said else ""
+    ways = to_decide(c.summary, c.classes, left[:NAMED])
+    said = [f"{row.name} ({row.text})" for row in ways if row.way]
+    shut = [row.name for row in ways if not row.way]
+    whom = "it" if len(left) == 1 else "them" if len(left) <= NAMED else f"the first {NAMED} of them"
+    text = f"With a chance of {100 * POWER:g} %, this would decide {whom}: {', '.join(said)}." if said else ""
     if shut:
-        text += f" Neither 50 seeds nor 100 times the images would decide {listed(shut)}: too close to the tolerance."
+        seeds = "" if c.summary["seed_variance_ratio"] is None else f"{MOST_SEEDS} seeds per arm with "
+        most = f"{seeds}{MOST_IMAGES} times the images"
+        text += f" Not even {most} would be likely to decide {listed(shut)}: too close to the tolerance."
     return f"{text} {_ruled_out(c, left[:NAMED])}".strip()
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from dropmix.audit.inference.decide import class_tests, decide, overall, power, rejected
+from dropmix.audit.inference.decide import class_tests, decide, overall, power, rejected, tail_dof
 
 
 def test_rejections_equal_statsmodels():
@@ -52,6 +52,20 @@ def test_protected_classes_stand_alone_and_the_others_are_corrected_over_arms():
     words = decide(tests, [named] * 3)
     assert words[0][0] == "hurt"  # p = 0.04, a question of its own
     assert words[0][1] == "undecided"  # the same p among 297
+
+
+def test_few_seeds_make_long_tails():
+    change, variance, n = np.array([-0.05, 0.03]), np.full(2, 0.02**2), np.full(2, 100)
+    last = None
+    for seeds in ((1, 1), (4, 3), (2, 5), (6, 1)):
+        dof = tail_dof(seeds)
+        t = class_tests(change, variance, 0.01, n, dof=dof)
+        z = (change + 0.01) / 0.02
+        own = stats.norm() if np.isinf(dof) else stats.t(dof)
+        np.testing.assert_allclose([t.p_hurt, t.p_safe], [own.cdf(z), own.sf(z)])
+        np.testing.assert_allclose(t.high - change, own.ppf(0.95) * 0.02)
+        assert last is None or (t.high > last).all()
+        last = t.high
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ import pytest
 
 from dropmix.audit.inference.planner import (
     Noise,
+    both_needed,
+    chance_of_decision,
     images_needed,
     noise_of_audit,
     power_of_decision,
     seeds_needed,
-    to_decide,
 )
 
 
@@ -19,8 +20,33 @@ def test_power_is_what_simulation_gives(change):
     se = 0.015
     seen = change + se * rng.standard_normal(200_000)
     hurt, safe = power_of_decision(change, 0.01, se**2)
-    assert hurt == pytest.approx(((seen + 0.01) / se < -1.6449).mean(), abs=0.004)
-    assert safe == pytest.approx(((seen + 0.01) / se > 1.6449).mean(), abs=0.004)
+    assert hurt == pytest.approx(((seen + 0.01) / se < -1.6973).mean(), abs=0.004)
+    assert safe == pytest.approx(((seen + 0.01) / se > 1.6973).mean(), abs=0.004)
+
+
+@pytest.mark.parametrize("seen", [-0.06, -0.02, 0.03])
+def test_the_chance_after_more_seeds_is_that_of_studies_in_which_the_same_was_seen(seen):
+    """True changes of every size, three seeds that saw just this much, and nine more on top of them."""
+    rng = np.random.default_rng(1)
+    one, first, added = 0.05**2, 3, 9
+    true = seen + np.sqrt(one / first) * rng.standard_normal(200_000)
+    last = (first * seen + added * (true + np.sqrt(one / added) * rng.standard_normal(200_000))) / (first + added)
+    decided = np.abs(last + 0.01) / np.sqrt(one / (first + added)) > 1.6973
+    found = chance_of_decision(np.array([seen]), 0.01, np.array([one / first]), np.array([one / (first + added)]))
+    assert found[0] == pytest.approx(decided.mean(), abs=0.005)
+
+
+def test_seeds_that_are_named_after_an_audit_reach_the_chance_and_one_less_does_not():
+    noise, n, now = Noise(np.array([0.06]), np.array([2e-4]), np.zeros(1)), 50, 3
+    seen, variance = np.array([-0.06]), noise.variance(3, 50)
+    seeds = seeds_needed(seen, 0.01, noise, n, now=variance)[0]
+    chances = [chance_of_decision(seen, 0.01, variance, noise.variance(s, n))[0] for s in (seeds - 1, seeds)]
+    assert chances[0] < 0.8 <= chances[1]
+    assert seeds > seeds_needed(seen, 0.01, noise, n)[0] > now
+    times = both_needed(seen, 0.01, noise, now, np.array([n]), 0.8, 0.05, variance)[0]
+    both = chance_of_decision(seen, 0.01, variance, noise.variance(times * now, times * n))[0]
+    assert both == pytest.approx(0.8, abs=1e-4)
+    assert times < seeds / now
 
 
 def test_variance_is_that_of_simulated_predictions():
@@ -100,15 +126,8 @@ def test_noise_of_an_audit_gives_back_its_errors():
     np.testing.assert_allclose(noise.variance(4, classes["n"]), classes["se_population"] ** 2)
 
 
-def test_only_open_classes_get_advice():
-    fox, lynx = to_decide(*audit())
-    assert lynx.text == ""
-    assert "more seeds per arm" in fox.text
-    (only,) = to_decide(*audit(), names=["lynx"])
-    assert only.name == "lynx"
-
-
-def test_one_seed_asks_for_images():
-    fox, _ = to_decide(*audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1))
-    assert "images" in fox.text
-    assert "seed " not in fox.text
+def test_a_small_class_has_a_smaller_share_of_what_seeds_do_to_whole_classes():
+    summary, classes = audit()
+    noise = noise_of_audit(summary, classes)
+    whole = noise.seed / (noise.seed + noise.flip / classes["n"])
+    assert 0 < whole[0] < whole[1]

@@ -82,7 +82,7 @@ def test_most_falls_of_a_class_are_other_acceptable_labels(real_data):
         s["n_hurt"],
         c["decision_as_labelled"].count("hurt"),
     )
-    assert s["n_hurt"] < s["n_hurt_as_labelled"]
+    assert s["n_hurt"] <= s["n_hurt_as_labelled"]
     assert (
         f"Hurt with acceptable labels: {s['n_hurt']} classes; as labelled: {s['n_hurt_as_labelled']},"
         in found.verdict()

@@ -7,6 +7,10 @@
 Classes named beforehand (protected) are each tested alone at 5 %: every one is a question of its own. All others are
 corrected together, over classes and arms, by Benjamini & Hochberg at the accepted rate of false calls.
 
+Variances are pooled over classes, but seeds move some classes more than others, and errors pile up on one side near
+recall 0 and 1: standardised changes have longer tails than a normal distribution. Tests and intervals therefore follow
+Student's t, with degrees of freedom set on real seeds (`tail_dof`).
+
 A class that can hardly show anything is set apart as "too few examples": fewer than 10 of them, or a power below 0.2
 against a fall of 10 points.
 
@@ -18,10 +22,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 ALONE = 0.05  # level of a protected class's own tests
 HALVINGS = 40  # of an interval's end: to less than a billionth
+# Degrees of freedom by the seeds of the smaller arm. On real seeds of one arm, p < 0.001 then is about that rare.
+TAILS, USUAL_TAIL = {1: 5, 2: 15}, 30
 FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
@@ -44,6 +50,31 @@ class ClassTests:
     too_few: np.ndarray
 
 
+def tail_dof(seeds: tuple[int, int]) -> float:
+    """Degrees of freedom of the t distribution that standardised changes follow; infinite for one seed in each arm.
+
+    Two trained models differ by their examples alone, and nothing is averaged over seeds.
+
+    Args:
+        seeds: S0, S1.
+
+    Example:
+        >>> tail_dof((3, 3)), tail_dof((5, 1)), tail_dof((1, 1))
+        (30, 5, inf)
+    """
+    return np.inf if max(seeds) == 1 else TAILS.get(min(seeds), USUAL_TAIL)
+
+
+def below(z: np.ndarray, dof: float) -> np.ndarray:
+    """Share of the t distribution below z; of the normal one where dof is infinite."""
+    return ndtr(z) if np.isinf(dof) else stdtr(dof, z)
+
+
+def quantile(share: float, dof: float) -> float:
+    """The inverse of `below`."""
+    return float(ndtri(share) if np.isinf(dof) else stdtrit(dof, share))
+
+
 def class_tests(
     change: np.ndarray,
     variance: np.ndarray,
@@ -51,6 +82,7 @@ def class_tests(
     counts: np.ndarray,
     level: float = 0.9,
     supposed: Callable[[np.ndarray], np.ndarray] | None = None,
+    dof: float = np.inf,
 ) -> ClassTests:
     """Test every class of one comparison.
 
@@ -61,6 +93,7 @@ def class_tests(
         counts: independent examples (or groups) of each class, (M,).
         level: coverage of the interval, in (0, 1).
         supposed: variance by the change that is supposed to be true, (M,) -> (M,), where it depends on that.
+        dof: of the t distribution, as `tail_dof` gives them; infinite for a normal one.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.02]), np.full(2, 1e-4), 0.01, np.full(2, 100))
@@ -71,28 +104,35 @@ def class_tests(
         variance = supposed(np.broadcast_to(-np.asarray(tolerance, dtype=float), change.shape))
     error = np.sqrt(variance)
     z = (change + tolerance) / error
-    quantile = ndtri((1 + level) / 2)
-    half = quantile * error
-    low, high = (change - half, change + half) if supposed is None else _ends(change, supposed, quantile)
+    most = quantile((1 + level) / 2, dof)
+    half = most * error
+    low, high = (change - half, change + half) if supposed is None else _ends(change, supposed, most)
     # A class whose tolerance is large is not hard to judge for that: the fall counts from the usual tolerance.
-    weak = power(np.maximum(FALL, tolerance + FALL - USUAL), variance, tolerance) < WEAK
-    return ClassTests(ndtr(z), ndtr(-z), np.maximum(low, -1), np.minimum(high, 1), weak | (counts < FEW_EXAMPLES))
+    weak = power(np.maximum(FALL, tolerance + FALL - USUAL), variance, tolerance, dof=dof) < WEAK
+    too_few = weak | (counts < FEW_EXAMPLES)
+    return ClassTests(below(z, dof), below(-z, dof), np.maximum(low, -1), np.minimum(high, 1), too_few)
 
 
-def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], quantile: float) -> list[np.ndarray]:
+def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], most: float) -> list[np.ndarray]:
     """The changes, below and above the observed ones, that a test with their own variance would just not reject."""
     ends = []
     for away in (-1, 1):
         kept, lost = change, change + away * 2.0  # no change is farther away
         for _ in range(HALVINGS):
             middle = (kept + lost) / 2
-            stands = np.abs(change - middle) <= quantile * np.sqrt(supposed(middle))
+            stands = np.abs(change - middle) <= most * np.sqrt(supposed(middle))
             kept, lost = np.where(stands, middle, kept), np.where(stands, lost, middle)
         ends.append(kept)
     return ends
 
 
-def power(fall: float | np.ndarray, variance: np.ndarray, tolerance: np.ndarray | float, level: float = ALONE):
+def power(
+    fall: float | np.ndarray,
+    variance: np.ndarray,
+    tolerance: np.ndarray | float,
+    level: float = ALONE,
+    dof: float = np.inf,
+) -> np.ndarray:
     """Chance that a class which falls by `fall` is found hurt when it is tested alone, (M,).
 
     Args:
@@ -100,12 +140,13 @@ def power(fall: float | np.ndarray, variance: np.ndarray, tolerance: np.ndarray 
         variance: of the recall change, (M,).
         tolerance: as in `class_tests`.
         level: of the one-sided test.
+        dof: as in `class_tests`.
 
     Example:
         >>> power(0.1, np.array([0.03**2]), 0.01).round(2).tolist()
         [0.91]
     """
-    return ndtr((fall - tolerance) / np.sqrt(variance) + ndtri(level))
+    return ndtr((fall - tolerance) / np.sqrt(variance) + quantile(level, dof))
 
 
 def rejected(p: np.ndarray, rate: float) -> np.ndarray:

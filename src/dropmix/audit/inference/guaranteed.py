@@ -20,7 +20,9 @@ Source:
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri, ndtr, ndtri, stdtrit
+from scipy.special import chdtri, ndtri, stdtrit
+
+from dropmix.audit.inference.decide import below
 
 LEAST = 1e-300  # a p-value of 0 would make every sum infinite
 ALLOWANCE = 0.2  # share of the level spent on the largest plausible value of the common part, if there is one
@@ -90,6 +92,7 @@ def guarantee(
     tolerance: np.ndarray | float,
     judged: np.ndarray,
     level: float = 0.05,
+    tail: float = np.inf,
 ) -> Guarantee:
     """Bounds for one comparison.
 
@@ -101,6 +104,7 @@ def guarantee(
         tolerance: a class is hurt when its recall falls by more than this; fractions.
         judged: classes with enough examples, (M,), bool; the others give no evidence.
         level: chance that the bound of one side is wrong.
+        tail: degrees of freedom of the t distribution that standardised changes follow.
 
     Example:
         >>> g = guarantee(np.array([-0.2, 0.1, 0.0]), np.full(3, 1e-4), 0.0, 8, 0.01, np.ones(3, bool))
@@ -109,12 +113,12 @@ def guarantee(
     """
     widened = stdtrit(dof, 1 - ALLOWANCE * level) * np.sqrt(common) if common else 0.0
     factor = (stdtrit(dof, 1 - level) / ndtri(1 - level)) ** 2 if common else 0.0
-    below, error = change + tolerance, np.sqrt(variance)
+    beyond, error = change + tolerance, np.sqrt(variance)
     both = np.sqrt(variance + factor * common)
     share = 0.5 - ALLOWANCE if common else 0.5
     found = []
     for sign in (1, -1):
-        simes, fisher = ndtr(sign * below / both), ndtr((sign * below + widened) / error)
+        simes, fisher = below(sign * beyond / both, tail), below((sign * beyond + widened) / error, tail)
         found.append(Evidence(np.where(judged, simes, 1.0), np.where(judged, fisher, 1.0), share))
     return Guarantee(found[0], found[1], level)
 

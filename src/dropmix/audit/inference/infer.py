@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dropmix.audit.inference.bootstrap import Intervals, intervals
-from dropmix.audit.inference.decide import ClassTests, class_tests, rejected
+from dropmix.audit.inference.decide import ClassTests, class_tests, rejected, tail_dof
 from dropmix.audit.inference.few_classes import FEW, few_classes
 from dropmix.audit.inference.floor import Floor, equal_change_floor
 from dropmix.audit.inference.guaranteed import Guarantee, guarantee
@@ -107,8 +107,10 @@ def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tu
         supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
         alone = supposed(-seen.tolerance) - v.common_scaled
     total = variance + v.common_scaled
-    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed)
-    return tests, guarantee(seen.change, alone, v.common, v.accuracy_dof, seen.tolerance, ~tests.too_few)
+    tail = tail_dof(seen.seeds)
+    tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed, tail)
+    judged = ~tests.too_few
+    return tests, guarantee(seen.change, alone, v.common, v.accuracy_dof, seen.tolerance, judged, tail=tail)
 
 
 def infer(seen: Observed, settings: Settings, population: bool = False) -> Inference:

@@ -9,21 +9,32 @@ The variance of a class's recall change, with S seeds in each arm and n test ima
     example    variance over images of the difference between the arms; 0 if only these images matter
 
 If its true change is d and t is tolerated, a class is found hurt with power Phi((-t - d) / sqrt(V) - z) and found safe
-with power Phi((d + t) / sqrt(V) - z), where z is the normal quantile of the test's level.
+with power Phi((d + t) / sqrt(V) - z), where z is the quantile of the test's level.
+
+After an audit, d is not known but seen, with variance V_now. More seeds or images are added to those there are, so that
+the change seen in the end lies around the one seen now, with variance V_now - V:
+
+    P(hurt) = Phi((-t - seen - z sqrt(V)) / sqrt(V_now - V)),    P(safe) likewise
+
+which takes every true change for equally likely beforehand. By the power at the seen change, half as many seeds would
+seem to do: a class that looks clear often does so by luck.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from dropmix.audit.inference.decide import USUAL_TAIL, quantile
+
 ALONE = 0.05  # level of each one-sided test
 POWER = 0.8  # chance of a decision to aim for
+HALVINGS = 30
 MOST_SEEDS = 50
 MOST_IMAGES = 100  # times the present number
-SEED_SHARE = 0.003  # `seed` / `flip` in networks measured so far
+SEED_SHARE = 0.005  # `seed` / `flip` in networks measured so far; it differed between them by about as much
 OTHER_IMAGES = 0.02  # how much more often two arms than two seeds of one arm disagree on an image
 
 
@@ -63,8 +74,8 @@ def noise_of_audit(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> No
     """The parts as an audit measured them.
 
     `seed_variance_ratio`, one number for all classes, separates what a seed does to single predictions from what it
-    does to a whole class. With one seed per arm nothing is known about seeds, and all variance counts as that of
-    images.
+    does to a whole class; where few classes and seeds say little, it is drawn towards what other networks have. With
+    one seed per arm nothing is known about seeds, and all variance counts as that of images.
 
     Args:
         summary: of a comparison.
@@ -77,8 +88,12 @@ def noise_of_audit(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> No
     if ratio is None:
         nothing = np.zeros_like(n)
         return Noise(nothing, nothing, population * n)
-    per_seed = fixed * 2 / (2 * (1 / summary["seeds_baseline"] + 1 / summary["seeds_treated"]))
-    share = 1 / max(float(ratio), 1.0)
+    counts = summary["seeds_baseline"], summary["seeds_treated"]
+    per_seed = fixed / (1 / counts[0] + 1 / counts[1])
+    size = float((1 / n).mean())
+    error = size * np.sqrt(2 / (len(n) * max(sum(counts) - 2, 1)))  # of `measured`, if only predictions flip
+    measured, trust = (float(ratio) - 1) * size, SEED_SHARE**2 / (SEED_SHARE**2 + error**2)
+    share = 1 / (1 + n * max(trust * measured + (1 - trust) * SEED_SHARE, 0.0))
     return Noise(per_seed * share * n, per_seed * (1 - share), np.maximum(population - fixed, 0) * n)
 
 
@@ -107,31 +122,62 @@ def power_of_decision(
     Example:
         >>> hurt, safe = power_of_decision(-0.1, 0.01, 0.03**2)
         >>> round(float(hurt), 2), round(float(safe), 4)
-        (0.91, 0.0)
+        (0.9, 0.0)
     """
     distance = (np.asarray(change) + tolerance) / np.sqrt(variance)
-    return ndtr(-distance + ndtri(level)), ndtr(distance + ndtri(level))
+    critical = quantile(level, USUAL_TAIL)
+    return ndtr(-distance + critical), ndtr(distance + critical)
+
+
+def chance_of_decision(
+    seen: np.ndarray, tolerance: Any, now: np.ndarray, then: np.ndarray, level: float = ALONE
+) -> np.ndarray:
+    """Chance that a class is found hurt or safe once its change is known better, (M,).
+
+    Args:
+        seen: change seen so far, (M,), fractions.
+        tolerance: one or (M,).
+        now: variance of the seen change, (M,).
+        then: variance with what is added, (M,), below `now`.
+        level: of each one-sided test.
+
+    Example:
+        >>> chance_of_decision(np.array([-0.05]), 0.01, np.array([9e-4]), np.array([1e-4])).round(2).tolist()
+        [0.81]
+    """
+    distance, spread = np.asarray(seen) + tolerance, np.sqrt(now - then)
+    needed = -quantile(level, USUAL_TAIL) * np.sqrt(then)
+    return ndtr((-distance - needed) / spread) + ndtr((distance - needed) / spread)
 
 
 def seeds_needed(
-    change: Any, tolerance: Any, noise: Noise, images: Any, power: float = POWER, level: float = ALONE
+    change: Any,
+    tolerance: Any,
+    noise: Noise,
+    images: Any,
+    power: float = POWER,
+    level: float = ALONE,
+    now: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Seeds per arm that decide each class if its true change is the given one, (M,); infinite if no number does.
+    """Seeds per arm that decide each class, (M,); infinite if no number does.
 
     Args:
-        change: (M,), fractions.
+        change: true change, (M,), fractions; the one seen so far if `now` is given.
         tolerance: one or (M,).
         noise: (M,).
         images: of each class.
         power: wished chance of the decision.
         level: of each one-sided test.
+        now: variance of the seen change, (M,); None if the change is supposed to be the true one.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.0]))
         >>> seeds_needed(np.array([-0.05]), 0.01, noise, 100).tolist()
-        [4.0]
+        [5.0]
+        >>> seeds_needed(np.array([-0.05]), 0.01, noise, 100, now=np.array([6e-4])).tolist()
+        [6.0]
     """
-    wished = _largest_variance(change, tolerance, power, level)
+    wished = _largest_variance(change, tolerance, power, level, now)
     left = wished - noise.example / images
     with np.errstate(divide="ignore", invalid="ignore"):
         seeds = np.ceil(2 * (noise.flip / images + noise.seed) / left - 1e-9)
@@ -139,110 +185,61 @@ def seeds_needed(
 
 
 def images_needed(
-    change: Any, tolerance: Any, noise: Noise, seeds: float, power: float = POWER, level: float = ALONE
+    change: Any,
+    tolerance: Any,
+    noise: Noise,
+    seeds: float,
+    power: float = POWER,
+    level: float = ALONE,
+    now: np.ndarray | None = None,
 ) -> np.ndarray:
     """Test images of each class that decide it, (M,); infinite if no number does, because seeds limit it.
 
     Args:
-        change, tolerance, noise, power, level: as in `seeds_needed`.
+        change, tolerance, noise, power, level, now: as in `seeds_needed`.
         seeds: of each arm.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.02]))
         >>> images_needed(np.array([-0.05]), 0.01, noise, 5).tolist()
-        [155.0]
+        [162.0]
     """
-    left = _largest_variance(change, tolerance, power, level) - 2 / seeds * noise.seed
+    left = _largest_variance(change, tolerance, power, level, now) - 2 / seeds * noise.seed
     with np.errstate(divide="ignore", invalid="ignore"):
         images = np.ceil((2 / seeds * noise.flip + noise.example) / left - 1e-9)
     return np.where(left > 0, images, np.inf)
 
 
-def _largest_variance(change: Any, tolerance: Any, power: float, level: float) -> np.ndarray:
-    """The variance at which the likelier of the two decisions has the intended power."""
-    distance = np.abs(np.asarray(change, dtype=float) + tolerance)
-    return (distance / (ndtri(power) - ndtri(level))) ** 2
-
-
-@dataclass(frozen=True)
-class ToDecide:
-    """What would decide one class.
+def both_needed(
+    change: Any, tolerance: Any, noise: Noise, seeds: float, images: np.ndarray, power: float, level: float, now: Any
+) -> np.ndarray:
+    """How many times both the seeds and the images there are decide each class, (M,); infinite if no number does.
 
     Args:
-        name: of the class.
-        decision: as it stands.
-        seeds: seeds per arm that would do; infinite if 50 do not.
-        images: test images of the class that would do with the present seeds; infinite if no number does.
-        text: the same in words; "" if the class is decided.
-    """
-
-    name: str
-    decision: str
-    seeds: float
-    images: float
-    text: str
-
-    @property
-    def way(self) -> bool:
-        """Whether the class is undecided and could be decided."""
-        return bool(self.text) and min(self.seeds, self.images) < np.inf
-
-
-def to_decide(
-    summary: Mapping[str, Any],
-    classes: Mapping[str, Any],
-    names: Iterable[str] | None = None,
-    new_images: bool = False,
-    power: float = POWER,
-) -> list[ToDecide]:
-    """What would decide each class if its true change were the one seen.
-
-    Args:
-        summary, classes: of a comparison.
-        names: classes to look at; all if None.
-        new_images: whether to decide for new images too.
-        power: wished chance of the decision.
-    """
-    noise = noise_of_audit(summary, classes)
-    # One seed per arm shows no seed noise, so only new images can be planned for.
-    noise = noise if new_images or summary["seed_variance_ratio"] is None else noise.on_these_images()
-    n = np.asarray(classes["n"], dtype=float)
-    now = min(summary["seeds_baseline"], summary["seeds_treated"])
-    change, tolerance = (np.asarray(classes[key], dtype=float) for key in ("recall_change", "tolerance"))
-    level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
-    seeds = seeds_needed(change, tolerance, noise, n, power, level)
-    images = images_needed(change, tolerance, noise, now, power, level)
-    images = np.where(images <= MOST_IMAGES * n, images, np.inf)
-    decided = classes["decision_population" if new_images else "decision"]
-    wanted = None if names is None else {str(name) for name in names}
-    found = []
-    for i, (name, decision) in enumerate(zip(classes["class"], decided)):
-        if wanted is None or str(name) in wanted:
-            text = "" if decision in ("hurt", "safe") else _in_words(seeds[i] - now, images[i] - n[i])
-            found.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), text))
-    return found
-
-
-def _in_words(seeds: float, images: float) -> str:
-    """Example:
-    >>> _in_words(4, np.inf), _in_words(np.inf, np.inf)
-    ('about 4 more seeds per arm', 'too close to the tolerance to be decided by 50 seeds or 100 times the images')
-    """
-    ways = []
-    if np.isfinite(seeds):
-        count = max(int(seeds), 1)
-        ways.append(f"about {count} more seed{'s' if count > 1 else ''} per arm")
-    if np.isfinite(images):
-        ways.append(f"about {_rounded(max(images, 1))} more test images")
-    return " or ".join(ways) or "too close to the tolerance to be decided by 50 seeds or 100 times the images"
-
-
-def _rounded(value: float) -> int:
-    """Round up to two digits, all that such an estimate is worth.
+        change, tolerance, noise, power, level, now: as in `seeds_needed`.
+        seeds, images: of each arm and of each class, so far.
 
     Example:
-        >>> _rounded(1234.0), _rounded(7.2)
-        (1300, 8)
+        >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.0]))
+        >>> both_needed(np.array([-0.05]), 0.01, noise, 2, np.array([25]), 0.8, 0.05, None).round(2).tolist()
+        [2.84]
     """
-    step = 10 ** max(int(np.floor(np.log10(value))) - 1, 0)
-    return int(np.ceil(value / step) * step)
+    wished = _largest_variance(change, tolerance, power, level, now)
+    square, single = 2 / seeds * noise.flip / images, 2 / seeds * noise.seed + noise.example / images
+    # The variance is square x^2 + single x, where x is one over the multiple.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = (single + np.sqrt(single**2 + 4 * square * wished)) / (2 * wished)
+    return np.where(wished > 0, times, np.inf)
+
+
+def _largest_variance(change: Any, tolerance: Any, power: float, level: float, now: np.ndarray | None) -> np.ndarray:
+    """The variance at which a decision has the intended chance."""
+    if now is None:
+        distance = np.abs(np.asarray(change, dtype=float) + tolerance)
+        return (distance / (ndtri(power) - quantile(level, USUAL_TAIL))) ** 2
+    enough, short = np.zeros_like(now), np.asarray(now, dtype=float)
+    for _ in range(HALVINGS):
+        middle = (enough + short) / 2
+        does = chance_of_decision(change, tolerance, now, middle, level) >= power
+        enough, short = np.where(does, middle, enough), np.where(does, short, middle)
+    return enough

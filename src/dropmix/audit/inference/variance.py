@@ -7,7 +7,9 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
     c            what a seed does to a whole class, in units of flip, pooled over classes; from recalls centred on
                  their seed's own accuracy
     V_fixed      sum_a flip_am / S_a (1 / n_m + c) - 2 Cov              new seeds, these examples
-    V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too
+    V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too;
+                 drawn towards the pooled excess. The class counts as if one more example had changed, as much as
+                 changed ones do: near recall 1, a few examples lose much, and a test set may by luck hold none of them
     common       variance of the gain over seeds beyond what sum_m (n_m / N)^2 V_m explains: it moves all classes alike
 
 `common` rests on S_0 + S_1 - 2 degrees of freedom; `common_scaled` is widened so that normal quantiles of the sum hold.
@@ -100,9 +102,9 @@ def variances(
     sizes = np.bincount(position, minlength=m)
     seeds = len(correct0), len(correct1)
     units = _Units(position, sizes, groups)
-    spread = units.example_variance(correct1.mean(axis=0) - correct0.mean(axis=0))
+    spread, one_more = units.example_variance(correct1.mean(axis=0) - correct0.mean(axis=0))
     if max(seeds) == 1:
-        return _one_seed(spread, sizes, seeds)
+        return _one_seed(spread + one_more, sizes, seeds)
     recalls = [units.recalls(c) for c in (correct0, correct1)]
     flips = [units.flip(c) if len(c) > 1 else None for c in (correct0, correct1)]
     smooth = _moderated(flips, recalls, sizes, units.counts)
@@ -112,7 +114,7 @@ def variances(
     total = parts[0] + parts[1]
     covariance, kept, count = _covariance(recalls[0], recalls[1], shared, total)
     fixed = total * kept
-    extra = _example_excess(spread, v_flip)
+    extra = _example_excess(spread, one_more, v_flip, units.counts)
     over_seeds = [r.var(axis=0, ddof=1) for r in recalls if len(r) > 1]
     # An arm of one seed has the other arm's variance.
     v_seed = over_seeds[0] / seeds[0] + over_seeds[-1] / seeds[1]
@@ -169,17 +171,20 @@ class _Units:
         sums = np.stack([np.bincount(self.unit, weights=c, minlength=len(self.home)) for c in correct])
         return np.bincount(self.home, weights=sums.var(axis=0, ddof=1), minlength=m) / self.sizes
 
-    def example_variance(self, difference: np.ndarray) -> np.ndarray:
-        """Variance of the class mean of a difference over new examples, or new groups, (M,)."""
-        m = len(self.sizes)
-        mean = np.bincount(self.position, weights=difference, minlength=m) / self.sizes
-        centred = difference - mean[self.position]
-        if self.unit is None:
-            square = np.bincount(self.position, weights=centred**2, minlength=m)
-        else:
-            sums = np.bincount(self.unit, weights=centred, minlength=len(self.home))
-            square = np.bincount(self.home, weights=sums**2, minlength=m)
-        return square / self.sizes**2 * self.counts / np.maximum(self.counts - 1, 1)
+    def example_variance(self, difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Variance of the class mean of a difference over new units, (M,), and what one more changed unit would add.
+
+        Changed units have the square sum(d^4) / sum(d^2): a mean of squares in which those that changed much count.
+        """
+        mean = np.bincount(self.position, weights=difference, minlength=len(self.sizes)) / self.sizes
+        parts, home = difference - mean[self.position], self.position
+        if self.unit is not None:
+            parts, home = np.bincount(self.unit, weights=parts, minlength=len(self.home)), self.home
+        square = parts**2
+        of_class = np.bincount(home, weights=square, minlength=len(self.sizes))
+        changed = float(square @ square) / max(float(square.sum()), TINY)
+        scale = self.counts / np.maximum(self.counts - 1, 1) / self.sizes**2
+        return of_class * scale, changed * scale
 
 
 def _moderated(flips, recalls, sizes: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
@@ -250,9 +255,10 @@ def _common(recalls, sizes: np.ndarray, shared, fixed: np.ndarray) -> tuple[floa
     return common, common * widened**2
 
 
-def _example_excess(spread: np.ndarray, v_flip: np.ndarray) -> np.ndarray:
+def _example_excess(spread, one_more, v_flip: np.ndarray, counts: np.ndarray) -> np.ndarray:
     pooled = max(float((spread - v_flip).sum() / v_flip.sum()), 0.0)
-    return 0.5 * np.maximum(spread - v_flip, 0) + 0.5 * pooled * v_flip
+    own = np.maximum(spread + one_more - v_flip, 0)
+    return (counts * own + PRIOR * pooled * v_flip) / (counts + PRIOR)
 
 
 def _one_seed(spread: np.ndarray, sizes: np.ndarray, seeds: tuple[int, int]) -> Variances:

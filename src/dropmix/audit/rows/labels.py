@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError
-from dropmix.audit.inference.decide import ClassTests, class_tests
+from dropmix.audit.inference.decide import ClassTests, class_tests, tail_dof
 from dropmix.audit.inference.guaranteed import Evidence, Guarantee
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import AVERAGE_PRECISION, MEASURES, SENSITIVITY, SPECIFICITY, labels_of
@@ -93,7 +93,8 @@ def label_rows(p: Pair, settings: Settings, tolerance: np.ndarray, protected: np
     at = found.positives > 0
     change = found.after.mean(axis=0) - found.before.mean(axis=0)
     variances = found.fixed[at], found.population[at]
-    tests = [class_tests(change[at], v, tolerance, found.units[at], settings.level) for v in variances]
+    asked = tolerance, found.units[at], settings.level, None, tail_dof(p.seeds)
+    tests = [class_tests(change[at], v, *asked) for v in variances]
     return LabelRows(
         names=names,
         n=found.positives[at],

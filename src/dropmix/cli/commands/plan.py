@@ -8,6 +8,8 @@ import typer
 from dropmix.cli.app import app
 from dropmix.cli.reporting import names_of
 
+MOST_ROWS = 20
+
 
 @app.command()
 def plan(
@@ -30,7 +32,7 @@ def plan(
 ) -> None:
     """Say how many seeds or images would decide a class.
 
-    From an audit, it uses the measured noise and assumes that the changes seen are the true ones.
+    From an audit, it uses the measured noise, and allows for it in the changes seen so far.
     """
     if not 0 < power < 100:
         raise ValueError(f"--power: expected percent between 0 and 100, got {power:g}. 80 is usual.")
@@ -66,7 +68,8 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 
 
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> None:
-    from dropmix.audit.inference.planner import to_decide
+    from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS
+    from dropmix.audit.rows.to_decide import to_decide
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
@@ -75,16 +78,20 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     rows = to_decide(c["summary"], columns, names, new_images, power)
     s = c["summary"]
     kind = "new images" if new_images else "these images"
-    print(f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}:")
-    still = [row for row in rows if row.text]
-    for row in sorted(still, key=lambda row: min(row.seeds, 1e9))[:20]:
-        print(f"  {row.name}: {row.decision}; {row.text}")
-    if len(still) > 20:
-        print(f"  and {len(still) - 20} more")
-    print(f"  {len(rows) - len(still)} of {len(rows)} classes are decided.")
-    most = max((row.seeds for row in still), default=0.0)
-    if still and most < float("inf"):
-        print(f"  {most:.0f} seeds per arm would decide each of the others with a chance of {100 * power:.0f} %.")
+    print(f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}.")
+    still = sorted((row for row in rows if row.text), key=lambda row: (not row.way, min(row.seeds, row.both[0])))
+    if still:
+        print(f"Each class, tested alone (--protect), would be decided with a chance of {100 * power:g} % by:")
+    for row in still[:MOST_ROWS]:
+        print(f"  {row.name}: {row.text}")
+    if len(still) > MOST_ROWS:
+        print(f"  and {len(still) - MOST_ROWS} more classes")
+    if not all(row.way for row in still):
+        print(
+            f"Too close to the tolerance: {MOST_SEEDS} seeds per arm with {MOST_IMAGES} times the images would not do. "
+            "Allow the class to lose more, or accept that it stays undecided."
+        )
+    print(f"{len(rows) - len(still)} of {len(rows)} classes are decided.")
 
 
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:

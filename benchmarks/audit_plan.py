@@ -1,0 +1,108 @@
+"""Do the seeds and images that the planner names decide a class with the chance that it states?
+
+    python benchmarks/audit_plan.py --studies 300
+
+Studies as in `audit_kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
+between -12 and +8 points, a tolerance of one. After an audit of few seeds, every undecided class is audited again
+with the seeds that the planner names for it (the first ones among them), with the images that it names, and with the
+seeds and images that it names together. Rows are bins of what was named, as multiples of what there was.
+"""
+
+import argparse
+from itertools import pairwise
+
+import numpy as np
+from audit_kinds import draw
+
+from dropmix.audit.inference.decide import class_tests, tail_dof
+from dropmix.audit.inference.variance import variances
+from dropmix.audit.rows.to_decide import to_decide
+
+CLASSES, TOLERANCE, POWER = 8, 0.01, 0.8
+MOST_SEEDS, MOST_IMAGES = 50, 25  # images: times the present number
+BINS = (1.0, 2.0, 4.0, 8.0, np.inf)
+SETTINGS = ((3, 20, 0.78), (3, 20, 0.95), (3, 100, 0.78), (5, 100, 0.95), (2, 20, 0.78))
+
+
+def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: bool) -> tuple[dict, dict, np.ndarray]:
+    """What the planner reads of an audit (summary, columns), and the decisions, (M,), each class tested alone."""
+    n = np.bincount(labels)
+    v = variances(labels, right0, right1)
+    change = (np.bincount(labels, right1.mean(axis=0)) - np.bincount(labels, right0.mean(axis=0))) / n
+    fixed, population = v.fixed + v.common_scaled, v.population + v.common_scaled
+    tests = class_tests(change, population if new else fixed, TOLERANCE, n, dof=tail_dof((len(right0), len(right1))))
+    words = np.where(tests.p_hurt <= 0.05, "hurt", np.where(tests.p_safe <= 0.05, "safe", "undecided"))
+    summary = {
+        "seeds_baseline": len(right0),
+        "seeds_treated": len(right1),
+        "seed_variance_ratio": v.ratio,
+        "protected_level": 0.05,
+    }
+    columns = {
+        "class": [str(i) for i in range(len(n))],
+        "n": n,
+        "se_fixed_test": np.sqrt(fixed),
+        "se_population": np.sqrt(population),
+        "recall_change": change,
+        "tolerance": np.full(len(n), TOLERANCE),
+        "decision": words,
+        "decision_population": words,
+    }
+    return summary, columns, words
+
+
+def outcomes(seeds: int, images: int, recall: float, new: bool, studies: int) -> list[tuple[str, float, bool, bool]]:
+    """Per undecided class and way: the way, the multiple named, whether it then was decided, and rightly."""
+    found = []
+    for i in range(studies):
+        rng = np.random.default_rng([seeds, images, int(100 * recall), i, 31])
+        wished = rng.uniform(-0.12, 0.08, CLASSES)
+        study = draw(rng, wished, (MOST_SEEDS, MOST_SEEDS), recall, images * MOST_IMAGES)
+        place = np.tile(np.arange(images * MOST_IMAGES), CLASSES)
+
+        def look(s: int, n: int, study=study, place=place):
+            at = place < n
+            return audited(study.labels[at], study.right0[:s, at], study.right1[:s, at], new)
+
+        summary, columns, words = look(seeds, images)
+        for j, row in enumerate(to_decide(summary, columns, new_images=new, power=POWER)):
+            if words[j] != "undecided":
+                continue
+            hurt = study.population[j] < -TOLERANCE
+            ways = {"seeds": (row.seeds, images), "images": (seeds, row.images), "both": row.both}
+            for way, (s, n) in ways.items():
+                if not np.isfinite(s + n) or n > images * MOST_IMAGES:
+                    continue
+                word = look(max(int(s), seeds + (way == "seeds")), int(n))[2][j]
+                found.append(
+                    (way, max(s / seeds, n / images), word != "undecided", word == ("hurt" if hurt else "safe"))
+                )
+    return found
+
+
+def main() -> None:
+    """Parse the command line, and print a row per setting and bin."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=200)
+    args = parser.parse_args()
+    print("| audit of | question | named | of those there were | classes | then decided | of those, rightly |")
+    print("|---|---|---|---|---|---|---|")
+    for seeds, images, recall in SETTINGS:
+        for new in (False, True):
+            found = outcomes(seeds, images, recall, new, args.studies)
+            for way in ("seeds", "images", "both"):
+                for low, high in pairwise(BINS):
+                    held = [row for row in found if row[0] == way and low < row[1] <= high]
+                    if len(held) >= 30:
+                        decided = np.array([row[2] for row in held])
+                        right = np.array([row[3] for row in held])[decided].mean()
+                        kind = "new images" if new else "these images"
+                        print(
+                            f"| {seeds} v {seeds} seeds, {images} images, recall {recall} | {kind} | {way} "
+                            f"| {low:g} to {high:g} times | {len(held)} | {decided.mean():.2f} | {right:.2f} |",
+                            flush=True,
+                        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What would decide the classes that are neither hurt nor safe: more seeds, more test images, or both together."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dropmix.audit.inference.planner import (
+    ALONE,
+    MOST_IMAGES,
+    MOST_SEEDS,
+    POWER,
+    Noise,
+    both_needed,
+    images_needed,
+    noise_of_audit,
+    seeds_needed,
+)
+
+
+@dataclass(frozen=True)
+class ToDecide:
+    """What would decide one class.
+
+    Args:
+        name: of the class.
+        decision: as it stands.
+        seeds: seeds per arm that would do; infinite if 50 do not.
+        images: test images of the class that would do with the present seeds; infinite if no number does.
+        both: seeds per arm and images that would do together; infinite if 50 seeds with 100 times the images do not.
+        text: the same in words; "" if the class is decided.
+    """
+
+    name: str
+    decision: str
+    seeds: float
+    images: float
+    both: tuple[float, float]
+    text: str
+
+    @property
+    def way(self) -> bool:
+        """Whether the class is undecided and could be decided."""
+        return bool(self.text) and min(self.seeds, self.images, self.both[0]) < np.inf
+
+
+def to_decide(
+    summary: Mapping[str, Any],
+    classes: Mapping[str, Any],
+    names: Iterable[str] | None = None,
+    new_images: bool = False,
+    power: float = POWER,
+) -> list[ToDecide]:
+    """What would decide each class with the wished chance, allowing for the noise in the change seen.
+
+    Args:
+        summary, classes: of a comparison.
+        names: classes to look at; all if None.
+        new_images: whether to decide for new images too.
+        power: wished chance of the decision.
+    """
+    noise = noise_of_audit(summary, classes)
+    # One seed per arm shows no seed noise, so only new images can be planned for.
+    noise = noise if new_images or summary["seed_variance_ratio"] is None else noise.on_these_images()
+    n = np.asarray(classes["n"], dtype=float)
+    now = min(summary["seeds_baseline"], summary["seeds_treated"])
+    change, tolerance = (np.asarray(classes[key], dtype=float) for key in ("recall_change", "tolerance"))
+    level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
+    error = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float)
+    seeds = seeds_needed(change, tolerance, noise, n, power, level, error**2)
+    images = images_needed(change, tolerance, noise, now, power, level, error**2)
+    images = np.where(images <= MOST_IMAGES * n, images, np.inf)
+    seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, error**2))
+    decided = classes["decision_population" if new_images else "decision"]
+    wanted = None if names is None else {str(name) for name in names}
+    found = []
+    for i, (name, decision) in enumerate(zip(classes["class"], decided)):
+        if wanted is None or str(name) in wanted:
+            both = float(seeds_too[i]), float(images_too[i])
+            more = seeds[i] - now, images[i] - n[i], (both[0] - now, both[1] - n[i])
+            text = "" if decision in ("hurt", "safe") else _in_words(*more)
+            found.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), both, text))
+    return found
+
+
+def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Seeds per arm and images of each class that decide it together, (M,) each; infinite if no number does."""
+    change, tolerance, power, level, variance = asked
+    times = both_needed(change, tolerance, noise, now, n, power, level, variance)
+    most = images_needed(change, tolerance, noise, MOST_SEEDS, power, level, variance)
+    alike = times * now <= MOST_SEEDS
+    images = np.where(alike, np.ceil(times * n), most)
+    possible = (images <= MOST_IMAGES * n) & noise.flip.any()
+    return np.where(possible, np.where(alike, np.ceil(times * now), MOST_SEEDS), np.inf), np.where(
+        possible, images, np.inf
+    )
+
+
+def _in_words(seeds: float, images: float, both: tuple[float, float]) -> str:
+    """Example:
+    >>> _in_words(4, np.inf, (2, 30)), _in_words(np.inf, np.inf, (2, 30))
+    ('about 4 more seeds per arm', 'about 2 more seeds per arm together with about 30 more test images')
+    """
+    ways = [_seeds(seeds)] if np.isfinite(seeds) else []
+    ways += [_images(images)] if np.isfinite(images) else []
+    if not ways and np.isfinite(both[0]):
+        ways = [f"{_seeds(both[0])} together with {_images(both[1])}"]
+    return " or ".join(ways) or "too close to the tolerance"
+
+
+def _seeds(count: float) -> str:
+    return f"about {max(int(count), 1)} more seed{'' if count < 2 else 's'} per arm"
+
+
+def _images(count: float) -> str:
+    return f"about {_rounded(max(count, 1))} more test image{'' if count <= 1 else 's'}"
+
+
+def _rounded(value: float) -> int:
+    """Round up to two digits, all that such an estimate is worth.
+
+    Example:
+        >>> _rounded(1234.0), _rounded(7.2)
+        (1300, 8)
+    """
+    step = 10 ** max(int(np.floor(np.log10(value))) - 1, 0)
+    return int(np.ceil(value / step) * step)

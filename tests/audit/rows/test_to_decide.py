@@ -1,0 +1,50 @@
+"""What would decide a class, in numbers and in words."""
+
+import numpy as np
+
+from dropmix.audit.rows.to_decide import to_decide
+
+
+def audit(**more):
+    summary = {"seed_variance_ratio": 1.5, "seeds_baseline": 4, "seeds_treated": 4} | more
+    classes = {
+        "class": ["fox", "lynx"],
+        "n": np.array([50, 80]),
+        "se_fixed_test": np.array([0.02, 0.015]),
+        "se_population": np.array([0.03, 0.02]),
+        "recall_change": np.array([-0.03, -0.2]),
+        "tolerance": np.array([0.01, 0.01]),
+        "decision": ["undecided", "hurt"],
+        "decision_population": ["undecided", "hurt"],
+    }
+    return summary, classes
+
+
+def test_only_open_classes_get_advice():
+    fox, lynx = to_decide(*audit())
+    assert lynx.text == ""
+    assert "more seeds per arm" in fox.text
+    (only,) = to_decide(*audit(), names=["lynx"])
+    assert only.name == "lynx"
+
+
+def test_one_seed_asks_for_images():
+    fox, _ = to_decide(*audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1))
+    assert "images" in fox.text
+    assert "seed " not in fox.text
+
+
+def test_where_neither_alone_would_do_both_are_named_together():
+    summary, classes = audit(seeds_baseline=3, seeds_treated=3)
+    classes |= {"n": np.array([20, 80]), "se_fixed_test": np.array([0.06, 0.015]), "se_population": np.full(2, 0.07)}
+    classes |= {"recall_change": np.array([-0.04, -0.2])}
+    fox, _ = to_decide(summary, classes)
+    assert np.isinf([fox.seeds, fox.images]).all()
+    assert "seeds per arm together with about" in fox.text
+    assert fox.way
+
+
+def test_at_the_tolerance_there_is_no_way_where_seeds_move_whole_classes():
+    summary, classes = audit(seed_variance_ratio=200.0)
+    fox, _ = to_decide(summary, classes | {"recall_change": np.array([-0.01, -0.2])})
+    assert (fox.way, fox.text) == (False, "too close to the tolerance")
