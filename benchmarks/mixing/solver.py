@@ -47,9 +47,7 @@ def quality_row(x: Tensor, saliency: Tensor, blocks: int, labels: int, power: fl
     found, bound = graphcut.solve(theta, down, right)
     value = graphcut.energy(found, *problem)
     gap = (value - least) / least.abs()
-    d, capacity = graphcut._cut_problem(theta, down, right)
-    flow = graphcut._ascend(graphcut._start(d, capacity), graphcut._steps(blocks)).y
-    fixed = graphcut._sweep((graphcut._reduced_costs(d, flow) < 0).sum(0).movedim(-1, 0), theta, down, right)
+    fixed, _ = graphcut.solve(theta, down, right, steps=graphcut.steps_for(blocks))
     fixed_gap = (graphcut.energy(fixed, *problem) - least) / least.abs()
     exact, exact_fixed = ((g <= 1e-6).double().mean().item() for g in (gap, fixed_gap))
     above = int((bound > torch.minimum(value, least) * (1 + 1e-9)).sum())

@@ -131,7 +131,7 @@ stream = Stream(Files({str(tmp_path)!r}, np.zeros(1, np.int64), np.array(["0.jpg
 part = Wanted([0], [[0.5] * 22], [True])
 pool = __import__("concurrent.futures").futures.ThreadPoolExecutor(1)
 before = len(os.listdir("/proc/self/task"))
-pool.submit(stream._read, part, torch.empty(1, 224, 224, 3, dtype=torch.uint8), 0).result()
+pool.submit(stream.read_chunk, part, torch.empty(1, 224, 224, 3, dtype=torch.uint8), 0).result()
 print(len(os.listdir("/proc/self/task")) - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import torch
 
 from dropmix.data import load
 from dropmix.grid.local import GridSettings, job_of, run_grid
-from dropmix.grid.ray_cluster import _check_address, pack, run_on_ray, unpack
+from dropmix.grid.ray_cluster import check_address, pack, run_on_ray, unpack
 from dropmix.grid.store import scan
 from dropmix.grid.worker import attempt
 
@@ -150,4 +150,4 @@ def test_files_are_packed_without_unfinished_ones_and_unpacked_exactly(tmp_path)
 @pytest.mark.parametrize(("address", "words"), [("nowhere", "HOST:PORT"), ("127.0.0.1:1", "ray start --head")])
 def test_a_cluster_that_is_not_there(address, words):
     with pytest.raises(ValueError, match=words):
-        _check_address(address)
+        check_address(address)

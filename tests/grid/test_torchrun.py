@@ -21,9 +21,10 @@ from dropmix.grid.store import inspect_run, scan
 from dropmix.train import loop
 from dropmix.train.distributed import Group
 from dropmix.train.loop import Control, train_run
+from dropmix.train.step import Stepper
 
-from ..train.pair import in_two
-from ..train.toy import make_dataset, make_spec
+from ..train.helpers.pair import in_two
+from ..train.helpers.toy import make_dataset, make_spec
 from .test_local import grid, outcome, quiet
 
 CPU, TINY = torch.device("cpu"), make_dataset()
@@ -188,7 +189,7 @@ def test_failures_of_one_process_are_told_by_the_first_and_the_next_run_is_train
 def test_an_error_amid_an_exchange_ends_the_job(tmp_path, capfd):
     def work(group: Group):
         if not group.leads:
-            loop.ShardStep._step = lambda *_: 1 / 0
+            Stepper.backward = lambda *_: 1 / 0
         return train(group, tmp_path), group.broken
 
     (result, broken), (_, other_broken) = in_two(work)

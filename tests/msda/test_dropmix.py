@@ -11,6 +11,7 @@ from scipy import stats
 from dropmix import DropMix, Mix, apply_mix
 from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.methods.vanilla import vanilla
+from dropmix.msda.rates import mixed_rows
 from dropmix.msda.saliency import input_gradient
 
 from .conftest import draw_from, images, known, remembered, saliency_of, seeded, taught
@@ -52,7 +53,7 @@ def test_rate_zero_is_the_plain_method_and_rate_one_is_vanilla(method, unit, per
 def _mixed_rows(augment, batch, seed):
     """Which samples a draw with this seed mixes: the drop draws come first."""
     mask = torch.zeros(batch, dtype=torch.bool)
-    rows = augment._mixed_rows(batch, seeded(seed))
+    rows = mixed_rows(batch, augment.rate, augment.unit, seeded(seed))
     if rows is not None:
         mask[rows] = True
     return mask

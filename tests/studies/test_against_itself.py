@@ -46,7 +46,7 @@ def test_floors_agree_with_noise():
         assert inside.mean() > 0.8
     assert np.nanmean(s.floor[:, 3]) == pytest.approx(np.nanmean(s.change), rel=0.15)
     assert s.in_order.mean() > 0.85
-    assert s.called.mean() < 1
+    assert s.hurt.mean() < 1
 
 
 def write_run(folder, arm, seed):

@@ -14,9 +14,9 @@ from dropmix.train.executor import WARM_UP, GraphStep, Replayed, cuda_graphs, on
 from dropmix.train.loop import Control, train_run, train_steps
 from dropmix.train.step import Stepper, pin
 
-from .recorder import Recorder
+from .helpers.recorder import Recorder
+from .helpers.toy import make_spec
 from .test_loop import CPU, TINY, assert_same_outcome, train
-from .toy import make_spec
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 GPU = torch.device("cuda", 0)
@@ -36,9 +36,11 @@ ARMS = [
 def as_on_a_gpu():
     """PuzzleMix looks at values where that costs no wait, on a CPU; a GPU takes all steps that may be needed."""
     with pytest.MonkeyPatch.context() as patch:
-        full = graphcut._ascend
-        patch.setattr(graphcut, "_flow_until_proved", lambda d, c, _, n: full(graphcut._start(d, c), n).y)
-        patch.setattr("dropmix.msda.puzzle.transport._reach", lambda distance, share, xi: len(distance))
+        patch.setattr(
+            "dropmix.msda.methods.puzzlemix.solve",
+            lambda theta, *weights: graphcut.solve(theta, *weights, steps=graphcut.steps_for(theta.shape[-1])),
+        )
+        patch.setattr("dropmix.msda.puzzle.transport.reach", lambda distance, share, xi: len(distance))
         yield
 
 

@@ -15,7 +15,7 @@ from dropmix.train.optimizer import Average, class_weights, learning_rate, make_
 from dropmix.train.plan import balanced_order
 from dropmix.train.step import Stepper, build_for
 
-from .toy import make_dataset, make_spec
+from .helpers.toy import make_dataset, make_spec
 
 EVERYTHING = {
     "optimizer": "adamw",

@@ -12,7 +12,7 @@ from dropmix.grid.arm import make_arm
 from dropmix.train.config import Arm
 from dropmix.train.loop import Control, RunError, train_run
 
-from .toy import make_dataset, make_spec
+from .helpers.toy import make_dataset, make_spec
 
 CPU = torch.device("cpu")
 TINY = make_dataset()

@@ -14,8 +14,8 @@ from dropmix.train.plan import batch_slices, stream
 from dropmix.train.shards import ShardStep
 from dropmix.train.step import Stepper
 
-from .pair import in_two
-from .toy import make_spec
+from .helpers.pair import in_two
+from .helpers.toy import make_spec
 
 STEPS = 20
 COUNT, BATCH = 40, 9  # batches of 9, 9, 9, 9 and 4

@@ -8,7 +8,7 @@ from dropmix.train.plan import EpochPlan, batch_slices
 from dropmix.train.source import evaluation_source, training_source
 
 from ..msda.test_waiting import Watch
-from .toy import make_dataset
+from .helpers.toy import make_dataset
 
 CPU = torch.device("cpu")
 TINY = make_dataset()

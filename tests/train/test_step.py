@@ -13,7 +13,7 @@ from dropmix.nets import build
 from dropmix.train.plan import stream
 from dropmix.train.step import LOSSES, Stepper, bce_of_softmax, soft_cross_entropy
 
-from .toy import make_spec
+from .helpers.toy import make_spec
 
 
 class Probe(nn.Module):

@@ -15,7 +15,7 @@ from dropmix.train.loop import Control, train_run
 from dropmix.train.plan import batch_slices, epoch_order
 from dropmix.train.source import evaluation_source, training_source
 
-from .pair import in_two
+from .helpers.pair import in_two
 from .test_loop import assert_same_outcome, weights
 
 CPU = torch.device("cpu")
@@ -76,13 +76,13 @@ def test_two_processes_that_read_half_of_the_pictures_each_give_what_one_gives(t
     train(tmp_path / "one", spec, dataset)
 
     def work(group):
-        read = Stream._read
+        read = Stream.read_chunk
 
         def counted(self, wanted, pixels, start):
             reads[0] += len(wanted.rows) if start == 0 else 0
             read(self, wanted, pixels, start)
 
-        Stream._read = counted
+        Stream.read_chunk = counted
         train(tmp_path / "two", spec, dataset, group=group)
         return reads[0]
 

@@ -92,7 +92,7 @@ class Comparison:
         return f"<Comparison {line(self)}>"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary a class, plain Python values, NaN as None."""
+        """One dictionary per class, as plain Python values; NaN becomes None."""
         return rows_of(self.classes)
 
     def to_dict(self) -> dict[str, Any]:

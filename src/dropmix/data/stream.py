@@ -149,9 +149,10 @@ class Stream:
         # Pinned, so that the copy to a GPU runs beside the training; torch reuses the memory after the copy.
         pixels = torch.empty((count, size, size, 3), dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         starts = range(0, count, CHUNK)
-        return wanted, pixels, [pool.submit(self._read, wanted, pixels, start) for start in starts]
+        return wanted, pixels, [pool.submit(self.read_chunk, wanted, pixels, start) for start in starts]
 
-    def _read(self, wanted: Wanted, pixels: Tensor, start: int) -> None:
+    def read_chunk(self, wanted: Wanted, pixels: Tensor, start: int) -> None:
+        """Read `CHUNK` pictures of a batch, from `start` on, into their places in `pixels`, (B, H, W, C), uint8."""
         squares = pixels.numpy()
         for place in range(start, min(start + CHUNK, len(squares))):
             picture = read_picture(self.files.path(wanted.rows[place]), self.files.exif)

@@ -139,7 +139,7 @@ def _connect(address: str | None, cpus: int) -> Any:
         return ray
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is not None:
-        _check_address(address)
+        check_address(address)
         ray.init(address=address, **options)
         return ray
     try:
@@ -149,8 +149,8 @@ def _connect(address: str | None, cpus: int) -> Any:
     return ray
 
 
-def _check_address(address: str) -> None:
-    # If nobody answers, Ray itself waits for minutes, and then again.
+def check_address(address: str) -> None:
+    """Raise ValueError unless something answers at HOST:PORT: Ray itself would wait for minutes, and then again."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--ray-address: expected HOST:PORT of a running cluster, got {address!r}.")

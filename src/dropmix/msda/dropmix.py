@@ -32,9 +32,10 @@ class DropMix(Remembering):
     In eval mode a call returns images and labels unchanged. With `mixup_enabled` False nothing is mixed and
     labels still become shares, for the last epochs of a training.
 
-    With `seed` every draw is a function of (seed, rank, DataLoader worker, step). Ranks, workers and epochs differ, a
-    rerun repeats, and modules that share a seed draw the same mix whatever their rates. The step is the one that a
-    call gives, or the module's own count of calls in training mode, which `state_dict()` carries.
+    With `seed` every draw is a function of (seed, rank, DataLoader worker, step). Ranks, workers and epochs get
+    different draws, a rerun gets the same ones, and modules that share a seed draw the same mix whatever their rates.
+    The step is the one that a call gives, or the module's own count of calls in training mode, which `state_dict()`
+    carries.
 
     A DataLoader worker works on a copy. Set `rate`, `mixup_enabled` and the mode before the workers start: with
     `persistent_workers`, a later change raises a RuntimeError in the worker.
@@ -58,8 +59,9 @@ class DropMix(Remembering):
             Refused in DataLoader workers, which would all draw the same.
         mean, std: how the images were normalised, one value per channel; for methods that look at pixels in [0, 1].
         partners: classes that a sample's partner may be of: "any" | "other" than its own | "avoid" the class that its
-            own is most often taken for | "only" that class. If the batch holds no such image, the sample stays unmixed.
-        confusions: for "avoid" and "only": the class that each class is most often taken for, (K,), or a mapping.
+            own is most often mistaken for | "only" that class. If the batch holds no such image, the sample stays
+            unmixed.
+        confusions: for "avoid" and "only": the class that each class is most often mistaken for, (K,), or a mapping.
         withhold: classes whose images are never used as partners. A sample that draws one stays unmixed.
         channels: "first", (B, C, ...), or "last", (B, L, D) or (B, H, W, C).
         options: further arguments of the method, e.g. alpha=0.2; with several methods, a dict for each by its name,

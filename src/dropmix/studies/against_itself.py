@@ -1,7 +1,7 @@
 """Vanilla against vanilla: what the audit says of real runs in which there is nothing to find.
 
 The seeds of one arm are split into halves that play baseline and treated arm. Every class that looks degraded is noise,
-so the floor has to predict their number and mean change, and every call is false.
+so the floor has to predict their number and mean change, and every class called hurt is a false call.
 
     python -m dropmix.studies.against_itself results/ten-seeds > results/ten-seeds/against-itself.md
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.audit.errors import AuditError
+from dropmix.audit.inference.decide import HURT, decide
 from dropmix.audit.inference.floor import equal_change_floor
 from dropmix.audit.inference.infer import Observed, infer
 from dropmix.audit.inference.streams import stream
@@ -41,7 +42,7 @@ class Splits:
         floor_own: the same at the split's own gain, as the audit prints it.
         in_order: share of the sorted changes inside the floor's band for their place.
         estimate: the audit's estimated number of degraded classes.
-        called: classes that the audit names.
+        hurt: classes that the audit calls hurt.
         p: of the heterogeneity test.
     """
 
@@ -54,7 +55,7 @@ class Splits:
     floor_own: np.ndarray
     in_order: np.ndarray
     estimate: np.ndarray
-    called: np.ndarray
+    hurt: np.ndarray
     p: np.ndarray
 
 
@@ -114,7 +115,7 @@ def _audited(position, right, counts, sizes, half: np.ndarray, rng: np.random.Ge
         *((f.number, f.low, f.high, f.mean_change) for f in (null, found.floor)),
         float(((low <= change) & (change <= high)).mean()),
         found.number,
-        int(found.called.sum()),
+        int((decide([found.tests], [np.zeros(len(sizes), bool)])[0] == HURT).sum()),
         found.heterogeneity.p,
     )
 
@@ -142,9 +143,9 @@ def table(s: Splits) -> str:
             f"- Gain: {_spread(100 * s.gain, 2)} points.",
             f"- Sorted changes inside the 95 % band of their place: {100 * s.in_order.mean():.0f} %.",
             f"- Estimated number of degraded classes (none is): {_spread(s.estimate)}.",
-            f"- Splits in which a class is named: {100 * (s.called > 0).mean():.0f} %; "
-            f"{s.called.mean():.2f} classes per split.",
-            f"- Splits with a significant heterogeneity test (5 % expected): {100 * (s.p < 0.05).mean():.0f} %.",
+            f"- Splits in which a class is called hurt: {100 * (s.hurt > 0).mean():.0f} %; "
+            f"{s.hurt.mean():.2f} classes per split.",
+            f"- Splits in which the test of unevenness fires (5 % expected): {100 * (s.p < 0.05).mean():.0f} %.",
         ]
     )
 

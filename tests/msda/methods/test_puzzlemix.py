@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from dropmix import DropMix, apply_mix, input_gradient
-from dropmix.msda.methods.puzzlemix import _draw_blocks, puzzlemix
+from dropmix.msda.methods.puzzlemix import draw_blocks, puzzlemix
 from dropmix.msda.puzzle.energy import label_prior, pool_shares, puzzle_energy
 from dropmix.msda.puzzle.graphcut import energy
 
@@ -147,7 +147,7 @@ def test_the_prior_pulls_the_share_to_lam():
 
 def test_block_counts_are_drawn_uniformly_among_divisors():
     generator = seeded()
-    seen = [_draw_blocks((2, 4, 8, 16), 24, 24, generator) for _ in range(600)]
+    seen = [draw_blocks((2, 4, 8, 16), 24, 24, generator) for _ in range(600)]
     assert set(seen) == {2, 4, 8}
     assert stats.chisquare([seen.count(n) for n in (2, 4, 8)]).pvalue > 0.01
 

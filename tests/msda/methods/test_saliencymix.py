@@ -7,7 +7,7 @@ import torch
 
 from dropmix.msda.boxes import box_around, half_sides
 from dropmix.msda.draw import draw_lam, draw_partner
-from dropmix.msda.methods.saliencymix import _box_around, saliencymix
+from dropmix.msda.methods.saliencymix import box_around_pixel, saliencymix
 
 from ..conftest import images, saliency_of, seeded
 
@@ -40,7 +40,7 @@ def test_boxes_in_integers_are_those_of_real_numbers(form):
     lam[:3] = torch.tensor([0.0, 1.0, 0.75])
     peak = torch.randint(12 * 20, (500,), generator=seeded(1))
     centre = torch.stack([peak // 20, peak % 20]).double().numpy()
-    box = _box_around(peak, half_sides(lam, (12, 20), form), (12, 20))
+    box = box_around_pixel(peak, half_sides(lam, (12, 20), form), (12, 20))
     assert torch.equal(box, box_around(lam, centre, (12, 20), form))
     with pytest.raises(ValueError, match="form: expected 'integer' or 'continuous', got 'round'"):
         saliencymix(images(2), saliency_of(images(2)), form="round")

@@ -31,7 +31,7 @@ def audit(
     ] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the decision as Markdown, for a pull request.")] = None,
     junit: Annotated[
-        Path | None, typer.Option(help="Write the decision as JUnit XML, a case per protected class.")
+        Path | None, typer.Option(help="Write the decision as JUnit XML, one case per protected class.")
     ] = None,
     protect: Protect = None,
     tolerance: Tolerance = None,
@@ -68,10 +68,10 @@ def audit(
         str | None, typer.Option(help="Slices to audit as well: a column, e.g. camera, FILE:COLUMN, or superclass.")
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(help="Several labels: predicted from this score on, e.g. 0.5, or AF=0.3,ST=0.2.")
+        str | None, typer.Option(help="Several labels: lowest score that counts, e.g. 0.5, or AF=0.3,ST=0.2.")
     ] = None,
     validation: Annotated[
-        list[Path] | None, typer.Option(help="Several labels: scores that choose thresholds; one for all arms or each.")
+        list[Path] | None, typer.Option(help="Several labels: scores that choose thresholds; one, or one per arm.")
     ] = None,
     validation_labels: Annotated[Path | None, typer.Option(help="True labels of the validation scores.")] = None,
     superclasses: Annotated[

@@ -59,7 +59,7 @@ def _lines(grid: Any, rate: float, sizes: Any, device: Any) -> Iterator[str]:
     steps = {"vanilla": plain}
     for arm, full in zip(grid.arms[1:], mixed):  # a dropped batch is a vanilla one
         steps |= {arm.name: full, f"{arm.name} r={rate:g}": full + rate * (plain - full)}
-    yield f"{'':<34}{'images/s':>10}{'a run':>10}"
+    yield f"{'':<34}{'images/s':>10}{'per run':>10}"
     for name, step in steps.items():
         yield f"{name:<34}{_number(1 / step):>10}{duration(step * trained + look * looked):>10}"
     limits = measure_limits(device, torch.bfloat16 if precision == "bf16" else torch.float32)

@@ -22,7 +22,7 @@ def run(
     unit: Annotated[str | None, typer.Option(help="Unit that stays unmixed: batch, sample or count.")] = None,
     per: Annotated[str | None, typer.Option(help="One lam and box per batch or per sample.")] = None,
     arms: Annotated[
-        Path | None, typer.Option(help="File with arms written out, as tailor writes it; alone unless --methods.")
+        Path | None, typer.Option(help="File that lists the arms, as tailor writes it; no others without --methods.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds per arm.")] = None,
     first_seed: Annotated[int | None, typer.Option(help="First seed.")] = None,
@@ -68,7 +68,7 @@ def run(
     ] = None,
     max_seeds: Annotated[int, typer.Option(help="With --until-decided: seeds per arm at most.")] = 12,
     looks: Annotated[
-        str, typer.Option(help="With --until-decided: how looks share their 5 %, pocock or obrien-fleming.")
+        str, typer.Option(help="With --until-decided: how looks share the 5 %, pocock or obrien-fleming.")
     ] = "pocock",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:

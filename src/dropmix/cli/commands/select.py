@@ -27,7 +27,7 @@ def select(
     seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds of the final runs.")] = 5,
     out: Annotated[Path | None, typer.Option(help="Folder for the final runs; default FOLDER-final.")] = None,
     run: Annotated[
-        bool, typer.Option("--run", help="Train what is still needed and report the choice on test.")
+        bool, typer.Option("--run", help="Train the missing runs and report the choice on the test set.")
     ] = False,
     data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes, with --run.")] = None,
@@ -36,10 +36,10 @@ def select(
         str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
     ] = None,
 ) -> None:
-    """Choose a DropMix rate without flattering it.
+    """Choose a DropMix rate on held-out images.
 
     Takes the rate with the fewest degraded classes among the most accurate ones, on a validation split,
-    and looks at test once.
+    and looks at the test set once.
     """
     training = {"workers": workers, "device": device, "time_limit": _seconds(time_limit)}
     while True:

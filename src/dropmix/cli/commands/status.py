@@ -1,4 +1,4 @@
-"""The command status: which runs are done, broken or left."""
+"""The command status: which runs are done, broken or still to do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from dropmix.cli.app import app
 
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
-    """List which runs of a grid are done, broken or left."""
+    """List which runs of a grid are done, broken or still to do."""
     from dropmix.audit.arm_names import visible
     from dropmix.cli.planned import planned
     from dropmix.grid.store import scan

@@ -21,7 +21,7 @@ def tailor(
     folder: Annotated[Path, typer.Argument(help="A grid run with --validation.")],
     arm: Annotated[str, typer.Option(help="Arm whose losses count, without DropMix, e.g. mixup.")],
     mean: Annotated[float, typer.Option(help="Mean rate over the training images, in [0, 1].")] = 0.4,
-    floor: Annotated[float, typer.Option(help="Least rate of a class.")] = 0.0,
+    floor: Annotated[float, typer.Option(help="Smallest rate of a class.")] = 0.0,
     ceiling: Annotated[float, typer.Option(help="Largest rate of a class.")] = 1.0,
     select_on: Annotated[str, typer.Option(help="Images to choose on: validation, or test.")] = "validation",
     seeds: Annotated[int, typer.Option(min=2, help="Fresh seeds of the final runs.")] = 5,

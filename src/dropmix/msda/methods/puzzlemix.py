@@ -92,7 +92,7 @@ def puzzlemix(
     height, width = x.shape[-2:]
     partner = draw_partner(len(x), generator)
     lam = draw_lam(len(x), alpha, per, generator)
-    blocks = _draw_blocks(block_counts, height, width, generator)
+    blocks = draw_blocks(block_counts, height, width, generator)
     there = partner.to(x.device, non_blocking=True)
     scale, shift = _scale_and_shift(x, mean, std)
     images = _unnormalise(x, scale, shift)
@@ -147,7 +147,8 @@ def _solve(
     return z.mean((1, 2)), F.interpolate(z[:, None], images.shape[-2:]), own_cells, partner_cells
 
 
-def _draw_blocks(block_counts: Sequence[int], height: int, width: int, generator: Generator | None) -> int:
+def draw_blocks(block_counts: Sequence[int], height: int, width: int, generator: Generator | None) -> int:
+    """Draw a number of blocks per side, evenly among those that divide both sides of the image."""
     fitting = [count for count in block_counts if count >= 2 and height % count == 0 and width % count == 0]
     if not fitting:
         raise ValueError(

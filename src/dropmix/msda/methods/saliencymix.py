@@ -54,11 +54,11 @@ def saliencymix(
     lam = draw_lam(len(x), alpha, per, generator).expand(len(x))
     partner = draw_partner(len(x), generator)
     peak = saliency.flatten(1).argmax(1)[partner.to(saliency.device, non_blocking=True)]
-    box = _box_around(peak, half_sides(lam, sides, form), sides)
+    box = box_around_pixel(peak, half_sides(lam, sides, form), sides)
     return Mix(partner=partner, lam=box_share(box, sides), box=box)
 
 
-def _box_around(peak: Tensor, half: np.ndarray, sides: Sequence[int]) -> Tensor:
+def box_around_pixel(peak: Tensor, half: np.ndarray, sides: Sequence[int]) -> Tensor:
     """Boxes around peaks, (n,), row-major, computed on their device without a wait. A peak is a whole number, so
     the ends cut to whole pixels are peak - ceil(half) and peak + floor(half), in integers alone."""
     before, after = (torch.from_numpy(f(half).astype(np.int64)) for f in (np.ceil, np.floor))

@@ -58,7 +58,7 @@ def solve(theta: Tensor, w_down: Tensor, w_right: Tensor, *, steps: int | None =
             linear cost plus PuzzleMix's prior is convex unless lam is within 1e-3 of 0 or 1.
         w_down: weight between a cell and the one below, (N, B - 1, B), >= 0.
         w_right: weight between a cell and its right neighbour, (N, B, B - 1), >= 0.
-        steps: number of steps; None takes what the grid's width needs.
+        steps: number of steps that every problem takes, wherever it is; None does as said above.
     Returns:
         Labels, (N, B, B), int64, and a lower bound of the least energy, (N,), float64. If the two agree, the
         labelling is proved optimal, up to 1e-13 of the sum of all costs.
@@ -72,11 +72,10 @@ def solve(theta: Tensor, w_down: Tensor, w_right: Tensor, *, steps: int | None =
     if not theta.numel():
         return theta[:, 0].long(), theta.flatten(1).sum(1)
     d, capacity = _cut_problem(theta, w_down, w_right)
-    steps = steps if steps is not None else _steps(theta.shape[-1])
-    if theta.device.type == "cpu" and not torch.compiler.is_compiling():
-        flow = _flow_until_proved(d, capacity, theta[:, 0].flatten(1).sum(1), steps)
+    if steps is None and theta.device.type == "cpu" and not torch.compiler.is_compiling():
+        flow = _flow_until_proved(d, capacity, theta[:, 0].flatten(1).sum(1), steps_for(theta.shape[-1]))
     else:
-        flow = _ascend(_start(d, capacity), steps).y
+        flow = _ascend(_start(d, capacity), steps_for(theta.shape[-1]) if steps is None else steps).y
     # Once more in float64, so that rounding cannot break the bound.
     theta, w_down, w_right = theta.double(), w_down.double(), w_right.double()
     d, capacity = _cut_problem(theta, w_down, w_right)
@@ -87,7 +86,8 @@ def solve(theta: Tensor, w_down: Tensor, w_right: Tensor, *, steps: int | None =
     return labels, bound - 1e-13 * theta.abs().flatten(1).sum(1)
 
 
-def _steps(width: int) -> int:
+def steps_for(width: int) -> int:
+    """How many steps a grid of that width takes where problems are not proved one by one."""
     return next((steps for known, steps in _STEPS.items() if width <= known), 15 * width)
 
 

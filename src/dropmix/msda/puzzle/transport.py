@@ -36,7 +36,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
     cells = n * n
     distance, order = _geometry(n, shown.device)
     share = saliency.reshape(batch, cells).float()
-    candidates = _nearest_shown(shown.reshape(batch, cells), order[:, : _reach(distance, share, xi)], n)
+    candidates = _nearest_shown(shown.reshape(batch, cells), order[:, : reach(distance, share, xi)], n)
     source = torch.arange(cells, device=shown.device).expand(batch, cells)
     turned_down = torch.zeros_like(source)
     winner = turned_down
@@ -53,7 +53,7 @@ def transport(shown: Tensor, saliency: Tensor, xi: float = 0.8) -> Tensor:
     return winner.masked_fill(winner == cells, -1).view(batch, n, n)
 
 
-def _reach(distance: Tensor, share: Tensor, xi: float) -> int:
+def reach(distance: Tensor, share: Tensor, xi: float) -> int:
     """How many of the nearest cells can be won at all. Read only on a CPU; elsewhere reading would wait."""
     if share.device.type != "cpu" or torch.compiler.is_compiling() or not share.numel():
         return len(distance)
@@ -63,12 +63,12 @@ def _reach(distance: Tensor, share: Tensor, xi: float) -> int:
 def _nearest_shown(shown: Tensor, order: Tensor, count: int) -> Tensor:
     """The `count` nearest shown cells of every source, nearest first, (N, n * n, count); n * n where there are fewer.
     Only the cells in `order`, (n * n, m), are looked at."""
-    batch, (cells, reach) = len(shown), order.shape
+    batch, (cells, near) = len(shown), order.shape
     rank = shown[:, order].cumsum(2, dtype=torch.int16)
     wanted = torch.arange(1, count + 1, device=shown.device, dtype=torch.int16)
     place = torch.searchsorted(rank, wanted.expand(batch, cells, count).contiguous())
-    nearest = order.expand(batch, cells, reach).gather(2, place.clamp(max=reach - 1))
-    return nearest.masked_fill_(place == reach, cells)
+    nearest = order.expand(batch, cells, near).gather(2, place.clamp(max=near - 1))
+    return nearest.masked_fill_(place == near, cells)
 
 
 @lru_cache(maxsize=32)

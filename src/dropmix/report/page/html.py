@@ -33,6 +33,7 @@ FIGURES = 12  # over all arms: drawing one takes a fifth of a second
 FIGURES_OF_MANY = 6  # with more than four arms, or more than 300 classes
 ROWS_WITHOUT_SCRIPT = 600  # rows of the class tables without script, over all arms
 HURT_NAMED = 12  # hurt classes per arm that are listed above the class table
+_SCRIPTS = ("state", "guarantee", "table", "sets", "figures", "start")  # parts use constants of earlier ones
 _ORDER = (  # which figures come first if the page gets large
     "rate-curves",
     "recall-changes",
@@ -73,7 +74,7 @@ def page(
         HTML of at most about 2 MB.
     """
     template = _environment().get_template("report.html")
-    script = _resource("report.js")
+    script = _script()
     arms = _arms(audit)
     context = {
         "title": _title(audit, card),
@@ -124,6 +125,12 @@ def _environment() -> jinja2.Environment:
 
 def _resource(name: str) -> str:
     return files("dropmix.report.page").joinpath(f"templates/{name}").read_text("utf-8")
+
+
+def _script() -> str:
+    """The parts of the page's script, in one scope of their own."""
+    parts = "\n".join(_resource(f"{name}.js") for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _points(fraction: float | None) -> str:

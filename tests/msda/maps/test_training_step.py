@@ -17,7 +17,7 @@ from dropmix.train.plan import stream
 from dropmix.train.shards import ShardStep
 from dropmix.train.step import MAPS, Stepper
 
-from .toy import make_spec
+from ...train.helpers.toy import make_spec
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
