@@ -26,10 +26,11 @@ MAY["cli"] = {*MAY}
 LATE = {"audit/result.py": {"report"}}
 # Inside the audit: each room imports itself and what lies beneath it; modules beside the rooms see all of them.
 ROOMS = {
-    "inputs": {"arm_names", "errors", "settings"},
+    "formats": {"errors"},
+    "inputs": {"arm_names", "errors", "settings", "formats"},
     "measures": {"errors", "settings", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
-    "rows": {"errors", "settings", "inputs", "measures", "inference"},
+    "rows": {"errors", "settings", "formats", "inputs", "measures", "inference"},
 }
 WITHOUT_TORCH = ("audit", "report")
 PACKAGES = sorted(path.parent.name for path in SRC.glob("dropmix/*/__init__.py"))

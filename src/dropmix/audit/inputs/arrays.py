@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.formats.archives import StoredScores, read_arrays
+from dropmix.audit.formats.columns import word
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.archives import StoredScores, read_arrays
 from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
-from dropmix.audit.inputs.columns import word
 from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain, refuse_totals
 from dropmix.audit.inputs.merge import accept_of_arrays, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, check_shape, checked

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.columns import WHOLE, coded, integers, is_text, none_missing
+from dropmix.audit.formats.columns import WHOLE, coded, integers, is_text, none_missing
 from dropmix.audit.inputs.given import CONFUSION, COUNTS, plain
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value

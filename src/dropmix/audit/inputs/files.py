@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs import archives, columns
-from dropmix.audit.inputs.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
+from dropmix.audit.formats import archives, columns
+from dropmix.audit.formats.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
+from dropmix.audit.formats.csv_text import read_csv, read_lines
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.csv_text import read_csv, read_lines
 from dropmix.audit.inputs.given import ALIASES, Labels, Reading, alone, find_columns, plain, rows_of, shown
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table

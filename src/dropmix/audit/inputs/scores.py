@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, first
-from dropmix.audit.inputs import columns
+from dropmix.audit.formats import columns
+from dropmix.audit.formats.archives import ROWS
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.given import Labels, Reading, find_columns, shown
 from dropmix.audit.inputs.predictions import Predictions, checked
 
 SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
-ROWS = 4096
 FEWEST_RANKED = 10  # rows from which scores that always fall are taken for ranked ones
 SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION = "sensitivity", "specificity", "average precision"
 MEASURES = (SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION)

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.formats.archives import checked_file, read_arrays, sha256
+from dropmix.audit.formats.columns import plain_types
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.archives import checked_file, read_arrays, sha256
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
-from dropmix.audit.inputs.columns import plain_types
 from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
 from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
 from dropmix.audit.inputs.merge import onto_classes, unify

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs import columns
+from dropmix.audit.formats import columns
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered, refuse_counts
 from dropmix.audit.inputs.given import (

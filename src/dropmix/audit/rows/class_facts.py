@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.archives import checked_file, ending_of, read_json
-from dropmix.audit.inputs.csv_text import read_rows
+from dropmix.audit.formats.archives import checked_file, ending_of, read_json
+from dropmix.audit.formats.csv_text import read_rows
 from dropmix.audit.inputs.given import plain
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
 from dropmix.audit.inputs.scores import labels_of

@@ -170,7 +170,7 @@ def _thresholds(text: str) -> float | dict[str, float]:
 
 def _is_grid(path: Path) -> bool:
     """Whether a path is a folder of folders (runs), and not one of prediction files."""
-    from dropmix.audit.inputs.archives import ending_of
+    from dropmix.audit.formats.archives import ending_of
     from dropmix.audit.inputs.files import ENDINGS
 
     return path.is_dir() and not any(

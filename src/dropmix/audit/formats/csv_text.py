@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs.archives import for_arrow, opened, refuse_bomb
+from dropmix.audit.formats.archives import for_arrow, opened, refuse_bomb
 
 MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"))
 MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))

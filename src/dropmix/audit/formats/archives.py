@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.inputs.scores import ROWS
 
 # What zipfile, zlib and numpy raise on damaged archives and array headers.
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
@@ -27,6 +26,7 @@ GZIP = b"\x1f\x8b"
 LARGEST_JSON = 100_000_000  # Python's lists and dicts take up to twenty times as much
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
 LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
+ROWS = 4096  # of scores that are in memory at a time
 MOST_ROWS = 50_000_000  # of a parquet file, without further checks
 DENSEST = 100  # bytes promised per byte stored; with more, a large file is not data
 
