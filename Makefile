@@ -29,6 +29,7 @@ lint: setup
 
 docs: setup
 	$(BIN)/python docs/write_gallery.py
+	$(BIN)/python -m dropmix.audit.schema > .venv/schema.json && cp .venv/schema.json docs/audit.schema.json
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 	@echo docs/_build/html/index.html
 

@@ -7,10 +7,9 @@ from scipy.special import stdtrit
 
 from dropmix.audit.analysis import Analysis
 from dropmix.audit.errors import first
-from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, UNDECIDED, decide, overall
+from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, decide
 from dropmix.audit.inference.few_classes import mcnemar
 from dropmix.audit.inference.halves import split_check
-from dropmix.audit.inference.infer import Inference
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.inference.variance import Variances
 from dropmix.audit.measures.beside_recall import beside_recall, superclass_columns
@@ -21,6 +20,7 @@ from dropmix.audit.measures.degraded import measures, signs
 from dropmix.audit.measures.lost import lost_images
 from dropmix.audit.measures.recall import accuracies, recalls, worst_and_bottom_tenth
 from dropmix.audit.quantities.classes import CLASSES
+from dropmix.audit.quantities.inferred import inferred, inferred_columns
 from dropmix.audit.quantities.summary import SUMMARY
 from dropmix.audit.quantities.table import TWIN, tidy
 from dropmix.audit.result import Comparison
@@ -69,8 +69,8 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
         summary |= part[0]
         classes |= part[1]
     for found, made, suffix in zip(a.found, words, ("", TWIN)):
-        summary |= {f"{key}{suffix}": value for key, value in _inferred(found, made, a).items()}
-        classes |= {f"{key}{suffix}": value for key, value in _class_columns(found, made[: len(p.audited)]).items()}
+        summary |= {f"{key}{suffix}": value for key, value in inferred(found, made, a).items()}
+        classes |= {f"{key}{suffix}": value for key, value in inferred_columns(found, made[: len(p.audited)]).items()}
     floor_low, floor, floor_high = a.found[0].floor_change
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
     classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
@@ -216,51 +216,6 @@ def _noise(a: Analysis) -> tuple[dict, dict]:
         )
         classes["mcnemar_p"] = mcnemar(lost, won)
     return summary, classes
-
-
-def _inferred(found: Inference, words: np.ndarray, a: Analysis) -> dict[str, Any]:
-    low, high = a.guarantee(int(found is a.found[1])).hurt_among(np.arange(len(words)))
-    return {
-        "decision": overall(words, a.named, a.guesses),
-        "n_hurt": int((words == HURT).sum()),
-        "n_safe": int((words == SAFE).sum()),
-        "n_undecided": int((words == UNDECIDED).sum()),
-        "n_too_few": int((words == TOO_FEW).sum()),
-        "n_hurt_low": low,
-        "n_hurt_high": high,
-        "heterogeneity_p": found.heterogeneity.p,
-        "heterogeneity_tau": found.heterogeneity.tau,
-        "heterogeneity_i2": found.heterogeneity.i2,
-        "floor_n_degraded": found.floor.number,
-        "floor_n_degraded_low": found.floor.low,
-        "floor_n_degraded_high": found.floor.high,
-        "floor_mean_degraded_change": found.floor.mean_change,
-        "n_degraded_estimate": found.number,
-        "n_degraded_estimate_low": found.bounds.number_low,
-        "n_degraded_estimate_high": found.bounds.number_high,
-        "mean_degraded_change_estimate": found.mean_change,
-        "mean_degraded_change_estimate_low": found.bounds.change_low,
-        "mean_degraded_change_estimate_high": found.bounds.change_high,
-        "n_called": int(found.called.sum()),
-        "n_called_improved": int(found.called_improved.sum()),
-    } | ({} if found is a.found[1] else {"procedure": "tests of each class (Holm)" if found.few else "empirical Bayes"})
-
-
-def _class_columns(found: Inference, words: np.ndarray) -> dict[str, Any]:
-    call = np.where(found.called, "degraded", np.where(found.called_improved, "improved", "")).astype(object)
-    return {
-        "decision": words.tolist(),
-        "recall_change_low": found.tests.low,
-        "recall_change_high": found.tests.high,
-        "p_hurt": found.tests.p_hurt,
-        "p_safe": found.tests.p_safe,
-        "p_degraded": found.p_degraded,
-        "p_improved": found.p_improved,
-        "call": call.tolist(),
-        "recall_change_estimate": found.estimate,
-        "recall_change_estimate_low": found.estimate - found.half_width,
-        "recall_change_estimate_high": found.estimate + found.half_width,
-    }
 
 
 def _split(p: Pair, settings: Settings) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Every number of the audit, declared once. Read in this order: `table`, `summary`, `classes`, `slices`.
+"""Every number of the audit, declared once. Read in this order: `table`, `summary`, `classes`, `slices`, `inferred`.
 
 A new number is one declaration in `summary` or `classes`, and the function that computes it, called in
 `dropmix.audit.comparison`. Schema, documentation and the reasons for what is missing follow from the declaration.
