@@ -59,8 +59,9 @@ def print_audit(found: Any) -> None:
         console.print(class_legend(shown, found.settings.get("level", 0.9)), style="dim", highlight=False)
     if len(arms) != 1:
         console.print(to_terminal(paper_table(found), width=console.width, ascii_only=plain))
+        macro = " (Macro: mean over classes)" if any(c.summary["gain_macro"] is not None for c in arms) else ""
         console.print(
-            "Acc in % (Macro: mean over classes), changes in points of recall; N_DC: classes with a lower mean recall; "
+            f"Acc in %{macro}, changes in points of recall; N_DC: classes with a lower mean recall; "
             "floor: how many would have one if all changed equally; sd in parentheses.",
             style="dim",
         )
