@@ -100,7 +100,7 @@ def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.n
 def _in_words(seeds: float, images: float, both: tuple[float, float]) -> str:
     """Example:
     >>> _in_words(4, np.inf, (2, 30)), _in_words(np.inf, np.inf, (2, 30))
-    ('about 4 more seeds per arm', 'about 2 more seeds per arm together with about 30 more test images')
+    ('about 4 more seeds per arm', 'about 2 more seeds per arm together with about 30 more test images of the class')
     """
     ways = [_seeds(seeds)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
@@ -114,7 +114,7 @@ def _seeds(count: float) -> str:
 
 
 def _images(count: float) -> str:
-    return f"about {_rounded(max(count, 1))} more test image{'' if count <= 1 else 's'}"
+    return f"about {_rounded(max(count, 1))} more test image{'' if count <= 1 else 's'} of the class"
 
 
 def _rounded(value: float) -> int:
