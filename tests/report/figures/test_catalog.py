@@ -36,7 +36,7 @@ def drawn(ten):
 
 
 def test_every_kind_is_drawn_and_nothing_is_cut_off(drawn):
-    assert len(drawn) == 7
+    assert len(drawn) >= 7
     for kind, figure in drawn.items():
         with settings():
             box = figure.get_tightbbox()
@@ -142,7 +142,8 @@ def test_figures_without_their_data_say_what_is_missing(make_audit):
 def test_plates_of_a_bare_audit(make_audit):
     audit = make_audit(3, ("mixup",), seeds=1, confusion=False, confidence=False)
     kinds = [p.kind for p in fig.plates(audit)]
-    assert kinds == ["recall-changes", "best-and-worst", "baseline-against-treated"]
+    assert {"recall-changes", "best-and-worst", "baseline-against-treated"} <= {*kinds}
+    assert {"rate-curves", "confidence-against-recall", "seed-spread", "confusion-flow"}.isdisjoint(kinds)
 
 
 @pytest.mark.parametrize("names", [["$x^$", r"\frac{", "a\nb\x00", "_hidden", "混合 🐟", "x" * 300]])
@@ -162,9 +163,9 @@ def test_one_class_no_change_and_missing_confidence(make_audit):
         confidence_treated=np.full(1, np.nan),
     )
     audit = dataclasses.replace(make_audit(1, ("mixup",), confusion=False), comparisons=[level])
-    plates = list(fig.plates(audit))
-    assert "confidence-against-recall" not in [p.kind for p in plates]
-    assert "no class is degraded" in [t.get_text() for t in plates[1].draw().axes[1].texts]
+    plates = {p.kind: p for p in fig.plates(audit)}
+    assert "confidence-against-recall" not in plates
+    assert "no class is degraded" in [t.get_text() for t in plates["best-and-worst"].draw().axes[1].texts]
 
 
 def test_many_marks_become_pixels(make_audit):
