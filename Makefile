@@ -38,6 +38,6 @@ bench: setup
 	$(BIN)/python benchmarks/msda.py
 	test -z "$$DROPMIX_DATA" || $(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/selection.py > .venv/selection.md && mv .venv/selection.md benchmarks/results/
-	$(BIN)/python benchmarks/audit.py calibrate --state .venv/audit.jsonl
-	$(BIN)/python benchmarks/audit_cost.py
-	$(BIN)/python benchmarks/audit.py table --state .venv/audit.jsonl > .venv/audit.md && mv .venv/audit.md benchmarks/results/
+	$(BIN)/python benchmarks/audit/calibrate.py calibrate --state .venv/audit.jsonl
+	$(BIN)/python benchmarks/audit/cost.py
+	$(BIN)/python benchmarks/audit/calibrate.py table --state .venv/audit.jsonl > .venv/audit.md && mv .venv/audit.md benchmarks/results/

@@ -1,9 +1,9 @@
 """Seeds added until a class is decided: how often the repeated looks err, and how many seeds they take.
 
-    python benchmarks/audit_looks.py --studies 1000 --state looks.jsonl     # resumable: each study is a line
-    python benchmarks/audit_looks.py --state looks.jsonl --table
+    python benchmarks/audit/looks.py --studies 1000 --state looks.jsonl     # resumable: each study is a line
+    python benchmarks/audit/looks.py --state looks.jsonl --table
 
-Studies as in `audit_worlds`, with the seeds of the last look; every look is an audit of the first seeds alone. Three
+Studies as in `worlds`, with the seeds of the last look; every look is an audit of the first seeds alone. Three
 classes are protected. Under "at the tolerance" each lost exactly what is tolerated (its tolerance is its true loss),
 the hardest case of a class that must not be called safe; "-10" and "+5" are points, with a tolerance of one.
 """
@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from audit_worlds import World, draw
+from worlds import World, draw
 
 from dropmix.audit import audit_predictions
 from dropmix.audit.inference.decide import class_tests

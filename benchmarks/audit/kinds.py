@@ -1,6 +1,6 @@
 """Decisions and intervals of the audit on studies whose classes are mixtures of kinds of pictures.
 
-    python benchmarks/audit_kinds.py --only "20 classes" --studies 200
+    python benchmarks/audit/kinds.py --only "20 classes" --studies 200
 
 Nothing of this model is the audit's: an example is right if a normal latent score is above 0. Each class holds five
 kinds of examples of unequal shares, and a kind's difficulty, what a seed does to it and what the treatment does to it

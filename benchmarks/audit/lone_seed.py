@@ -1,6 +1,6 @@
 """One seed against several, at the boundary: every class lost just what is tolerated, so each call is wrong.
 
-    python benchmarks/audit_lone_seed.py --studies 90
+    python benchmarks/audit/lone_seed.py --studies 90
 
 Example difficulty is beta-distributed, class sizes differ, and seeds move classes on the logit scale; the audit knows
 nothing of that model.

@@ -1,7 +1,7 @@
 """What `dropmix audit` costs from files on: seconds on the clock, CPU seconds and peak memory, at several sizes.
 
-    python benchmarks/audit_cost.py                      # every case; minutes
-    python benchmarks/audit_cost.py --only "50 arms"     # cases whose name holds this text
+    python benchmarks/audit/cost.py                      # every case; minutes
+    python benchmarks/audit/cost.py --only "50 arms"     # cases whose name holds this text
 
 Predictions are drawn without a model: arms are right with one probability, and wrong predictions are uniform. On a busy
 machine, CPU seconds are the number to compare.

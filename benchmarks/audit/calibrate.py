@@ -1,9 +1,9 @@
 """Calibration of the audit, on simulated predictions with a known truth.
 
-    python benchmarks/audit.py calibrate --state state.jsonl     # resumable: each study is a line, with its seed
-    python benchmarks/audit.py table --state state.jsonl > benchmarks/results/audit.md
+    python benchmarks/audit/calibrate.py calibrate --state state.jsonl     # resumable: a line per study
+    python benchmarks/audit/calibrate.py table --state state.jsonl > benchmarks/results/audit.md
 
-Cost is in `audit_cost`. Studies as in `audit_worlds`; compared with `audit_first_try` and with Welch's t test and
+Cost is in `cost`. Studies as in `worlds`; compared with `first_try`, and with Welch's t test and
 Benjamini-Hochberg.
 """
 
@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from audit_first_try import benjamini_hochberg, first_try
-from audit_table import table
-from audit_worlds import Study, World, draw
+from first_try import benjamini_hochberg, first_try
 from scipy.special import stdtr
+from table import table
+from worlds import Study, World, draw
 
 from dropmix.audit import audit_predictions
 

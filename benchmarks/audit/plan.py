@@ -1,8 +1,8 @@
 """Do the seeds and images that the planner names decide a class with the chance that it states?
 
-    python benchmarks/audit_plan.py --studies 300
+    python benchmarks/audit/plan.py --studies 300
 
-Studies as in `audit_kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
+Studies as in `kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
 between -12 and +8 points, a tolerance of one. After an audit of few seeds, every undecided class is audited again
 with the seeds that the planner names for it (the first ones among them), with the images that it names, and with the
 seeds and images that it names together. Rows are bins of what was named, as multiples of what there was.
@@ -12,7 +12,7 @@ import argparse
 from itertools import pairwise
 
 import numpy as np
-from audit_kinds import draw
+from kinds import draw
 
 from dropmix.audit.inference.decide import class_tests, tail_dof
 from dropmix.audit.inference.variance import variances

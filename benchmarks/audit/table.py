@@ -1,4 +1,4 @@
-"""The page benchmarks/results/audit.md, from what benchmarks/audit.py measured."""
+"""The page benchmarks/results/audit.md, from what benchmarks/audit/calibrate.py measured."""
 
 from collections import defaultdict
 
@@ -32,8 +32,8 @@ def _intro() -> list[str]:
     text: str = """\
 # Calibration of the audit
 
-`python benchmarks/audit.py calibrate|table --state FILE`: simulated predictions with a known truth, drawn by
-`benchmarks/audit_worlds.py`, whose model the audit does not know; every procedure sees the same studies. The tolerance
+`python benchmarks/audit/calibrate.py calibrate|table --state FILE`: simulated predictions with a known truth, drawn by
+`benchmarks/audit/worlds.py`, whose model the audit does not know; every procedure sees the same studies. The tolerance
 is one point. Three classes are protected in every study.
 
 `hurt` and `safe` are the numbers of classes called so, with false calls in parentheses. FDR is the mean share of false
@@ -41,7 +41,7 @@ calls in a study. `inside` is the share of 90 % intervals that hold the truth, o
 `p < 0.05` counts the test for unevenness, in worlds where nothing is uneven. `bounds` are the mean guaranteed bounds on
 the number of hurt classes, with the share of wrong bounds in parentheses. `named wrong` is the share of protected
 classes called safe although hurt, or hurt although not; each is tested alone at 5 %, which causes most false calls if
-nothing changed. `first try` is an earlier procedure (`benchmarks/audit_first_try.py`). With ten frames per clip, it and
+nothing changed. `first try` is an earlier procedure (`benchmarks/audit/first_try.py`). With ten frames per clip, it and
 Welch's test do not know about clips."""
     return [str(line) for line in text.splitlines()]
 

@@ -1,7 +1,7 @@
 """The audit on real seeds of one and the same arm, where nothing differs, and with falls planted in some classes.
 
-    python benchmarks/audit_real.py FOLDER [--most 60]
-    python benchmarks/audit_real.py DROPMIX_DATA/predictions/ecg --several-labels
+    python benchmarks/audit/real.py FOLDER [--most 60]
+    python benchmarks/audit/real.py DROPMIX_DATA/predictions/ecg --several-labels
 
 FOLDER holds runs of one arm (results/cifar100-wrn10-1-vanilla). Half of its seeds play the treated arm. A fall is
 planted by turning right predictions of a class into wrong ones, each with the chance that makes its recall fall by the

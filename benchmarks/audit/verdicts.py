@@ -1,8 +1,8 @@
 """Simulated audits whose verdicts are read back for sentences that contradict each other or the numbers.
 
-    python benchmarks/audit_verdicts.py --studies 3000
+    python benchmarks/audit/verdicts.py --studies 3000
 
-Studies as in `audit_worlds`: 2 to 30 classes, equal or long-tailed, recall from 60 to 98 %, one to six seeds per arm,
+Studies as in `worlds`: 2 to 30 classes, equal or long-tailed, recall from 60 to 98 %, one to six seeds per arm,
 nothing changed, every class changed, or one class alone; with and without protected classes, groups, and tolerances.
 """
 
@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from audit_worlds import World, draw
 from verdict_check import contradictions
+from worlds import World, draw
 
 from dropmix.audit import audit_predictions, verdict
 
