@@ -98,5 +98,7 @@ def test_changes_of_noise_alone_get_no_corrected_number():
 
 
 def test_one_seed_is_refused():
-    with pytest.raises(ValueError, match="two seeds or more"):
+    with pytest.raises(ValueError, match="2 seeds or more per arm, got 1 and 2"):
         explain(np.zeros((1, 20)), np.zeros((2, 20)), {}, {})
+    with pytest.raises(ValueError, match="10 classes or more, among which to compare, got 5"):
+        explain(np.zeros((3, 5)), np.zeros((3, 5)), {}, {})

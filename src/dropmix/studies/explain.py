@@ -93,11 +93,12 @@ def explain(
         ValueError: fewer than two seeds in an arm, or fewer than ten classes.
     """
     count0, count1, m = len(recall0), len(recall1), recall0.shape[1]
-    if min(count0, count1) < 2 or m < 10:
+    if m < 10:
         raise ValueError(
-            f"explain: expected two seeds or more per arm and ten classes or more, got {count0} and {count1} seeds, "
-            f"{m} classes. Train more seeds."
+            f"explain: expected 10 classes or more, among which to compare, got {m}. Audit them one by one."
         )
+    if min(count0, count1) < 2:
+        raise ValueError(f"explain: expected 2 seeds or more per arm, got {count0} and {count1}. Train more seeds.")
     rng = stream(seed, "explain")
     halves = [(half(count0, rng), half(count1, rng)) for _ in range(splits)]
     change = recall1.mean(0) - recall0.mean(0)

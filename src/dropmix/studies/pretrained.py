@@ -137,20 +137,20 @@ def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float
         name: "torchvision:resnet50", "timm:resnet50.a1_in1k", or "FILE.py:FUNCTION", whose function returns
             (model, size, mean, std).
     Raises:
-        ValueError: another form of name, or a library that is not installed.
+        ValueError: another form of name, a library that is not installed, or weights that cannot be had.
     """
     library, _, which = name.rpartition(":")
     if library == "torchvision":
         from torchvision.models import get_model
 
-        return get_model(which, weights="DEFAULT"), 224, IMAGENET_MEAN, IMAGENET_STD
+        return _fetched(name, lambda: get_model(which, weights="DEFAULT")), 224, IMAGENET_MEAN, IMAGENET_STD
     if library == "timm":
         try:
             import timm  # pyright: ignore[reportMissingImports]
             from timm.data.config import resolve_model_data_config  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ValueError(f"--network {name}: expected timm to be installed. Run pip install timm.") from None
-        model = timm.create_model(which, pretrained=True)
+        model = _fetched(name, lambda: timm.create_model(which, pretrained=True))
         config = resolve_model_data_config(model)
         return model, config["input_size"][-1], config["mean"], config["std"]
     path = Path(library)
@@ -171,6 +171,17 @@ def from_name(name: str) -> tuple[nn.Module, int, tuple[float, ...], tuple[float
             f"{path}:{which}: expected a function that returns (model, size, mean, std), got {type(made).__name__}."
         )
     return made
+
+
+def _fetched(name: str, fetch: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return fetch()
+    except Exception as error:  # both download through several libraries with their own errors
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"--network {name}: expected to fetch its weights, got: {reason}. "
+            "Connect, or give a run's folder or FILE.py:FUNCTION that loads them from a file."
+        ) from error
 
 
 def _square(pixels: np.ndarray, size: int) -> np.ndarray:
