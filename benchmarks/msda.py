@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from mixing.learned import learned_table
 from mixing.methods import methods_table
 from mixing.peers import peers_table
 from mixing.puzzlemix import dropmix_cost_table, saliency_table
@@ -32,11 +33,12 @@ def main() -> None:
         "peers": ("Speed", peers_table),
         "methods": ("Every method", methods_table),
         "restated": ("Beside OpenMixup's form", restated_table),
+        "learned": ("Whole steps with AutoMix", learned_table),
         "saliency": ("PuzzleMix beside its saliency pass", saliency_table),
         "dropmix-cost": ("What DropMix saves", lambda: dropmix_cost_table(RESULTS)),
         "solver": ("Solver quality", lambda: solver_table(given.data, given.weights, given.train_seconds)),
     }
-    default = ["peers", "methods", "restated", "saliency", "dropmix-cost"]
+    default = ["peers", "methods", "restated", "learned", "saliency", "dropmix-cost"]
     parser.add_argument("--only", nargs="+", choices=[*parts], default=default, help="parts to run")
     parser.add_argument("--data", type=Path, help="folder of CIFAR-100, for solver")
     parser.add_argument("--weights", type=Path, help="a WRN10-1's state_dict, for solver")

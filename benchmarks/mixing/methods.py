@@ -44,7 +44,7 @@ def calls(x: Tensor, y: Tensor) -> dict[str, Callable[[], object]]:
         del labels
         return ready[: len(part)]
 
-    # Manifold Mixup and TransMix are no calls, and SuperMix needs a teacher: see `restated`.
-    names = [name for name in METHODS if name not in ("vanilla", "manifoldmix", "transmix", "supermix")]
+    # Manifold Mixup and TransMix are no calls, and SuperMix needs a teacher: see `restated`; for AutoMix, `learned`.
+    names = [name for name in METHODS if name not in ("vanilla", "manifoldmix", "transmix", "supermix", "automix")]
     augments = {name: DropMix(name, num_classes=100) for name in names}
     return {name: partial(augment, x, y, saliency=saliency) for name, augment in augments.items()}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dropmix.msda import METHODS, get_method
+from dropmix.msda.binding import network_option
 from dropmix.msda.history import History
 from dropmix.msda.mix import Mix
 
@@ -49,9 +50,26 @@ class Teacher(torch.nn.Module):
         return pooled @ weight.to(x.device, non_blocking=True)
 
 
+class Convolutional(Teacher):
+    """The same with a feature map of 4 x 4 places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = torch.nn.AdaptiveAvgPool2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.pool(x[:, :3].float()))
+
+
 def taught(name: Any) -> dict[str, Any]:
-    """The option `teacher` where a method needs it, and few steps; else nothing."""
-    return {"teacher": Teacher(), "steps": 2} if isinstance(name, str) and wants(name, "teacher") else {}
+    """The option `teacher` where a method needs it, and few steps; `network` for one that then learns nothing."""
+    if not isinstance(name, str) or network_option(name) is None:
+        return {}
+    return {"teacher": Teacher(), "steps": 2} if wants(name, "teacher") else {"network": Convolutional(), **STILL}
+
+
+STILL = {"lr": 0.0, "clean": 0.0}
+"""Options with which a method that learns stays as it is, as does its network."""
 
 
 def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **options) -> Mix:

@@ -141,7 +141,7 @@ def test_saliency_of_zeros_is_as_good_as_any(shape, per):
         function = get_method(name)
         if "saliency" not in inspect.signature(function).parameters:
             continue
-        mix = function(x, torch.zeros(shape), generator=seeded(), per=per)
+        mix = function(x, torch.zeros(shape), generator=seeded(), per=per, **taught(name))
         mixed, shares = apply_mix(x, y, mix)
         assert mixed.isfinite().all()
         torch.testing.assert_close(shares.sum(1), mix.lam + their_share(mix))
@@ -253,7 +253,9 @@ def test_unknown_method_names_the_nearest():
 
 def test_table_is_literal_and_complete():
     for name, where in METHODS.items():
-        assert where in (f"dropmix.msda.{folder}.{name}:{name}" for folder in ("methods", "weighed", "several"))
+        assert where in (
+            f"dropmix.msda.{folder}.{name}:{name}" for folder in ("methods", "weighed", "several", "learned")
+        )
 
 
 @pytest.mark.parametrize("per", PERS)

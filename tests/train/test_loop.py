@@ -109,6 +109,8 @@ def test_rate_one_is_vanilla_and_rate_zero_the_plain_method(tmp_path, method, un
         make_arm("mixup", 0.4, unit="sample", per="sample"),
         make_arm("manifoldmix", 0.4),
         make_arm("recursivemix", 0.4, unit="sample"),
+        make_arm("automix", 0.4),
+        make_arm("automix", 0.4, {"lr": 0.1}, unit="sample", per="sample"),
         make_arm("samplepairing", options={"start": 0.33, "end": 0.67}),
         make_arm("puzzlemix", 0.4, {"clean": 1.0, "adversarial": 0.5}),
     ],

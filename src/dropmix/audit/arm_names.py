@@ -16,6 +16,7 @@ _TITLES = {
     "mixup_cutmix": "Mixup + CutMix",
     "comixup": "Co-Mixup",
     "supermix": "SuperMix",
+    "automix": "AutoMix",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
     "recursivemix": "RecursiveMix",

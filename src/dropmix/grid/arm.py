@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from dropmix.msda import METHODS, TEXT_METHODS, get_method
-from dropmix.msda.binding import GIVEN, wants_teacher
+from dropmix.msda.binding import GIVEN, NETWORKS, network_option
 from dropmix.msda.dropmix import DropMix
 from dropmix.train.config import Arm
 from dropmix.train.step import by_class
@@ -18,7 +18,7 @@ from dropmix.train.step import by_class
 # Preset -> method -> options that differ from the method's own defaults.
 PRESET_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {"released-code": {"cutmix": {"form": "continuous"}}}
 # Arguments that the trainer gives, not the arm.
-_NOT_OPTIONS = GIVEN | {"per", "mean", "std", "teacher"}
+_NOT_OPTIONS = GIVEN | {"per", "mean", "std", *NETWORKS}
 _WORD = re.compile(r"[\w.+-]{1,80}")
 _SCIENTIFIC = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _METHOD = re.compile(r"\s*([\w-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
@@ -155,8 +155,7 @@ def _try_classes(arm: Arm) -> None:
 
 def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, Any]) -> None:
     """Draw once on a toy batch, so that a bad hyperparameter is refused before any run starts."""
-    if wants_teacher(method):
-        options = options | {"teacher": torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())}
+    options = options | _toy_network(method)
     augment = DropMix(method, per=per, num_classes=2, mean=(0.5,) * 3, std=(0.5,) * 3, **options)
     generator = torch.Generator().manual_seed(0)
     texts = method in TEXT_METHODS
@@ -165,6 +164,13 @@ def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, A
         augment.draw(x, torch.tensor([0, 1]), saliency=_toy_saliency, generator=generator)
     except TypeError as error:
         raise ValueError(f"{method}: cannot take {options} ({error}). See its docstring.") from None
+
+
+def _toy_network(method: str) -> dict[str, Any]:
+    """A network without weights for a method that asks for one, whose stages have other names than a real one's."""
+    option, pool = network_option(method), torch.nn.AvgPool2d(4)
+    toy = torch.nn.Sequential(pool, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    return {} if option is None else {option: toy} | ({"stage": None} if option == "network" else {})
 
 
 def _toy_saliency(x: torch.Tensor, y: torch.Tensor, *, signed: bool = False, clean: float = 0.0) -> torch.Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dropmix.data import DATASETS, Dataset, Split
-from dropmix.msda.binding import map_kind, wants_teacher
+from dropmix.msda.binding import map_kind, network_option
 from dropmix.nets import build, flops
 from dropmix.nets.names import is_foreign
 from dropmix.train.config import Arm, Data, RunSpec, Schedule
@@ -83,9 +83,7 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
         device: where to time steps; None counts FLOPs only. A multiply-add counts as two operations, a step
             as three forward passes. Images are taken to lie in memory: reading files is not counted.
     """
-    share, passes = saliency_share(spec.arm), PASSES[map_kind(spec.arm.method)]
-    if wants_teacher(spec.arm.method):  # its classes of the images, and each step's gradient
-        passes = 1 + 3 * spec.arm.options["steps"]
+    share, passes = saliency_share(spec.arm), _passes(spec.arm)
     trained, looked = images_of(spec, sizes)
     count = forward_flops(spec.network, sizes) * ((3 + passes * share) * trained + looked)
     if device is None:
@@ -96,6 +94,16 @@ def estimate_run(spec: RunSpec, sizes: Sizes, device: torch.device | None) -> Es
         mixed = speed(spec.model_copy(update={"arm": _alike(spec.arm, rate=0.0)}), sizes, device)
         step += share * (mixed.step - plain.step)
     return Estimate(count, step * trained + plain.look * looked)
+
+
+def _passes(arm: Arm) -> int:
+    """What a mixed batch costs before its step, in forward passes."""
+    network = network_option(arm.method)
+    if network == "teacher":  # its classes of the images, and each step's gradient
+        return 1 + 3 * arm.options["steps"]
+    if network == "network":  # features, the gradient of what learns, and the unmixed images
+        return 1 + 3 + 3 * bool(arm.options["clean"])
+    return PASSES[map_kind(arm.method)]
 
 
 def _alike(arm: Arm, **changes: Any) -> Arm:
@@ -115,7 +123,7 @@ def images_of(spec: RunSpec, sizes: Sizes) -> tuple[int, int]:
 
 def saliency_share(arm: Arm) -> float:
     """Share of an arm's batches that cost a saliency pass."""
-    return 1 - arm.rate if map_kind(arm.method) or wants_teacher(arm.method) else 0.0
+    return 1 - arm.rate if map_kind(arm.method) or network_option(arm.method) else 0.0
 
 
 @cache

@@ -1,10 +1,10 @@
 """Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
 
 Read in this order: `mix` (the record and the one kernel; `rows` cuts records), `draw` and `boxes` (all randomness),
-`methods` (one per file), `weighed` (labels weighed by content) and `several` (several partners), `dropmix` (the module
-for a training loop), `streams`, `rates` and `history` (its seeds, drops and memory), `partners`, `labels` and
-`targets`, `saliency`, `pixels` and `maps` (what some methods need), `puzzle` and `joint` (the parts of PuzzleMix and
-Co-Mixup).
+`methods` (one per file), `weighed` (labels weighed by content), `several` (several partners) and `learned` (what learns
+to mix), `dropmix` (the module for a training loop), `streams`, `rates` and `history` (its seeds, drops and memory),
+`partners`, `labels` and `targets`, `saliency`, `pixels` and `maps` (what some methods need), `puzzle` and `joint` (the
+parts of PuzzleMix and Co-Mixup).
 
 `METHODS` is the one list of methods: command line, documentation and contract test derive from it.
 Importing this package imports no torch.
@@ -24,6 +24,7 @@ METHODS: dict[str, str] = {
     "puzzlemix": "dropmix.msda.methods.puzzlemix:puzzlemix",
     "comixup": "dropmix.msda.several.comixup:comixup",
     "supermix": "dropmix.msda.several.supermix:supermix",
+    "automix": "dropmix.msda.learned.automix:automix",
     "attentivemix": "dropmix.msda.methods.attentivemix:attentivemix",
     "snapmix": "dropmix.msda.weighed.snapmix:snapmix",
     "tokenmix": "dropmix.msda.weighed.tokenmix:tokenmix",

@@ -1,7 +1,7 @@
 """A method with its options bound, as `DropMix` draws from it."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,14 @@ from torch import Generator, Tensor
 from dropmix.msda import get_method
 from dropmix.msda.draw import MapKind
 from dropmix.msda.history import History
+from dropmix.msda.learned.mixer import Mixer
 from dropmix.msda.mix import Mix
 
 Saliency = Callable[..., Tensor]
 Method = str | Callable[..., Mix]
 
 
-GIVEN = {"x", "saliency", "generator", "epoch", "history"}
+GIVEN = {"x", "y", "saliency", "generator", "epoch", "history", "mixer"}
 """Arguments of a method that are no options: `DropMix` gives them."""
 
 
@@ -29,8 +30,10 @@ class Draw:
         self.name, self.function, self.options = name, function, options
         self.bound = partial(function, **options)
         self.wants_saliency = "saliency" in parameters
-        self.wants_epoch = "epoch" in parameters
+        self.needs_saliency = self.wants_saliency and parameters["saliency"].default is inspect.Parameter.empty
         self.wants_history = "history" in parameters
+        self.wants_mixer = "mixer" in parameters
+        self.asked = {"y", "epoch", "history", "mixer"} & set(parameters)
         self.shape_only = getattr(function, "shape_only", False)
 
     def __call__(
@@ -41,21 +44,22 @@ class Draw:
         generator: Generator | None,
         epoch: tuple[int, int] | None,
         history: History | None = None,
+        mixer: Mixer | None = None,
     ) -> Mix:
-        if self.shape_only and not self.wants_epoch:
+        if self.shape_only and not self.asked:
             return self.bound(x, generator=generator)
-        options = self.options | {"epoch": epoch} if self.wants_epoch else self.options
-        if self.wants_history:
-            options = options | {"history": history}
+        given = {"y": y, "epoch": epoch, "history": history, "mixer": mixer}
+        options = self.options | {name: given[name] for name in self.asked}
         with torch.no_grad():
             if not self.wants_saliency:
                 return self.function(x, generator=generator, **options)
-            if saliency is None:
+            if saliency is None and self.needs_saliency:
                 raise ValueError(
                     f"DropMix: expected saliency=... for method {self.name!r}, got None. "
                     "Pass a function such as input_gradient(model)."
                 )
-            return self.function(x, partial(_of_images, saliency, y), generator=generator, **options)
+            maps = None if saliency is None else partial(_of_images, saliency, y)
+            return self.function(x, maps, generator=generator, **options)
 
 
 def _of_images(saliency: Saliency, y: Tensor, x: Tensor, **asked: Any) -> Tensor:
@@ -74,14 +78,19 @@ def map_kind(name: str) -> MapKind | None:
     return getattr(function, "map_kind", "gradient") if wants else None
 
 
-def wants_teacher(name: str) -> bool:
-    """Whether a method asks for a trained network, as its option `teacher`.
+NETWORKS = ("teacher", "network")
+"""Options that hold a network: a trained one, or the one in training. A grid gives the latter as either."""
+
+
+def network_option(name: str) -> str | None:
+    """Option by which a method asks for a network, of `NETWORKS`, or None.
 
     Example:
-        >>> wants_teacher("supermix"), wants_teacher("mixup")
-        (True, False)
+        >>> network_option("supermix"), network_option("automix"), network_option("mixup")
+        ('teacher', 'network', None)
     """
-    return "teacher" in inspect.signature(get_method(name)).parameters
+    parameters = inspect.signature(get_method(name)).parameters
+    return next((option for option in NETWORKS if option in parameters), None)
 
 
 def bind_all(method: Method | Mapping[Any, float], options: dict[str, Any], shared: dict[str, Any]) -> list[Draw]:
@@ -95,6 +104,12 @@ def bind_all(method: Method | Mapping[Any, float], options: dict[str, Any], shar
             f'DropMix: expected options by method ({names}), got {sorted(options)}. Give e.g. mixup={{"alpha": 0.8}}.'
         )
     return draws
+
+
+def mixer_for(draws: Iterable[Draw], seed: int | None) -> Mixer | None:
+    """Return a new mixer if one of the methods learns, else None; with its first weights by the seed."""
+    networks = [draw.options.get("network") for draw in draws if draw.wants_mixer]
+    return Mixer(networks[0], seed) if networks else None
 
 
 def name_of(method: Method) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from dropmix.msda.batches import find_keys, replaced, typed, untyped
-from dropmix.msda.binding import Draw, Method, Saliency, bind_all, name_of
+from dropmix.msda.binding import Draw, Method, Saliency, bind_all, mixer_for, name_of
 from dropmix.msda.draw import Per
 from dropmix.msda.history import Remembering, left_by
 from dropmix.msda.labels import mix_labels
@@ -46,8 +46,8 @@ class DropMix(Remembering):
     Args:
         method: a name in `METHODS`, a drawing function like `dropmix.msda.methods.mixup.mixup`, or several of these
             with weights, e.g. {"mixup": 0.5, "cutmix": 0.5}: one is drawn per batch. A function with an argument
-            `saliency` is given a function of its images; one with an argument `epoch` is given that of `draw`; one with
-            an argument `history` the batch before.
+            `saliency` is given a function of its images; one with an argument `y` their labels, `epoch` that of `draw`,
+            `history` the batch before, `mixer` what it has learned.
         rate: probability that a batch or sample is not mixed, in [0, 1]. 0 is the plain method, 1 is vanilla. With unit
             "sample" or "count" also a rate per class: (K,), or a mapping from class ids, where missing classes have
             rate 0. A sample then stays unmixed at its own class's rate. Equal rates draw the same bits as one number.
@@ -112,6 +112,7 @@ class DropMix(Remembering):
         self.methods = method if isinstance(method, Mapping) else {method: 1.0}
         self._draws = bind_all(method, options, {"per": per, "mean": mean, "std": std})
         self.remembers = any(draw.wants_history for draw in self._draws)
+        self.mixer = mixer_for(self._draws, seed)
         if self.remembers and chosen:
             raise ValueError(
                 f"DropMix: expected partners='any' with {self._names()}, which mixes with the batch before, got a "
@@ -265,10 +266,10 @@ class DropMix(Remembering):
 
     def _drawn(self, method: Draw, x: Tensor, y: Any, saliency: Saliency | None, generator: Any, epoch: Any) -> Mix:
         if self.partners is None:
-            return method(x, y, saliency, generator, epoch, self.history)
+            return method(x, y, saliency, generator, epoch, self.history, self.mixer)
         ids = classes_of(y, len(self.partners.table))
         with self.partners.drawing(ids):
-            mix = method(x, y, saliency, generator, epoch)
+            mix = method(x, y, saliency, generator, epoch, mixer=self.mixer)
         return mix.only(self.partners.fits(ids, mix))
 
     def settings(self) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What a batch leaves for the next one, for methods that mix with it."""
+"""What a batch leaves for the next one, for methods that mix with it or learn from it."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from dropmix.msda.labels import mix_labels
+from dropmix.msda.learned.mixer import Mixer
 from dropmix.msda.mix import Mix, mix_images
 from dropmix.msda.streams import Seeded
 
@@ -51,15 +52,22 @@ def left_by(x: Tensor, y: Any, mix: Mix, num_classes: int | None) -> History:
 
 
 class Remembering(Seeded):
-    """A seeded module whose state holds a history too, where its methods need one.
+    """A seeded module whose state holds a history and a mixer too, where its methods need them.
 
     Attributes:
         history: what the last batch left, or None; the next draw mixes with it.
         remembers: whether any method needs it.
+        mixer: what a method has learned, or None where none learns; a submodule.
     """
 
     history: History | None = None
     remembers = False
+    mixer: Mixer | None
+
+    @property
+    def depends_on_the_past(self) -> bool:
+        """Whether draws depend on the batches before, so that a checkpoint must hold this module's state."""
+        return self.remembers or self.mixer is not None
 
     def get_extra_state(self) -> Any:
         """For `state_dict`: see `Seeded`; with the history, where a method needs it."""

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from dropmix.data.picture import read_picture
 from dropmix.msda import get_method
+from dropmix.msda.binding import GIVEN
 from dropmix.msda.history import History
 from dropmix.msda.labels import contributions
+from dropmix.msda.learned.mixer import Mixer
 from dropmix.msda.mix import Mix, apply_mix, mix_images
 
 _SIDE = 224
@@ -65,7 +67,7 @@ def show(
     known = inspect.signature(function).parameters
     unknown = sorted(set(options) - set(known))
     if unknown:
-        known_names = ", ".join(sorted(set(known) - {"x", "saliency", "generator", "epoch", "history"}))
+        known_names = ", ".join(sorted(set(known) - GIVEN))
         raise ValueError(f"show: expected options of {method} ({known_names}), got {', '.join(unknown)}. See its card.")
     names, x = _sample_images() if images is None else _open_images(images)
     arguments = (x, (saliency or local_contrast)(x, torch.arange(len(x)))) if "saliency" in known else (x,)
@@ -74,6 +76,9 @@ def show(
     if method == "puzzlemix":
         options = {"transport_cell": 16} | options  # the official code's cell at this size
     options = {"per": per} | options
+    if "mixer" in known:
+        options = {"clean": 0.0, "lr": 0.01} | options
+        options |= {"mixer": _learned(function, x, seed, options)}
     history = _batch_before(function, x, seed, options) if "history" in known else None
     mix = _draw(function, arguments, seed, options if history is None else options | {"history": history})
     if mix.attended is not None:
@@ -115,6 +120,23 @@ class _Nearest(torch.nn.Module):
         return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)
 
 
+class _Looking(torch.nn.Module):
+    """A stand-in for a network in training: which of the images one looks most like where its edges are."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.edges = torch.nn.AdaptiveAvgPool2d(28)
+        self.known = torch.nn.functional.normalize(self._seen(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 30 * torch.nn.functional.normalize(self._seen(x)) @ self.known.T
+
+    def _seen(self, x: Tensor) -> Tensor:
+        far = (x - torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)).abs()
+        found = self.edges(torch.cat([far, x * far.mean(1, keepdim=True)], 1))
+        return torch.nn.functional.adaptive_avg_pool2d(found, 7).flatten(1)
+
+
 def _draw(function: Callable[..., Mix], arguments: tuple[Tensor, ...], seed: int, options: dict[str, Any]) -> Mix:
     batch = len(arguments[0])
     generator = torch.Generator().manual_seed(seed)
@@ -131,6 +153,16 @@ def _batch_before(function: Callable[..., Mix], x: Tensor, seed: int, options: d
     generator = torch.Generator().manual_seed(seed)
     mix = function(images, history=History(x.roll(2, 0), torch.eye(len(x)).roll(2, 0)), generator=generator, **options)
     return History(*apply_mix(images, shares, mix))
+
+
+def _learned(function: Callable[..., Mix], x: Tensor, seed: int, options: dict[str, Any]) -> Mixer:
+    """What a method learns from these images alone, one class each, in 300 steps."""
+    small = torch.nn.functional.adaptive_avg_pool2d(x, 56)
+    network = options.pop("network", None) or _Looking(small)
+    mixer, generator = Mixer(network, seed), torch.Generator().manual_seed(seed)
+    for _ in range(300):
+        function(small, y=torch.arange(len(x)), mixer=mixer, generator=generator, **options)
+    return mixer
 
 
 def _figure(

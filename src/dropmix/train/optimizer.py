@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dropmix.msda.maps.network import move_towards
 from dropmix.nets.weights import head_of
 from dropmix.train.config import Train
 
@@ -69,16 +70,11 @@ class Average:
         self.source, self.decay, self.steps = model, decay, 0
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
 
-    @torch.no_grad()
     def update(self) -> None:
         """Add the current weights to the average."""
         self.steps += 1
         share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        own, new = self.model.state_dict(), self.source.state_dict()
-        real = [name for name, value in own.items() if value.is_floating_point()]
-        torch._foreach_lerp_([own[name] for name in real], [new[name] for name in real], share)  # pyright: ignore
-        for name in own.keys() - set(real):
-            own[name].copy_(new[name])
+        move_towards(self.model, self.source, share)
 
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of steps."""

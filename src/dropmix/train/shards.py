@@ -32,10 +32,11 @@ class ShardStep:
         train = stepper.spec.train
         self.stepper, self.batches, self.group = stepper, batches, group
         self.shards, self.within = train.shards, train.mix_within
-        if stepper.augment.remembers:
+        if stepper.augment.depends_on_the_past:
+            how = "mixes with the batch before" if stepper.augment.remembers else "learns from whole batches"
             raise ValueError(
-                f"train.shards: expected 1 with {stepper.spec.arm.method}, which mixes with the batch before, got "
-                f"{train.shards}. Leave train.shards out."
+                f"train.shards: expected 1 with {stepper.spec.arm.method}, which {how}, got {train.shards}. Leave "
+                "train.shards out."
             )
         if stepper.spec.arm.method == "transmix":
             raise ValueError(

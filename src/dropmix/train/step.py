@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
-from dropmix.msda.binding import map_kind, wants_teacher
+from dropmix.msda.binding import map_kind, network_option
 from dropmix.msda.dropmix import DropMix
 from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.activation import class_activation, feature_map
@@ -110,7 +110,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(self.device_type, enabled=self.half == torch.float16)
         self.optimizer = make_optimizer(model, train)
         self.average = Average(model, train.ema) if train.ema else None
-        kind, taught = map_kind(arm.method), wants_teacher(arm.method)
+        kind, taught = map_kind(arm.method), network_option(arm.method)
         attended = arm.method == "transmix"
         if attended:
             check_class_token(model)
@@ -124,16 +124,16 @@ class Stepper:
                 f"train.loss: expected cross-entropy with {arm.method}, whose label shares may be above 1, got "
                 "bce-of-softmax. Leave train.loss and the preset out."
             )
-        teacher: dict[str, Any] = {"teacher": model} if taught else {}
         self.augment = DropMix(
             arm.method,
             num_classes=num_classes,
             unit=arm.unit,
             per=arm.per,
+            seed=spec.seed,  # of what learns; each draw is given its own generators
             mean=mean,
             std=std,
             **by_class(arm, classes),
-            **(arm.options | teacher),
+            **(arm.options | ({taught: model} if taught else {})),
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
         tokens = getattr(model, "reads_tokens", False)
@@ -239,7 +239,7 @@ class Stepper:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self.average is not None:
             state["average"] = self.average.state_dict()
-        if self.augment.remembers:
+        if self.augment.depends_on_the_past:
             state["mixing"] = dict(self.augment.state_dict())
         if self.scaler.is_enabled():
             state["scaler"] = self.scaler.state_dict()
@@ -251,7 +251,7 @@ class Stepper:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        if self.augment.remembers:
+        if self.augment.depends_on_the_past:
             self.augment.load_state_dict(state["mixing"])
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler"])

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.network import logits_of, unwrapped
 
+_MOST_PLACES = 1024
+
 
 def feature_map(model: nn.Module, features: nn.Module | None = None) -> Callable[..., Tensor]:
     """Return a function saliency(x, y): how active a network's last features are at every place.
@@ -128,11 +130,47 @@ class _Last:
                 module.training = training
 
 
-@torch.no_grad()
-def _find(network: nn.Module, x: Tensor) -> nn.Module:
-    """The last module whose output is a map that the head then pools or flattens: seen in a pass of two images.
+def find_stage(network: nn.Module, x: Tensor) -> str:
+    """Return the name of the module that returns the last map larger than the final one: the stage before the last.
 
-    A map of one place, which a pooled one looks like, counts only where no larger one leads to the head.
+    Blocks of layers come before single layers, such as the first layer of the next block. Of maps with more than 1,024
+    places, where attention between all places would be dear, none is taken; without a smaller one, the final map is.
+
+    Args:
+        network: a classifier in eval mode.
+        x: images, (B, C, H, W); two of them go through it.
+    Raises:
+        ValueError: no feature map is found, as in vision transformers.
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 2, 2), nn.Conv2d(4, 8, 2, 2), nn.Flatten(), nn.Linear(128, 2))
+        >>> find_stage(net, torch.zeros(2, 3, 16, 16))
+        '0'
+    """
+    maps, final = _maps(network, x)
+    places = dict(maps)[final][2:].numel()
+    until = [module for module, _ in maps].index(final)
+    finer = [module for module, shape in maps[:until] if places < shape[2:].numel() <= _MOST_PLACES]
+    blocks = [
+        module for module in finer if any(_is_convolution(part) for part in module.modules() if part is not module)
+    ]
+    chosen = (blocks or finer or [final])[-1]
+    return next(name for name, module in network.named_modules() if module is chosen)
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.conv._ConvNd)
+
+
+def _find(network: nn.Module, x: Tensor) -> nn.Module:
+    """The last module whose output is a map that the head then pools or flattens."""
+    return _maps(network, x)[1]
+
+
+@torch.no_grad()
+def _maps(network: nn.Module, x: Tensor) -> tuple[list[tuple[nn.Module, torch.Size]], nn.Module]:
+    """All modules with the maps that they return, in order, and the last one: seen in a pass of two images.
+
+    A map of one place, which a pooled one looks like, counts as the last only where no larger one leads to the head.
     """
     maps: list[tuple[nn.Module, torch.Size]] = []
     width = [0]  # what the first linear layer after the last map takes; 0 before there is one
@@ -156,8 +194,8 @@ def _find(network: nn.Module, x: Tensor) -> nn.Module:
     for module, shape in larger + maps[-1:]:
         flat = shape[1:].numel() if module is maps[-1][0] else shape[1]
         if width[0] in (0, shape[1], flat):
-            return module
+            return maps, module
     raise ValueError(
         f"feature map: expected a network with a last map (B, D, h, w) before its head, found none in "
-        f"{type(network).__name__}. Pass features=MODULE, or use a method without maps, such as cutmix."
+        f"{type(network).__name__}. Name its module, or use a method without maps, such as cutmix."
     )

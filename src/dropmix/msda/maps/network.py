@@ -1,4 +1,4 @@
-"""The network inside its wrappers, its logits, and a guard against losing the clean gradient."""
+"""The network inside its wrappers, its logits, its moving average, and a guard against losing the clean gradient."""
 
 import sys
 from typing import Any
@@ -64,6 +64,27 @@ def logits_of(output: Any) -> Tensor:
             "Wrap the network so that it returns logits."
         )
     return found
+
+
+@torch.no_grad()
+def move_towards(model: nn.Module, source: nn.Module, share: float) -> None:
+    """Move all weights and statistics of a model towards those of another like it: model += share (source - model).
+
+    Whole numbers are copied.
+
+    Example:
+        >>> a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+        >>> move_towards(a, b, 1.0)
+        >>> torch.equal(a.weight, b.weight)
+        True
+    """
+    new = source.state_dict()
+    own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    real = [name for name, value in own.items() if value.is_floating_point()]
+    if real:
+        torch._foreach_lerp_([own[name] for name in real], [new[name] for name in real], share)  # pyright: ignore
+    for name in own.keys() - set(real):
+        own[name].copy_(new[name])
 
 
 class CleanGuard:
