@@ -156,3 +156,5 @@ def test_hidden_states_do_not_leave_their_shard():
         ShardStep(make(make_arm("manifoldmix")), [])
     with pytest.raises(ValueError, match="expected 1 with recursivemix, which mixes with the batch before, got 2"):
         ShardStep(make(make_arm("recursivemix")), [])
+    with pytest.raises(ValueError, match="expected 1 with automix, which learns from whole batches, got 2"):
+        ShardStep(make(make_arm("automix")), [])
