@@ -133,7 +133,7 @@ class Stepper:
             mean=mean,
             std=std,
             **by_class(arm, classes),
-            **(arm.options | ({taught: model} if taught else {})),
+            **(arm.options | dict[str, Any]({taught: model} if taught else {})),
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
         tokens = getattr(model, "reads_tokens", False)
