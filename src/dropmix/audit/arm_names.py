@@ -16,7 +16,6 @@ _TITLES = {
     "mixup_cutmix": "Mixup + CutMix",
     "comixup": "Co-Mixup",
     "supermix": "SuperMix",
-    "automix": "AutoMix",
     "puzzlemix": "PuzzleMix",
     "resizemix": "ResizeMix",
     "recursivemix": "RecursiveMix",
