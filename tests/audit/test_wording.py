@@ -69,7 +69,9 @@ def test_new_images_are_another_question():
     (c,) = audit.comparisons
     assert (c.classes["decision"][1], c.classes["decision_population"][1]) == ("safe", "undecided")
     assert verdict(c).startswith("Ship: the protected class lost no more than 3 points")
-    said = "That is about these very test examples; for new ones of the same kind: undecided (1 not shown to be safe)."
+    said = (
+        "That is about these very test examples; for new ones of the same kind: undecided (1 is not shown to be safe)."
+    )
     assert said in verdict(c)
     same = audit_of(np.asarray(0.12), m=8, seeds=(10, 10)).only
     assert same.summary["decision"] == same.summary["decision_population"]
@@ -218,3 +220,19 @@ def test_a_class_without_a_name_is_named_by_its_number():
     ).by_class
     assert (found["0"]["protected"], found["1"]["protected"]) == ("yes", "no")
     assert (found["0"]["tolerance"], found["1"]["tolerance"]) == (0.01, 0.02)
+
+
+def test_a_class_of_few_examples_that_lost_much_is_not_passed_over():
+    labels, base, treated = _three_classes(0, 6)
+    words = verdict(audit_predictions((labels, base), (labels, treated), protect=["sound"]).only)
+    assert "Too few examples to be judged, but much lower: fox (-75.0). Protect them, and they are tested." in words
+    assert "much lower" not in verdict(audit_predictions((labels, base), (labels, treated), protect=["fox"]).only)
+
+
+def test_a_protected_slice_that_is_not_shown_to_be_safe_is_named():
+    labels, base, treated = _three_classes(2, 0)
+    place = ["north" if i % 4 else "south" for i in range(len(labels))]
+    words = verdict(
+        audit_predictions((labels, base), (labels, treated), by=place, protect=["south"], tolerance=0.0).only
+    )
+    assert words.startswith("Undecided: south is not shown to be safe; no class is shown to lose more than 0 points")

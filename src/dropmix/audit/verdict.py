@@ -7,11 +7,21 @@ stands beside what equal changes would give, since on its own it says little.
 import numpy as np
 
 from dropmix.audit.arm_names import arm_title
-from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
+from dropmix.audit.inference.decide import FALL, HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
 from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.quantities.table import TWIN
-from dropmix.audit.quantities.words import NAMED, about, class_count, listed, percent, signed_points
+from dropmix.audit.quantities.words import (
+    NAMED,
+    PLURAL,
+    about,
+    counted,
+    hurt_slices,
+    listed,
+    percent,
+    signed_points,
+    tolerated,
+)
 from dropmix.audit.result import Comparison
 from dropmix.audit.rows.to_decide import to_decide
 
@@ -36,7 +46,7 @@ def verdict(comparison: Comparison) -> str:
         every class changed equally. Both arms have only one seed, so this compares two trained models; more seeds are
         needed to compare the ways they were trained.
     """
-    parts = (_opening, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
+    parts = (_opening, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
     sentences = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
     return " ".join(s for s in sentences if s)
 
@@ -78,16 +88,16 @@ def _decision(c: Comparison) -> str:
     s = c.summary
     if s["decision"] == "do not ship":
         if not s["n_hurt"]:
-            return f"Do not ship: {_hurt_slices(c)}.{_protected(c)}"
-        hurt = _listed(c, HURT)
-        verb = "class lost" if s["n_hurt"] == 1 else "classes lost"
-        return f"Do not ship: {s['n_hurt']} {verb} more than {_tolerated(c, HURT)}: {hurt}.{_protected(c)}{_slices(c)}"
+            return f"Do not ship: {hurt_slices(c.slices, c.slice_classes)}.{_protected(c)}"
+        what = f"{counted(s['n_hurt'], _noun(c))} lost more than {tolerated(c.classes, HURT)}"
+        return f"Do not ship: {what}: {_listed(c, HURT)}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
         if s["n_protected"]:
-            who = "the protected class" if s["n_protected"] == 1 else f"all {s['n_protected']} protected classes"
-            kept = f"{who} lost no more than {_tolerated(c, protected=True)}, and no other class is shown to lose more"
-            return f"Ship: {kept}.{_slices(c)}"
-        return f"Ship: every class that can be judged lost no more than {_tolerated(c)}.{_slices(c)}"
+            several = "both" if s["n_protected"] == 2 else f"all {s['n_protected']}"
+            who = "the protected class" if s["n_protected"] == 1 else f"{several} protected classes"
+            kept = f"{who} lost no more than {tolerated(c.classes, protected=True)}"
+            return f"Ship: {kept}, and no other {_noun(c)} is shown to lose more.{_slices(c)}"
+        return f"Ship: every {_noun(c)} that can be judged lost no more than {tolerated(c.classes)}.{_slices(c)}"
     return f"Undecided: {_open(c)}.{_slices(c)}"
 
 
@@ -95,31 +105,11 @@ def _slices(c: Comparison) -> str:
     """How the slices stand beside the classes."""
     if not c.slices or _nothing_changed(c):
         return ""
-    hurt, words = _hurt_slices(c), list(c.slices["decision"])
+    hurt, words = hurt_slices(c.slices, c.slice_classes), list(c.slices["decision"])
     if hurt:
         return f" By slices, {hurt}."
     safe = sum(word == SAFE for word in words)
     return f" {safe} of {len(words)} slices are shown to be safe, and no class within a slice is shown to be hurt."
-
-
-def _hurt_slices(c: Comparison) -> str:
-    """The slices, and the classes within slices, that lost more than is tolerated; "" if none did."""
-    parts = []
-    for columns, one, many in ((c.slices, "slice", "slices"), (c.slice_classes, "class", "classes")):
-        rows = enumerate(zip(columns.get("recall_change", ()), columns.get("decision", ())))
-        found = sorted((float(change), i) for i, (change, word) in rows if word == HURT)
-        if not found:
-            continue
-        names = columns["slice"]
-        if "class" in columns and len({*columns["class"]}) == len(columns["class"]):
-            continue  # no class is in two slices: each stands among the classes already
-        if "class" in columns:
-            names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
-        named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in found[:NAMED])
-        named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        within = " within a slice" if "class" in columns else ""
-        parts.append(f"{len(found)} {one if len(found) == 1 else many}{within} lost more than is tolerated: {named}")
-    return "; ".join(parts)
 
 
 def _open(c: Comparison) -> str:
@@ -131,17 +121,34 @@ def _open(c: Comparison) -> str:
     left = [(str(name), word) for name, word, named in rows if named == "yes" and word != SAFE]
     if left:
         return _not_shown(left)
+    named = [(n, w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
+    start = f"{_not_shown(named)}; " if named else ""
     if c.slices and (s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
-        rows = list(zip(c.slices["slice"], c.slices["decision"], c.slices["protected"]))
-        named = [(name, word) for name, word, own in rows if own == "yes" and word != SAFE]
-        return _not_shown(named or [(name, word) for name, word, _ in rows if word not in (SAFE, TOO_FEW)])
+        return _not_shown(named or [(name, word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)])
     judged = s["n_classes"] - s["n_too_few"]
     if not judged:
         return "every class has too few examples to be judged"
-    verb = "is" if s["n_safe"] == 1 else "are"
-    text = f"no class is shown to lose more than {_tolerated(c)}, and {s['n_safe']} of {judged} {verb} shown to be safe"
-    advice = "" if s["n_protected"] else ". Name the classes that must not be lost (protect), and each is tested alone"
-    return text + advice
+    shown = f"{s['n_safe']} of {judged} {'is' if s['n_safe'] == 1 else 'are'} shown to be safe"
+    text = f"{start}no {_noun(c)} is shown to lose more than {tolerated(c.classes)}, and {shown}"
+    return text if s["n_protected"] else f"{text}. Name those that must not be lost (protect), and each is tested alone"
+
+
+def _slice_rows(c: Comparison) -> list[tuple]:
+    return list(zip(*(c.slices[key] for key in ("slice", "decision", "protected")))) if c.slices else []
+
+
+def _not_judged(c: Comparison) -> str:
+    """Classes with too few examples to be judged that seem to have lost much: silence would read as safety."""
+    keys = ("class", "recall_change", "p_hurt", "decision", "protected")
+    rows = zip(*(c.classes[key] for key in keys))
+    lost = [
+        f"{name} ({signed_points(change)})"
+        for name, change, p, word, named in rows
+        if word == TOO_FEW and named != "yes" and change <= -FALL and p <= SIGNIFICANT
+    ]
+    if not lost:
+        return ""
+    return f"Too few examples to be judged, but much lower: {listed(lost)}. Protect them, and they are tested."
 
 
 def _not_shown(left: list[tuple[str, str]]) -> str:
@@ -201,9 +208,12 @@ def _new_images(c: Comparison) -> str:
         word: [str(name) for name, here, new, named in rows if named == "yes" and here == word and new != word]
         for word in (SAFE, HURT)
     }
-    why = [f"{listed(names)} not shown to be {word}" for word, names in open_now.items() if names]
+    said = [(listed(names), "is" if len(names) == 1 else "are", word) for word, names in open_now.items() if names]
+    why = [f"{names} {verb} not shown to be {word}" for names, verb, word in said]
     if c.summary[twin] == c.summary["decision"] and not why:
         return ""
+    if c.summary[twin] == c.summary["decision"]:
+        return f"For new examples of the same kind, {' and '.join(why)}."
     text = f"That is about these very test examples; for new ones of the same kind: {c.summary[twin]}"
     return f"{text} ({'; '.join(why)})." if why else f"{text}."
 
@@ -223,9 +233,11 @@ def _guaranteed(c: Comparison) -> str:
     low, high, m = s["n_hurt_low"], s["n_hurt_high"], s["n_classes"]
     if low == 0 and high == m:
         return ""
-    verb = "is" if m == 1 else "are"
+    if high == 0:
+        return f"Guaranteed at 95 %: no {_noun(c)} is hurt."
+    verb = "is" if high == 1 else "are"
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
-    return f"Guaranteed at 95 %: {span} of {class_count(m)} {verb} hurt."
+    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {verb} hurt."
 
 
 def _as_labelled(c: Comparison) -> str:
@@ -234,7 +246,7 @@ def _as_labelled(c: Comparison) -> str:
     if "n_hurt_as_labelled" not in s:
         return ""
     return (
-        f"Hurt with acceptable labels: {class_count(s['n_hurt'])}; as labelled: {s['n_hurt_as_labelled']}, with "
+        f"Hurt with acceptable labels: {counted(s['n_hurt'])}; as labelled: {s['n_hurt_as_labelled']}, with "
         f"accuracy {percent(s['accuracy_baseline_as_labelled'])} to {percent(s['accuracy_treated_as_labelled'])} %."
     )
 
@@ -245,8 +257,8 @@ def _evenness(c: Comparison) -> str:
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     if p > SIGNIFICANT:  # beside a class that is hurt, the sentence would read as its denial
-        return "" if c.summary["n_hurt"] else f"It is not shown that classes changed unequally ({shown})."
-    return f"Classes changed unequally, by more than noise ({shown})."
+        return "" if c.summary["n_hurt"] else f"It is not shown that {PLURAL[_noun(c)]} changed unequally ({shown})."
+    return f"{PLURAL[_noun(c)].capitalize()} changed unequally, by more than noise ({shown})."
 
 
 def _count(c: Comparison) -> str:
@@ -254,21 +266,25 @@ def _count(c: Comparison) -> str:
     floor = s["floor_n_degraded"]
     if floor is None or "measure" in c.classes:
         return ""
-    verb = "has" if s["n_degraded"] == 1 else "have"
+    verb = "has" if 1 in (s["n_degraded"], s["n_classes"]) else "have"
     return (
-        f"{s['n_degraded']} of {class_count(s['n_classes'])} {verb} a lower mean recall; {about(floor)} would if "
+        f"{s['n_degraded']} of {counted(s['n_classes'])} {verb} a lower mean recall; {about(floor)} would if "
         "every class changed equally."
     )
 
 
 def _caution(c: Comparison) -> str:
-    s = c.summary
-    if max(s["seeds_baseline"], s["seeds_treated"]) == 1:
-        return (
-            "Both arms have only one seed, so this compares two trained models; more seeds are needed to compare the "
-            "ways they were trained."
-        )
-    return ""
+    if max(c.summary["seeds_baseline"], c.summary["seeds_treated"]) > 1:
+        return ""
+    return (
+        "Both arms have only one seed, so this compares two trained models; more seeds are needed to compare the ways "
+        "they were trained."
+    )
+
+
+def _noun(c: Comparison) -> str:
+    """What a row is: a class, or a measure of a label where examples have several."""
+    return "measure" if "measure" in c.classes else "class"
 
 
 def _nothing_changed(c: Comparison) -> bool:
@@ -281,12 +297,3 @@ def _listed(c: Comparison, word: str) -> str:
     found = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
     text = ", ".join(f"{name} ({signed_points(change)})" for change, name in found[:NAMED])
     return f"{text} and {len(found) - NAMED} more" if len(found) > NAMED else text
-
-
-def _tolerated(c: Comparison, word: str | None = None, protected: bool = False) -> str:
-    rows = zip(c.classes["tolerance"], c.classes["decision"], c.classes["protected"])
-    values = {float(t) for t, w, named in rows if (word is None or w == word) and (not protected or named == "yes")}
-    if len(values) != 1:
-        return "is tolerated"
-    points = 100 * values.pop()
-    return f"{points:g} point" if points == 1 else f"{points:g} points"

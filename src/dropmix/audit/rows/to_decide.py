@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.audit.inference.decide import FEW_EXAMPLES, TOO_FEW
 from dropmix.audit.inference.planner import (
     ALONE,
     MOST_IMAGES,
@@ -70,9 +71,12 @@ def to_decide(
     error = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float)
     seeds = seeds_needed(change, tolerance, noise, n, power, level, error**2)
     images = images_needed(change, tolerance, noise, now, power, level, error**2)
-    images = np.where(images <= MOST_IMAGES * n, images, np.inf)
+    images = np.where(images <= MOST_IMAGES * n, np.maximum(images, FEW_EXAMPLES), np.inf)
     seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, error**2))
+    images_too = np.maximum(images_too, FEW_EXAMPLES)
     decided = classes["decision_population" if new_images else "decision"]
+    # No number of seeds makes up for images that hardly show anything.
+    seeds = np.where(np.asarray(decided, dtype=object) == TOO_FEW, np.inf, seeds)
     wanted = None if names is None else {str(name) for name in names}
     found = []
     for i, (name, decision) in enumerate(zip(classes["class"], decided)):
