@@ -54,14 +54,14 @@ CLASSES = (20, 100, 1000)
 STUDIES = {20: 200, 100: 100, 1000: 20}
 
 
-def calibrate(state: Path, only: str, most: int) -> None:
+def calibrate(state: Path, only: str, most: int, sizes: tuple[int, ...]) -> None:
     """Run every study that the state file lacks, and append each as a line."""
     done = {(r["world"], r["classes"], r["truth"], r["rep"]) for r in read(state) if "rep" in r}
     todo = [
         (rep / STUDIES[m], name, m, truth, rep)
         for name, (_, truths) in WORLDS.items()
         if only in name
-        for m in CLASSES
+        for m in sizes
         for truth in truths
         for rep in range(min(STUDIES[m], most))
         if (name, m, truth, rep) not in done
@@ -178,11 +178,12 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--only", default="", help="worlds whose name holds this text")
     parser.add_argument("--most", type=int, default=10**6, help="studies of each cell at most")
+    parser.add_argument("--classes", type=int, nargs="*", default=CLASSES, help="numbers of classes")
     args = parser.parse_args()
     if args.what == "table":
         print(table(read(args.state), list(WORLDS), list(TRUTHS)))
     else:
-        calibrate(args.state, args.only, args.most)
+        calibrate(args.state, args.only, args.most, tuple(args.classes))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """How the commands audit, report, demo and select read what was asked, and write and print an audit: files first."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 ARMS = 6  # whose classes are printed; of more, the page shows them
+ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"(?=\s*(?:=|,|$)))?([^,]*)(?:,|$)')
 CLASSES = 12  # printed in all, beside the protected ones
 
 
@@ -116,22 +118,40 @@ def names_of(text: str | None) -> tuple[str, ...]:
 
     Raises:
         ValueError: a list without a name, which would protect nothing.
+
+    Example:
+        >>> names_of('fox, "tench, Tinca tinca"')
+        ('fox', 'tench, Tinca tinca')
     """
-    names = () if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+    names = () if text is None else tuple(name + rest for name, rest in _items(text))
     if text is not None and not names:
         raise ValueError(f"--protect: expected names of classes such as fox,lynx, got {text[:20]!r}. Name them.")
     return names
 
 
 def tolerances_of(text: str) -> float | dict[str, float]:
-    """Fractions from points: "1", or "fox=1,lynx=0.5"."""
-    pairs = [item.rpartition("=") for item in text.split(",") if item.strip()] if "=" in text else [("", "", text)]
-    made = {}
-    for name, _, points in pairs:
+    """Fractions from points: "1", or "fox=1,lynx=0.5"; names with commas in double quotes.
+
+    Raises:
+        ValueError: something else, or a class twice.
+    """
+    made: dict[str, float] = {}
+    for quoted, rest in _items(text) if "=" in text else [("", text)]:
+        name, _, points = rest.rpartition("=")
+        name = (quoted + name).rstrip() if name else quoted
         try:
-            made[name.strip()] = float(points) / 100
+            value = float(points) / 100
         except ValueError:
             raise ValueError(f"--tolerance: expected points such as 1 or fox=1,lynx=0.5, got {text!r}.") from None
-        if not 0 <= made[name.strip()] < 1:
+        if not 0 <= value < 1:
             raise ValueError(f"--tolerance: expected points from 0 to below 100, got {points.strip()}. 1 is usual.")
+        if name in made:
+            raise ValueError(f"--tolerance: expected each class once, got {name!r} twice. Give it one tolerance.")
+        made[name] = value
     return made if "=" in text else made[""]
+
+
+def _items(text: str) -> list[tuple[str, str]]:
+    """Parts between commas: what stands in double quotes at the start of each, as in CSV, and the rest."""
+    parts = [(found[1], found[2].strip()) for found in ITEM.finditer(text)]
+    return [((quoted or "").replace('""', '"'), rest) for quoted, rest in parts if quoted or rest]
