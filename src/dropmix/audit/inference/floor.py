@@ -81,19 +81,28 @@ def equal_change_floor(
     # Groups that flip as one vary far more than independent examples, which are all that the counts below model.
     shown = np.where(flip > GROUPED * possible, possible, flip)
     excess = np.maximum(variance - shown * (1 / seeds[0] + 1 / seeds[1]) / sizes, 0)
-    total = [_counts(r, middle, rho, sizes, s, rng, draws) for r, s in zip(rates, seeds)]
-    net = total[1] * seeds[0] - total[0] * seeds[1]
+    # In place from here on: with many classes, a few arrays of all draws are most of an audit's memory.
+    other = _counts(rates[0], middle, rho, sizes, seeds[0], rng, draws)
+    net = _counts(rates[1], middle, rho, sizes, seeds[1], rng, draws) * float(seeds[0])
+    other *= seeds[1]
+    net -= other
+    del other
     steps = sizes * seeds[0] * seeds[1]
-    net = net + np.rint(np.sqrt(excess) * steps * rng.standard_normal((draws, m))) if excess.any() else net
-    change = np.clip(net / steps, -1, 1)
+    if excess.any():
+        noise = rng.standard_normal((draws, m))
+        noise *= np.sqrt(excess) * steps
+        net += np.rint(noise, out=noise)
+        del noise
     degraded = net < 0
+    change = np.clip(net / steps, -1, 1, out=net)
     number = degraded.sum(axis=1)
     low, high = np.quantile(number, [0.025, 0.975])
     some = number > 0
     mean = float(((change * degraded).sum(axis=1)[some] / number[some]).mean()) if some.any() else math.nan
     ordered = np.sort(change, axis=1)
-    ends = np.quantile(ordered, [0.025, 0.975], axis=0)
-    by_rank = np.stack([ends[0], ordered.mean(axis=0), ends[1]])
+    by_mean = ordered.mean(axis=0)
+    ends = np.quantile(ordered, [0.025, 0.975], axis=0, overwrite_input=True)
+    by_rank = np.stack([ends[0], by_mean, ends[1]])
     expected = rho * (rates[1] - rates[0])
     return Floor(float(number.mean()), float(low), float(high), mean, by_rank, change, expected)
 
@@ -117,4 +126,6 @@ def _counts(rate, middle, rho, sizes, seeds: int, rng: np.random.Generator, draw
     trials = np.rint(rho * sizes * seeds).astype(np.int64)
     # The same in every seed; the smallest part of a prediction is the rounding's.
     sure = np.rint((sizes * seeds - trials) * middle).astype(np.int64)
-    return sure + rng.binomial(trials, rate, (draws, len(sizes)))
+    found = rng.binomial(trials, rate, (draws, len(sizes)))
+    found += sure
+    return found

@@ -4,7 +4,7 @@ First come the tests of each class, which assume nothing about the other classes
 (shrunken estimates, the estimated number). A class with too few examples gets its own interval and nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -136,6 +136,7 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
         floor = equal_change_floor(*recalls, variance[at], v.one_flip[at], seen.sizes[at], seen.seeds, rng)
         floor_change[:, at] = floor.by_rank
         spread = heterogeneity(seen.change[at], variance[at], floor.expected, floor.changes)
+        floor = replace(floor, changes=np.empty((0, 0)))  # of every draw: most of the memory, and not needed again
         change = seen.change[at]
         made = _few(change, total[at], seen, settings) if few else _many(change, variance[at], v, settings, rng)
         for key, values in made.items():

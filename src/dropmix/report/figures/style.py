@@ -62,7 +62,8 @@ def figure_function(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             figure = draw(*args, **kwargs)
             use_fonts(figure)
             # The layout is solved here, once for all formats.
-            figure.draw_without_rendering()
+            if (engine := figure.get_layout_engine()) is not None:
+                engine.execute(figure)
             figure.set_layout_engine("none")
             return figure
 
