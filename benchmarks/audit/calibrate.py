@@ -89,7 +89,7 @@ def one_study(name: str, m: int, truth: str, rep: int) -> dict:
     ends = np.array([[c.classes[f"recall_change_{end}{twin}"] for c in found] for end in ("low", "high")])
     judged = words != "too few examples"
     wrong = np.where(hurt, words == "safe", words == "hurt")[:, named]
-    p = np.array([c.summary[f"heterogeneity_p{twin}"] for c in found])
+    p = np.array([c.summary[f"heterogeneity_p{twin}"] for c in found], dtype=float)  # none where nothing can be judged
     rest = np.broadcast_to(~named, words.shape)
     row = {
         "world": name,

@@ -18,7 +18,7 @@ import numpy as np
 from worlds import World, draw
 
 from dropmix.audit import audit_predictions
-from dropmix.audit.inference.decide import class_tests
+from dropmix.audit.inference.decide import class_tests, tail_dof
 from dropmix.audit.inference.looks import RULES, levels
 from dropmix.audit.inference.variance import variances
 
@@ -45,7 +45,7 @@ def one_study(name: str, truth: str, rep: int) -> dict:
     m = world.classes
     at = np.array([2, 4, 6]) if m == 8 else np.array([2, 50, 97])
     wished = np.where(np.isin(np.arange(m), at), TRUTHS[truth], 0.01)
-    study = draw(world, wished, rng)
+    (study,) = draw(world, wished[None], rng)
     edge = truth == "at the tolerance"
     kept = [int(i) for i in at if not edge or study.fixed[i] < 0]
     tolerance = {str(i): float(-study.fixed[i]) for i in kept} if edge else 0.01
@@ -66,7 +66,8 @@ def _tests(labels, right0, right1, kept: list[int], tolerance) -> list[list[floa
     recall = [np.bincount(labels, r.mean(axis=0)) / n for r in (right0, right1)]
     allowed = np.array([tolerance[str(i)] for i in kept]) if isinstance(tolerance, dict) else tolerance
     change = (recall[1] - recall[0])[kept]
-    t = class_tests(change, (v.fixed + v.common_scaled)[kept], allowed, n[kept])
+    dof = tail_dof((len(right0), len(right1)))
+    t = class_tests(change, (v.fixed + v.common_scaled)[kept], allowed, n[kept], dof=dof)
     return [t.p_safe.tolist(), t.p_hurt.tolist()]
 
 

@@ -27,7 +27,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 ALONE = 0.05  # level of a protected class's own tests
 HALVINGS = 40  # of an interval's end: to less than a billionth
 # Degrees of freedom by the seeds of the smaller arm. On real seeds of one arm, p < 0.001 then is about that rare.
-TAILS, USUAL_TAIL = {1: 5, 2: 15}, 30
+TAILS, USUAL_TAIL = {1: 8, 2: 15}, 30
 FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
@@ -60,7 +60,7 @@ def tail_dof(seeds: tuple[int, int]) -> float:
 
     Example:
         >>> tail_dof((3, 3)), tail_dof((5, 1)), tail_dof((1, 1))
-        (30, 5, inf)
+        (30, 8, inf)
     """
     return np.inf if max(seeds) == 1 else TAILS.get(min(seeds), USUAL_TAIL)
 
