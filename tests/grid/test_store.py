@@ -6,10 +6,20 @@ import time
 
 import pytest
 
+from dropmix import METHODS
+from dropmix.grid.arm import make_arm
 from dropmix.grid.store import StoreError, check_same_grid, create_run, inspect_run, locked, opened, run_card, scan
 from dropmix.recipes import get_recipe
 
 SPEC = get_recipe("digits").base
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_the_arms_of_every_method_are_known_again(tmp_path, method):
+    # Options with two values, such as resizemix's scale, come back from a file as lists.
+    run = SPEC.model_copy(update={"arm": make_arm(method, 0.4 if method != "vanilla" else 0.0)})
+    create_run(tmp_path, run)
+    check_same_grid(tmp_path, SPEC, run)
 
 
 def test_a_new_folder_holds_its_spec_and_is_made_once(tmp_path):

@@ -89,6 +89,75 @@ def test_a_dict_is_copied_with_mixed_images_and_labels(kind):
         DropMix("mixup", num_classes=4)({"pixel_values": 0, "path": 1})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (([(images(1)[0], 0)],), r"got a list. Call augment\(x, y\), in a collate function augment\(\*default_collate"),
+        (((images(2), torch.arange(2)),), "got a tuple"),
+        (([images(2), images(2, 8, 8)], torch.arange(2)), "Mix each view of the images in a call of its own, with the"),
+        ((images(2).numpy(), torch.arange(2)), "got a ndarray. Convert it first"),
+        (({"images": {"left": images(2)}, "labels": torch.arange(2)},), r"expected images as a tensor .* got a dict"),
+        ((images(2),), "expected labels beside the images, got none"),
+        ((images(2), [0, 1]), r"expected labels as a tensor, .* got a list. Convert class ids with torch.as_tensor"),
+        ((images(2), np.arange(2)), "got a ndarray"),
+        ((images(2), torch.randn(2, 4) - 9), "expected label shares >= 0, got -"),
+        ((images(2), torch.full((2, 4), torch.nan)), "expected label shares >= 0, got nan"),
+        ((torch.rand(2, 32, 24, 3), torch.arange(2)), "looks like channels last"),
+    ],
+)
+def test_what_is_no_batch_is_named(given, message):
+    augment = DropMix("cutmix", num_classes=4, seed=0)
+    with pytest.raises(ValueError, match=message):
+        augment(*given)
+    rows, x = given[0], images(4)
+    assert augment.eval()(x, rows)[1] is rows
+
+
+def test_channels_last_may_be_said_or_not_matter():
+    x, y = torch.rand(4, 32, 24, 3), torch.arange(4)
+    assert DropMix("cutmix", num_classes=4, channels="last", seed=0)(x, y)[0].shape == x.shape
+    mixed = DropMix("mixup", num_classes=4, seed=0)(x, y)[0]
+    assert torch.equal(mixed, DropMix("mixup", num_classes=4, seed=0, channels="last")(x, y)[0])
+
+
+@pytest.mark.parametrize("key", ["boxes", "keypoints", "depth", "segmentation"])
+def test_a_dict_with_what_would_stay_unmixed_is_refused(key):
+    batch = {"image": images(4), "label": torch.arange(4), key: images(4)[:, :1]}
+    with pytest.raises(ValueError, match=f"got '{key}' too, which would stay unmixed beside mixed images"):
+        DropMix("cutmix", num_classes=4)(batch)
+    batch[key] = torch.rand(4, 7)
+    if key not in ("boxes", "keypoints"):
+        assert DropMix("cutmix", num_classes=4)(batch)[key] is batch[key]
+
+
+@pytest.mark.parametrize("options", [{"withhold": [1]}, {"rate": {1: 0.5}, "unit": "sample"}, {"partners": "other"}])
+def test_rates_and_policies_want_one_class_per_sample(options):
+    augment: Any = DropMix("cutmix", num_classes=4, seed=0, **options)
+    x = images(4)
+    for labels in (torch.tensor([[1.0, 1, 0, 0]] * 4), torch.zeros(4, 4)):
+        with pytest.raises(
+            ValueError, match=r"expected one class per sample .* got several with equal shares, or none"
+        ):
+            augment(x, labels)
+    for targets in (torch.zeros(4, 16, 16).long(), [{"boxes": torch.zeros(0, 4)}] * 4, torch.eye(4).long()):
+        with pytest.raises(ValueError, match=r"expected class ids .* got other targets"):
+            augment(x, targets)
+    assert augment(x, 0.1 + 0.6 * torch.eye(4))[1].shape == (4, 4)
+
+
+def test_saliency_given_as_a_map_is_named():
+    with pytest.raises(ValueError, match="expected saliency as a function of images and labels, got Tensor"):
+        DropMix("saliencymix", num_classes=4)(images(4), torch.arange(4), saliency=images(4)[:, 0])  # pyright: ignore
+
+
+@pytest.mark.parametrize("per", ["batch", "sample"])
+def test_complex_images_of_any_size_are_cut(per):
+    x = torch.complex(images(4).double(), images(4).double())
+    mixed, _ = DropMix("cutmix", num_classes=4, per=per, seed=0)(x, torch.arange(4))
+    real, _ = DropMix("cutmix", num_classes=4, per=per, seed=0)(images(4), torch.arange(4))
+    assert torch.equal(mixed.real.float(), real)
+
+
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_tv_tensors_stay_tv_tensors(method, rate):
     tv_tensors = pytest.importorskip("torchvision.tv_tensors")

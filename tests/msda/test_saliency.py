@@ -71,6 +71,25 @@ def test_autocast_does_not_reach_the_saliency(dtype):
     )
 
 
+class OwnAutocast(Net):
+    """Autocast in the network's own pass, where accelerate puts it too."""
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x)
+
+
+def test_autocast_inside_the_network_does_not_reach_the_saliency_but_all_else():
+    net = OwnAutocast()
+    assert torch.equal(input_gradient(net)(images(6), torch.arange(6)), _expected())
+    assert net(images(6)).dtype == torch.bfloat16
+    assert not torch.is_autocast_enabled("cpu")
+    assert not any(module._forward_pre_hooks for module in net.modules())
+    accelerate = pytest.importorskip("accelerate")
+    prepared = accelerate.Accelerator(mixed_precision="bf16", cpu=True).prepare(Net())
+    assert torch.equal(input_gradient(prepared)(images(6), torch.arange(6)), _expected())
+
+
 def test_a_scale_keeps_small_gradients_of_half_precision_weights():
     net, x, y = Net().eval().to(torch.float16), 1e-3 * images(6), torch.arange(6)
     nn.init.normal_(net.head.weight, std=1e-4)
@@ -109,6 +128,24 @@ def test_the_clean_gradient_under_a_scaler_is_that_without():
     _assert_close(_clean_run(Net()), _clean_run(Net(), scaler=torch.amp.GradScaler("cpu")))  # pyright: ignore
     with pytest.raises(RuntimeError, match=r"say input_gradient\(model, scale=scaler\.get_scale\)"):
         _clean_run(Net(), scaler=torch.amp.GradScaler("cpu"), scale=1.0)  # pyright: ignore
+    with pytest.raises(RuntimeError, match=r"say input_gradient\(model, scale=scaler\.get_scale\)"):
+        _clean_run(Net(), scaler=torch.amp.GradScaler("cpu", init_scale=512.0), scale=1.0)  # pyright: ignore
+
+
+@pytest.mark.parametrize("factor", [1.0, 20.0])
+def test_a_loss_that_is_not_scaled_raises_nothing_even_where_the_clean_one_is_tiny(factor):
+    net, x, y = Net(), images(8), torch.arange(8)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    for _ in range(200):  # the network knows the clean images, but not the mixed ones
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    augment = DropMix("puzzlemix", num_classes=10, clean=1.0, block_counts=[4], seed=0)
+    gradient = input_gradient(net)
+    for _ in range(4):
+        optimizer.zero_grad()
+        mixed, shares = augment(x, y, saliency=gradient)
+        (factor * F.cross_entropy(net(mixed), shares)).backward()
 
 
 def test_accumulated_clean_gradients_are_means_over_all_batches():

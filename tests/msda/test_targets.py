@@ -224,6 +224,15 @@ def test_bad_targets_are_named(targets, message):
         _box_mix(0, 16, 6, 16).targets(targets)
 
 
+@pytest.mark.parametrize("name", ["cutmix", "resizemix", "fmix"])
+def test_places_that_a_cut_would_hide_or_move_are_refused(name):
+    targets = [_targets([1, 1, 9, 9]) | {"keypoints": torch.tensor([[[3.0, 3.0, 1.0]]])} for _ in range(2)]
+    with pytest.raises(ValueError, match="got 'keypoints', which it would hide or move"):
+        draw_from(name, images(2), 1).targets(targets)
+    blended = Mix(torch.tensor([1, 0]), torch.full((2,), 0.5), mask=torch.full((1, 1, 1, 1), 0.5))
+    assert len(blended.targets(targets)[0]["keypoints"]) == 2
+
+
 def test_masks_of_another_size_and_hidden_states_are_refused():
     with pytest.raises(ValueError, match=r"expected masks of the images' size \(16, 16\), got \(8, 8\)"):
         draw_from("fmix", images(2)).targets(torch.zeros(2, 8, 8).long())

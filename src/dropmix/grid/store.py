@@ -218,16 +218,17 @@ def check_same_grid(out: Path, spec: Spec, *others: Spec) -> None:
     """
     if not out.is_dir():
         return
-    arms = {run.arm.name: run.arm for run in (spec, *others)}
-    for run in scan(out):
-        if run.spec is not None and run.spec.group != spec.group:
-            here, there = _flat(spec), _flat(run.spec)
-            keys = [k for k in sorted(here | there) if here.get(k) != there.get(k) and k != "data.fold"]
-            shown = ", ".join(f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:3])
+    arms = {run.arm.name: run.arm.model_dump(mode="json") for run in (spec, *others)}
+    for run in (held.spec for held in scan(out) if held.spec is not None):
+        if run.group != spec.group:
+            ours, theirs = _flat(spec), _flat(run)
+            keys = [k for k in sorted(ours | theirs) if ours.get(k) != theirs.get(k) and k != "data.fold"]
+            shown = ", ".join(f"{k} ({theirs.get(k)} there, {ours.get(k)} here)" for k in keys[:3])
             raise StoreError(f"{out}: expected runs of this grid, got others: {shown}. Choose another --out.")
-        if run.spec is not None and (arm := arms.get(run.spec.arm.name)) and run.spec.arm != arm:
+        there = run.arm.model_dump(mode="json")  # pairs are lists in a file
+        if there != arms.get(there["name"], there):
             raise StoreError(
-                f"{out}: expected {arm.name!r} to be the arm that was run there, got another of that name. "
+                f"{out}: expected {there['name']!r} to be the arm that was run there, got another of that name. "
                 "Choose another --out or another name."
             )
 
@@ -237,9 +238,8 @@ def remember_data(out: Path, data: str | None) -> None:
     if data is not None:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out) as mine:
-            if not mine:
-                return  # another command is writing it
-            write_atomic(out / DATA, f"{Path(data).expanduser().absolute()}\n".encode(errors="surrogateescape"))
+            if mine:  # else another command is writing it
+                write_atomic(out / DATA, f"{Path(data).expanduser().absolute()}\n".encode(errors="surrogateescape"))
 
 
 def data_folder(out: Path) -> str | None:
@@ -254,11 +254,11 @@ def _flat(spec: Spec) -> dict[str, object]:
     flat: dict[str, object] = {}
 
     def walk(value: object, path: str) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(inner, f"{path}.{key}" if path else str(key))
-        else:
+        if not isinstance(value, dict):
             flat[path] = value
+            return
+        for key, inner in value.items():
+            walk(inner, f"{path}.{key}" if path else str(key))
 
     walk(spec.model_dump(mode="json", exclude={"arm", "seed"}), "")
     return flat

@@ -11,13 +11,47 @@ from torch import Tensor
 IMAGES = ("pixel_values", "images", "image", "img", "x")
 MASKS = ("masks", "mask", "segmentation_mask")
 LABELS = ("labels", "label", "targets", "target", "y")
+_OF_BOXES = ("boxes", "bboxes", "bbox", "keypoints")
+
+
+def check_given(x: Any, y: Any, with_labels: bool = False) -> None:
+    """Raise a ValueError unless x is a tensor and y, if there is one, a tensor or one dict of boxes per image.
+
+    Example:
+        >>> import torch
+        >>> check_given(torch.zeros(1, 3, 8, 8), torch.zeros(1))
+    """
+    if not isinstance(x, Tensor):
+        if isinstance(x, list | tuple):
+            one = "Call augment(x, y), in a collate function augment(*default_collate(rows))."
+            views = "Mix each view of the images in a call of its own, with the same step=, so that partners agree."
+            advice = one if y is None else views
+        elif isinstance(x, Mapping):
+            advice = "Call augment(x, y) with the tensors inside it."
+        else:
+            advice = "Convert it first, e.g. with torch.as_tensor."
+        raise ValueError(f"DropMix: expected images as a tensor (B, C, H, W), got {_kind(x)}. {advice}")
+    if y is None and with_labels:
+        raise ValueError("DropMix: expected labels beside the images, got none. Call augment(x, y).")
+    if y is None or isinstance(y, Tensor):
+        return
+    if not isinstance(y, list | tuple) or not all(isinstance(target, Mapping) for target in y):
+        raise ValueError(
+            f"DropMix: expected labels as a tensor, or one dict with boxes per image, got {_kind(y)}. "
+            "Convert class ids with torch.as_tensor."
+        )
+
+
+def _kind(given: Any) -> str:
+    return f"a {type(given).__name__}"
 
 
 def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
     """Return the keys of a batch's images, labels and masks.
 
     Raises:
-        ValueError: not exactly one key of `IMAGES`, or of `LABELS`.
+        ValueError: not exactly one key of `IMAGES`, or of `LABELS`; boxes or values per pixel under other keys, which
+            would stay unmixed.
     Example:
         >>> find_keys({"pixel_values": 0, "labels": 1, "path": 2})
         ('pixel_values', 'labels', [])
@@ -31,7 +65,16 @@ def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
                 "Pass images and labels as augment(batch[...], batch[...])."
             )
         found += here
-    return found[0], found[1], [name for name in MASKS if name in batch]
+    masks = [name for name in MASKS if name in batch]
+    x = batch[found[0]]
+    for key in batch.keys() - {*found, *masks}:
+        sides = batch[key].shape[-2:] if isinstance(batch[key], Tensor) and batch[key].ndim >= 3 else None
+        if key in _OF_BOXES or (isinstance(x, Tensor) and x.ndim >= 4 and sides == x.shape[-2:]):
+            raise ValueError(
+                f"DropMix: expected images, labels and {MASKS[0]} in a dict, got {key!r} too, which would stay "
+                "unmixed beside mixed images. Call mix = augment.draw(x, y), apply_mix, and mix.targets for the rest."
+            )
+    return found[0], found[1], masks
 
 
 def replaced(batch: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:

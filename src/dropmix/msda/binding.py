@@ -58,6 +58,11 @@ class Draw:
                     f"DropMix: expected saliency=... for method {self.name!r}, got None. "
                     "Pass a function such as input_gradient(model)."
                 )
+            if saliency is not None and not callable(saliency):
+                raise ValueError(
+                    f"DropMix: expected saliency as a function of images and labels, got {type(saliency).__name__}. "
+                    "Pass a function such as input_gradient(model): it is called for the samples that are mixed."
+                )
             maps = None if saliency is None else partial(_of_images, saliency, y)
             return self.function(x, maps, generator=generator, **options)
 

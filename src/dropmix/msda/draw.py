@@ -135,6 +135,11 @@ def check_batch(where: str, x: Tensor, *, places: int = 0, most: int | None = No
     """
     found = x.ndim - 2
     if found >= places and (most is None or found <= most):
+        if places and found > 1 and x.shape[-1] == 3 and min(x.shape[1:-1]) >= 16:
+            raise ValueError(
+                f"{where}: expected x of shape (B, C, ...), got {tuple(x.shape)}, which looks like channels last. "
+                'Say DropMix(..., channels="last"), or pass x.movedim(-1, 1).'
+            )
         return
     known = ["(B, C, L)", "(B, C, H, W)", "(B, C, T, H, W)"][max(places - 1, 0) : most]
     wanted = "(B, C, ...)" if most is None else f"{', '.join(known[:-1])} or {known[-1]}" if known[1:] else known[0]

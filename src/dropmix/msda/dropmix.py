@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from dropmix.msda.batches import find_keys, replaced, typed, untyped
+from dropmix.msda.batches import check_given, find_keys, replaced, typed, untyped
 from dropmix.msda.binding import Draw, Method, Saliency, bind_all, mixer_for, name_of
 from dropmix.msda.draw import Per
 from dropmix.msda.history import Remembering, left_by
@@ -202,6 +202,7 @@ class DropMix(Remembering):
         if not self.training:
             self.check_worker()  # else `draw` does
             return (x if out is None else out.copy_(x)), y, None
+        check_given(x, y, with_labels=True)
         plain = untyped(x)
         mix = self.draw(plain, y, **draws)
         if mix.layer is not None:
@@ -209,18 +210,15 @@ class DropMix(Remembering):
                 f"DropMix: expected a method that mixes images, got {self._names()}, which mixes hidden states. "
                 "Use draw, mix_labels and mix_hidden: see docs/methods/manifoldmix.md."
             )
-        if self.channels == "first":
-            mixed = mix_images(plain, mix, out=out)
-        else:
-            plain, into = plain.movedim(-1, 1), None if out is None else out.movedim(-1, 1)
-            mixed = plain if mix.is_identity and out is None else mix_images(plain, mix, out=into)
+        first = self.channels == "first"
+        plain = plain if first else plain.movedim(-1, 1)
+        into = out if first or out is None else out.movedim(-1, 1)
+        mixed = plain if mix.is_identity and out is None else mix_images(plain, mix, out=into)
         one_label = isinstance(y, Tensor) and y.ndim == 1
         labels = mix_labels(y, mix, self.num_classes) if one_label or not is_target(y, plain) else mix.targets(y)
-        if mixed is plain:
-            return x, labels, mix
-        if out is not None:
-            return out, labels, mix
-        return typed(mixed if self.channels == "first" else mixed.movedim(1, -1), x), labels, mix
+        if mixed is plain or out is not None:
+            return (x if out is None else out), labels, mix
+        return typed(mixed if first else mixed.movedim(1, -1), x), labels, mix
 
     def draw(
         self,
@@ -240,6 +238,7 @@ class DropMix(Remembering):
         if torch.compiler.is_compiling():
             given = {"saliency": saliency, "generator": generator, "drop_generator": drop_generator}
             return _uncompiled_draw(self, x, y, given | {"epoch": epoch, "step": step})
+        check_given(x, y)
         generator, dropping = self.sources(generator, drop_generator, step)
         count = x.shape[0]
         if y is not None and (y.shape[0] if isinstance(y, Tensor) else len(y)) != count:

@@ -115,6 +115,11 @@ def label_shares(y: Tensor, num_classes: int | None = None) -> Tensor:
                 f"labels: expected shares of num_classes = {num_classes} classes, got {y.shape[1]}. "
                 "Give as many columns as there are classes."
             )
+        known = y.is_cpu and num_classes is not None and not torch.compiler.is_compiling()
+        if known and y.numel() and not float(y.min()) >= 0:  # also NaN
+            raise ValueError(
+                f"labels: expected label shares >= 0, got {float(y.min()):.4g}. Pass probabilities, e.g. of a softmax."
+            )
         return y if y.dtype == torch.float64 else y.float()
     num_classes = check_ids(y, num_classes)
     shares = torch.zeros(len(y), num_classes, dtype=torch.float32, device=y.device)

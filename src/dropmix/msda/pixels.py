@@ -91,7 +91,8 @@ def paste_boxes(
                 [0., 1.]])
     """
     differentiable = x.requires_grad and torch.is_grad_enabled()
-    if torch.compiler.is_compiling() or differentiable or not (x.is_cpu and box.is_cpu):
+    by_bits = x.element_size() in _INTEGER_OF_SIZE  # not complex128
+    if torch.compiler.is_compiling() or differentiable or not (x.is_cpu and box.is_cpu and by_bits):
         inside = inside_boxes(box.to(x.device, non_blocking=True), x.shape[2:])
         other = gather_images(x, partner) if pasted is None else pasted.to(x, non_blocking=True)
         mixed = torch.where(inside, other, x)

@@ -1,7 +1,7 @@
 """Which samples of a batch are mixed: one rate for all, or a rate per class."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -105,17 +105,26 @@ def _kept_by_count(rates: np.ndarray, generator: Generator | None) -> np.ndarray
     return np.where(rates == 0, False, np.where(rates == 1, True, kept))
 
 
-def classes_of(y: Tensor | None, num_classes: int) -> np.ndarray:
+def classes_of(y: Any, num_classes: int) -> np.ndarray:
     """Class ids of labels, (B,), on the host: the ids themselves, or each row's largest share.
 
     Raises:
-        ValueError: ids outside [0, K), or shares of another number of classes.
+        ValueError: ids outside [0, K), shares of another number of classes or of several alike, or other targets.
     """
-    assert y is not None
+    if not isinstance(y, Tensor) or y.ndim not in (1, 2) or (y.ndim == 2 and not y.is_floating_point()):
+        raise ValueError(
+            "DropMix: expected class ids (B,) or shares (B, K) with rates per class or a policy for partners, got "
+            "other targets. Draw the mix for class labels, then use mix.targets for masks or boxes."
+        )
     if y.ndim == 2 and y.shape[1] != num_classes:
         raise ValueError(
             f"DropMix: expected label shares of {num_classes} classes, one per rate or policy, got "
             f"{y.shape[1]}. Give one rate per class."
+        )
+    if y.ndim == 2 and num_classes > 1 and bool(((y == y.amax(1, keepdim=True)).sum(1) > 1).any()):
+        raise ValueError(
+            "DropMix: expected one class per sample with rates per class or a policy for partners, got several "
+            "with equal shares, or none. Use one rate and partners='any' for samples of several classes."
         )
     ids = (y.argmax(1) if y.ndim == 2 else y).cpu().long().numpy()
     if len(ids) and not 0 <= ids.min() <= ids.max() < num_classes:

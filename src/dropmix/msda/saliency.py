@@ -1,7 +1,7 @@
 """Saliency as the gradient of the loss at the images, as in PuzzleMix."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -24,7 +24,8 @@ def input_gradient(
 
     Runs the model in eval mode, so that batch statistics do not change, and computes no weight gradients. It runs
     the network inside DistributedDataParallel or `torch.compile`, so that a rank that mixes never waits for a rank that
-    does not, and in float32 even under autocast: half precision loses small gradients.
+    does not, and in float32 even under autocast, also where accelerate has put it into the network: half precision
+    loses small gradients.
 
     The function takes two optional arguments, for methods that need them. `signed=True` returns the gradient itself,
     (B, C, H, W). `clean=c` trains on these unmixed images too: it runs the model in the mode it is in and adds the
@@ -53,12 +54,12 @@ def input_gradient(
         torch.Size([3, 2, 2])
     """
     loss = _cross_entropy if loss is None else loss
-    guard = CleanGuard()
+    guard = CleanGuard(bounded=loss is _cross_entropy)
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         network = unwrapped(model)
         factor = float(scale()) if callable(scale) else float(scale)
-        with torch.enable_grad(), _precision(x.device.type, autocast), _eager(network):
+        with torch.enable_grad(), _precision(network, x.device.type, autocast), _eager(network):
             gradient = clean_step(network, x, y, clean, factor) if clean else plain(network, x, y, factor)
         return gradient.float() if signed else size_of(gradient if channels == "first" else gradient.movedim(-1, 1))
 
@@ -148,8 +149,25 @@ def _leaf(network: nn.Module, x: Tensor, autocast: bool) -> Tensor:
     return x.detach().requires_grad_()
 
 
-def _precision(device: str, autocast: bool) -> AbstractContextManager[Any]:
-    return nullcontext() if autocast or not torch.is_autocast_enabled(device) else torch.autocast(device, enabled=False)
+@contextmanager
+def _precision(network: nn.Module, device: str, autocast: bool) -> Iterator[None]:
+    """Without autocast, neither around the call nor in the network's own `forward`, where accelerate puts it."""
+    if autocast:
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        if torch.is_autocast_enabled(device):
+            torch.set_autocast_enabled(device, False)  # the autocast that was entered puts it back
+
+    scripted = torch.jit.ScriptModule  # takes no hooks
+    handles = [m.register_forward_pre_hook(stop) for m in network.modules() if not isinstance(m, scripted)]
+    try:
+        with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _eager(network: nn.Module) -> AbstractContextManager[Any]:

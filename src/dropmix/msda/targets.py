@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Fields of the image, not of its boxes, whatever their length.
 _OF_THE_IMAGE = ("image_id", "size", "orig_size")
+# Coordinates, which neither move with a partner nor know that they are hidden.
+_PLACES = ("keypoints", "landmarks", "points", "polygons", "segmentation")
 
 
 def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: float | None = None) -> Any:
@@ -58,6 +60,12 @@ def mixed_targets(mix: "Mix", targets: Any, min_visible: float = 0.0, empty: flo
     if mix.axes != 4:
         raise ValueError(
             "Mix.targets: expected images for boxes, got sequences or volumes. Give masks of their places."
+        )
+    places = [key for key in _PLACES if key in targets[0]]
+    if places and (mix.mask is None or mix.mask[0].numel() > 1):
+        raise ValueError(
+            f"Mix.targets: expected boxes, labels and masks under a method that cuts, got {places[0]!r}, which it "
+            "would hide or move. Leave them out, or use mixup."
         )
     if mix.own_cells is not None:
         raise ValueError(

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 # A GradScaler starts at a factor of 65536. Training loss and clean loss never differ by that much.
 _SCALED = 4096.0
+# The gradient of a mean of cross-entropies at a head's bias is at most sqrt(2), whatever the images. Logits may have a
+# temperature and the loss a factor.
+_LARGEST = 32 * 2**0.5
+_LOOKS = 8  # reading a gradient waits for the device
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -88,11 +92,16 @@ def move_towards(model: nn.Module, source: nn.Module, share: float) -> None:
 
 
 class CleanGuard:
-    """Checks, when the backward pass of training reaches the last weight, that the clean gradient is still there."""
+    """Checks, when the backward pass of training reaches the last weight, that the clean gradient is still there.
 
-    def __init__(self) -> None:
+    Args:
+        bounded: whether the clean loss is a mean of cross-entropies.
+    """
+
+    def __init__(self, bounded: bool) -> None:
         self.handle: Any = None
-        self.checked_scale = False
+        self.looks = 0
+        self.bounded = bounded
 
     def disarm(self) -> None:
         """Stop checking."""
@@ -106,7 +115,9 @@ class CleanGuard:
         if last is None or last.grad is None:
             return
         gradient, version = last.grad, last.grad._version
-        size = gradient.norm() / weight if scale == 1 and not self.checked_scale else None
+        size = gradient.norm() / weight if self.looks < _LOOKS else None
+        heads = (m for m in network.modules() if isinstance(m, nn.Linear) and m.bias is last)
+        bounded = self.bounded and any(True for _ in heads)
 
         def check(arriving: Tensor) -> None:
             self.disarm()
@@ -116,8 +127,9 @@ class CleanGuard:
                     "were mixed. Call optimizer.zero_grad() before they are mixed, not after."
                 )
             if size is not None:
-                self.checked_scale = True
-                if bool(size > 0) and bool(arriving.norm() > _SCALED * size):
+                self.looks += 1
+                most = max(_LARGEST * scale, 32 * float(size)) if bounded else _SCALED * float(size)
+                if float(size) > 0 and float(arriving.norm()) > most:
                     raise RuntimeError(
                         "input_gradient: expected a training loss on the scale of the clean loss, got one scaled up. "
                         "Under a GradScaler say input_gradient(model, scale=scaler.get_scale)."
