@@ -21,7 +21,7 @@ from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.measures.recall import accuracies
-from dropmix.audit.measures.seeds import check_copies, check_dropped, outlying, without
+from dropmix.audit.measures.seeds import check_dropped, check_runs, outlying, without
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.rows.class_facts import by_superclass, with_class_facts
 from dropmix.audit.rows.labels import at_thresholds
@@ -259,7 +259,7 @@ def _sound(arms: list[Predictions], dropped: Sequence[str]) -> tuple[list[Predic
     dropped = [dropped] if isinstance(dropped, str) else [str(d) for d in dropped]
     check_dropped(arms, dropped)
     arms = [without(arm, dropped) for arm in arms]
-    return arms, [note for arm in arms for note in check_copies(arm)]
+    return arms, check_runs(arms)
 
 
 def _outlying(pairs: Sequence[Pair]) -> list[str]:

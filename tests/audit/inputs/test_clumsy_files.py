@@ -1,6 +1,7 @@
 """Files that are valid and were refused, or that mean nothing and were read: arms, gaps, packed and damaged files."""
 
 import gzip
+import json
 import os
 import unicodedata
 
@@ -209,3 +210,58 @@ def test_arms_of_one_and_of_two_seeds_write_whole_files(tmp_path, rows):
         assert len(lines) == 7
         assert len({line.count(",") for line in lines}) == 1
         assert '"mcnemar_p"' in lines[0].split(",")
+
+
+def test_rows_of_empty_cells_end_a_spreadsheet_and_gaps_do_not(tmp_path, rows):
+    one, other = write(tmp_path / "one.csv", rows()), write(tmp_path / "other.csv", rows())
+    plain = audit(one, other).summary
+    one.write_text(one.read_text() + ",,\n , ,\n")
+    assert audit(one, other).summary == plain
+    one.write_text(one.read_text() + "i999,,\n")
+    with pytest.raises(AuditError, match="without gaps, got"):
+        audit(one, other)
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.ndjson"])
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b"])
+def test_lines_of_json_end_at_line_feeds_alone(tmp_path, rows, name, mark):
+    paths = [tmp_path / folder / name for folder in ("vanilla", "mixup")]
+    for path in paths:
+        table = rows(names=("cat", f"dog{mark}x", "fox"))
+        path.parent.mkdir()
+        lines = [json.dumps(dict(zip(table, row)), ensure_ascii=False) for row in zip(*table.values())]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    assert f"dog{mark}x" in audit(*paths).classes["class"]
+
+
+def test_numbers_beside_text_in_json_are_named(tmp_path, rows):
+    for name, value in (("one", "dog"), ("other", 3)):
+        table = rows()
+        table["pred"][4] = value
+        table_rows = [dict(zip(table, row)) for row in zip(*table.values())]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"schema": {"fields": []}, "data": table_rows}))
+    with pytest.raises(AuditError, match=r"other\.json: expected numbers or text in 'pred', got .* and 3"):
+        audit(tmp_path / "one.json", tmp_path / "other.json")
+
+
+def test_arms_stacked_without_their_column_get_advice(tmp_path, rows):
+    one, other = rows(), rows()
+    both = {key: one[key] + other[key] for key in one} | {"seed": [0] * 120, "method": ["a"] * 60 + ["b"] * 60}
+    path = write(tmp_path / "both.csv", both)
+    with pytest.raises(AuditError, match="If 2 runs are stacked: --columns arm=NAME,seed=NAME"):
+        audit(path)
+    found = audit_predictions(path, columns={"arm": "method"}, reference="a", refits=0)
+    assert [c.arm for c in found.comparisons] == ["b"]
+
+
+def test_marks_that_do_not_show_are_no_part_of_a_column_s_name(tmp_path, rows):
+    one, other = rows(), rows()
+    paths = [write(tmp_path / "one.csv", one), write(tmp_path / "other.csv", {"\u200bid": other.pop("id"), **other})]
+    assert audit(*paths).summary["n_examples"] == 60
+
+
+@pytest.mark.parametrize("pattern", ["{} (seed {}).csv", "{} [run {}].csv", "{}(fold{}).csv"])
+def test_seeds_in_brackets(tmp_path, rows, pattern):
+    paths = [write(tmp_path / pattern.format(arm, s), rows()) for arm in ("vanilla", "mixup") for s in (0, 1)]
+    found = audit_predictions(paths, refits=0)
+    assert [(c.baseline, c.arm) for c in found.comparisons] == [("vanilla", "mixup")]

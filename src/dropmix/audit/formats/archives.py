@@ -261,12 +261,12 @@ def read_json(path: Path) -> Any:
     try:
         with opened(path) as file:
             text = file.read().decode("utf-8-sig")
-        if ending_of(path) == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]  # other marks may stand within a text
+        if ending_of(path) in (".jsonl", ".ndjson"):
+            return [json.loads(line) for line in lines]
         try:
             return json.loads(text)
         except json.JSONDecodeError:
-            lines = [line for line in text.splitlines() if line.strip()]
             if len(lines) < 2 or not all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
                 raise
             return [json.loads(line) for line in lines]  # JSON lines under the name of JSON

@@ -53,7 +53,10 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
     if coding in ("utf-8", "utf-8-sig"):
         again = _count(path, table, skip, lambda: _parse(path, coding, delimiter, unique, skip, types, True))
         table = table if again is None else again
-    return table.rename_columns([header[i] for i in places])
+    rows = len(table)  # spreadsheets end in rows of empty cells
+    while len(wanted) > 1 and rows and not any(str(column[rows - 1]).strip() for column in table.columns):
+        rows -= 1
+    return table.slice(0, rows).rename_columns([header[i] for i in places])
 
 
 def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Table:

@@ -29,9 +29,10 @@ def sort_by_id(predictions: Predictions, where: str) -> Predictions:
     ids = ids[order]
     twice = ids[1:][ids[1:] == ids[:-1]]
     if len(twice):
-        raise AuditError(
-            f"{where}: expected each example_id once per seed, got duplicates: {first(twice)}. Remove repeated rows."
-        )
+        times = len(ids) // (len(ids) - len(twice))
+        stacked = times > 1 and np.array_equal(ids[::times], ids[times - 1 :: times])
+        advice = f"If {times} runs are stacked: --columns arm=NAME,seed=NAME." if stacked else "Remove repeated rows."
+        raise AuditError(f"{where}: expected each example_id once per seed, got duplicates: {first(twice)}. {advice}")
     if np.array_equal(order, np.arange(len(order))):
         return predictions
     return predictions.take(order)

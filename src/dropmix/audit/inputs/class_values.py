@@ -3,20 +3,35 @@
 import re
 import string
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats.columns import WHOLE, coded, integers, is_text, none_missing
-from dropmix.audit.inputs.given import CONFUSION, COUNTS, plain
+from dropmix.audit.inputs.given import plain
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 LIST = re.compile(r"\s*[\[(][-+\d.,eE\s]*[\])]\s*")
 CHECK = "Check the class list."
+LISTS = (
+    "id2label",
+    "idx_to_class",
+    "label2id",
+    "class_to_idx",
+    "classes",
+    "class_names",
+    "names",
+    "labels",
+    "categories",
+)
+HEADS = {"class", "classes", "class_name", "class_names", "label", "labels", "name", "names", "category", "categories"}
+HEADS |= {"index", "idx", "id", "class_id", "label_id", "class_idx", "class_index"}
 MARKS = string.punctuation + string.whitespace
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
 
@@ -71,31 +86,13 @@ def is_list(column: pa.ChunkedArray) -> bool:
     return bool(texts) and all(text and LIST.fullmatch(text) for text in texts)
 
 
-def refuse_counts(table: pa.Table, found: Mapping[str, str], where: str) -> None:
-    """Refuse a table of counts: a row per pair of true and predicted class, with a column of how often it came.
-
-    Raises:
-        AuditError: such a table.
-    """
-    counts = [n for n in table.column_names if plain(n) in COUNTS and n not in found.values()]
-    if not counts or "example_id" in found or not {"label", "pred"} <= found.keys() or len(table) < 2:
-        return
-    pairs = zip(table[found["label"]].to_pylist(), table[found["pred"]].to_pylist())
-    if len({*pairs}) == len(table):
-        raise AuditError(
-            f"{where}: expected a row per example, got a row per pair of classes with its number ({clip(counts[0])}), "
-            f"as in {CONFUSION}. Save the arrays that it was made of, y_true and y_pred."
-        )
-
-
 def class_array(array: np.ndarray, name: str, where: str) -> ClassValues:
     """An array of class names or class numbers, of any shape; whole-number floats are numbers.
 
     Raises:
         AuditError: NaN or None, fractions, or mixed types.
     """
-    kind = array.dtype.kind
-    if kind == "O":
+    if (kind := array.dtype.kind) == "O":
         return _objects(array, name, where)
     if kind == "U":
         texts, codes = np.unique(array, return_inverse=True)
@@ -178,7 +175,7 @@ def numbered(
         plain_text = {k for k, n in numbers.items() if n is not None and not known & {*(found[k].texts or [])}}
         found = {k: ClassValues(v.numbers()) if k in plain_text else v for k, v in found.items()}  # type: ignore
         texts = [t for v in found.values() for t in v.texts or []]
-    unknown = [t for t in texts if t not in set(names)]
+    unknown = [t for t in dict.fromkeys(texts) if t not in set(names)]
     if unknown:
         raise AuditError(
             f"{where}: expected classes of the class list, got {first(unknown)}. {unlike(unknown[0], names)}"
@@ -223,6 +220,69 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
                 raise AuditError(f"{where}: expected {key} written as the labels are, got {clip(text)!r}. {advice}")
 
 
+def class_list(held: Any, where: str) -> tuple[str, ...]:
+    """Names of the classes by number, from what a file or a user gives.
+
+    Args:
+        held: names in order, number -> name (or several names, of which the last counts), name -> number, or one of
+            these under a usual key, as in the config.json of Hugging Face.
+        where: the source, for errors.
+    Raises:
+        AuditError: numbers other than 0 to K - 1, a name that is no text, a repeated name, or none.
+
+    Example:
+        >>> class_list({"id2label": {"1": "dog", "0": "cat"}}, "config.json")
+        ('cat', 'dog')
+    """
+    if isinstance(held, Mapping):
+        inner = next((held[key] for key in LISTS if isinstance(held.get(key), list | Mapping)), None)
+        if inner is not None:
+            return class_list(inner, where)
+        by_name = all(isinstance(v, int) and not isinstance(v, bool) for v in held.values())
+        pairs = [(v, k) if by_name else (k, v[-1] if isinstance(v, list) and v else v) for k, v in held.items()]
+    elif held and all(isinstance(v, Mapping) and {"id", "name"} <= v.keys() for v in held):
+        pairs = [(v["id"], v["name"]) for v in held]
+    else:
+        pairs = [*enumerate(held)]
+    given = {int(n) if WHOLE.fullmatch(str(n)) else n: v for n, v in pairs}
+    if {*given} != {*range(len(pairs))}:
+        got = first([n for n, _ in pairs])
+        raise AuditError(f"{where}: expected classes 0 to {len(pairs) - 1}, got {got}. Number them as predictions do.")
+    odd = [v for v in given.values() if not isinstance(v, str | int | float | np.generic) or str(v) in ("", "nan")]
+    names = tuple(str(given[n]) for n in range(len(given)))
+    odd = odd or [name for name, times in Counter(names).items() if times > 1]
+    if odd or not names:
+        raise AuditError(f"{where}: expected different names, got {first(odd) or 'none'}. Rename one.")
+    return names
+
+
+def class_lines(lines: list[str], where: str) -> tuple[str, ...]:
+    """Names of the classes from the lines of a text, each with a name, or with a number and a name.
+
+    Raises:
+        AuditError: as `class_list`; a header or comment before plain names, or all on one line.
+
+    Example:
+        >>> class_lines(["index,name", "1,dog", "0,cat"], "classes.csv")
+        ('cat', 'dog')
+    """
+    if len(lines) > 1 and all(re.fullmatch('"[^"]+"', line) for line in lines):
+        lines = [line.strip('"') for line in lines]
+    cells = re.split("[,;\t]", lines[0]) if lines else []
+    head = all(plain(cell.strip('"')) in HEADS for cell in cells)
+    for form in (r"(?P<n>\d+) *[,;:\t ] *(?P<name>.+)", r"(?P<name>.+?) *[,;\t] *(?P<n>\d+)"):
+        found = [re.fullmatch(form, line) for line in lines[head:]]
+        pairs = {int(match["n"]): match["name"].strip('" ') for match in found if match}
+        if len(found) > 1 and {*pairs} == {*range(len(found))}:
+            return class_list(pairs, where)
+    if (len(lines) > 1 and (head or lines[0].startswith("# "))) or len(lines) == 1 < len(cells):
+        raise AuditError(
+            f"{where}: expected a line per class, got {clip(lines[0])!r} first. Remove a header or comment, and break "
+            "up a list; a class of that name goes into a JSON list."
+        )
+    return class_list(lines, where)
+
+
 def unlike(name: str, names: Iterable[str]) -> str:
     """Advice on a name that a list lacks: the same letters in another form or case, or a general hint."""
     plain = lambda text: unicodedata.normalize("NFKC", text).strip()  # noqa: E731
@@ -230,7 +290,8 @@ def unlike(name: str, names: Iterable[str]) -> str:
         if plain(other) == plain(name):
             return (
                 f"The list holds {clip(other)!r}, which looks the same but has other characters "
-                f"({clip(ascii(other))} and {clip(ascii(name))}). Normalize both, as with unicodedata.normalize('NFC')."
+                f"({clip(ascii(other))} and {clip(ascii(name))}). "
+                + ("Strip the blanks." if other.strip() == name.strip() else "Normalize both to NFC.")
             )
         if plain(other).replace("\\", "/") == plain(name).replace("\\", "/"):
             return f"The list holds {clip(other)!r}. Write slashes alike in both."

@@ -16,7 +16,8 @@ from dropmix.audit.formats import archives, columns
 from dropmix.audit.formats.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
 from dropmix.audit.formats.csv_text import read_csv, read_lines
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.given import ALIASES, Labels, Reading, alone, find_columns, plain, rows_of, shown
+from dropmix.audit.inputs.class_values import class_lines, class_list
+from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, json_values, plain, rows_of, shown
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table
 from dropmix.audit.inputs.tables import from_table, wanted_columns
@@ -25,10 +26,11 @@ PARQUET, TEXT, ARRAYS, JSON = (
     {".parquet", ".pq", ".parq"},
     {".csv", ".tsv", ".txt", ".tab"},
     {".npz", ".npy"},
-    {".json", ".jsonl"},
+    {".json", ".jsonl", ".ndjson"},
 )
 CONVERT: dict[str, str] = {}
 CONVERT |= dict.fromkeys([".xls", ".xlsx", ".xlsm", ".ods"], "Save the sheet as CSV")
+CONVERT |= dict.fromkeys([".bz2", ".xz", ".zip", ".zst", ".7z", ".tar"], "Unpack it, or pack it with gzip")
 CONVERT |= dict.fromkeys(
     [".pkl", ".pickle", ".joblib", ".pt", ".pth"],
     "Pickles run code when they are read: load it yourself and save numpy.savez('preds.npz', labels=..., pred=...)",
@@ -117,7 +119,8 @@ def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
         keys = list(dict.fromkeys(str(key) for row in held for key in row))
         wanted = wanted_columns(keys, reading, where)
         try:
-            table = pa.table({key: pa.array([alone(row.get(key), wanted[key]) for row in held]) for key in wanted})
+            columns_of = {n: json_values([row.get(n) for row in held], n, key, where) for n, key in wanted.items()}
+            table = pa.table({name: pa.array(values) for name, values in columns_of.items()})
         except (pa.ArrowException, OverflowError) as error:
             raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
         return from_table(table, where, stem_of(path), reading, source)
@@ -159,10 +162,10 @@ def prepare(reading: Reading) -> Reading:
 
 
 def read_classes(given: Any) -> tuple[str, ...]:
-    """Names of classes from a sequence, an array, or a file with one name per line or a JSON list.
+    """Names of classes from a sequence, an array, a mapping, or a file: a name per line, or JSON.
 
     Raises:
-        AuditError: a repeated name, or no names.
+        AuditError: as `class_list` and `class_lines`.
 
     Example:
         >>> read_classes(np.array(["cat", "dog"]))
@@ -172,19 +175,12 @@ def read_classes(given: Any) -> tuple[str, ...]:
     if isinstance(given, str | Path):
         path = Path(given)
         where = checked_file(path)
-        if ending_of(path) == ".json":
-            given = read_json(path)
-            if isinstance(given, Mapping):  # {"0": ["n01440764", "tench"]}, {"cat": 0}
-                by_name = all(isinstance(v, int) for v in given.values())
-                pairs = [(v, k) if by_name else (int(k), v) for k, v in given.items()]
-                given = [v[-1] if isinstance(v, list) else v for _, v in sorted(pairs, key=lambda p: p[0])]
-        else:
-            given = read_lines(path)
-    names = tuple(str(v) for v in to_numpy(given, where).reshape(-1).tolist())
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice or not names:
-        raise AuditError(f"{where}: expected different names, got {clip(twice[0]) if twice else 'none'}. Rename one.")
-    return names
+        if ending_of(path) != ".json":
+            return class_lines(read_lines(path), where)
+        given = read_json(path)
+        if not isinstance(given, list | Mapping):
+            raise AuditError(f"{where}: expected a list of names, got {type(given).__name__}. Save a JSON list.")
+    return class_list(given if isinstance(given, list | Mapping) else to_numpy(given, where).tolist(), where)
 
 
 def _read_slices(reading: Reading) -> str | Labels:

@@ -129,8 +129,8 @@ class Reading:
 
 
 def plain(name: str) -> str:
-    """A column's name without case, spaces and dashes."""
-    return re.sub(r"[\s.-]+", "_", name.strip().lower())
+    """A column's name without case, spaces, dashes and characters that do not show."""
+    return re.sub(r"[\s.-]+", "_", re.sub("[\u200b-\u200f\u2060\ufeff]", "", name).strip().lower())
 
 
 def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str, str]:
@@ -234,6 +234,23 @@ def without_predictions(names: Sequence[str], missing: str, where: str) -> Audit
     )
 
 
+def refuse_counts(table: Any, found: Mapping[str, str], where: str) -> None:
+    """Refuse a table of counts: a row per pair of true and predicted class, with a column of how often it came.
+
+    Raises:
+        AuditError: such a table.
+    """
+    counts = [n for n in table.column_names if plain(n) in COUNTS and n not in found.values()]
+    if not counts or "example_id" in found or not {"label", "pred"} <= found.keys() or len(table) < 2:
+        return
+    pairs = zip(table[found["label"]].to_pylist(), table[found["pred"]].to_pylist())
+    if len({*pairs}) == len(table):
+        raise AuditError(
+            f"{where}: expected a row per example, got a row per pair of classes with its number ({clip(counts[0])}), "
+            f"as in {CONFUSION}. Save the arrays that it was made of, y_true and y_pred."
+        )
+
+
 def rows_of(held: Any, where: str) -> Any:
     """The rows of a JSON table as pandas writes it, by row, by column or `split`; else what was given.
 
@@ -248,6 +265,8 @@ def rows_of(held: Any, where: str) -> Any:
         raise AuditError(f"{where}: expected a class per example, got lists of ranked ones. Save the best of each.")
     if not isinstance(held, dict) or not held:
         return held
+    if isinstance(held.get("schema"), dict) and isinstance(held.get("data"), list):
+        return held["data"]
     if isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
         return [dict(zip(held["columns"], row)) for row in held["data"] if isinstance(row, list)]
     if any(isinstance(row, dict) and {"precision", "recall"} <= {*row} for row in held.values()):
@@ -262,6 +281,18 @@ def rows_of(held: Any, where: str) -> Any:
     return rows if numbered or named else [{"example_id": name, **row} for name, row in held.items()]
 
 
-def alone(value: Any, key: str) -> Any:
-    """The class in a list of one, as tensors of one number are written."""
-    return value[0] if key in ("label", "pred") and isinstance(value, list) and len(value) == 1 else value
+def json_values(values: Sequence[Any], name: str, key: str, where: str) -> list[Any]:
+    """The values of one column of JSON rows; NaN is a gap, and a list of one class, as of a tensor, that class.
+
+    Raises:
+        AuditError: text beside numbers.
+    """
+    one = key in ("label", "pred")
+    values = [v[0] if one and isinstance(v, list) and len(v) == 1 else None if v != v else v for v in values]
+    texts, numbers = ([v for v in values if isinstance(v, kind)] for kind in (str, int | float))
+    if texts and numbers:
+        raise AuditError(
+            f"{where}: expected numbers or text in {clip(name)!r}, got {clip(texts[0])!r} and {clip(numbers[0])}. "
+            "Save one kind."
+        )
+    return values

@@ -236,6 +236,10 @@ def check_shape(pred: np.ndarray | None, count: int, name: str) -> None:
     advice = "Give every seed's predictions on the same examples."
     if pred.ndim == 2 and pred.shape[0] == count:
         advice = "Turn pred over: pred.T has a row per seed."
+        if pred.shape[0] > 1 and (np.diff(np.sort(pred, axis=1)) != 0).all():
+            advice = (
+                "If these are the top classes of each example, give the best alone: pred[:, 0]. Of seeds give pred.T."
+            )
     elif pred.ndim == 2 and pred.shape[0] == 1 and count and pred.shape[1] % count == 0:
         advice = f"If these are {pred.shape[1] // count} seeds one after the other: pred.reshape(-1, {count})."
     raise AuditError(f"{name}: expected labels (N,) and pred (S, N) with one N, got ({count},) and {shape}. {advice}")

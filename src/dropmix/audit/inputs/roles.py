@@ -15,8 +15,8 @@ from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 
 NAME_THEM = 'Give a mapping of names to files, {"name": [files]}, or save a column arm'
-_EDGE = r"(?:^|(?<=[-_. ]))"
-_SEED = re.compile(_EDGE + r"(?:seed|s|run|rep|repeat|trial|fold|session)[-_=. ]?(\d+)(?=$|[-_. ])", re.IGNORECASE)
+_EDGE = r"(?:^|(?<=[-_. (\[]))"
+_SEED = re.compile(_EDGE + r"(?:seed|s|run|rep|repeat|trial|fold|session)[-_=. ]?(\d+)(?=$|[-_. )\]])", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\d=][.])(?<![\d=])(\d+)$")
 _GENERIC = {"pred", "preds", "prediction", "predictions", "result", "results", "output", "outputs", "test", "val"}
 
@@ -97,7 +97,8 @@ def _alone(row: list[str]) -> PathName:
 def _marked(text: str) -> tuple[str, list[int]]:
     """A part of a path without its seeds, and the seeds."""
     numbers = [int(n[:18]) for n in _SEED.findall(text)]
-    left = re.sub(r"([-_. ])[-_. ]+", r"\1", _SEED.sub("", text))
+    left = re.sub(r"\([-_. ]*\)|\[[-_. ]*\]", "", _SEED.sub("", text))
+    left = re.sub(r"([-_. ])[-_. ]+", r"\1", left)
     return (left.strip("-_. ") if numbers else text), numbers
 
 

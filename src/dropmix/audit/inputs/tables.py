@@ -12,7 +12,7 @@ import pyarrow as pa
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats import columns
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered, refuse_counts
+from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered
 from dropmix.audit.inputs.given import (
     CONFUSION,
     COUNTS,
@@ -22,6 +22,7 @@ from dropmix.audit.inputs.given import (
     Reading,
     find_columns,
     plain,
+    refuse_counts,
     refuse_totals,
     wide_columns,
     without_predictions,

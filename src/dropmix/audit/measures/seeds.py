@@ -14,7 +14,23 @@ from dropmix.audit.inputs.predictions import Predictions
 
 OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
 ERRORS = 8  # fewest errors of two seeds with equal predictions that count as copies
+FEW = 20  # fewest examples on which seeds that never agree are not seeds
 ALIKE = 0.2  # two seeds are nearly copies if they disagree less than this share of what other pairs do
+
+
+def check_runs(arms: Sequence[Predictions]) -> list[str]:
+    """Notes on runs that look like copies and on classes that only predictions have.
+
+    Raises:
+        AuditError: copies among an arm's seeds, ranked classes in their place, or predictions of strange classes alone.
+    """
+    notes = []
+    for i, arm in enumerate(arms):
+        if arm.score is None:  # of several labels, seeds hold decisions on each
+            refuse_ranked_classes(arm)
+            notes += [*strange_classes(arm), *(note for lead in arms[:i] for note in equal_runs(lead, arm))]
+        notes += check_copies(arm)
+    return notes
 
 
 def check_copies(arm: Predictions) -> list[str]:
@@ -43,6 +59,68 @@ def check_copies(arm: Predictions) -> list[str]:
         f"{arm.arm}: the predictions of seeds {arm.seeds[j]} and {arm.seeds[i]} are far more similar than others. "
         "If they are one run, leave one out."
         for i, j in close
+    ]
+
+
+def equal_runs(lead: Predictions, arm: Predictions) -> list[str]:
+    """A note on runs of one arm whose predictions are those of a run of another.
+
+    A plain arm and one with everything left unmixed are equal run by run, so that equal runs are not refused.
+    """
+    if lead.pred.shape[1] != arm.pred.shape[1]:
+        return []
+    same = [
+        f"seed {lead.seeds[i]} of {lead.arm} and seed {arm.seeds[j]} of {arm.arm}"
+        for i in range(len(lead.seeds))
+        for j in range(len(arm.seeds))
+        if (lead.pred[i] != lead.labels).sum() >= ERRORS and np.array_equal(lead.pred[i], arm.pred[j])
+    ]
+    if not same:
+        return []
+    return [f"The same predictions: {first(same)}. If one was copied under another name, give the right one."]
+
+
+def refuse_ranked_classes(arm: Predictions) -> None:
+    """Refuse the k best classes of each example, best first, which are not predictions of k seeds.
+
+    Raises:
+        AuditError: no two columns of one source agree on any example, and the first is right more often than others.
+    """
+    one_source = len({source.get("path") for source in arm.sources}) < 2
+    if len(arm.seeds) < 2 or len(arm.labels) < FEW or not one_source:
+        return
+    ordered = np.sort(arm.pred, axis=0)
+    right = (arm.pred == arm.labels).sum(axis=1)
+    if (ordered[1:] != ordered[:-1]).all() and right[0] >= ERRORS and (right[0] > right[1:]).all():
+        raise AuditError(
+            f"{arm.arm}: expected seeds, which agree on some examples, got {len(arm.seeds)} predictions per example "
+            "that never do, like the top classes of one run, best first. Give the first alone, as pred."
+        )
+
+
+def strange_classes(arm: Predictions) -> list[str]:
+    """A note on predictions of classes that no example has, which may be another way to write a class.
+
+    Raises:
+        AuditError: all predictions are of such classes.
+    """
+    times = np.bincount(arm.pred.reshape(-1))
+    strange = np.setdiff1d(np.flatnonzero(times), arm.labels)
+    if not len(strange):
+        return []
+    strange = strange[np.argsort(-times[strange], kind="stable")]
+    names = [str(c) if arm.class_names is None else arm.class_names[c] for c in strange]
+    if times[strange].sum() == arm.pred.size:
+        has = np.unique(arm.labels)
+        known = [str(c) if arm.class_names is None else arm.class_names[c] for c in has]
+        raise AuditError(
+            f"{arm.arm}: expected predictions among the classes of the labels ({first(known)}), got others alone: "
+            f"{first(names)}. Write both the same way, or give the class list."
+        )
+    share = 100 * times[strange].sum() / arm.pred.size
+    return [
+        f"{arm.arm}: {share:.2g} % of the predictions are of {len(strange)} "
+        f"{'class' if len(strange) == 1 else 'classes'} that no example has: {first(names)}."
     ]
 
 

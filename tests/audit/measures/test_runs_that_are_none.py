@@ -1,0 +1,100 @@
+"""Ranked classes are no seeds, equal runs of two arms are told, and so are classes that only predictions have."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dropmix.audit import AuditError, audit_predictions
+
+NAMES = np.array(["cat", "dog", "fox", "lynx", "yak"])
+LABELS = np.arange(60) % 5
+
+
+@pytest.fixture
+def scores(rng):
+    """Scores (3, N, 5) of three seeds."""
+    return lambda right=2.0: rng.normal(size=(3, 60, 5)) + right * np.eye(5)[LABELS]
+
+
+def best(scores, k=3):
+    """The k best classes of one run, (k, N)."""
+    return np.argsort(-scores[0], axis=1)[:, :k].T
+
+
+def audit(*sources, **options):
+    return audit_predictions(*sources, refits=0, **options)
+
+
+def as_mapping(pred, path):
+    return {"labels": LABELS, "pred": pred}
+
+
+def as_archive(pred, path):
+    np.savez(path.with_suffix(".npz"), labels=LABELS, pred=pred)
+    return path.with_suffix(".npz")
+
+
+def as_columns(pred, path, names="pred_{}"):
+    rows = [["label", *(names.format(i + 1) for i in range(len(pred)))], *zip(NAMES[LABELS], *NAMES[pred])]
+    path.with_suffix(".csv").write_text("".join(",".join(row) + "\n" for row in rows))
+    return path.with_suffix(".csv")
+
+
+def as_columns_of_predictions(pred, path):
+    return as_columns(pred, path, "prediction {}")
+
+
+def as_json(pred, path):
+    path.with_suffix(".json").write_text(json.dumps({"y_true": LABELS.tolist(), "y_pred": pred.tolist()}))
+    return path.with_suffix(".json")
+
+
+LAYOUTS = [as_mapping, as_archive, as_columns, as_columns_of_predictions, as_json]
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_best_classes_of_a_run_are_no_seeds(tmp_path, scores, layout, k):
+    arms = [layout(best(scores(), k), tmp_path / name) for name in ("vanilla", "mixup")]
+    with pytest.raises(AuditError, match=f"expected seeds, which agree on some examples, got {k} predictions"):
+        audit(*arms)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("right", [0.0, 1.0, 3.0])
+def test_seeds_pass_however_little_they_agree(tmp_path, scores, layout, right):
+    arms = [layout(scores(right).argmax(axis=2), tmp_path / name) for name in ("vanilla", "mixup")]
+    assert len(audit(*arms).only.classes["class"]) == 5
+
+
+def test_a_matrix_of_best_classes_per_row_gets_its_own_advice(tmp_path, scores):
+    for name in ("vanilla", "mixup"):
+        np.save(tmp_path / f"{name}.npy", best(scores()).T)
+    with pytest.raises(AuditError, match="If these are the top classes of each example"):
+        audit(tmp_path / "vanilla.npy", tmp_path / "mixup.npy", labels=LABELS)
+
+
+def test_runs_that_two_arms_share_are_told(scores):
+    one, other = scores().argmax(axis=2), scores().argmax(axis=2)
+    other[2] = one[0]
+    found = audit({"labels": LABELS, "pred": one}, {"mixup": {"labels": LABELS, "pred": other}})
+    assert "The same predictions: seed 0 of baseline and seed 2 of mixup. If one was copied" in " ".join(found.notes)
+    other[2] = np.roll(one[0], 1)
+    found = audit({"labels": LABELS, "pred": one}, {"mixup": {"labels": LABELS, "pred": other}})
+    assert "The same predictions" not in " ".join(found.notes)
+
+
+def test_classes_that_only_predictions_have_are_told(scores):
+    one, other = (np.array(NAMES)[scores().argmax(axis=2)].astype("U9") for _ in "ab")
+    other[0, :3] = "lynxx"
+    found = audit({"labels": NAMES[LABELS], "pred": one}, {"labels": NAMES[LABELS], "pred": other})
+    told = [note for note in found.notes if "no example has" in note]
+    assert told == ["treated: 1.7 % of the predictions are of 1 class that no example has: lynxx."]
+
+
+@pytest.mark.parametrize("strange", ["cat dog", "CAT!", "['cat']", "n01"])
+def test_predictions_of_strange_classes_alone_are_refused(scores, strange):
+    pred = np.full((1, 60), strange)
+    with pytest.raises(AuditError, match="expected predictions among the classes of the labels"):
+        audit({"labels": NAMES[LABELS], "pred": pred}, {"labels": NAMES[LABELS], "pred": pred})
