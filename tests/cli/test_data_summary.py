@@ -53,6 +53,14 @@ def test_copies_across_the_split_are_counted() -> None:
     assert "3 of the images to predict are also in train" in line
 
 
+def test_an_image_in_two_classes_is_named() -> None:
+    found = dataset([20, 20], [12, 12])
+    images = found.train.images.copy()
+    images[[1, 30]] = images[[0, 5]]  # a copy within a class, and one in the other
+    (line,) = [line for line in data_lines(replace(found, train=replace(found.train, images=images))) if "two" in line]
+    assert line == "warning: 1 image stands in two classes, pixel for pixel, e.g. 5 and 30. Leave one of them out."
+
+
 def test_look_alikes_are_listed_and_their_file_keeps_them_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for label in "ab":

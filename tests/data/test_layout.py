@@ -65,7 +65,7 @@ def test_what_is_left_out_is_said(tmp_path, pictures):
     assert "1 hidden folder left out: train/.lynx" in notes
     assert "1 broken link left out: train/dog/gone.jpg" in notes
     assert "1 split left out: val" in notes
-    assert "1 file of no picture format left out: .heic" in notes
+    assert "1 file left out, of no format that is read here: .heic" in notes
 
 
 def test_val_stands_in_for_a_test_folder_without_labels(tmp_path, pictures):
@@ -260,3 +260,41 @@ def test_pictures_in_folders_named_like_folds_are_remarked_on(tmp_path, rng):
                 Image.fromarray(pixels).save(tmp_path / folder / part / f"{n}.png")
         notes = load("folder", tmp_path / folder).notes
         assert any("named like splits or folds: fold1, fold2" in note for note in notes) == warned
+
+
+def test_a_class_folder_linked_twice_is_refused(tmp_path, pictures):
+    root = lay_out(tmp_path / "set", pictures)
+    (root / "train/wolf").symlink_to(root / "train/dog")
+    with pytest.raises(DataError, match="a folder of its own for each class, got 'dog' and 'wolf' as one, by a link"):
+        load("folder", root)
+
+
+def test_splits_within_each_class_are_refused(tmp_path, pictures):
+    for name in pictures:
+        split, label, number = name.split("/")
+        lay_out(tmp_path / "set", {f"train/{number}": pictures[name]}, train=f"{label}/{split}")
+    with pytest.raises(DataError, match=r"splits within each class: cat \(test, train.*Turn them round: train/cat"):
+        load("folder", tmp_path / "set")
+
+
+@pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("cat", "cat "), ("straße", "STRASSE")])
+def test_classes_that_differ_only_by_case_or_blanks_are_told(tmp_path, pictures, one, other):
+    for label in (one, other, "dog"):
+        lay_out(tmp_path / "set", {f"train/{label}/{n}": image for n, image in enumerate(pictures.values())}, train=".")
+    dataset = load("folder", tmp_path / "set")
+    assert {one, other} <= {*dataset.classes}
+    assert f"{', '.join(map(repr, sorted([one, other])))}. Merge them if they are one" in " ".join(dataset.notes)
+
+
+def test_transparency_and_further_frames_are_told(tmp_path, pictures):
+    root = lay_out(tmp_path / "set", pictures)
+    image = Image.fromarray(pictures["train/cat/0"])
+    assert not any("transparency" in note or "frames" in note for note in load("folder", root).notes)
+    image.convert("RGBA").save(root / "train/cat/clear.png")
+    image.convert("P").save(root / "test/dog/clear.png", transparency=0)
+    image.save(root / "train/fox/moving.gif", save_all=True, append_images=[image.rotate(90)])
+    image.save(root / "train/fox/jpeg.jfif", format="JPEG")
+    told = " ".join((dataset := load("folder", root)).notes)
+    assert "pictures with transparency: 2, e.g. cat/clear.png; the colour stored beneath" in told
+    assert "pictures of several frames: 1, e.g. fox/moving.gif; the first is used" in told
+    assert len(dataset.train) == 12

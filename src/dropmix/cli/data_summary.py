@@ -50,6 +50,12 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
             f"warning: classes with fewer than {FEW_TO_TEST} images to predict, too few to judge: {_some(few)}."
             + (" --folds 5 predicts every image once." if dataset.validation is None and not folds else "")
         )
+    torn = _in_two_classes([split for split in (dataset.train, target) if isinstance(split, Split)])
+    if torn:
+        lines.append(
+            f"warning: {len(torn)} {'image stands' if len(torn) == 1 else 'images stand'} in two classes, pixel for "
+            f"pixel, e.g. {visible(' and '.join(torn[0]))}. Leave one of them out."
+        )
     twins = _in_both(dataset.train, target)
     if twins:
         lines.append(
@@ -133,6 +139,18 @@ def _some(names: list[str]) -> str:
 
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(visible(name) for name in names[:SHOWN]) + more
+
+
+def _in_two_classes(splits: list[Any]) -> list[tuple[str, str]]:
+    """Ids of images that are equal to an image of another class, each with that one."""
+    known: dict[int, tuple[int, str]] = {}
+    found = []
+    for split in splits:
+        for image, label, name in zip(split.images, split.labels.tolist(), split.ids):
+            other = known.setdefault(hash(image.tobytes()), (label, str(name)))
+            if other[0] != label:
+                found.append((other[1], str(name)))
+    return found
 
 
 def _in_both(train: Any, test: Any) -> int:

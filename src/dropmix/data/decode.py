@@ -14,6 +14,7 @@ Encoded = bytes | memoryview | str | os.PathLike
 GRAY = {"1", "L", "LA"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 CHUNK = 64
+HEADERS, MAY_HAVE_ALPHA = 5_000, {".png", ".webp", ".gif", ".tif", ".tiff"}
 PIXELS = 89_478_485
 """Largest number of pixels per picture; above it, Pillow warns of a file made to fill the memory."""
 
@@ -149,6 +150,33 @@ def decode_all(
     if bad:
         raise BadPictures([bad[row] for row in sorted(bad)])
     return out
+
+
+def unusual(files: Sequence[str]) -> list[str]:
+    """Remarks on pictures of which not all is used: what is transparent, and frames after the first.
+
+    Args:
+        files: paths; only headers of the first `HEADERS` that may have either are read.
+    """
+    from PIL import Image
+
+    clear, moving = [], []
+    for file in [file for file in files if os.path.splitext(file)[1].lower() in MAY_HAVE_ALPHA][:HEADERS]:
+        try:
+            with Image.open(file) as picture:
+                if picture.has_transparency_data:
+                    clear.append(file)
+                if getattr(picture, "is_animated", False):
+                    moving.append(file)
+        except Exception:  # a damaged picture is told where it is read
+            continue
+    name = lambda found: f"e.g. {os.path.join(*found[0].split(os.sep)[-2:])}"  # noqa: E731
+    told = []
+    if clear:
+        told.append(f"pictures with transparency: {len(clear)}, {name(clear)}; the colour stored beneath is shown")
+    if moving:
+        told.append(f"pictures of several frames: {len(moving)}, {name(moving)}; the first is used")
+    return told
 
 
 def size_message(where: str, got: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.data.cache import cached
-from dropmix.data.decode import decode_all
+from dropmix.data.decode import decode_all, unusual
 from dropmix.data.layout import by_class, check_names, find_layout
 from dropmix.data.records import DataError, DataSource, Rows
 from dropmix.data.stratify import check_groups, groups_of, split_by_content, split_rows
@@ -49,9 +49,9 @@ def read(
         return flat(name, layout.root, size, exif, split, seed, group, left)
     train, test = layout.train, layout.test
     classes, parts = by_class(train, test, left)
-    train_rows, test_rows = (
-        make_rows(layout.root, *list_images([part.get(name) for name in classes], left), size, exif) for part in parts
-    )
+    found = [list_images([part.get(name) for name in classes], left) for part in parts]
+    left.remarks += unusual([file for files, _ in found for file in files])
+    train_rows, test_rows = (make_rows(layout.root, *files, size, exif) for files in found)
     if group is not None:
         check_groups(groups_of(group, train_rows.ids), groups_of(group, test_rows.ids))
     return DataSource(name, train_rows, test_rows, classes, notes=left.notes(layout.root))
@@ -66,15 +66,17 @@ def flat(
     hidden = f" ({counted('hidden folder', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
     if not classes:
         raise DataError(
-            f"{path}: expected folders of images, one per class, got none{hidden}. Name the folder above them."
+            f"{path}: expected folders of images, one per class, got none{hidden}. "
+            "Sort its pictures into a folder per class, or name the folder above the class folders."
         )
-    check_names(path, classes)
+    check_names(path, classes, left)
     if len(classes) < 2:
         raise DataError(
             f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone{hidden}. "
             "Name the folder above the classes, or add one."
         )
     files, labels = list_images(folders, left)
+    left.remarks += unusual(files)
     for label, count in enumerate(np.bincount(labels, minlength=len(classes))):
         if count < 2:
             raise DataError(

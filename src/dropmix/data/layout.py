@@ -1,5 +1,6 @@
 """The layout of a user's folder of pictures: its splits and classes, and their names."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -208,6 +209,12 @@ def remarks_on(classes: list[Path]) -> list[str]:
         return [looks] if named and classes else []
     told = [f"{folder.name} ({listed(sorted(names))})" for folder, names in inside.items()]
     count = Counter(name for names in inside.values() for name in names)
+    kinds = {role_of(name).kind if is_split(name) else "" for name in count}
+    if len(inside) == len(classes) > 1 and "train" in kinds and len(kinds) > 1 and "" not in kinds:
+        raise DataError(
+            f"{classes[0].parent}: expected folders of classes within each split, got splits within each class: "
+            f"{'; '.join(told[:NAMED])}. Turn them round: train/{classes[0].name}, test/{classes[0].name}."
+        )
     same = len(inside) == len(classes) > 1 and set(count.values()) == {len(inside)} and len(count) > 1
     most = [name for name, times in count.items() if 2 * times > len(classes)]  # a fold may lack a rare class
     if named and len(inside) == len(classes) > 1 and 2 * len(most) > len(count):
@@ -233,7 +240,7 @@ def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[
     """
     parts = [{folder.name: folder for folder in subfolders(split, left)} for split in (train, test)]
     for split, part in zip((train, test), parts):
-        check_names(split, list(part))
+        check_names(split, list(part), left)
     alone = [[name for name in parts[i] if name not in parts[1 - i]] for i in (0, 1)]
     keys = [Counter(class_key(name) for name in names) for names in alone]
     for name in alone[0]:
@@ -246,8 +253,25 @@ def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[
     return sorted(set(parts[0]) | set(parts[1])), parts
 
 
-def check_names(folder: Path, names: list[str]) -> None:
-    """Raise DataError for two class names that print alike, such as composed and decomposed forms of a letter."""
+def check_names(folder: Path, names: list[str], left: Left) -> None:
+    """Remark on class names that differ only by case or blanks at their ends.
+
+    Raises:
+        DataError: two names that print alike, such as composed and decomposed forms of a letter, or two classes whose
+            folders are one, by a link.
+    """
+    places: dict[str, str] = {}
+    for name in names:
+        other = places.setdefault(os.path.realpath(folder / name), name)
+        if other != name:
+            raise DataError(
+                f"{folder}: expected a folder of its own for each class, got {other!r} and {name!r} as one, by a link. "
+                "Remove the link."
+            )
+    keys = Counter(class_key(name) for name in names)
+    near = [repr(name) for name in names if keys[class_key(name)] > 1]
+    if near:
+        left.remarks.append(f"classes that differ only by case or blanks: {listed(near)}. Merge them if they are one")
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(unicodedata.normalize("NFC", name), name)

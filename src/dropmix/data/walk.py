@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dropmix.data.records import DataError
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
+ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
 """Folders that operating systems create; names that begin with a dot are hidden too."""
 NAMED = 3
@@ -43,7 +43,9 @@ class Left:
         if self.endings:
             names = ", ".join(ending or "no ending" for ending, _ in self.endings.most_common(NAMED))
             count = sum(self.endings.values())
-            lines.append(f"{count} {'file' if count == 1 else 'files'} of no picture format left out: {names}")
+            lines.append(
+                f"{count} {'file' if count == 1 else 'files'} left out, of no format that is read here: {names}"
+            )
         return tuple(lines)
 
 
