@@ -102,7 +102,7 @@ def strange_classes(arm: Predictions) -> list[str]:
     """A note on predictions of classes that no example has, which may be another way to write a class.
 
     Raises:
-        AuditError: all predictions are of such classes.
+        AuditError: all predictions are of such classes: words, or numbers for 20 examples or more.
     """
     times = np.bincount(arm.pred.reshape(-1))
     strange = np.setdiff1d(np.flatnonzero(times), arm.labels)
@@ -110,7 +110,7 @@ def strange_classes(arm: Predictions) -> list[str]:
         return []
     strange = strange[np.argsort(-times[strange], kind="stable")]
     names = [str(c) if arm.class_names is None else arm.class_names[c] for c in strange]
-    if times[strange].sum() == arm.pred.size:
+    if times[strange].sum() == arm.pred.size and (arm.label_kind == "text" or len(arm.labels) >= FEW):
         has = np.unique(arm.labels)
         known = [str(c) if arm.class_names is None else arm.class_names[c] for c in has]
         raise AuditError(
