@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from dropmix import DropMix
+from dropmix.cli.studies.tailor import sentence
+from dropmix.studies.tailor import Difference
 
 TRAIN = ["--train-per-class", "20", "--epochs", "1", "--methods", "mixup", "--rates", "0", "--seeds", "3"]
 ARMS = ["plain", "uniform", "tailored", "shuffled-1", "shuffled-2", "shuffled-3", "inverted"]
@@ -60,7 +62,7 @@ def test_one_command_trains_the_arm_and_its_controls_and_answers(dropmix, held, 
     assert "16 of 16 runs done" in text
     for control in ("vanilla", "plain", "uniform", "inverted", "shuffled (mean of 3)"):
         assert f"\n{control} " in text
-    assert "not shown that rates per class help" in text or "Rates per class " in text
+    assert "95 % t intervals over 2 seeds. " in text
     said = json.loads((out / "report" / "tailored.json").read_text())
     arms = json.loads((out / "arms.json").read_text())["arms"]
     one = {d["against"]: d for d in said["differences"]}["uniform"]
@@ -121,3 +123,28 @@ def test_files_that_do_not_fit_are_one_line(dropmix, tmp_path, text, more, messa
     status, _, errors = dropmix("run", "digits", "--arms", tmp_path / "arms.yaml", *more, "--out", tmp_path / "g")
     assert (status, message in errors, errors.count("\n")) == (2, True, 1), errors
     assert not (tmp_path / "g").exists()
+
+
+@pytest.mark.parametrize(
+    ("uniform", "shuffled", "said"),
+    [
+        ((0.01, 0.03), (0.01, 0.03), "Rates per class helped the spared classes: more than one rate"),
+        ((-0.03, -0.01), (0.01, 0.03), "Rates per class did not help the spared classes"),
+        (
+            (-0.01, 0.01),
+            (0.01, 0.03),
+            "more than with shuffled rates, but it is not shown that they gain more than with one",
+        ),
+        (
+            (0.01, 0.03),
+            (-0.01, 0.01),
+            "It is not shown that the choice of classes helps the spared ones: take one rate",
+        ),
+    ],
+)
+def test_the_answer_follows_the_intervals(uniform, shuffled, said):
+    made = [
+        Difference(name, *(sum(ends) / 2, *ends) * 4, seeds=4)
+        for name, ends in (("uniform", uniform), ("shuffled", shuffled))
+    ]
+    assert said in sentence(made)

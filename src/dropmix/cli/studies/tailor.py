@@ -152,4 +152,9 @@ def sentence(found: "list[Difference]") -> str:
         return "Rates per class helped the spared classes: more than one rate, and more than the same rates shuffled."
     if any(d.spared_high < 0 for d in pair):
         return "Rates per class did not help the spared classes: one rate or shuffled rates served them better."
-    return "It is not shown that rates per class help the spared classes more than one rate or shuffled rates."
+    if against["shuffled"].spared_low > 0:
+        return (
+            "The spared classes gain more than with shuffled rates, but it is not shown that they gain more than with "
+            "one rate for all: take one rate."
+        )
+    return "It is not shown that the choice of classes helps the spared ones: take one rate for all."
