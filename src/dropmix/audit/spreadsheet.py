@@ -1,8 +1,9 @@
 """Files that an audit writes: whole or not at all, CSV that no spreadsheet runs as a formula, and JSON fast."""
 
+import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,26 +57,19 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     if os.path.lexists(path) and not path.is_file():
         raise AuditError(f"{path}: expected a file to write, got a folder, device, pipe or broken link. Name a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # known before it exists: a signal may come any time
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:  # about the file that was asked for, not about a hidden one beside it
-        raise type(error)(error.errno, error.strerror, str(path)) from None
-    os.close(handle)
-    part = Path(name)
-    try:
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:  # about the file that was asked for, not about a hidden one beside it
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         write(part)
-        part.chmod(0o666 & ~_umask())
         os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def indented(value: Any, depth: int = 1) -> str:
