@@ -77,8 +77,8 @@ def _nothing_to_lose(c: Comparison) -> str:
     rows = zip(*(c.classes[key] for key in keys))
     few = [
         f"{name} (recall {percent(recall)} %)"
-        for name, recall, tolerated, word, named in rows
-        if named == "yes" and word == SAFE and recall <= tolerated
+        for name, recall, allowed, word, named in rows
+        if named == "yes" and word == SAFE and recall <= allowed
     ]
     name = arm_title(c.baseline)
     return f"But {name} hardly finds {listed(few)}, so nothing could be lost there. Train until it does." if few else ""

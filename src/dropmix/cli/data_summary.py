@@ -50,23 +50,19 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
             f"warning: classes with fewer than {FEW_TO_TEST} images to predict, too few to judge: {_some(few)}."
             + (" --folds 5 predicts every image once." if dataset.validation is None and not folds else "")
         )
-    torn = _in_two_classes([split for split in (dataset.train, target) if isinstance(split, Split)])
+    in_memory = isinstance(dataset.train, Split) and isinstance(target, Split)
+    twins, torn = _copies(dataset.train, target) if in_memory else (0, [])
     if torn:
         lines.append(
             f"warning: {len(torn)} {'image stands' if len(torn) == 1 else 'images stand'} in two classes, pixel for "
             f"pixel, e.g. {visible(' and '.join(torn[0]))}. Leave one of them out."
         )
-    twins = _in_both(dataset.train, target)
     if twins:
         lines.append(
             f"warning: {twins} of the images to predict are also in train, pixel for pixel. "
             "Remove the copies, which inflate the accuracy."
         )
-    elif (
-        isinstance(dataset.train, Split)
-        and isinstance(target, Split)
-        and (pairs := alike_across(dataset.train, target))
-    ):
+    elif in_memory and (pairs := alike_across(dataset.train, target)):
         lines.append(
             f"warning: {len(pairs)} of the images to predict look almost the same as one in train, "
             f"e.g. {visible(' and '.join(pairs[0]))}. {_remedy(dataset, pairs, out)}"
@@ -141,21 +137,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(visible(name) for name in names[:SHOWN]) + more
 
 
-def _in_two_classes(splits: list[Any]) -> list[tuple[str, str]]:
-    """Ids of images that are equal to an image of another class, each with that one."""
+def _copies(train: Any, test: Any) -> tuple[int, list[tuple[str, str]]]:
+    """Number of test images with an exact copy in train, and ids of equal images of two classes."""
     known: dict[int, tuple[int, str]] = {}
-    found = []
-    for split in splits:
-        for image, label, name in zip(split.images, split.labels.tolist(), split.ids):
-            other = known.setdefault(hash(image.tobytes()), (label, str(name)))
+    twins, torn = 0, []
+    for split in (train, test):
+        keys = [hash(image.tobytes()) for image in split.images]
+        twins = sum(key in known for key in keys)  # of train, while nothing is known, none
+        for key, label, name in zip(keys, split.labels.tolist(), split.ids):
+            other = known.setdefault(key, (label, str(name)))
             if other[0] != label:
-                found.append((other[1], str(name)))
-    return found
-
-
-def _in_both(train: Any, test: Any) -> int:
-    """Number of test images with an exact copy in train; 0 if images stay in their files."""
-    if not hasattr(train, "images") or not hasattr(test, "images"):
-        return 0
-    known = {hash(image.tobytes()) for image in train.images}
-    return sum(hash(image.tobytes()) in known for image in test.images)
+                torn.append((other[1], str(name)))
+    return twins, torn

@@ -69,11 +69,12 @@ def equal_runs(lead: Predictions, arm: Predictions) -> list[str]:
     """
     if lead.pred.shape[1] != arm.pred.shape[1]:
         return []
+    errors = (lead.pred != lead.labels).sum(axis=1)
+    known = {run.tobytes(): seed for run, seed, wrong in zip(lead.pred, lead.seeds, errors) if wrong >= ERRORS}
     same = [
-        f"seed {lead.seeds[i]} of {lead.arm} and seed {arm.seeds[j]} of {arm.arm}"
-        for i in range(len(lead.seeds))
-        for j in range(len(arm.seeds))
-        if (lead.pred[i] != lead.labels).sum() >= ERRORS and np.array_equal(lead.pred[i], arm.pred[j])
+        f"seed {known[run]} of {lead.arm} and seed {seed} of {arm.arm}"
+        for run, seed in zip((pred.astype(lead.pred.dtype).tobytes() for pred in arm.pred), arm.seeds)
+        if run in known
     ]
     if not same:
         return []
