@@ -244,9 +244,10 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
         notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
     few = [p.names[i] for i, word in zip(p.audited, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
+        verb, them = ("has", "it") if len(few) == 1 else ("have", "them")
         notes.append(
-            f"{len(few)} of {len(p.audited)} classes have too few examples to be judged, and the model counts none of "
-            f"them: {first(few, 5)}. Collect more test images of them, or predict every image once (K folds)."
+            f"{len(few)} of {len(p.audited)} classes {verb} too few examples to be judged; estimates leave {them} out: "
+            f"{first(few, 5)}. Collect more test images of {them}, or predict every image once (K folds)."
         )
     if a.noise.one_seed:
         notes.append(ONE_SEED)

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from dropmix.audit.verdict import verdict
-from dropmix.report.decision import standing, tolerance_words
+from dropmix.report.decision import STRICTER, standing, tolerance_words
 from dropmix.report.display_names import clean, comparison_title, number, plain_arms, visible
 from dropmix.report.flows import top_flows
 from dropmix.report.page.class_data import class_data
@@ -88,6 +88,7 @@ def page(
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
         "level": audit.settings.get("level", 0.9),
         "tolerance": _tolerance(audit),
+        "stricter": STRICTER,
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropmix.audit.quantities.words import signed_points
-from dropmix.report.decision import protected
+from dropmix.report.decision import STRICTER, protected
 from dropmix.report.display_names import arm_title, clean, comparison_title
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def class_legend(comparisons: "Sequence[Comparison]", level: float) -> str:
     starred = any(protected(comparison).any() for comparison in comparisons)
     return (
         f"Change in recall with its {100 * level:g} % interval, and decision, for these test examples; last, the "
-        f"decision for new examples of the same kind.{' *: protected.' if starred else ''}"
+        f"decision for new examples of the same kind. {STRICTER}{' *: protected.' if starred else ''}"
     )
 
 
