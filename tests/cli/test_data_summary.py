@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from dropmix.cli.config_file import read_config
-from dropmix.cli.data_summary import data_lines, near_chance, weights_line
+from dropmix.cli.data_summary import data_lines, near_chance, network_line
 from dropmix.cli.options import grid_of
 from dropmix.data import Dataset, Split, load
 from dropmix.nets import build
@@ -98,14 +98,14 @@ def test_a_model_near_chance_is_named(tmp_path: Path, accuracy: float, unfit: bo
 
 def test_what_trained_weights_fill_is_told_before_any_run(tmp_path: Path) -> None:
     found, spec = dataset([20, 20], [12, 12]), get_recipe("digits").runs[0]
-    assert weights_line(spec, found) == ""
+    assert network_line([spec], found) == ""
     net = build("wrn10-1", 7, 3)
     state = net.state_dict()
     (name,) = head_of(net)
     torch.save({**state, "teacher.weight": torch.zeros(1)}, tmp_path / "w.pt")
     spec = spec.model_copy(update={"network": "wrn10-1", "weights": str(tmp_path / "w.pt")})
     before = torch.get_rng_state()
-    line = weights_line(spec, found)
+    line = network_line([spec], found)
     assert torch.equal(before, torch.get_rng_state())
     assert "\n" not in line
     assert f"weights: {len(state) - 2} of {len(state)} tensors from {tmp_path / 'w.pt'}" in line
@@ -114,7 +114,25 @@ def test_what_trained_weights_fill_is_told_before_any_run(tmp_path: Path) -> Non
     assert "no place for them: teacher.weight" in line
     torch.save({key: value for key, value in state.items() if key != next(iter(state))}, tmp_path / "w.pt")
     with pytest.raises(ValueError, match="1 missing"):
-        weights_line(spec, found)
+        network_line([spec], found)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "--methods transmix",
+        "--set network=timm:resnet_18x",
+        "--methods tokenmix --set train.micro_batch=4",
+        "--methods recursivemix --set train.shards=2",
+    ],
+)
+@pytest.mark.parametrize("way", ["", "--dry-run"])
+def test_what_cannot_train_is_refused_before_any_run(asked: str, way: str, dropmix, tmp_path: Path) -> None:
+    status, out, err = dropmix(
+        "run", "digits", "--seeds", "1", *asked.split(), *way.split(), "--out", tmp_path / "runs"
+    )
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nmethods: [*b, *b]\n"

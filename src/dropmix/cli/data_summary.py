@@ -73,22 +73,32 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
     return lines
 
 
-def weights_line(spec: Any, dataset: Any) -> str:
-    """Say what a run's trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
+def network_line(runs: list[Any], dataset: Any) -> str:
+    """Make the network and each arm's training step as a worker will, so that what cannot train is refused before a run
+    begins; say what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
 
     Raises:
-        ValueError: the weights do not fit the network.
+        ValueError: an unknown network, weights that do not fit it, or a method that it cannot be trained with.
     """
     import torch
 
     from dropmix.audit.arm_names import visible
     from dropmix.nets.trained import build_trained
+    from dropmix.text import is_text
+    from dropmix.train.shards import ShardStep
+    from dropmix.train.step import Stepper, build_for
 
-    if spec.weights is None:
-        return ""
+    first, told = runs[0], ""
     with torch.random.fork_rng(devices=[]):
-        told = build_trained(spec.network, spec.weights, len(dataset.classes), dataset.train.shape)[1]
-    return visible(f"weights: {told}")
+        if is_text(first.data.name):
+            net = build_for(first, dataset)
+        else:
+            net, told = build_trained(first.network, first.weights, len(dataset.classes), dataset.train.shape)
+        for spec in {run.arm.model_dump_json(): run for run in runs}.values():
+            stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std, dataset.classes)
+            if spec.train.shards > 1:
+                ShardStep(stepper, [])
+    return visible(f"weights: {told}") if told else ""
 
 
 def near_chance(runs: list[Any], out: Path) -> str:

@@ -35,7 +35,7 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
-    from dropmix.cli.data_summary import weights_line
+    from dropmix.cli.data_summary import network_line
     from dropmix.cli.training import judge_precision, loaders_of, plain_view, tell_result
     from dropmix.grid.local import GridSettings
     from dropmix.grid.store import check_same_grid, remember_data
@@ -64,7 +64,7 @@ def train_together(
         runs, dataset = _load(runs, data, download, group)
         with group.together():
             check_same_grid(out, *runs)
-            if told := weights_line(runs[0], dataset):
+            if told := network_line(runs, dataset):
                 print(told, flush=True)
         if not group.leads:
             follow(dataset, group, target, loaders)

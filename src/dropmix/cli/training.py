@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dropmix.cli.data_summary import data_lines, near_chance, weights_line
+from dropmix.cli.data_summary import data_lines, near_chance, network_line
 from dropmix.cli.planned import remember_plan
 
 TRY_LATER = 75
@@ -52,9 +52,10 @@ def train_runs(
     if asked is not None:
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
+    told = network_line(runs, dataset)
     remember_data(out, data)
     remember_plan(out, runs)
-    for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), weights_line(runs[0], dataset)]):
+    for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), told]):
         print(line, flush=True)
     settings = GridSettings(
         out=out.absolute(),

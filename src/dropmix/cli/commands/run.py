@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import Out, app
-from dropmix.cli.data_summary import data_lines, weights_line
+from dropmix.cli.data_summary import data_lines, network_line
 from dropmix.cli.launch import launched, train_together
 from dropmix.cli.training import judge_precision, layout, train_runs, with_data
 
@@ -170,13 +170,13 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     keep_freed_memory()
     make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
+    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), network_line(runs, dataset)]):
+        print(line)
     if is_text(runs[0].data.name):  # what is counted and timed are images
         for spec in runs:
             print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
         print(f"{len(runs)} runs; no estimate of time for texts: train one run with --seeds 1 --methods vanilla.")
         return
-    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), weights_line(runs[0], dataset)]):
-        print(line)
     left = []
     for spec in runs:
         state = inspect_run(out / spec.folder_name).state
