@@ -1,5 +1,5 @@
-"""Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix beside its saliency pass, solver
-quality, and what DropMix saves.
+"""Mixing beside its bounds and its peers, every method beside Mixup, PuzzleMix and Co-Mixup beside their saliency
+pass, solver quality, and what DropMix saves.
 
     python benchmarks/msda.py                                      all but the last
     python benchmarks/msda.py --only peers                         one part; several may be named
@@ -34,7 +34,7 @@ def main() -> None:
         "methods": ("Every method", methods_table),
         "restated": ("Beside OpenMixup's form", restated_table),
         "learned": ("Whole steps with AutoMix", learned_table),
-        "saliency": ("PuzzleMix beside its saliency pass", saliency_table),
+        "saliency": ("PuzzleMix and Co-Mixup beside their saliency pass", saliency_table),
         "dropmix-cost": ("What DropMix saves", lambda: dropmix_cost_table(RESULTS)),
         "solver": ("Solver quality", lambda: solver_table(given.data, given.weights, given.train_seconds)),
     }

@@ -1,10 +1,10 @@
 """Mixed-sample data augmentation: a method draws a `Mix`, `apply_mix` applies it.
 
 Read in this order: `mix` (the record and the one kernel; `rows` cuts records), `draw` and `boxes` (all randomness),
-`methods` (one per file), `weighed` (labels weighed by content), `several` (several partners) and `learned` (what learns
-to mix), `dropmix` (the module for a training loop), `streams`, `rates` and `history` (its seeds, drops and memory),
-`partners`, `labels` and `targets`, `saliency`, `pixels` and `maps` (what some methods need), `puzzle` and `joint` (the
-parts of PuzzleMix and Co-Mixup).
+`methods` (one per file), `weighed` (labels weighed by content), `several` (several partners), `learned` (what learns to
+mix) and `text` (methods for texts), `dropmix` (the module for a training loop), `binding`, `batches`, `streams`,
+`rates` and `history` (its options, inputs, seeds, drops and memory), `partners`, `labels` and `targets`, `saliency`,
+`pixels` and `maps` (what some methods need), `puzzle` and `joint` (the parts of PuzzleMix and Co-Mixup).
 
 `METHODS` is the one list of methods: command line, documentation and contract test derive from it.
 Importing this package imports no torch.

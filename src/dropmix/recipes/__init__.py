@@ -1,6 +1,7 @@
 """Recipes: functions that return a grid. `RECIPES` names them and imports no torch.
 
-Read in this order: `digits` (the smallest), `folder` (your own images), `cifar100`, `cifar10`, `imagenet`.
+Read in this order: `digits` (the smallest), `folder` and `finetune` (your own images, from scratch and from trained
+weights), `text`, then the paper's `cifar100`, `cifar10` and `imagenet`.
 """
 
 from difflib import get_close_matches

@@ -1,6 +1,7 @@
 """Reports of an audit: tables in the paper's layout, figures, one offline HTML page.
 
-Read in this order: `write` (all files of a report), `page` (HTML), `tables`, `figures`, `display_names`.
+Read in this order: `write` (all files of a report), `decision` (what all of them show first), `page` (HTML), `tables`,
+`figures`, `summary` and `junit` (for continuous integration), `flows` (which mistakes grow), `display_names`.
 
     >>> from dropmix.report import write_report
     >>> write_report(audit, "out")                              # doctest: +SKIP
