@@ -41,7 +41,29 @@ def test_folds_are_pooled_for_the_audit(dropmix, tmp_path, monkeypatch):
     text = json.dumps(held)
     assert "Seed 1 of cutmix has 1 of 3 folds and was left out" in text
     assert "only 2 of 3 were audited, those that every arm has" in text
-    assert "every picture is predicted once" not in text
+    assert "every example is predicted once" not in text
     (one,) = held["comparisons"]
     wanted = sum(len(pq.read_table(file)) for file in (tmp_path / "g").glob("cutmix-s0-f[01]-*/predictions.parquet"))
     assert one["summary"]["n_examples"] == wanted == len(ids) - len(pq.read_table(files[2]))
+
+
+def test_folds_of_texts(dropmix, tmp_path):
+    kinds = (("pay", "money"), ("go", "train"))
+    rows = [f"{word} again {word} {k};{label}" for k in range(12) for label, word in kinds]
+    (tmp_path / "all.csv").write_text("text;intent\n" + "\n".join(rows) + "\n")
+    command = "run text --data all.csv --folds 3 --seeds 1 --methods wordmixup --rates 0 --epochs 1 --workers 1".split()
+    status, out, err = dropmix(*command, "--out", "g")
+    assert status == 0, err
+    assert "texts per class: 8 to train on, 4 to predict (16 and 8 in all); 3 folds in turn predict 12" in out
+    ids = [pq.read_table(f)["example_id"].to_numpy() for f in (tmp_path / "g").glob("vanilla-*/predictions.parquet")]
+    assert sorted(np.concatenate(ids)) == list(range(24))
+    status, out, err = dropmix("audit", "g", "--out", "a")
+    assert status == 0, err
+    told = next((tmp_path / "a").rglob("audit.json")).read_text()
+    assert "Predictions of 3 folds were pooled: every example is predicted once per seed" in told
+    status, out, err = dropmix(*command, "--set", "data.size=32", "--out", "h")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "data.size: expected no such setting for texts, got 32. Leave it out." in err
+    status, _, err = dropmix("run", "digits", "--set", "data.tokens=8", "--seeds", 1, "--out", "h")
+    assert status == 2
+    assert "data.tokens: expected no such setting for images" in err

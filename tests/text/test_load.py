@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from dropmix.cli.data_summary import data_lines
 from dropmix.data.records import DataError
 from dropmix.text import load_texts
 
@@ -41,11 +42,74 @@ def test_the_fingerprint_sees_every_text_and_no_path(folder, tmp_path):
     assert load_texts("text", folder).fingerprint != first
 
 
-def test_classes_of_one_split_only_are_refused(folder):
+def test_classes_to_predict_and_not_to_train_on_are_refused(folder):
     path = folder / "test.csv"
-    path.write_text(path.read_text() + "x,new\n")
-    with pytest.raises(DataError, match="new only in test"):
+    path.write_text(path.read_text() + "x,new\nx,Pay\n")
+    with pytest.raises(DataError, match=r"'Pay' \(train has 'pay'\), new only in test"):
         load_texts("text", folder)
+
+
+def test_a_class_without_texts_to_predict_is_kept(folder):
+    path = folder / "train.csv"
+    path.write_text(path.read_text() + "x y,rare\n")
+    found = load_texts("text", folder)
+    assert found.classes == ["go", "pay", "rare"]
+    assert "classes with fewer than 10 texts to predict, too few to judge: rare (0)" in "\n".join(data_lines(found))
+
+
+def write_one(path, count=200):
+    rows = [
+        f"{word} number {k},{label},{k // 5}"
+        for k in range(count)
+        for label, word in (("pay", "money"), ("go", "train"))
+    ]
+    path.write_text("text,intent,author\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_one_file_is_split_by_content_and_more_texts_move_none(tmp_path):
+    path = write_one(tmp_path / "all.csv")
+    found = load_texts("text", path)
+    assert found.name == "text (test: 20% of the texts, by content)"
+    assert 50 < len(found.test) < 110
+    assert sorted([*found.train.ids, *found.test.ids]) == list(range(400))
+    path.write_text(path.read_text() + "another one,pay,x\nmoney number 3,pay,copy\n")
+    again = load_texts("text", path)
+    assert set(found.test.ids) <= set(again.test.ids)
+    assert set(found.train.ids) <= set(again.train.ids)
+    assert (6 in again.test.ids) == (401 in again.test.ids)  # copies
+
+
+def test_groups_stay_whole(tmp_path):
+    path = write_one(tmp_path / "all.csv")
+    for options in ({}, {"folds": 3, "fold": 1}):
+        found = load_texts("text", path, group="author", **options)
+        assert not {k // 10 for k in found.train.ids} & {k // 10 for k in found.test.ids}
+    for name in ("train.csv", "test.csv"):
+        write_one(tmp_path / name)
+    path.unlink()
+    with pytest.raises(DataError, match="each group on one side"):
+        load_texts("text", tmp_path, group="author")
+
+
+def test_folds_predict_every_text_once_and_share_a_fingerprint(folder):
+    parts = [load_texts("text", folder, folds=4, fold=k) for k in range(4)]
+    assert sorted(i for part in parts for i in part.test.ids) == list(range(40))
+    assert len({part.fingerprint for part in parts}) == 1
+    for part in parts:
+        assert not set(part.train.ids) & set(part.test.ids)
+        assert len(part.train) + len(part.test) == 40
+    path = folder / "train.csv"
+    path.write_text(path.read_text().replace("money", "cash", 1))
+    assert load_texts("text", folder, folds=4).fingerprint != parts[0].fingerprint
+
+
+def test_copies_and_texts_in_two_classes_are_told(folder):
+    path = folder / "test.csv"
+    path.write_text("text,intent\nmoney again money,pay\nnew,pay\ntrain again train,pay\nold,go\n")
+    told = "\n".join(data_lines(load_texts("text", folder)))
+    assert "warning: 2 of the texts to predict are also in train, word for word" in told
+    assert "warning: 1 text stands in two classes, e.g. 'train again train'" in told
 
 
 def test_clincs_layout_and_domains(tmp_path):

@@ -1,27 +1,33 @@
 import csv
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dropmix.data.records import DataError
-from dropmix.text.read import read_rows, read_splits
+from dropmix.text.read import Example, TextColumns, read_rows
 
-ROWS = [('He said "no, thanks"', "refuse"), ("two\nlines; here", "other"), ("ünïcode 😀", "refuse")]
+PAIRS = [('He said "no, thanks"', "refuse"), ("two\nlines; here", "other"), ("ünïcode 😀", "refuse")]
 
 
-def write(path, rows=ROWS, text="text", label="label", delimiter=","):
-    if path.suffix in (".csv", ".tsv"):
+ROWS = [Example(*pair) for pair in PAIRS]
+
+
+def write(path, rows=PAIRS, text="text", label="label", delimiter=","):
+    if path.suffix.lower() in (".csv", ".tsv"):
         with path.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else delimiter)
             out.writerows([(text, label), *rows])
-    elif path.suffix == ".jsonl":
+    elif path.suffix.lower() == ".jsonl":
         path.write_text("".join(json.dumps({text: a, label: b, "more": 1}, ensure_ascii=False) + "\n" for a, b in rows))
     else:
         path.write_text(json.dumps([{text: a, label: b} for a, b in rows]))
     return path
 
 
-@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json", "CSV", "Jsonl"])
 def test_all_formats_give_the_same_rows(tmp_path, ending):
     assert read_rows(write(tmp_path / f"a.{ending}")) == ROWS
 
@@ -34,17 +40,17 @@ def test_semicolons_and_a_byte_order_mark(tmp_path):
 
 def test_line_separators_inside_texts_are_kept(tmp_path):
     rows = [("a\u2028b", "x"), ("c\x0bd", "y")]
-    assert read_rows(write(tmp_path / "a.csv", rows)) == rows
-    assert read_rows(write(tmp_path / "a.jsonl", rows)) == rows
+    assert read_rows(write(tmp_path / "a.csv", rows)) == [Example(*pair) for pair in rows]
+    assert read_rows(write(tmp_path / "a.jsonl", rows)) == [Example(*pair) for pair in rows]
 
 
 def test_named_columns_win_and_wrong_ones_are_told(tmp_path):
     path = write(tmp_path / "a.csv", text="Frage", label="Absicht")
-    assert read_rows(path, "Frage", "Absicht") == ROWS
+    assert read_rows(path, TextColumns("Frage", "Absicht")) == ROWS
     with pytest.raises(DataError, match="--set data"):
         read_rows(path)
     with pytest.raises(DataError, match="'Text', got Frage, Absicht"):
-        read_rows(path, "Text", "Absicht")
+        read_rows(path, TextColumns("Text", "Absicht"))
 
 
 def test_two_possible_columns_are_not_guessed(tmp_path):
@@ -52,7 +58,7 @@ def test_two_possible_columns_are_not_guessed(tmp_path):
     path.write_text("text,label,category\na,b,c\n")
     with pytest.raises(DataError, match="got label, category"):
         read_rows(path)
-    assert read_rows(path, label="category") == [("a", "c")]
+    assert read_rows(path, TextColumns(label="category")) == [Example("a", "c")]
 
 
 @pytest.mark.parametrize(
@@ -81,24 +87,68 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
 def test_numbers_as_labels_are_names_and_fractions_are_refused(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a", "label": 3}\n')
-    assert read_rows(path) == [("a", "3")]
+    assert read_rows(path) == [Example("a", "3")]
     path.write_text('{"text": "a", "label": 3.5}\n')
     with pytest.raises(DataError, match="expected a label, got 3"):
         read_rows(path)
 
 
-def test_a_file_as_clincs_holds_both_splits(tmp_path):
-    path = tmp_path / "d.json"
-    path.write_text(
-        json.dumps({"oos_train": [["x", "oos"]], "train": [["a", "b"]], "val": [["v", "b"]], "test": [["c", "b"]]})
-    )
-    assert read_splits(path) == ([("a", "b")], [("c", "b")])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_separator_is_the_one_between_the_columns(tmp_path, delimiter):
+    path = write(tmp_path / "a.csv", delimiter=delimiter, label="label")
+    header, rest = path.read_text().split("\n", 1)
+    header += delimiter + '"said, or; written | noted"' if delimiter != "\t" else delimiter + "said, or; written, noted"
+    rows = csv.reader(io.StringIO(rest, newline=""), delimiter=delimiter)
+    with path.open("w", newline="") as file:
+        file.write(header + "\n")
+        csv.writer(file, delimiter=delimiter).writerows([[*row, "x"] for row in rows])
+    assert read_rows(path) == ROWS
 
 
-def test_a_folder_without_a_test_file_says_what_it_holds(tmp_path):
-    write(tmp_path / "train.csv")
-    with pytest.raises(DataError, match=r"expected files train and test .* got train.csv"):
-        read_splits(tmp_path)
-    write(tmp_path / "train.jsonl")
-    with pytest.raises(DataError, match="expected one file train"):
-        read_splits(tmp_path)
+def test_utf16_with_its_mark_and_rows_that_a_spreadsheet_leaves(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,label\ngrüße,x\n,\n , \n".encode("utf-16"))
+    assert read_rows(path) == [Example("grüße", "x")]
+
+
+def test_names_of_classes_win_over_their_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,label_text\na,0,good\n")
+    assert read_rows(path) == [Example("a", "good")]
+
+
+def test_parquet_takes_names_from_its_metadata(tmp_path):
+    features = {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}}
+    meta = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pa.table({"text": ["a", "b"], "label": [1, 0]}).replace_schema_metadata(meta)
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_rows(tmp_path / "a.parquet") == [Example("a", "good"), Example("b", "bad")]
+    pq.write_table(pa.table({"text": ["a"], "label": pa.array(["x"]).dictionary_encode()}), tmp_path / "b.parquet")
+    assert read_rows(tmp_path / "b.parquet") == [Example("a", "x")]
+    (tmp_path / "c.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"c\.parquet: expected a whole parquet file"):
+        read_rows(tmp_path / "c.parquet")
+
+
+def test_columns_of_json_and_whole_floats(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"text": ["a", "b"], "label": [1.0, 2]}')
+    assert read_rows(path) == [Example("a", "1"), Example("b", "2")]
+    path.write_text('{"text": ["a", "b"], "label": [1]}')
+    with pytest.raises(DataError, match=r"columns of one length, got text \(2\), label \(1\)"):
+        read_rows(path)
+
+
+def test_all_rows_that_lack_something_are_counted(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join('{"text": "a", "label": NaN}\n' for _ in range(8)) + '{"text": "a", "label": "x"}\n')
+    with pytest.raises(DataError, match=r"row 1: expected a label, got nan; row 2.* and 3 more. Fill them in"):
+        read_rows(path)
+
+
+def test_a_group_is_a_column(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,author\na,x,Ann\n")
+    assert read_rows(path, TextColumns(group="author")) == [Example("a", "x", "Ann")]
+    with pytest.raises(DataError, match=r"data\.group: expected one of the columns"):
+        read_rows(path, TextColumns(group="writer"))

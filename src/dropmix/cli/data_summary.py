@@ -8,7 +8,7 @@ FEW_TO_TEST, FEW_TO_TRAIN, SHOWN, LISTED = 10, 5, 6, 50
 
 
 def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[str]:
-    """Classes, images per class in train and test, and what looks wrong.
+    """Classes, images (or texts) per class in train and test, and what looks wrong.
 
     Args:
         dataset: what a grid trains on.
@@ -22,13 +22,15 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
     from dropmix.audit.arm_names import visible
     from dropmix.data import Split
     from dropmix.data.load import alike_across
+    from dropmix.data.records import Texts
 
     target = dataset.validation or dataset.test
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
-    names = dataset.classes
+    held: object = dataset.train
+    names, what = dataset.classes, "texts" if isinstance(held, Texts) else "images"
     counts = [[part.get(label, 0) for label in range(len(names))] for part in (train, test)]
     lines = [
-        f"{len(names)} classes; images per class: {_span(counts[0])} to train on, {_span(counts[1])} to predict "
+        f"{len(names)} classes; {what} per class: {_span(counts[0])} to train on, {_span(counts[1])} to predict "
         f"({sum(counts[0])} and {sum(counts[1])} in all)"
     ]
     if folds:
@@ -43,12 +45,12 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
         )
     few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
     if few:
-        lines.append(f"warning: classes with fewer than {FEW_TO_TRAIN} images to train on: {_some(few)}.")
+        lines.append(f"warning: classes with fewer than {FEW_TO_TRAIN} {what} to train on: {_some(few)}.")
     few = [f"{name} ({count})" for name, count in zip(names, judged) if count < FEW_TO_TEST]
     if few:
         lines.append(
-            f"warning: classes with fewer than {FEW_TO_TEST} images to predict, too few to judge: {_some(few)}."
-            + (" --folds 5 predicts every image once." if dataset.validation is None and not folds else "")
+            f"warning: classes with fewer than {FEW_TO_TEST} {what} to predict, too few to judge: {_some(few)}."
+            + (f" --folds 5 predicts every {what[:-1]} once." if dataset.validation is None and not folds else "")
         )
     in_memory = isinstance(dataset.train, Split) and isinstance(target, Split)
     twins, torn = _copies(dataset.train, target) if in_memory else (0, [])

@@ -161,6 +161,7 @@ def split_by_content(
     share: float,
     seed: int = 0,
     groups: list[str] | None = None,
+    what: str = "groups",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers to train on and to test on, both sorted; each picture's side depends only on its content.
 
@@ -176,6 +177,7 @@ def split_by_content(
         share: of pictures to test on, in (0, 1); shares of single classes scatter around it.
         seed: of the split.
         groups: N names; a group's name replaces the content of its files, so that it stays whole.
+        what: groups are, for messages; texts are grouped by themselves.
     Raises:
         DataError: a class of one group, or one whose pictures are all equal.
     """
@@ -190,10 +192,10 @@ def split_by_content(
     own = [sorted(set(keys[labels == label].tolist())) for label in range(len(classes))]
     for name, found in zip(classes, own, strict=True):
         if len(found) < 2:
-            what = "different pictures" if groups is None else "groups"
+            kind = "pictures" if groups is None else what
             raise DataError(
-                f"{name}: expected at least 2 {what}, one to train on and one to test on, got {len(found)}. "
-                "Add pictures or remove the class."
+                f"{name}: expected at least 2 different {kind}, one to train on and one to test on, got {len(found)}. "
+                "Add some or remove the class."
             )
         if not test.intersection(found):
             test.add(found[0])
@@ -203,7 +205,7 @@ def split_by_content(
     for name, found in zip(classes, own, strict=True):
         if not test.intersection(found) or test.issuperset(found):
             raise DataError(
-                f"{name}: expected groups on both sides of the split, got {len(found)} shared with other classes. "
+                f"{name}: expected {what} on both sides of the split, got {len(found)} shared with other classes. "
                 "Set another data.split_seed, or smaller groups."
             )
     aside = np.array([key in test for key in keys.tolist()])

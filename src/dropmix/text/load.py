@@ -3,25 +3,34 @@
 import hashlib
 import json
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dropmix.data.layout import class_key
 from dropmix.data.records import DataError, Dataset, Texts
-from dropmix.data.stratify import check_arguments, split_rows
+from dropmix.data.stratify import check_arguments, check_groups, fold_rows, split_by_content, split_rows
+from dropmix.data.walk import listed
 from dropmix.text.network_names import encoder_folder
-from dropmix.text.read import Rows, read_splits
+from dropmix.text.read import Example, TextColumns
+from dropmix.text.splits import read_source
 from dropmix.text.words import encode, pad, vocabulary
 
 TEXTS: dict[str, str] = {
     "banking77": "questions to a bank, 77 intents (train.csv and test.csv)",
     "clinc150": "requests to an assistant, 150 intents in 10 domains (data_full.json)",
     "clinc150-imbalanced": "the same with 25 to 100 training requests per intent (data_imbalanced.json)",
-    "text": "any folder with train and test as CSV, TSV, JSON lines or JSON",
+    "text": "any texts as CSV, TSV, JSON lines, JSON, parquet or .txt files",
 }
 """Name -> description."""
 
+NAMED = 5
 FILES = {"clinc150": "data_full.json", "clinc150-imbalanced": "data_imbalanced.json"}
+TEST_SHARE = 0.2
+"""Of texts that come in one part."""
 
 
 def is_text(name: str) -> bool:
@@ -40,11 +49,15 @@ def load_texts(
     text_column: str | None = None,
     label_column: str | None = None,
     tokens: int | None = None,
+    folds: int | None = None,
+    fold: int = 0,
+    group: str | None = None,
 ) -> Dataset:
     """Read texts, choose training rows as `dropmix.data.load` does, and turn words into ids.
 
     The vocabulary is that of the chosen training texts. CLINC150's rows out of scope and its own validation
-    split are left out: `validation` is a share of train, as everywhere.
+    split are left out: `validation` is a share of train, as everywhere. Texts in one part are split by their content:
+    copies stay on one side, and a text added later moves no other.
 
     Args:
         name: one of `TEXTS`.
@@ -53,37 +66,59 @@ def load_texts(
         train_per_class, validation, seed: as for `dropmix.data.load`.
         text_column, label_column: names of columns; None for the usual ones.
         tokens: number of tokens kept from the start of each text; None keeps all.
+        folds, fold: cut all texts into so many parts, and predict that one, as `dropmix.data.load` does.
+        group: a column; texts that agree in it, e.g. one author's, stay on one side.
     Raises:
         DataError: anything about the data that a user can mend, in one line.
     """
     check_arguments(train_per_class, validation, seed)
     folder = locate_texts(name, path)
-    rows, test_rows = read_splits(folder, text_column, label_column)
+    source = read_source(folder, TextColumns(text_column, label_column, group))
+    rows, test_rows = source.train, source.test or []
     classes = class_names(name, rows, test_rows)
     number = {label: k for k, label in enumerate(classes)}
-    labels = np.array([number[label] for _, label in rows], np.int64)
-    train, aside = split_rows(labels, classes, train_per_class=train_per_class, validation=validation, seed=seed)
-    chosen = {"train": (rows, train), "test": (test_rows, np.arange(len(test_rows)))}
-    if validation:
-        chosen["validation"] = (rows, aside)
-    texts = {key: [source[k][0] for k in which] for key, (source, which) in chosen.items()}
+    whole = [*rows, *test_rows]
+    labels = np.array([number[row.label] for row in whole], np.int64)
+    keys = [row.group or row.text for row in whole]
+    if folds is not None:
+        train, test = fold_rows(labels, np.arange(len(whole)), classes, folds, fold, seed, keys)
+        how = f" (test: part {fold + 1} of {folds} of all texts)"
+    elif source.test is None:
+        train, test = split_by_content([], labels, classes, TEST_SHARE, seed, keys, "groups" if group else "texts")
+        how = f" (test: {TEST_SHARE:.0%} of the texts, by content)"
+    else:
+        train, test, how = np.arange(len(rows)), len(rows) + np.arange(len(test_rows)), ""
+        if group:
+            check_groups(keys[: len(rows)], keys[len(rows) :])
+    chosen = {"train": train, "test": test}
+    if folds is None:
+        kept, aside = split_rows(
+            labels[train], classes, train_per_class=train_per_class, validation=validation, seed=seed
+        )
+        chosen = {"train": train[kept], "test": test} | ({"validation": train[aside]} if validation else {})
+    texts = {key: [whole[k].text for k in which] for key, which in chosen.items()}
     encoder = encoder_folder(network)
     words = vocabulary(texts["train"]) if encoder is None else []
     splits = {}
-    for key, (source, which) in chosen.items():
+    for key, which in chosen.items():
         ids = encode(texts[key], words, tokens) if encoder is None else tokenise(texts[key], encoder, tokens)
-        own = np.array([number[source[k][1]] for k in which], np.int64)
-        splits[key] = Texts(ids, own, which.astype(np.int64), words)
+        first = len(rows) if key == "test" and not how else 0  # in their own file, rows count from 0
+        splits[key] = Texts(ids, labels[which], (which - first).astype(np.int64), words)
+    if folds is None:
+        seen = _fingerprint(name, classes, texts, splits, encoder)
+    else:
+        seen = _fingerprint_of_folds(name, classes, whole, encoder)
     return Dataset(
-        name=name,
+        name=f"{name}{how}",
         train=splits["train"],
         test=splits["test"],
         classes=classes,
         mean=(),
         std=(),
-        fingerprint=_fingerprint(name, classes, texts, splits, encoder),
+        fingerprint=seen,
         superclasses=_domains(folder, classes),
         validation=splits.get("validation"),
+        notes=(*source.notes, *_remarks(classes, texts, splits)),
     )
 
 
@@ -106,25 +141,23 @@ def locate_texts(name: str, path: str | Path | None) -> Path:
             found = inner
             break
     if not found.exists():
-        raise DataError(f"load: expected a folder with {told}, got {found}, which does not exist. Check the path.")
+        raise DataError(f"load: expected a file or folder of {told}, got {found}, which is not there. Check the path.")
     return found / FILES[name] if name in FILES and found.is_dir() else found
 
 
-def class_names(name: str, rows: Rows, test: Rows) -> list[str]:
+def class_names(name: str, rows: list[Example], test: list[Example]) -> list[str]:
     """Classes in order: by number if all are numbers, else by name.
 
     Raises:
-        DataError: fewer than two, or train and test differ in them.
+        DataError: fewer than two, or classes that have texts to predict and none to train on.
     """
-    here, there = ({label for _, label in part} for part in (rows, test))
-    if here != there:
-        alone = [
-            f"{', '.join(sorted(a - b)[:5])} only in {key}"
-            for key, a, b in (("train", here, there), ("test", there, here))
-            if a - b
-        ]
+    here, there = ({row.label for row in part} for part in (rows, test))
+    if unknown := sorted(there - here):
+        alike = {class_key(label): label for label in here}
+        told = [f"{a!r} (train has {alike[class_key(a)]!r})" if class_key(a) in alike else a for a in unknown[:NAMED]]
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
         raise DataError(
-            f"load: expected {name} with the same classes in train and test, got {'; '.join(alone)}. "
+            f"load: expected {name} with texts of every class in train, got {', '.join(told)}{more} only in test. "
             "Add the missing texts or remove the classes."
         )
     if len(here) < 2:
@@ -155,6 +188,37 @@ def _domains(path: Path, classes: list[str]) -> list[str] | None:
     return [of[label] for label in classes] if of.keys() >= set(classes) else None
 
 
+def _remarks(classes: list[str], texts: dict[str, list[str]], splits: dict[str, Texts]) -> Iterator[str]:
+    """What looks wrong: classes that look alike, copies across the split, and texts in two classes."""
+    keys = Counter(map(class_key, classes))
+    if near := [repr(name) for name in classes if keys[class_key(name)] > 1]:
+        yield f"classes that differ only by case or form: {listed(near)}. Merge them if they are one"
+    target = "validation" if "validation" in texts else "test"
+    known = set(texts["train"])
+    if copies := sum(text in known for text in texts[target]):
+        yield (
+            f"warning: {copies} of the texts to predict are also in train, word for word. "
+            "Remove the copies, which inflate the accuracy."
+        )
+    labels: dict[str, set[int]] = {}
+    for key in ("train", target):
+        for text, label in zip(texts[key], splits[key].labels.tolist()):
+            labels.setdefault(text, set()).add(label)
+    if torn := [text for text, found in labels.items() if len(found) > 1]:
+        yield (
+            f"warning: {len(torn)} {'text stands' if len(torn) == 1 else 'texts stand'} in two classes, e.g. "
+            f"{torn[0]!r:.60}. Leave one of them out."
+        )
+
+
+def _fingerprint_of_folds(name: str, classes: list[str], rows: list[Example], encoder: Path | None) -> str:
+    """Of all texts and labels in their order; equal for all folds."""
+    digest = hashlib.sha256(repr((name, classes, "folds", len(rows))).encode())
+    for row in rows:
+        digest.update(f"{row.text}\0{row.label}\0".encode("utf-8", "surrogatepass"))
+    return _with_encoder(digest, encoder)
+
+
 def _fingerprint(
     name: str, classes: list[str], texts: dict[str, list[str]], splits: dict[str, Texts], encoder: Path | None
 ) -> str:
@@ -164,6 +228,10 @@ def _fingerprint(
         digest.update("\0".join(content).encode("utf-8", "surrogatepass"))
         digest.update(splits[key].labels.data)
         digest.update(splits[key].tokens.data)
+    return _with_encoder(digest, encoder)
+
+
+def _with_encoder(digest: Any, encoder: Path | None) -> str:
     for file in sorted(encoder.iterdir()) if encoder else ():
         if file.is_file():
             digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())

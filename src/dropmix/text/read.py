@@ -1,105 +1,217 @@
-"""Texts and labels from CSV, TSV, JSON lines and JSON files."""
+"""Rows of texts from CSV, TSV, JSON lines, JSON and parquet files, and from folders with one file per text."""
 
+import codecs
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dropmix.data.records import TEST_NAMES, DataError
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-Rows = list[tuple[str, str]]
-"""Text and label of each example."""
+from dropmix.data.parquet import metadata_names, unreadable
+from dropmix.data.records import DataError
 
-TEXT_COLUMNS = ("text", "sentence", "utterance", "query", "question", "content", "review")
-LABEL_COLUMNS = ("label", "category", "intent", "class", "target", "label_text")
-ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+TEXT_COLUMNS = ("text", "sentence", "utterance", "query", "question", "content", "review", "message", "comment")
+LABEL_COLUMNS = ("label", "category", "intent", "class", "target", "label_text", "labels", "sentiment", "topic")
+NAMES_OF = {"label": "label_text"}
+"""A column of numbers, and the one that names them; with both, the names are taken."""
+DELIMITERS = ",;\t|"
+MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
+MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+SHOWN = 5
 
 
-def read_splits(path: Path, text: str | None = None, label: str | None = None) -> tuple[Rows, Rows]:
-    """Training and test rows of a folder with train.* and test.*, or of one JSON file that holds both.
+class Example(NamedTuple):
+    """A text, its class, and what must stay with it on one side of a split, or None."""
+
+    text: str
+    label: str
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Names of the columns to read; None takes a usual name for text and label, and no group."""
+
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+USUAL = TextColumns()
+
+
+def read_rows(path: Path, columns: TextColumns = USUAL) -> list[Example]:
+    """Every row of one file.
 
     Args:
-        path: the folder, or a JSON file {"train": rows, "test": rows}, as CLINC150's.
-        text, label: columns; None for the usual names.
+        path: *.csv, .tsv, .jsonl, .ndjson, .json or .parquet, in any case.
+        columns: to read.
     Raises:
-        DataError: files, columns or rows are missing; the message names file and row.
+        DataError: columns or cells are missing; the message names the file and counts the rows.
     """
-    if path.is_file():
-        content = _json(path)
-        if path.suffix != ".json" or not isinstance(content, dict):
-            raise DataError(
-                f"{path}: expected a JSON file with train and test, or a folder with two files train and test, got one "
-                f"file {path.suffix}. Name the folder, with its rows split into e.g. train.csv and test.csv."
-            )
-        test = next((name for name in TEST_NAMES if name in content), None)
-        if "train" not in content or test is None:
-            raise DataError(f"{path}: expected entries train and test, got {', '.join(content)}. Rename them.")
-        parts = [(f"{path}, {name}", content[name]) for name in ("train", test)]
-        train, test_rows = (_pairs(where, _objects(where, rows), text, label) for where, rows in parts)
-        return train, test_rows
-    files = {name: _file(path, name) for name in ("train", *TEST_NAMES)}
-    test_file = next((files[name] for name in TEST_NAMES if files[name]), None)
-    if files["train"] is None or test_file is None:
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
+        return examples(str(path), _table(path, ending, columns), columns)
+    if ending in (".jsonl", ".ndjson"):
+        lines = [(k, line) for k, line in enumerate(_content(path).split("\n"), 1) if line.strip()]
+        return rows_of_json(str(path), [parse_json(f"{path}, line {k}", line) for k, line in lines], columns)
+    if ending == ".parquet":
+        return examples(str(path), _parquet(path), columns)
+    return rows_of_json(str(path), read_json(path), columns)
+
+
+def read_folders(classes: Iterable[Path], columns: TextColumns) -> list[Example]:
+    """A file per text and a folder per class, as scikit-learn's `load_files` reads them."""
+    if columns.text or columns.label or columns.group:
+        raise DataError("data: expected no names of columns with a folder per class, got one. Leave them out.")
+    return [
+        Example(_filled(str(file), _content(file)), folder.name) for folder in classes for file in text_files(folder)
+    ]
+
+
+def text_files(folder: Path) -> list[Path]:
+    """Sorted files *.txt in a folder."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".txt" and file.name[0] != ".")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return parse_json(str(path), _content(path))
+
+
+def parse_json(where: str, content: str) -> Any:
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, RecursionError) as error:
+        told = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else "too deep a nest"
+        raise DataError(f"{where}: expected JSON, got {told}. Mend the file.") from None
+
+
+def rows_of_json(where: str, content: Any, columns: TextColumns) -> list[Example]:
+    """Rows that are objects or pairs of text and label, or an object of columns.
+
+    Raises:
+        DataError: anything else.
+    """
+    if isinstance(content, dict) and content and all(isinstance(column, list) for column in content.values()):
+        if len({len(column) for column in content.values()}) > 1:
+            sizes = ", ".join(f"{name} ({len(column)})" for name, column in content.items())
+            raise DataError(f"{where}: expected columns of one length, got {sizes}. Write the file again.")
+        content = [dict(zip(content, row)) for row in zip(*content.values())]
+    if not isinstance(content, list):
+        raise DataError(f"{where}: expected a list of rows, got {type(content).__name__}. Give one object per text.")
+    rows = []
+    for number, row in enumerate(content, 1):
+        if isinstance(row, list) and len(row) == 2:
+            row = {"text": row[0], "label": row[1]}
+        elif not isinstance(row, dict):
+            raise DataError(f"{where}, row {number}: expected an object or [text, label], got {row!r:.60}. Mend it.")
+        rows.append(row)
+    return examples(where, rows, columns)
+
+
+def examples(where: str, rows: Iterable[dict[str, Any]], columns: TextColumns) -> list[Example]:
+    """Texts and labels of rows; all rows that lack one are counted, and the first are named."""
+    found: list[Example] = []
+    wrong: list[str] = []
+    keys: list[str | None] = []
+    for number, row in enumerate(rows, 1):
+        if not keys:
+            keys = list(find_columns(where, row, columns))
+        cells = [None if key is None else _cell(row.get(key)) for key in keys]
+        for key, cell in zip(keys, cells):
+            if key is not None and not cell:
+                wrong.append(f"row {number}: expected a {key}, got {row.get(key)!r:.40}")
+        text, label, group = cells
+        found.append(Example(text or "", label or "", group))
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataError(f"{where}, {'; '.join(wrong[:SHOWN])}{more}. Fill them in or remove the rows.")
+    if not found:
+        raise DataError(f"{where}: expected rows of texts and labels, got none. Check the file.")
+    return found
+
+
+def find_columns(where: str, names: Iterable[str], columns: TextColumns) -> tuple[str, str, str | None]:
+    """The columns of text, label and (or None) group.
+
+    Raises:
+        DataError: none fits, or several do.
+    """
+    names = list(names)
+    text = _column(where, names, "text", columns.text, TEXT_COLUMNS)
+    label = _column(where, names, "label", columns.label, LABEL_COLUMNS)
+    if text == label:
+        raise DataError(f"{where}: expected two columns for text and label, got {text!r} for both. Name another.")
+    if columns.group is not None and columns.group not in names:
+        got = ", ".join(names)
+        raise DataError(f"data.group: expected one of the columns of {where}, got {columns.group!r}. It has {got}.")
+    return text, label, columns.group
+
+
+def _column(where: str, names: list[str], what: str, named: str | None, usual: tuple[str, ...]) -> str:
+    if named is not None:
+        if named not in names:
+            got = ", ".join(names)
+            raise DataError(f"{where}: expected a column {named!r}, got {got}. Check data.{what}_column.")
+        return named
+    found = [name for name in names if name.strip().lower() in usual]
+    kinds = [name.strip().lower() for name in found]
+    found = [name for name, kind in zip(found, kinds) if NAMES_OF.get(kind) not in kinds]
+    if len(found) != 1:
         raise DataError(
-            f"{path}: expected files train and test ({', '.join(ENDINGS)}), got "
-            f"{', '.join(sorted(p.name for p in path.iterdir())[:8]) or 'nothing'}. Name the folder that holds both."
+            f"{where}: expected one column of {what} ({', '.join(usual)}), got {', '.join(found or names)}. "
+            f"Name it with --set data.{what}_column=NAME."
         )
-    return read_rows(files["train"], text, label), read_rows(test_file, text, label)
+    return found[0]
 
 
-def read_rows(path: Path, text: str | None = None, label: str | None = None) -> Rows:
-    """Text and label of every row of one file. Arguments and errors as for `read_splits`."""
-    if path.suffix in (".csv", ".tsv"):
-        return _pairs(str(path), _table(path), text, label)
-    if path.suffix in (".jsonl", ".ndjson"):
-        lines = ((k, line) for k, line in enumerate(_content(path).split("\n"), 1) if line.strip())
-        return _pairs(
-            str(path), _objects(str(path), (_parse(f"{path}, line {k}", line) for k, line in lines)), text, label
-        )
-    return _pairs(str(path), _objects(str(path), _json(path)), text, label)
+def _cell(value: Any) -> str:
+    """A cell as text, "" if it is empty or no text: 3.0 is "3", as a column of whole numbers with a gap is stored."""
+    if isinstance(value, float):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else ""
+    return "" if value is None or isinstance(value, dict | list | bytes) else _stripped(str(value))
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
-    if len(found) > 1:
-        raise DataError(
-            f"{folder}: expected one file {name}, got {', '.join(p.name for p in found)}. Remove the others."
-        )
-    return found[0] if found else None
+def _stripped(value: str) -> str:
+    return value if value.strip() else ""
+
+
+def _filled(where: str, text: str) -> str:
+    if not text.strip():
+        raise DataError(f"{where}: expected a text, got an empty file. Fill it in or remove it.")
+    return text
 
 
 def _content(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
+        return raw.decode(next((name for mark, name in MARKS if raw.startswith(mark)), "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: expected UTF-8, got byte {error.object[error.start]:#x} at {error.start}. Save it as UTF-8."
         ) from None
+    except OSError as error:
+        raise DataError(f"{path}: expected a file of texts, got {error.strerror}. Check it.") from None
 
 
-def _parse(where: str, content: str) -> Any:
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: expected JSON, got {error.msg} at character {error.pos}. Mend the file.") from None
-
-
-def _json(path: Path) -> Any:
-    return _parse(str(path), _content(path))
-
-
-def _table(path: Path) -> Iterator[dict[str, Any]]:
+def _table(path: Path, ending: str, columns: TextColumns) -> Iterator[dict[str, Any]]:
     content = _content(path)
-    header = content.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix == ".tsv" else max(",;\t", key=header.count)
     csv.field_size_limit(sys.maxsize)
+    delimiter = "\t" if ending == ".tsv" else _delimiter(content.split("\n", 1)[0], columns)
     rows = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
         names = next(rows, [])
-        for row in filter(None, rows):
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue  # an empty line, or what a spreadsheet leaves behind
             if len(row) != len(names):
                 raise DataError(
                     f"{path}, line {rows.line_num}: expected {len(names)} fields ({', '.join(names)}), got {len(row)}. "
@@ -110,53 +222,25 @@ def _table(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path}, line {rows.line_num}: expected CSV, got {error}. Mend the quotes.") from None
 
 
-def _objects(where: str, rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Rows that are objects, or pairs of text and label."""
-    if isinstance(rows, dict | str):
-        raise DataError(f"{where}: expected a list of rows, got {type(rows).__name__}. Give one object per text.")
-    for number, row in enumerate(rows, 1):
-        if isinstance(row, list) and len(row) == 2:
-            yield {"text": row[0], "label": row[1]}
-        elif isinstance(row, dict):
-            yield row
-        else:
-            raise DataError(f"{where}, row {number}: expected an object or [text, label], got {row!r:.60}. Mend it.")
+def _delimiter(header: str, columns: TextColumns) -> str:
+    """The separator between which the columns are found, else the most frequent."""
+    for delimiter in DELIMITERS:
+        try:
+            find_columns("", next(csv.reader([header], delimiter=delimiter), []), columns)
+        except (DataError, csv.Error):
+            continue
+        return delimiter
+    return max(DELIMITERS, key=header.count)
 
 
-def _pairs(where: str, rows: Iterable[dict[str, Any]], text: str | None, label: str | None) -> Rows:
-    found: Rows = []
-    for number, row in enumerate(rows, 1):
-        if number == 1:
-            text = _column(where, row, "text", text, TEXT_COLUMNS)
-            label = _column(where, row, "label", label, LABEL_COLUMNS)
-            if text == label:
-                raise DataError(
-                    f"{where}: expected two columns for text and label, got {text!r} for both. Name another."
-                )
-        assert text is not None
-        assert label is not None
-        words, name = row.get(text), row.get(label)
-        for key, value in ((text, words), (label, name)):
-            if value is None or isinstance(value, dict | list | float) or not str(value).strip():
-                raise DataError(
-                    f"{where}, row {number}: expected a {key}, got {value!r}. Fill it in or remove the row."
-                )
-        found.append((str(words), str(name).strip()))
-    if not found:
-        raise DataError(f"{where}: expected rows of texts and labels, got none. Check the file.")
-    return found
-
-
-def _column(where: str, row: dict[str, Any], what: str, named: str | None, usual: tuple[str, ...]) -> str:
-    if named is not None:
-        if named not in row:
-            raise DataError(f"{where}: expected a column {named!r}, got {', '.join(row)}. Check data.{what}_column.")
-        return named
-    found = [key for key in row if key.strip().lower() in usual]
-    if len(found) != 1:
-        got = ", ".join(found or row)
-        raise DataError(
-            f"{where}: expected one column of {what} ({', '.join(usual)}), got {got}. "
-            f"Name it with --set data.{what}_column=NAME."
-        )
-    return found[0]
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(path, error) from error
+    named = {name: names for name in table.column_names if (names := metadata_names(path, name))}
+    for row in table.to_pylist():
+        for key, names in named.items():
+            if isinstance(row[key], int) and 0 <= row[key] < len(names):
+                row[key] = names[row[key]]
+        yield row

@@ -226,7 +226,7 @@ def read_arms(
         if kept[name]
     }
     if folds > 1 and all(len(found) == folds for seeds in kept.values() for found in seeds.values()):
-        notes.append(f"Predictions of {folds} folds were pooled: every picture is predicted once per seed.")
+        notes.append(f"Predictions of {folds} folds were pooled: every example is predicted once per seed.")
     if not arms:
         raise AuditError(f"{root}: expected folds that every arm has, got none. Run the grid to its end.")
     return dict(zip(arms, unify(list(arms.values())))), notes
