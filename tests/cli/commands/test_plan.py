@@ -44,6 +44,15 @@ def test_from_an_audit(audit):
     assert "1 of 2 classes are decided" in text
 
 
+def test_a_grid_that_was_reported(audit, tmp_path):
+    (tmp_path / "g").mkdir()
+    with pytest.raises(ValueError, match=r"expected audit\.json, got nothing there"):
+        raise run(tmp_path / "g").exception
+    (tmp_path / "g" / "report").mkdir()
+    (audit / "audit.json").rename(tmp_path / "g" / "report" / "audit.json")
+    assert "1 of 2 classes are decided" in run(tmp_path / "g").stdout
+
+
 def test_unknown_names_are_one_line(audit):
     for arguments in ((audit, "--protect", "wolf"), (audit, "--arm", "cutmix"), (audit / "none.json",)):
         error = run(*arguments).exception

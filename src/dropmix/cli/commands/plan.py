@@ -15,7 +15,9 @@ MOST_ROWS = 20
 def plan(
     audited: Annotated[
         Path | None,
-        typer.Argument(metavar="[AUDIT]", help="audit.json, or its folder; without it, plan from assumptions."),
+        typer.Argument(
+            metavar="[AUDIT]", help="audit.json, its folder, or a grid's; without it, plan from assumptions."
+        ),
     ] = None,
     protect: Annotated[str | None, typer.Option(help="Classes to decide, e.g. fox,lynx; default all.")] = None,
     arm: Annotated[str | None, typer.Option(help="Treated arm; default all.")] = None,
@@ -52,9 +54,12 @@ def plan(
 def _comparisons(path: Path) -> list[dict[str, Any]]:
     import json
 
-    path = path / "audit.json" if path.is_dir() else path
+    inside = [path / "audit.json", path / "report" / "audit.json"]  # the second of a grid, once it is reported
+    path = next((file for file in inside if file.is_file()), inside[0]) if path.is_dir() else path
     if not path.is_file():
-        raise ValueError(f"{path}: expected audit.json, got nothing there. Run dropmix audit with --out first.")
+        raise ValueError(
+            f"{path}: expected audit.json, got nothing there. Run dropmix audit with --out, or dropmix report, first."
+        )
     try:
         comparisons = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
         missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
