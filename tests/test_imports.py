@@ -45,7 +45,8 @@ except SystemExit as left:
     assert not loaded(code) & {*HEAVY, "numpy"}
 
 
-def test_an_audit_of_files_loads_only_what_it_needs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", ["--json", "--out"])
+def test_an_audit_of_files_loads_only_what_it_needs(tmp_path: Path, wanted: str) -> None:
     for arm in ("vanilla", "mixup"):
         columns = {"label": [0, 1] * 20, "pred": [0, 1] * 20, "arm": pa.array([arm] * 40).dictionary_encode()}
         parquet.write_table(
@@ -53,9 +54,10 @@ def test_an_audit_of_files_loads_only_what_it_needs(tmp_path: Path) -> None:
             tmp_path / f"{arm}.parquet",
         )
     files = [str(tmp_path / f"{arm}.parquet") for arm in ("vanilla", "mixup")]
+    arguments = ["--json"] if wanted == "--json" else ["--out", str(tmp_path / "out")]
     code = f"""
 import sys
-sys.argv = ["dropmix", "audit", *{files!r}, "--json"]
+sys.argv = ["dropmix", "audit", *{files!r}, *{arguments!r}]
 from dropmix.cli import main
 try:
     main()
@@ -63,7 +65,8 @@ except SystemExit as left:
     assert left.code == 0, left.code
 assert "scipy.optimize" not in sys.modules
 assert "scipy.stats" not in sys.modules"""
-    assert not loaded(code) & {"torch", "torchvision", "matplotlib", "sklearn", "pandas", "jinja2"}
+    page = {"matplotlib", "jinja2"} if wanted == "--json" else set()
+    assert not loaded(code) & {"torch", "torchvision", "sklearn", "pandas", *page}
 
 
 def test_help_costs_little_more_than_typer() -> None:

@@ -30,7 +30,7 @@ AUDIT = {
     "inputs": {"arm_names", "errors", "settings", "formats"},
     "measures": {"errors", "settings", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
-    "rows": {"errors", "settings", "formats", "inputs", "measures", "inference"},
+    "rows": {"errors", "settings", "formats", "inputs", "measures", "inference", "quantities"},
 }
 WITHOUT_TORCH = ("audit", "report")
 PACKAGES = sorted(path.parent.name for path in SRC.glob("dropmix/*/__init__.py"))

@@ -34,7 +34,7 @@ def contradictions(text: str, c: Any) -> list[str]:
             wrong.append(f"accuracy {before} to {after} is no {moved}")
     else:
         wrong.append("no accuracy")
-    even, uneven = "unequally is not shown" in text, "Classes changed unequally" in text
+    even, uneven = "may have changed equally" in text, "Classes changed unequally" in text
     if even and uneven:
         wrong.append("even and uneven")
     if "nothing changed" in text and (uneven or hurt or any(abs(v) > 1e-9 for v in changes.values())):
@@ -43,6 +43,10 @@ def contradictions(text: str, c: Any) -> list[str]:
         count = sum(v < -1e-9 for v in changes.values())
         if (int(lower[1]), int(lower[2])) != (count, len(words)):
             wrong.append(f"{lower[0]}: counted {count} of {len(words)}")
+        if hurt:
+            wrong.append("the count beside classes that are hurt")
+    if "would decide" in text and "the baseline may be guessing" in text:
+        wrong.append("a baseline that guesses, and what would decide")
     wanted = re.search(r"would decide (?:it|them|the first \d+ of them): (.+?)\)\.(?: |$)", text)
     for name in re.findall(r"(?:^|\), )([^()]+) \(", wanted[1]) if wanted else []:
         if words.get(name) not in ("undecided", "too few examples"):

@@ -25,8 +25,8 @@ def test_a_summary_fits_a_pull_request_and_says_what_the_audit_decided(many):
     for c in many.comparisons:
         s = standing(c)
         assert f"### {s.mark} {s.title.replace('|', '')}: {s.decision}" in text
-        assert f"{len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided" in text
-        assert f"{s.low} to {s.high} of 200 classes" in text
+        assert f"Of 200 classes {len(s.hurt)} hurt, {s.n_safe} safe, {s.n_undecided} undecided" in text
+        assert f"{s.low} to {s.high} of 200 classes are hurt" in text or f"at most {s.high} of 200" in text
         for i in s.protected:
             assert f"| {c.classes['class'][i]} | {c.classes['decision'][i]} | " in text
         assert c.classes["class"][s.hurt[0]] in text
@@ -95,3 +95,14 @@ def test_junit_shows_protected_slices_and_each_protected_class_within_each_slice
             assert outcome[f"protected class fox in {place}"] == tag
     tags = list(outcome.values())
     assert (int(root.get("failures")), int(root.get("skipped"))) == (tags.count("failure"), tags.count("skipped"))
+
+
+def test_a_protected_class_that_is_hurt_stands_once_and_tolerances_are_english():
+    labels = [0] * 50 + [1] * 50 + [2] * 50
+    worse = [0] * 50 + [1] * 30 + [0] * 20 + [2] * 20 + [0] * 30
+    audit = audit_predictions((labels, labels), (labels, worse), protect=["1"])
+    below = to_summary(audit).partition("| protected class |")[2]
+    assert below.count("hurt | -40.0") == 1
+    assert "**Other hurt classes** (change in points, with its interval on these images): 2 -60.0" in below
+    assert "tolerated: 1 point." in below
+    assert "Tolerated: 1 point." in to_junit(audit)

@@ -30,10 +30,6 @@ from dropmix.audit.rows.slices import BySlice, by_slices
 from dropmix.audit.settings import Settings
 
 STATUS = np.array(["tied", "improved", "degraded"], dtype=object)  # index -1 is degraded
-ONE_SEED = (
-    "Both arms have only one seed. Noise is judged from examples alone, which misses what a seed does to a whole "
-    "class. Train more seeds before you act on this."
-)
 LONE = "One arm has only one seed; its seed noise is taken from the other arm's seeds."
 
 
@@ -201,7 +197,6 @@ def _confidence_kind(p: Pair, kind: str, notes: list[str]) -> str | None:
     if held:
         notes.append(f"Not every prediction has {kind}; confidence is {held[0]} instead.")
         return held[0]
-    notes.append("The predictions hold no probabilities, so nothing is said about confidence.")
     return None
 
 
@@ -244,13 +239,11 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
         notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
     few = [p.names[i] for i, word in zip(p.audited, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
-        verb, them = ("has", "it") if len(few) == 1 else ("have", "them")
+        them = "it" if len(few) == 1 else "them"
         notes.append(
-            f"{len(few)} of {len(p.audited)} classes {verb} too few examples to be judged; estimates leave {them} out: "
-            f"{first(few, 5)}. Collect more test images of {them}, or predict every image once (K folds)."
+            f"Too few examples to be judged, {len(few)} of {len(p.audited)} classes: {first(few, 5)}. Collect more "
+            f"test images of {them}, or predict every image once, by cross-validation."
         )
-    if a.noise.one_seed:
-        notes.append(ONE_SEED)
-    elif min(p.seeds) == 1:
+    if not a.noise.one_seed and min(p.seeds) == 1:
         notes.append(LONE)
     return notes

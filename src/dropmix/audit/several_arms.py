@@ -14,7 +14,6 @@ from itertools import combinations
 
 import numpy as np
 
-from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.halves import half
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.counts import Pair
@@ -73,35 +72,23 @@ def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
     return [members for members in alike.values() if len(members) > 1]
 
 
-def likeness_note(found: Sequence[dict], most: int = 3) -> list[str]:
-    """A warning for people if several arms share a baseline, with the most similar pairs of arms.
+def likeness_note(found: Sequence[dict]) -> list[str]:
+    """A warning for people if several arms share a baseline.
 
     Args:
         found: from `likeness`.
-        most: number of pairs to name.
 
     Example:
-        >>> pair = {"baseline": "vanilla", "arms": ["cutmix", "mixup"], "correlation_by_chance": 0.53}
-        >>> print(*likeness_note([pair | {"correlation_separate_seeds": 0.31}]))
-        That two arms agree on a class confirms little: both are compared with the same vanilla seeds, so their changes
-        would correlate by about 0.53 with no effect at all. Against different vanilla seeds for each arm, the
-        correlation is 0.31 (CutMix and Mixup).
+        >>> print(*likeness_note([{"baseline": "vanilla", "arms": ["cutmix", "mixup"]}]))
+        That two arms agree on a class confirms little: both are compared with the same seeds of vanilla, whose luck is
+        in both changes.
     """
     if not found:
         return []
-    base = found[0]["baseline"]
-    chance = float(np.mean([f["correlation_by_chance"] for f in found]))
-    text = (
-        f"That two arms agree on a class confirms little: both are compared with the same {base} seeds, so their "
-        f"changes would correlate by about {chance:.2f} with no effect at all."
-    )
-    key = "correlation_separate_seeds"
-    held = sorted((f for f in found if f[key] is not None), key=lambda f: -f[key])
-    if not held:
-        return [f"{text} It takes more seeds of {base} to say whether the same classes suffer."]
-    named = ", ".join(f"{f[key]:.2f} ({' and '.join(map(arm_title, f['arms']))})" for f in held[:most])
-    more = f"; {len(held) - most} more pairs are less similar" if len(held) > most else ""
-    return [f"{text} Against different {base} seeds for each arm, the correlation is {named}{more}."]
+    return [
+        "That two arms agree on a class confirms little: both are compared with the same seeds of "
+        f"{found[0]['baseline']}, whose luck is in both changes."
+    ]
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:

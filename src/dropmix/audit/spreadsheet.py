@@ -37,14 +37,19 @@ def unguarded(text: str) -> str:
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write dictionaries as CSV, texts guarded; the columns are the keys of all of them, in order of appearance."""
-    import pyarrow as pa
-    from pyarrow import csv
-
+    # By hand: the csv module writes None as an empty text, and Arrow loads pandas where it is installed.
     keys = dict.fromkeys(key for row in rows for key in row)
-    safe = [{key: guarded(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
-    table = pa.table({key: pa.array([row.get(key) for row in safe]) for key in keys})
-    with path.open("wb") as file:  # opened here, since Arrow takes no name that is not UTF-8
-        csv.write_csv(table, file)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(map(_cell, keys)) + "\n")
+        file.writelines(",".join([_cell(row.get(key)) for key in keys]) + "\n" for row in rows)
+
+
+def _cell(value: Any) -> str:
+    """A text in quotes and guarded, a number bare, None empty."""
+    if isinstance(value, str):
+        text = guarded(value).replace('"', '""')
+        return f'"{text}"'
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:

@@ -8,13 +8,11 @@ import numpy as np
 
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import FALL, HURT, SAFE, TOO_FEW
-from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
 from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import (
     NAMED,
     PLURAL,
-    about,
     counted,
     hurt_slices,
     listed,
@@ -23,7 +21,7 @@ from dropmix.audit.quantities.words import (
     tolerated,
 )
 from dropmix.audit.result import Comparison
-from dropmix.audit.rows.to_decide import to_decide
+from dropmix.audit.rows.to_decide import what_would_decide
 
 SIGNIFICANT = 0.05
 
@@ -42,13 +40,17 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
-        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. 1 of 2 classes has a lower mean recall; about 1 would if
-        every class changed equally. Both arms have only one seed, so this compares two trained models; more seeds are
-        needed to compare the ways they were trained.
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. Both arms have only one seed: this compares two trained
+        models. Train more seeds to compare the ways they were trained.
     """
+    return " ".join(verdict_parts(comparison))
+
+
+def verdict_parts(comparison: Comparison) -> list[str]:
+    """The same part by part, for those who print one per line: first the decision, then what each part is about."""
     parts = (_opening, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
-    sentences = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
-    return " ".join(s for s in sentences if s)
+    found = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
+    return [text for text in found if text]
 
 
 def no_evidence(comparison: Comparison) -> bool:
@@ -60,7 +62,7 @@ def no_evidence(comparison: Comparison) -> bool:
 def _opening(c: Comparison) -> str:
     """The decision, and at once what stops one from acting on it: a baseline that guesses."""
     n, decision = np.asarray(c.classes["n"], dtype=float), _decision(c)
-    if "measure" in c.classes or not at_chance(np.asarray(c.classes["recall_baseline"], dtype=float), n):
+    if not _guesses(c):
         return decision
     word, why = decision.split(": ", 1)
     return (
@@ -69,6 +71,11 @@ def _opening(c: Comparison) -> str:
         f"{percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
         f"As it stands, {why}"
     )
+
+
+def _guesses(c: Comparison) -> bool:
+    recall, n = (np.asarray(c.classes[key], dtype=float) for key in ("recall_baseline", "n"))
+    return "measure" not in c.classes and at_chance(recall, n)
 
 
 def _nothing_to_lose(c: Comparison) -> str:
@@ -106,10 +113,13 @@ def _slices(c: Comparison) -> str:
     if not c.slices or _nothing_changed(c):
         return ""
     hurt, words = hurt_slices(c.slices, c.slice_classes), list(c.slices["decision"])
+    asked = [(str(name), word) for name, word, own in _slice_rows(c) if own == "yes" and word not in (SAFE, HURT)]
+    said = f" Of the protected slices, {_not_shown(asked)}." if asked and c.summary["decision"] == "do not ship" else ""
     if hurt:
-        return f" By slices, {hurt}."
+        return f" By slices, {hurt}.{said}"
     safe = sum(word == SAFE for word in words)
-    return f" {safe} of {len(words)} slices are shown to be safe, and no class within a slice is shown to be hurt."
+    shown = f"{safe} of {len(words)} slices {'is' if safe == 1 else 'are'} shown to be safe"
+    return f" {shown}, and no class within a slice is shown to be hurt.{said}"
 
 
 def _open(c: Comparison) -> str:
@@ -139,16 +149,17 @@ def _slice_rows(c: Comparison) -> list[tuple]:
 
 def _not_judged(c: Comparison) -> str:
     """Classes with too few examples to be judged that seem to have lost much: silence would read as safety."""
-    keys = ("class", "recall_change", "p_hurt", "decision", "protected")
+    keys = ("class", "recall_change", "n", "p_hurt", "decision", "protected")
     rows = zip(*(c.classes[key] for key in keys))
     lost = [
-        f"{name} ({signed_points(change)})"
-        for name, change, p, word, named in rows
+        f"{name} ({signed_points(change)} on {int(n)})"
+        for name, change, n, p, word, named in rows
         if word == TOO_FEW and named != "yes" and change <= -FALL and p <= SIGNIFICANT
     ]
     if not lost:
         return ""
-    return f"Too few examples to be judged, but much lower: {listed(lost)}. Protect them, and they are tested."
+    them = "it" if len(lost) == 1 else "them"
+    return f"Much lower, but on too few examples to be judged: {listed(lost)}. Test more of {them} before you ship."
 
 
 def _not_shown(left: list[tuple[str, str]]) -> str:
@@ -172,30 +183,8 @@ def _protected(c: Comparison) -> str:
 
 
 def _would_decide(c: Comparison) -> str:
-    """What would decide the protected classes that are neither safe nor hurt."""
-    rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
-    left = [str(name) for name, word, named in rows if named == "yes" and word not in (HURT, SAFE)]
-    if not left or _nothing_changed(c):
-        return ""
-    ways = to_decide(c.summary, c.classes, left[:NAMED])
-    said = [f"{row.name} ({row.text})" for row in ways if row.way]
-    shut = [row.name for row in ways if not row.way]
-    whom = "it" if len(left) == 1 else "them" if len(left) <= NAMED else f"the first {NAMED} of them"
-    text = f"With a chance of {100 * POWER:g} %, this would decide {whom}: {', '.join(said)}." if said else ""
-    if shut:
-        seeds = "" if c.summary["seed_variance_ratio"] is None else f"{MOST_SEEDS} seeds per arm with "
-        most = f"{seeds}{MOST_IMAGES} times the images"
-        text += f" Not even {most} would be likely to decide {listed(shut)}: too close to the tolerance."
-    return f"{text} {_ruled_out(c, left[:NAMED])}".strip()
-
-
-def _ruled_out(c: Comparison, left: list[str]) -> str:
-    """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
-    rows = zip(c.classes["class"], c.classes[f"recall_change_low{TWIN}"], c.classes["decision"])
-    losses = [f"{-100 * end:.1f} points ({name})" for name, end, word in rows if name in left and word != TOO_FEW]
-    if not losses:
-        return ""
-    return f"So far, the interval for new examples rules out losses of more than {listed(losses)}."
+    """Silent where the baseline may be guessing: more of its seeds would decide nothing that counts."""
+    return "" if _nothing_changed(c) or _guesses(c) else what_would_decide(c.summary, c.classes)
 
 
 def _new_images(c: Comparison) -> str:
@@ -256,29 +245,37 @@ def _evenness(c: Comparison) -> str:
     if p is None or _nothing_changed(c):
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
-    if p > SIGNIFICANT:  # beside a class that is hurt, the sentence would read as its denial
-        return "" if c.summary["n_hurt"] else f"It is not shown that {PLURAL[_noun(c)]} changed unequally ({shown})."
+    if p > SIGNIFICANT:  # beside a class that is hurt, or seems to be, the sentence would read as its denial
+        return (
+            ""
+            if c.summary["n_hurt"] or _not_judged(c)
+            else f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
+        )
     return f"{PLURAL[_noun(c)].capitalize()} changed unequally, by more than noise ({shown})."
 
 
 def _count(c: Comparison) -> str:
+    """The paper's count where nothing is hurt: without what equal changes would give, it would alarm for nothing."""
     s = c.summary
-    floor = s["floor_n_degraded"]
-    if floor is None or "measure" in c.classes:
+    count, low, high = (s[key] for key in ("n_degraded", "floor_n_degraded_low", "floor_n_degraded_high"))
+    if low is None or "measure" in c.classes or s["n_hurt"] or _nothing_changed(c) or not 0 < count >= low:
         return ""
-    verb = "has" if 1 in (s["n_degraded"], s["n_classes"]) else "have"
-    return (
-        f"{s['n_degraded']} of {counted(s['n_classes'])} {verb} a lower mean recall; {about(floor)} would if "
-        "every class changed equally."
-    )
+    verb = "has" if count == 1 else "have"
+    text = f"{count} of {counted(s['n_classes'])} {verb} a lower mean recall"
+    if s["n_classes"] == 1:
+        return ""
+    band = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+    if count > high:
+        return f"{text}, more than the {band} that would if every class changed equally."
+    return f"{text}, which shows nothing: {band} would if every class changed equally."
 
 
 def _caution(c: Comparison) -> str:
     if max(c.summary["seeds_baseline"], c.summary["seeds_treated"]) > 1:
         return ""
     return (
-        "Both arms have only one seed, so this compares two trained models; more seeds are needed to compare the ways "
-        "they were trained."
+        "Both arms have only one seed: this compares two trained models. Train more seeds to compare the ways they "
+        "were trained."
     )
 
 

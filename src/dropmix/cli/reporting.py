@@ -37,12 +37,14 @@ def misses_a_protected_class(found: Any) -> bool:
 def print_audit(found: Any) -> None:
     """Print what was decided of each arm and class, the arms side by side if there are several, and the notes."""
     from rich.console import Console
+    from rich.padding import Padding
     from rich.text import Text
 
-    from dropmix.audit import verdict
+    from dropmix.audit.verdict import verdict_parts
     from dropmix.report import paper_table, to_terminal
-    from dropmix.report.display_names import visible
+    from dropmix.report.display_names import all_notes, comparison_title, visible
     from dropmix.report.tables.classes import ascii_text, class_legend, class_table
+    from dropmix.report.tables.overview import overview
     from dropmix.report.tables.slices import slice_table
 
     fall_back_to_ascii()
@@ -52,14 +54,21 @@ def print_audit(found: Any) -> None:
     arms = found.comparisons
     shown = arms if len(arms) <= ARMS and all("decision" in c.classes for c in arms) else []
     for comparison in arms:
-        console.print(Text(spelled(visible(verdict(comparison)))))
+        lead, *rest = (spelled(visible(part)) for part in verdict_parts(comparison))
+        word, colon, why = lead.partition(": ") if "decision" in comparison.summary else ("", "", lead)
+        title = f"{spelled(comparison_title(comparison))}: " if len(arms) > 1 else ""
+        console.print(Text.assemble((f"{title}{word}{colon}", "bold"), why))
+        for part in rest:
+            console.print(Padding(Text(part), (0, 0, 0, 2), expand=False))
         if shown:
             console.print(class_table(comparison, console.width, CLASSES // len(arms), plain))
         if comparison.slices:
-            console.print(slice_table(comparison))
+            console.print(slice_table(comparison, plain))
     if shown:
         console.print(class_legend(shown, found.settings.get("level", 0.9)), style="dim", highlight=False)
-    if len(arms) != 1:
+    if len(arms) > 1 and all("decision" in c.summary for c in arms):
+        console.print(overview(found, console.width, plain))
+    elif len(arms) != 1:
         console.print(to_terminal(paper_table(found), width=console.width, ascii_only=plain))
         macro = " (Macro: mean over classes)" if any(c.summary["gain_macro"] is not None for c in arms) else ""
         console.print(
@@ -67,7 +76,7 @@ def print_audit(found: Any) -> None:
             "floor: how many would have one if all changed equally; sd in parentheses.",
             style="dim",
         )
-    for note in dict.fromkeys([*found.notes, *(note for c in arms for note in c.notes)]):
+    for note in all_notes(found):
         console.print(Text(spelled(f"Note: {visible(note)}")))
 
 

@@ -10,7 +10,7 @@ from dropmix.report.display_names import comparison_title
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
 
-STRICTER = "Classes that are not protected are decided together, more strictly than each interval alone."
+STRICTER = "Classes that are not protected are decided together, so a decision may differ from its own interval."
 MARKS = {"": "", "ship": "✔", "do not ship": "✖", "undecided": "?"}
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArmName",
+    "all_notes",
     "arm_title",
     "class_labels",
     "clean",
@@ -47,6 +48,16 @@ def plain_arms(audit: "Audit") -> "list[Comparison | None]":
         plain.get((c.group, c.baseline, ArmName(name.plain, 0.0))) if name.rate else None
         for c, name in zip(audit.comparisons, names)
     ]
+
+
+def all_notes(audit: "Audit") -> list[str]:
+    """The audit's notes and its comparisons', each of these preceded by its arm unless all arms share it."""
+    every = [set(c.notes) for c in audit.comparisons]
+    common = set.intersection(*every) if every else set()
+    notes = list(audit.notes)
+    for c in audit.comparisons:
+        notes += [n if n in common else f"{comparison_title(c)}: {n}" for n in c.notes]
+    return list(dict.fromkeys(notes))
 
 
 def shorten(text: object, width: int = 24) -> str:

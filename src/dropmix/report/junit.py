@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from dropmix.audit.verdict import verdict
-from dropmix.report.decision import Standing, standing
+from dropmix.report.decision import Standing, standing, tolerance_words
 from dropmix.report.display_names import clean, visible
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _question(suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: i
     text = (
         f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very images, "
         f"{low_new:+.1f} to {high_new:+.1f} on new images of the same kind. {int(rows['n'][i])} test images; "
-        f"{100 * float(rows['tolerance'][i]):g} points are tolerated."
+        f"Tolerated: {tolerance_words([rows['tolerance'][i]])}."
     )
     word = rows["decision"][i]
     _case(suite, arm, name, "" if word == "safe" else otherwise, word, text)

@@ -67,15 +67,15 @@ def _arm(c: "Comparison", s: Standing) -> str:
         if len(s.protected) > CLASSES:
             lines.append(f"\n{len(s.protected) - CLASSES} more protected classes: see the report.")
         lines.append("")
-    if s.hurt:
-        named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in s.hurt[:CLASSES])
-        more = f", and {len(s.hurt) - CLASSES} more" if len(s.hurt) > CLASSES else ""
-        lines += [f"**Hurt** (change in points, with its interval on these images): {named}{more}.", ""]
+    if others := [i for i in s.hurt if i not in s.protected]:
+        named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in others[:CLASSES])
+        more = f", and {len(others) - CLASSES} more" if len(others) > CLASSES else ""
+        what = "Other hurt classes" if s.protected else "Hurt"
+        lines += [f"**{what}** (change in points, with its interval on these images): {named}{more}.", ""]
     few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
     lines.append(
-        f"By tests: {len(s.hurt)} hurt, {s.n_safe} safe; {s.n_undecided} undecided{few}. Guaranteed with 95 % "
-        f"confidence: {s.low} to {s.high} of {int(c.summary['n_classes'])} classes lose more than is tolerated "
-        f"({s.tolerance})."
+        f"Of {int(c.summary['n_classes'])} classes {len(s.hurt)} hurt, {s.n_safe} safe, {s.n_undecided} "
+        f"undecided{few}; tolerated: {s.tolerance}."
     )
     if slices := slice_rows(c, CLASSES):
         lines += ["", "| slice | decision | change, points | images | classes hurt |", "|:--|:--|--:|--:|--:|"]

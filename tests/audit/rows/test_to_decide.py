@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dropmix.audit.rows.to_decide import to_decide
+from dropmix.audit.rows.to_decide import to_decide, what_would_decide
 
 
 def audit(**more):
@@ -48,3 +48,28 @@ def test_at_the_tolerance_there_is_no_way_where_seeds_move_whole_classes():
     summary, classes = audit(seed_variance_ratio=200.0)
     fox, _ = to_decide(summary, classes | {"recall_change": np.array([-0.01, -0.2])})
     assert (fox.way, fox.text) == (False, "too close to the tolerance")
+
+
+def test_where_each_alone_would_take_very_many_both_are_offered_too():
+    summary, classes = audit(seeds_baseline=3, seeds_treated=3)
+    classes |= {"n": np.array([100, 80]), "se_fixed_test": np.array([0.025, 0.015]), "se_population": np.full(2, 0.03)}
+    fox, _ = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
+    assert fox.seeds - 3 > 10
+    assert fox.images > 200
+    assert fox.both[0] < fox.seeds
+    assert fox.both[1] < fox.images
+    assert f"or about {fox.both[0] - 3:.0f} more seeds per arm together with about" in fox.text
+    cheap, _ = to_decide(summary, classes | {"recall_change": np.array([-0.1, -0.2])})
+    assert "together" not in cheap.text
+
+
+def test_one_open_class_is_named_once_and_several_each():
+    summary, classes = audit()
+    classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
+    text = what_would_decide(summary, classes)
+    assert text.startswith("About ")
+    assert "would decide fox with a chance of 80 %. So far" in text
+    assert text.endswith("rules out losses of more than 8.0 points.")
+    both = classes | {"decision": ["undecided", "undecided"], "protected": ["yes", "yes"]}
+    assert "this would decide them: fox (about " in what_would_decide(summary, both)
+    assert what_would_decide(summary, classes | {"protected": ["no", "yes"]}) == ""

@@ -48,7 +48,8 @@ def test_an_ascii_terminal_and_a_narrow_one(files):
     assert b"change, points" in done.stdout
     several = run([*files, files[1].replace("mixup", "cutmix")], PYTHONIOENCODING="ascii")
     assert several.stdout.isascii()
-    assert b"dR_DC" in several.stdout
+    assert b"All arms" in several.stdout
+    assert several.stdout.startswith(b"Mixup: ")
     narrow = run(files, COLUMNS="20").stdout.decode()
     assert "Vanilla" in narrow
     assert "Mixup" in narrow
@@ -121,6 +122,15 @@ def test_a_bad_rule_is_refused_before_anything_is_read(dropmix, rule, message):
     assert code == 2
     assert message in error
     assert "nosuch" not in error
+
+
+def test_a_rule_on_an_unknown_class_writes_nothing(dropmix, files, tmp_path):
+    code, out, error = dropmix(
+        "audit", *files, "--out", str(tmp_path / "out"), "--fail-if", "class[nobody].recall_change < -5"
+    )
+    assert (code, out) == (2, "")
+    assert "expected a class, got 'nobody'" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_is_not_compared_with_itself(dropmix, files):

@@ -58,3 +58,4 @@ def test_unknown_names_are_one_line(audit):
         error = run(*arguments).exception
         assert isinstance(error, ValueError)
         assert "\n" not in str(error)
+    assert "Did you mean 'fox'?" in str(run(audit, "--protect", "fx").exception)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dropmix.audit import verdict
+from dropmix.audit import audit_predictions
+from dropmix.audit.verdict import verdict_parts
 from dropmix.report.decision import standing
 from dropmix.report.figures.catalog import Plate, recall_changes
 from dropmix.report.page.class_data import class_data
@@ -146,8 +147,25 @@ def test_the_verdict_is_the_audits_and_comes_before_everything_else(real_audit):
     audit = real_audit(10)
     text = html.unescape(page(audit))
     for comparison in audit.comparisons:
-        words = verdict(comparison)
-        assert words[words.index(" ", 60) : words.index(" ", 60) + 80] in text[: text.index('id="classes"')]
+        lead, *rest = verdict_parts(comparison)
+        above, word = text[: text.index('id="classes"')], comparison.summary["decision"].capitalize()
+        assert f'<p class="lead">{lead.removeprefix(word + ": ")}</p>' in above
+        assert above.index(f" {word}</p>") < above.index(lead.removeprefix(word + ": "))
+        assert all(f"<li>{part}</li>" in above for part in rest)
+
+
+@pytest.mark.parametrize(("protect", "heads"), [([], ["Hurt classes"]), (["0"], ["Protected classes", "Other hurt"])])
+def test_a_hurt_class_stands_in_one_of_the_short_tables(protect, heads):
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(6), 60)
+    right = [np.full(6, 0.9), np.where(np.arange(6) < 2, 0.4, 0.9)]
+    arms = [np.where(rng.random((3, 360)) < share[labels], labels, (labels + 1) % 6) for share in right]
+    audit = audit_predictions((labels, arms[0]), (labels, arms[1]), refits=0, protect=protect)
+    assert [audit.by_class[name]["decision"] for name in "01"] == ["hurt", "hurt"]
+    text = page(audit)
+    tables = re.findall(r'<table class="short">.*?</table>', text[: text.index('id="classes"')], re.S)
+    assert [head in table for head, table in zip(heads, tables, strict=True)] == [True] * len(heads)
+    rows = [re.findall(r'<td class="name"><bdi>(.*?)</bdi>', table) for table in tables]
+    assert sorted(name for names in rows for name in names) == ["0", "1"]
 
 
 def test_only_what_is_shown_is_drawn(real_audit):

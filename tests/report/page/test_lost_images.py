@@ -55,3 +55,11 @@ def test_no_pictures_name_the_images_and_no_lost_image_says_nothing(audit, real_
     assert "Test images that were lost" not in page(
         replace(audit, comparisons=[replace(audit.comparisons[0], lost=[])])
     )
+
+
+def test_seeds_that_are_wrong_otherwise_are_counted(audit):
+    lost = [LostImage("a.png", 2, "owl", 1, 3, 0), LostImage("b.png", 2, "owl", 3, 3, 0)]
+    first, second = strips(replace(audit, comparisons=[replace(audit.comparisons[0], lost=lost)]), None)[0][0]["images"]
+    assert first["times"].startswith("in 1 of ")
+    assert first["times"].endswith("seeds, otherwise wrong in 2")
+    assert second["times"].endswith(" seeds")

@@ -18,6 +18,10 @@ from dropmix.audit.inference.planner import (
     noise_of_audit,
     seeds_needed,
 )
+from dropmix.audit.quantities.table import TWIN
+from dropmix.audit.quantities.words import NAMED, listed
+
+FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def to_decide(
         if wanted is None or str(name) in wanted:
             both = float(seeds_too[i]), float(images_too[i])
             more = seeds[i] - now, images[i] - n[i], (both[0] - now, both[1] - n[i])
-            text = "" if decision in ("hurt", "safe") else _in_words(*more)
+            text = "" if decision in ("hurt", "safe") else _in_words(*more, n[i])
             found.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), both, text))
     return found
 
@@ -101,15 +105,24 @@ def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.n
     )
 
 
-def _in_words(seeds: float, images: float, both: tuple[float, float]) -> str:
-    """Example:
-    >>> _in_words(4, np.inf, (2, 30)), _in_words(np.inf, np.inf, (2, 30))
-    ('about 4 more seeds per arm', 'about 2 more seeds per arm together with about 30 more test images of the class')
+def _in_words(seeds: float, images: float, both: tuple[float, float], held: float) -> str:
+    """The ways in words; both together where each alone would take very many.
+
+    Example:
+    >>> _in_words(4, np.inf, (2, 30), 50)
+    'about 4 more seeds per arm'
+    >>> _in_words(np.inf, 2000, (9, 300), 313)
+    'about 2000 more test images of the class, or about 9 more seeds per arm together with about 300 images'
+    >>> _in_words(np.inf, np.inf, (2, 30), 20)
+    'about 2 more seeds per arm together with about 30 more test images of the class'
     """
     ways = [_seeds(seeds)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
-    if not ways and np.isfinite(both[0]):
-        ways = [f"{_seeds(both[0])} together with {_images(both[1])}"]
+    if np.isfinite(both[0]) and seeds > FEW_SEEDS and images > held:
+        of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} images"
+        ways.append(f"{_seeds(both[0])} together with {of}")
+    if len(ways) > 1 and "together" in ways[-1]:
+        return f"{', '.join(ways[:-1])}, or {ways[-1]}"
     return " or ".join(ways) or "too close to the tolerance"
 
 
@@ -130,3 +143,42 @@ def _rounded(value: float) -> int:
     """
     step = 10 ** max(int(np.floor(np.log10(value))) - 1, 0)
     return int(np.ceil(value / step) * step)
+
+
+def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> str:
+    """Sentences on what would decide the protected classes that are neither safe nor hurt; "" if there are none.
+
+    Args:
+        summary, classes: of a comparison.
+    """
+    rows = zip(classes["class"], classes["decision"], classes["protected"])
+    left = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
+    if not left:
+        return ""
+    ways = to_decide(summary, classes, left[:NAMED])
+    said = [row for row in ways if row.way]
+    shut = [row.name for row in ways if not row.way]
+    whom = "them" if len(left) <= NAMED else f"the first {NAMED} of them"
+    text, chance = "", f"with a chance of {100 * POWER:g} %"
+    if len(left) == 1 and said:
+        text = f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {said[0].name} {chance}."
+    elif said:
+        text = f"{chance.capitalize()}, this would decide {whom}: {', '.join(f'{r.name} ({r.text})' for r in said)}."
+    if shut:
+        seeds = "" if summary["seed_variance_ratio"] is None else f"{MOST_SEEDS} seeds per arm with "
+        most = f"{seeds}{MOST_IMAGES} times the images"
+        text += f" Not even {most} would be likely to decide {listed(shut)}: too close to the tolerance."
+    return f"{text} {_ruled_out(classes, left[:NAMED], len(left) > 1)}".strip()
+
+
+def _ruled_out(classes: Mapping[str, Any], left: list[str], several: bool) -> str:
+    """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
+    rows = zip(classes["class"], classes[f"recall_change_low{TWIN}"], classes["decision"])
+    losses = [
+        f"{max(-100 * end, 0):.1f} points{f' ({name})' if several else ''}"
+        for name, end, word in rows
+        if name in left and word != TOO_FEW
+    ]
+    if not losses:
+        return ""
+    return f"So far, the interval for new examples rules out losses of more than {listed(losses)}."

@@ -94,7 +94,7 @@ def audit(
     Takes predictions of any framework, or a grid's folder.
     """
     from dropmix.audit import audit_grid, audit_predictions
-    from dropmix.audit.fail_rule import check_rule
+    from dropmix.audit.fail_rule import check_rule, rule_holds
 
     if fail_if is not None:
         check_rule(fail_if)
@@ -141,6 +141,9 @@ def audit(
         files = {**options, **reading, "columns": _pairs(columns)}
         found = audit_predictions(str(baseline), others or None, reference=reference, **files)
         card, pictures = {}, None
+    failed = protect is not None and misses_a_protected_class(found)
+    if fail_if is not None:  # a rule that names an unknown class is refused before anything is written
+        failed = rule_holds(found, fail_if, points=True) or failed
     write_for_ci(found, summary, junit)
     page = None if out is None else write_audit(found, out, card, figures, pictures)
     if json:
@@ -149,11 +152,6 @@ def audit(
         print_audit(found)
         if page is not None:
             print(page)
-    failed = protect is not None and misses_a_protected_class(found)
-    if fail_if is not None:
-        from dropmix.audit import rule_holds
-
-        failed = rule_holds(found, fail_if, points=True) or failed
     raise typer.Exit(3 if failed else 0)
 
 

@@ -1,5 +1,6 @@
 """The command plan: how many seeds or test images it takes to decide."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,7 +80,9 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
     if unknown:
-        raise ValueError(f"--protect: expected names of classes, got {unknown[0]!r}. See the classes in audit.json.")
+        near = get_close_matches(unknown[0], [str(x) for x in columns["class"]], 1)
+        hint = f"Did you mean {near[0]!r}?" if near else "See the classes in audit.json."
+        raise ValueError(f"--protect: expected names of classes, got {unknown[0]!r}. {hint}")
     rows = to_decide(c["summary"], columns, names, new_images, power)
     s = c["summary"]
     kind = "new images" if new_images else "these images"

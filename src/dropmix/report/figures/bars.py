@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, StepPatch
 
 from dropmix.report.display_names import arm_title, class_labels, comparison_title, number, shorten
 from dropmix.report.figures.style import (
@@ -82,7 +82,7 @@ def _bars(axes: Axes, comparison: "Comparison", order: np.ndarray, change: np.nd
             axes.bar(np.flatnonzero(chosen), change[chosen], 0.8, zorder=2, **look)
         else:
             heights = np.where(chosen, change, 0.0)
-            axes.stairs(heights, _edges(m), fill=True, zorder=2, **look).set_rasterized(m >= RASTER_FROM)
+            _stairs(axes, heights, _edges(m), fill=True, zorder=2, **look).set_rasterized(m >= RASTER_FROM)
         if chosen.any() or name != "tied":
             handles.append(Patch(label=f"{chosen.sum()} {name}", **look))
     return handles
@@ -99,7 +99,7 @@ def _intervals(axes: Axes, comparison: "Comparison", order: np.ndarray, change: 
         axes.errorbar(x, change, half, fmt="none", ecolor="black", elinewidth=0.7, capsize=1.2, zorder=3)
         return [Line2D([], [], color="black", lw=0.7, marker="|", ms=5, label=label)]
     limits = {"baseline": change - half, "fill": True, "color": "black", "alpha": 0.13, "lw": 0, "zorder": 3}
-    band = axes.stairs(change + half, _edges(len(order)), **limits)
+    band = _stairs(axes, change + half, _edges(len(order)), **limits)
     band.set_rasterized(len(order) >= RASTER_FROM)
     return [Patch(facecolor="black", alpha=0.13, label=label)]
 
@@ -115,15 +115,26 @@ def _floor_band(axes: Axes, comparison: "Comparison") -> list:
     # Sorted, since classes with equal changes may have swapped places.
     low, high = (np.sort(points(comparison.classes[f"floor_change_{end}"]))[::-1] for end in ("low", "high"))
     look = {"facecolor": FLOOR, "edgecolor": "black", "lw": 0.6}
-    band = axes.stairs(high, _edges(len(low)), baseline=low, fill=True, zorder=2.5, alpha=0.85, **look)
+    band = _stairs(axes, high, _edges(len(low)), baseline=low, fill=True, zorder=2.5, alpha=0.85, **look)
     band.set_rasterized(len(low) >= RASTER_FROM)
     return [Patch(label="if every class changed equally (95 %)", **look)]
 
 
 def _plain_line(axes: Axes, plain: "Comparison") -> Line2D:
     change = points(plain.classes["recall_change"])[order_by_change(plain)]
-    axes.stairs(change, _edges(len(change)), baseline=None, color="black", lw=0.9, zorder=3)
+    _stairs(axes, change, _edges(len(change)), baseline=None, color="black", lw=0.9, zorder=3)
     return Line2D([], [], color="black", lw=0.9, label="without DropMix, sorted on its own")
+
+
+def _stairs(
+    axes: Axes, values: np.ndarray, edges: np.ndarray, baseline: Any = 0, fill: bool = False, **look: Any
+) -> StepPatch:
+    """`axes.stairs` without its search for the extent, which looks at each edge of 1000 bars as at a curve."""
+    steps = StepPatch(values, edges, baseline=baseline, fill=fill, **look)
+    axes.add_artist(steps)
+    ends = [values if base is None else np.broadcast_to(base, len(values)) for base in (None, baseline)]
+    axes.update_datalim([(edges[0], min(map(np.min, ends))), (edges[-1], max(map(np.max, ends)))])
+    return steps
 
 
 def _edges(m: int) -> np.ndarray:
@@ -199,7 +210,7 @@ def seed_spread(comparison: "Comparison") -> Figure:
     axes = figure.add_subplot()
     _seed_range(axes, base - base.mean(axis=0), VANILLA, 0.22, f"{len(base)} seeds of {comparison.baseline}")
     _seed_range(axes, moved, IMPROVED, 0.35, f"{len(moved)} seeds of {shorten(arm_title(comparison.arm))}")
-    line = axes.stairs(change, _edges(len(order)), baseline=None, color="black", lw=1.4, label="mean change")
+    line = _stairs(axes, change, _edges(len(order)), baseline=None, color="black", lw=1.4, label="mean change")
     line.set_zorder(4)
     if len(order) <= 30:
         seeds = np.repeat(np.arange(len(order))[None], len(moved), axis=0)
@@ -217,7 +228,7 @@ def _seed_range(axes: Axes, values: np.ndarray, colour: str, alpha: float, label
     if m >= RASTER_FROM:
         low, high = _running_mean(low), _running_mean(high)
         label += f", mean range of {_WINDOW} neighbours"
-    area = axes.stairs(high, _edges(m), baseline=low, fill=True, color=colour, alpha=alpha, lw=0, label=label)
+    area = _stairs(axes, high, _edges(m), baseline=low, fill=True, color=colour, alpha=alpha, lw=0, label=label)
     area.set_rasterized(m >= RASTER_FROM)
 
 

@@ -13,9 +13,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from dropmix.audit.verdict import verdict
+from dropmix.audit.verdict import verdict_parts
 from dropmix.report.decision import STRICTER, standing, tolerance_words
-from dropmix.report.display_names import clean, comparison_title, number, plain_arms, visible
+from dropmix.report.display_names import all_notes, clean, comparison_title, number, plain_arms, visible
 from dropmix.report.flows import top_flows
 from dropmix.report.page.class_data import class_data
 from dropmix.report.page.lost_images import Pictures, strips
@@ -83,7 +83,7 @@ def page(
         "script": Markup(script),
         "style": Markup(_resource("report.css")),
         "data": Markup(_json(class_data(audit))),
-        "notes": list(dict.fromkeys([*audit.notes, *_notes(audit)])),
+        "notes": all_notes(audit),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
         "level": audit.settings.get("level", 0.9),
@@ -191,16 +191,6 @@ def _counted(values: set[int], one: str, many: str) -> str:
     return f"{numbers} {one if values == {1} else many}"
 
 
-def _notes(audit: "Audit") -> list[str]:
-    """The comparisons' notes, each preceded by its arm unless all share it."""
-    every = [set(c.notes) for c in audit.comparisons]
-    common = set.intersection(*every) if every else set()
-    notes = []
-    for c in audit.comparisons:
-        notes += [n if n in common else f"{comparison_title(c)}: {n}" for n in c.notes]
-    return notes
-
-
 def _links(plates: "Sequence[Plate]", arm: int | None) -> list[Shown]:
     return [Shown(p, None) for p in plates if p.arm == arm]
 
@@ -244,14 +234,19 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
     for c, plain in zip(audit.comparisons, plain_arms(audit)):
         s = standing(c)
         back = [] if plain is None else given_back(c, plain)
+        lead, *rest = map(visible, verdict_parts(c))
+        others = [i for i in s.hurt if i not in s.protected]
         found.append(
             {
                 **vars(s),
                 "mark": s.mark,
-                "verdict": visible(verdict(c)),
+                # The word of the decision stands above it, large.
+                "lead": lead.partition(": ")[2] if s.decision else lead,
+                "rest": rest,
                 "slices": slice_rows(c),
                 "protected_rows": [line(c, i) for i in s.protected],
-                "hurt_rows": [line(c, i) for i in s.hurt[:named]],
+                "hurt_rows": [line(c, i) for i in others[:named]],
+                "more_hurt": len(others[named:]),
                 "given_back": back[:named],
                 "more_back": len(back[named:]),
                 "readings": readings(c, named),

@@ -78,8 +78,14 @@ def strips(audit: "Audit", pictures: Pictures | None) -> list[list[dict[str, Any
                 "name": clean(named),
                 "short": clean(named.rpartition("/")[2]),
                 "called": clean(image.called),
-                "times": f"in {image.times} of {seeds[1]} seeds",
+                "times": f"in {image.times} of {seeds[1]} seeds{_elsewhere(image)}",
                 "before": f"{clean(c.baseline)}: wrong in {image.wrong_baseline} of {seeds[0]}",
             }
         )
     return [list(arm.values()) for arm in arms]
+
+
+def _elsewhere(image: "LostImage") -> str:
+    """Seeds that are wrong on the image with yet another class."""
+    others = image.wrong_treated - image.times
+    return f", otherwise wrong in {others}" if others else ""

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropmix.report.display_names import clean, comparison_title
+from dropmix.report.tables.classes import ascii_text
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
@@ -51,9 +52,10 @@ def slice_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
     ]
 
 
-def slice_table(comparison: "Comparison") -> Table:
-    """The slices of an arm for a terminal."""
-    table = Table(title=Text(f"Slices: {comparison_title(comparison)}"), title_justify="left", box=box.ASCII)
+def slice_table(comparison: "Comparison", ascii_only: bool = False) -> Table:
+    """The slices of an arm for a terminal; protected ones have a star."""
+    look = box.ASCII if ascii_only else box.SIMPLE_HEAD
+    table = Table(title=Text(f"Slices: {comparison_title(comparison)}"), title_justify="left", box=look)
     for head in HEAD:
         whole = head in ("change, points", "decision")
         table.add_column(
@@ -61,7 +63,15 @@ def slice_table(comparison: "Comparison") -> Table:
         )
     for row in slice_rows(comparison, PRINTED):
         span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
-        cells = (row["name"], f"{row['n']}", f"{100 * row['accuracy']:.1f}", span, row["decision"], f"{row['n_hurt']}")
+        name = ("* " if row["protected"] else "") + row["name"]
+        cells = (
+            ascii_text(name) if ascii_only else name,
+            f"{row['n']}",
+            f"{100 * row['accuracy']:.1f}",
+            span,
+            row["decision"],
+            f"{row['n_hurt']}",
+        )
         table.add_row(*map(Text, cells))
     more = len(comparison.slices["slice"]) - PRINTED
     if more > 0:
