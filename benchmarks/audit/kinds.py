@@ -13,21 +13,17 @@ against the whole audit.
 """
 
 import argparse
-from dataclasses import dataclass
 
 import numpy as np
+from judged import TOLERANCE, Study, heading, line, score
 from scipy.special import ndtr, stdtrit
 
 from dropmix.audit import audit_predictions
-from dropmix.audit.inference.decide import decide, overall
-from dropmix.audit.inference.infer import Observed, tests_and_bounds
-from dropmix.audit.inference.variance import variances
-from dropmix.audit.settings import Settings
 
 KINDS = 5
 NODES = stdtrit(3, (np.arange(15) + 0.5) / 15)  # of what a seed does to a class
 KIND_SEED, EVERY_CLASS = 0.25, 0.05  # sd over seeds, on the latent scale
-TOLERANCE, NAMED = 0.01, 0  # the one protected class
+NAMED = 0  # the one protected class
 SEEDS = ((3, 3), (5, 5), (10, 10), (1, 3), (3, 1), (1, 5), (5, 1), (1, 1))
 RECALLS = (0.78, 0.95)
 TRUTHS = {
@@ -36,17 +32,6 @@ TRUTHS = {
     "mean +1, sd 3": lambda rng, m: rng.normal(0.01, 0.03, m),
 }
 CLASSES = (20, 100, 1000)
-
-
-@dataclass(frozen=True)
-class Study:
-    """Right or wrong predictions (S, N), and the true changes of recall for these examples and for new ones, (M,)."""
-
-    labels: np.ndarray
-    right0: np.ndarray
-    right1: np.ndarray
-    fixed: np.ndarray
-    population: np.ndarray
 
 
 def draw(
@@ -127,46 +112,8 @@ def _solve(recall, wished: np.ndarray) -> np.ndarray:
     return (low + high) / 2
 
 
-def one_study(rng: np.random.Generator, m: int, seeds: tuple[int, int], recall: float, truth: str, check: bool) -> dict:
-    """Draw one study and score the audit on it: a dict of sums and counts."""
-    study = draw(rng, TRUTHS[truth](rng, m), seeds, recall)
-    n = np.bincount(study.labels)
-    noise = variances(study.labels, study.right0, study.right1)
-    recalls = [np.bincount(study.labels, r.mean(axis=0)) / n for r in (study.right0, study.right1)]
-    named = np.arange(m) == NAMED
-    row: dict = {}
-    for twin, true in (("", study.fixed), ("_population", study.population)):
-
-        def test(tolerance, new=bool(twin)):
-            seen = Observed(recalls[1] - recalls[0], *recalls, n, n, seeds, noise, tolerance)
-            return tests_and_bounds(seen, Settings(), new)
-
-        edge = test(-true)[0]
-        judged = ~edge.too_few
-        lost = judged & (true <= 0)  # a tolerance is no gain
-        row[f"edge{twin}"] = [edge.p_safe[lost] <= 0.05, edge.p_hurt[lost] <= 0.05]
-        row[f"inside{twin}"] = ((edge.low <= true) & (true <= edge.high))[judged]
-        tests, bounds = test(np.full(m, TOLERANCE))
-        words = decide([tests], [named])[0]
-        hurt, decision = true < -TOLERANCE, overall(words, named)
-        low, high = bounds.hurt_among(np.arange(m))
-        called = {word: (words == word) & ~named for word in ("hurt", "safe")}
-        wrong = {"hurt": called["hurt"] & ~hurt, "safe": called["safe"] & hurt}
-        row |= {
-            f"bounds{twin}": not low <= hurt.sum() <= high,
-            f"fdr{twin}": max(wrong[w].sum() / max(called[w].sum(), 1) for w in wrong),
-            f"any hurt{twin}": bool(((words == "hurt") & ~hurt).any()),
-            f"shipped{twin}": decision == "ship",
-            f"stopped{twin}": decision == "do not ship",
-            f"named hurt{twin}": bool(hurt[NAMED]),
-            f"some hurt{twin}": bool(hurt.any()),
-        }
-        if check and not twin:
-            _as_audited(study, m, words, (low, high), decision)
-    return row
-
-
-def _as_audited(study: Study, m: int, words: np.ndarray, bounds: tuple[int, int], decision: str) -> None:
+def _as_audited(study: Study, m: int, said: tuple) -> None:
+    """Stop if the whole audit decides otherwise than its tests alone."""
     arms = [
         {
             "labels": study.labels,
@@ -177,39 +124,20 @@ def _as_audited(study: Study, m: int, words: np.ndarray, bounds: tuple[int, int]
     ]
     c = audit_predictions(*arms, refits=0, tolerance=TOLERANCE, protect=[str(NAMED)]).only
     told = list(c.classes["decision"]), (c.summary["n_hurt_low"], c.summary["n_hurt_high"]), c.summary["decision"]
-    if told != (words.tolist(), bounds, decision):
+    if told != said:
         raise SystemExit("the audit decides otherwise than its tests called here.")
 
 
-def line(m: int, seeds: tuple[int, int], recall: float, truth: str, studies: int) -> str:
-    """One row of the table."""
-    at = [m, *seeds, int(100 * recall), list(TRUTHS).index(truth)]
-    rows = [
-        one_study(np.random.default_rng([*at, i, 4711]), m, seeds, recall, truth, i == 0 and m < 1000)
-        for i in range(studies)
-    ]
-
-    def both(key: str, digits: int = 3, part: int | None = None) -> str:
-        shown = []
-        for twin in ("", "_population"):
-            held = [r[key + twin] if part is None else r[key + twin][part] for r in rows]
-            flat = np.concatenate([np.atleast_1d(h) for h in held]).astype(float)
-            shown.append(f"{flat.mean():.{digits}f}")
-        return " / ".join(shown)
-
-    def wrong(word: str, if_: str, is_: bool) -> str:
-        shown = []
-        for twin in ("", "_population"):
-            held = [r[word + twin] for r in rows if r[if_ + twin] == is_]
-            shown.append(f"{np.mean(held):.3f}" if held else "-")
-        return " / ".join(shown)
-
-    tests = sum(len(r["inside"]) for r in rows)
-    return (
-        f"| {m} classes, {seeds[0]} v {seeds[1]}, recall {recall} | {truth} | {studies}, {tests:,} "
-        f"| {both('edge', 3, 0)} | {both('edge', 3, 1)} | {both('inside', 2)} | {both('bounds')} | {both('fdr')} "
-        f"| {both('any hurt')} | {wrong('shipped', 'named hurt', True)} | {wrong('stopped', 'some hurt', False)} |"
-    )
+def studies(m: int, seeds: tuple[int, int], recall: float, truth: str, count: int) -> list[dict]:
+    """Draw and score studies of one world."""
+    at, rows = [m, *seeds, int(100 * recall), list(TRUTHS).index(truth)], []
+    for i in range(count):
+        rng = np.random.default_rng([*at, i, 4711])
+        study = draw(rng, TRUTHS[truth](rng, m), seeds, recall)
+        rows.append(score(study, NAMED))
+        if i == 0 and m < 1000:
+            _as_audited(study, m, rows[0]["said"])
+    return rows
 
 
 def main() -> None:
@@ -218,18 +146,15 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--only", default="", help="rows whose first column starts with this text")
     args = parser.parse_args()
-    head = (
-        "classes, seeds, mean recall | truth | studies, tests of a class | at its tolerance: called safe | called hurt "
-        "| inside 90 % | bounds wrong | FDR | any class wrongly hurt | shipped, protected class hurt "
-        "| stopped, none hurt"
-    )
-    print(f"| {head} |\n|{'---|' * 11}")
+    print(heading())
     for m in CLASSES:
         for recall in RECALLS:
             for seeds in SEEDS:
                 for truth in TRUTHS:
-                    if f"{m} classes, {seeds[0]} v {seeds[1]}, recall {recall}".startswith(args.only):
-                        print(line(m, seeds, recall, truth, args.studies), flush=True)
+                    world = f"{m} classes, {seeds[0]} v {seeds[1]}, recall {recall}"
+                    if world.startswith(args.only):
+                        found = studies(m, seeds, recall, truth, args.studies)
+                        print(line(f"{world}, {truth}", found), flush=True)
 
 
 if __name__ == "__main__":

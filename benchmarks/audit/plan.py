@@ -21,7 +21,7 @@ from dropmix.audit.rows.to_decide import to_decide
 CLASSES, TOLERANCE, POWER = 8, 0.01, 0.8
 MOST_SEEDS, MOST_IMAGES = 50, 25  # images: times the present number
 BINS = (1.0, 2.0, 4.0, 8.0, np.inf)
-SETTINGS = ((3, 20, 0.78), (3, 20, 0.95), (3, 100, 0.78), (5, 100, 0.95), (2, 20, 0.78))
+SETTINGS = ((3, 20, 0.78), (3, 20, 0.95), (3, 100, 0.78), (5, 100, 0.95), (2, 20, 0.78), (1, 20, 0.78))
 
 
 def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: bool) -> tuple[dict, dict, np.ndarray]:
@@ -30,7 +30,8 @@ def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: boo
     v = variances(labels, right0, right1)
     change = (np.bincount(labels, right1.mean(axis=0)) - np.bincount(labels, right0.mean(axis=0))) / n
     fixed, population = v.fixed + v.common_scaled, v.population + v.common_scaled
-    tests = class_tests(change, population if new else fixed, TOLERANCE, n, dof=tail_dof((len(right0), len(right1))))
+    tail = np.minimum(v.tail, tail_dof((len(right0), len(right1))))
+    tests = class_tests(change, population if new else fixed, TOLERANCE, n, dof=tail)
     words = np.where(tests.p_hurt <= 0.05, "hurt", np.where(tests.p_safe <= 0.05, "safe", "undecided"))
     summary = {
         "seeds_baseline": len(right0),

@@ -65,13 +65,13 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
         summary |= part[0]
         classes |= part[1]
     for found, made, suffix in zip(a.found, words, ("", TWIN)):
-        summary |= {f"{key}{suffix}": value for key, value in inferred(found, made, a).items()}
+        summary |= {f"{key}{suffix}": value for key, value in inferred(found, made, a, by_slice.named).items()}
         classes |= {f"{key}{suffix}": value for key, value in inferred_columns(found, made[: len(p.audited)]).items()}
     floor_low, floor, floor_high = a.found[0].floor_change
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
     classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
     classes |= _diagnosed(p, diagnosis)
-    summary |= _split(p, settings) | a.more | by_slice.summary(summary["decision"], bool(a.named.any()))
+    summary |= _split(p, settings) | a.more | by_slice.summary(summary, bool(a.named.any()))
     classes |= a.more_classes
     if a.labels is not None:
         counts, classes = joined(summary, classes, a.labels, [w[len(p.audited) :] for w in words], p)

@@ -99,11 +99,14 @@ def _decision(c: Comparison) -> str:
         what = f"{counted(s['n_hurt'], _noun(c))} lost more than {tolerated(c.classes, HURT)}"
         return f"Do not ship: {what}: {_listed(c, HURT)}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
-        if s["n_protected"]:
-            several = "both" if s["n_protected"] == 2 else f"all {s['n_protected']}"
-            who = "the protected class" if s["n_protected"] == 1 else f"{several} protected classes"
+        if (count := s["n_protected"]) > 0:
+            several = "both" if count == 2 else f"all {count}"
+            who = "the protected class" if count == 1 else f"{several} protected classes"
             kept = f"{who} lost no more than {tolerated(c.classes, protected=True)}"
             return f"Ship: {kept}, and no other {_noun(c)} is shown to lose more.{_slices(c)}"
+        if own := [name for name, _, named in _slice_rows(c) if named == "yes"]:
+            kept = f"{listed(own)} lost no more than {tolerated(c.slices, protected=True)}, and no {_noun(c)}"
+            return f"Ship: {kept} is shown to lose more.{_slices(c)}"
         return f"Ship: every {_noun(c)} that can be judged lost no more than {tolerated(c.classes)}.{_slices(c)}"
     return f"Undecided: {_open(c)}.{_slices(c)}"
 
@@ -132,14 +135,12 @@ def _open(c: Comparison) -> str:
     if left:
         return _not_shown(left)
     named = [(n, w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
-    start = f"{_not_shown(named)}; " if named else ""
-    if c.slices and (s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
+    if c.slices and (named or s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
         return _not_shown(named or [(name, word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)])
-    judged = s["n_classes"] - s["n_too_few"]
-    if not judged:
+    if not (judged := s["n_classes"] - s["n_too_few"]):
         return "every class has too few examples to be judged"
     shown = f"{s['n_safe']} of {judged} {'is' if s['n_safe'] == 1 else 'are'} shown to be safe"
-    text = f"{start}no {_noun(c)} is shown to lose more than {tolerated(c.classes)}, and {shown}"
+    text = f"no {_noun(c)} is shown to lose more than {tolerated(c.classes)}, and {shown}"
     return text if s["n_protected"] else f"{text}. Name those that must not be lost (protect), and each is tested alone"
 
 

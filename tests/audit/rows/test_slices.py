@@ -82,6 +82,20 @@ def test_a_protected_slice_decides(world):
     assert found.slices["protected"] == ["yes", "no", "no"]
     assert found.slices["tolerance"].tolist() == [0.2, 0.01, 0.01]
     assert found.slices["decision"][0] == "safe"
+    # As with a protected class, what is not named must only not be hurt.
+    assert set(found.classes["decision"]) != {"safe"}
+    assert found.summary["decision"] == "ship"
+    assert found.verdict().startswith("Ship: a lost no more than 20 points, and no class is shown to lose more.")
+
+
+def test_new_images_of_a_protected_slice_decide_apart(world):
+    labels, by, base, new = world
+    arms = [{"labels": labels, "pred": pred, "camera": by} for pred in (base, new)]
+    found = audit_predictions(*arms, by="camera", protect=["a"], tolerance={"a": 0.2}, refits=0).only
+    words = {key: found.summary[key] for key in ("decision", "decision_population")}
+    hurt = {key: "hurt" in [*found.slices[key], *found.slice_classes[key], *found.classes[key]] for key in words}
+    assert words["decision"] == "do not ship"
+    assert {key: word == "do not ship" for key, word in words.items()} == hurt
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "beside"])

@@ -65,14 +65,14 @@ def tail_dof(seeds: tuple[int, int]) -> float:
     return np.inf if max(seeds) == 1 else TAILS.get(min(seeds), USUAL_TAIL)
 
 
-def below(z: np.ndarray, dof: float) -> np.ndarray:
+def below(z: np.ndarray, dof: float | np.ndarray) -> np.ndarray:
     """Share of the t distribution below z; of the normal one where dof is infinite."""
-    return ndtr(z) if np.isinf(dof) else stdtr(dof, z)
+    return np.where(np.isinf(dof), ndtr(z), stdtr(dof, z))
 
 
-def quantile(share: float, dof: float) -> float:
+def quantile(share: float, dof: float | np.ndarray) -> np.ndarray:
     """The inverse of `below`."""
-    return float(ndtri(share) if np.isinf(dof) else stdtrit(dof, share))
+    return np.where(np.isinf(dof), ndtri(share), stdtrit(dof, share))
 
 
 def class_tests(
@@ -82,7 +82,7 @@ def class_tests(
     counts: np.ndarray,
     level: float = 0.9,
     supposed: Callable[[np.ndarray], np.ndarray] | None = None,
-    dof: float = np.inf,
+    dof: float | np.ndarray = np.inf,
 ) -> ClassTests:
     """Test every class of one comparison.
 
@@ -93,7 +93,7 @@ def class_tests(
         counts: independent examples (or groups) of each class, (M,).
         level: coverage of the interval, in (0, 1).
         supposed: variance by the change that is supposed to be true, (M,) -> (M,), where it depends on that.
-        dof: of the t distribution, as `tail_dof` gives them; infinite for a normal one.
+        dof: of the t distribution, one or (M,), at most what `tail_dof` gives; infinite for a normal one.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.02]), np.full(2, 1e-4), 0.01, np.full(2, 100))
@@ -113,7 +113,7 @@ def class_tests(
     return ClassTests(below(z, dof), below(-z, dof), np.maximum(low, -1), np.minimum(high, 1), too_few)
 
 
-def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], most: float) -> list[np.ndarray]:
+def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], most: np.ndarray) -> list[np.ndarray]:
     """The changes, below and above the observed ones, that a test with their own variance would just not reject."""
     ends = []
     for away in (-1, 1):
@@ -131,7 +131,7 @@ def power(
     variance: np.ndarray,
     tolerance: np.ndarray | float,
     level: float = ALONE,
-    dof: float = np.inf,
+    dof: float | np.ndarray = np.inf,
 ) -> np.ndarray:
     """Chance that a class which falls by `fall` is found hurt when it is tested alone, (M,).
 
@@ -196,7 +196,7 @@ def decide(
     return words
 
 
-def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False) -> str:
+def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False, elsewhere: bool = False) -> str:
     """ "ship", "do not ship" or "undecided" for one arm.
 
     Ship: every protected class is safe and no class is hurt. Do not ship: a class is hurt. With nothing protected,
@@ -207,6 +207,7 @@ def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False) -> 
         words: decisions on the classes, (M,).
         protected: which were named beforehand, (M,), bool.
         guesses: whether the baseline may be guessing.
+        elsewhere: whether something else was named beforehand, such as a slice, and is judged apart.
     Example:
         >>> overall(np.array(["safe", "undecided"]), np.array([True, False]))
         'ship'
@@ -215,5 +216,6 @@ def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False) -> 
     """
     if (words == HURT).any():
         return "do not ship"
-    asked = words[protected] if protected.any() else words[words != TOO_FEW]
-    return "ship" if len(asked) and (asked == SAFE).all() and not guesses else "undecided"
+    named = protected.any() or elsewhere
+    asked = words[protected] if named else words[words != TOO_FEW]
+    return "ship" if (named or len(asked)) and (asked == SAFE).all() and not guesses else "undecided"

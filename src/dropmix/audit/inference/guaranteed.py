@@ -92,7 +92,7 @@ def guarantee(
     tolerance: np.ndarray | float,
     judged: np.ndarray,
     level: float = 0.05,
-    tail: float = np.inf,
+    tail: float | np.ndarray = np.inf,
 ) -> Guarantee:
     """Bounds for one comparison.
 
@@ -104,7 +104,7 @@ def guarantee(
         tolerance: a class is hurt when its recall falls by more than this; fractions.
         judged: classes with enough examples, (M,), bool; the others give no evidence.
         level: chance that the bound of one side is wrong.
-        tail: degrees of freedom of the t distribution that standardised changes follow.
+        tail: degrees of freedom of the t distribution that standardised changes follow, one or (M,).
 
     Example:
         >>> g = guarantee(np.array([-0.2, 0.1, 0.0]), np.full(3, 1e-4), 0.0, 8, 0.01, np.ones(3, bool))

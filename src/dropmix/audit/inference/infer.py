@@ -107,7 +107,7 @@ def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tu
         supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
         alone = supposed(-seen.tolerance) - v.common_scaled
     total = variance + v.common_scaled
-    tail = tail_dof(seen.seeds)
+    tail = np.minimum(v.tail, tail_dof(seen.seeds))
     tests = class_tests(seen.change, total, seen.tolerance, seen.counts, settings.level, supposed, tail)
     judged = ~tests.too_few
     return tests, guarantee(seen.change, alone, v.common, v.accuracy_dof, seen.tolerance, judged, tail=tail)

@@ -62,7 +62,7 @@ def lone_arm(
     own: np.ndarray,
     sizes: np.ndarray,
     counts: np.ndarray,
-    excess: float,
+    excess: np.ndarray | float,
     prior: float,
     treated: bool,
 ) -> LoneArm:
@@ -74,7 +74,7 @@ def lone_arm(
         recalls: of the other arm's S seeds, (S, M), S > 1.
         own: recall of the arm with one seed, (M,).
         sizes, counts: examples, and what flips on its own (examples or groups), (M,).
-        excess: c, what a seed does to a whole class in units of flip.
+        excess: c, what a seed does to a whole class in units of flip; one or (M,).
         prior: units' worth of what the recall predicts, > 0.
         treated: whether the treated arm is the one with one seed.
 

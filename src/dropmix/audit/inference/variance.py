@@ -4,9 +4,8 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
 
     flip_am      one prediction's variance over seeds, mean over the class: mean_i p_ai (1 - p_ai) S_a / (S_a - 1),
                  where p_ai is the share of seeds that get example i right; drawn towards what the recall predicts
-    c            what a seed does to a whole class, in units of flip, pooled over classes; from recalls centred on
-                 their seed's own accuracy
-    V_fixed      sum_a flip_am / S_a (1 / n_m + c) - 2 Cov              new seeds, these examples
+    c_m          what a seed does to the whole class, in units of flip: `class_seed`
+    V_fixed      sum_a flip_am / S_a (1 / n_m + c_m) - 2 Cov              new seeds, these examples
     V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too;
                  drawn towards the pooled excess. The class counts as if one more example had changed, as much as
                  changed ones do: near recall 1, a few examples lose much, and a test set may by luck hold none of them
@@ -15,12 +14,6 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
 `common` rests on S_0 + S_1 - 2 degrees of freedom; `common_scaled` is widened so that normal quantiles of the sum hold.
 
 With groups (patient, clip, camera) the unit that flips is the group: sums over a group take the place of examples.
-
-Differs from a pooled mean: c is a weighted mean, with weights that are the inverse variances of what it averages,
-(n / flip)^2 / (1 + 0.003 n)^2 for many equal classes; with a long tail the few small classes would else decide it
-alone. Centring takes a share of every class along, q = n_m / N; the expectation allows for it:
-
-    Var_s(r_m - sum_k q_k r_k) = (1 - 2 q_m) u_m + sum_k q_k^2 u_k,    u = flip / n + c flip
 """
 
 from dataclasses import dataclass
@@ -28,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from dropmix.audit.inference.class_seed import class_seed
 from dropmix.audit.inference.lone_arm import LoneArm, lone_arm
 
 PRIOR = 10.0  # units' worth of what the recall predicts of a class's flips
-TYPICAL = 0.003  # c of networks seen so far; only the weights depend on it
 TAIL = 0.95  # one-sided level at which the common part is widened
 TINY = 1e-12  # a lone class centred on itself does not vary
 MOST_WIDENED = 4.0  # of its standard deviation; with fewer seeds than that takes, nothing can be decided anyway
@@ -56,6 +49,7 @@ class Variances:
         shared: number of shared seeds.
         dof: degrees of freedom behind the pooled class variance, 0 with one seed in each arm.
         one_seed: whether both arms have one seed only: `fixed` is then an upper guess, from examples alone.
+        tail: degrees of freedom behind each class's own variance, (M,); infinite with one seed in each arm.
         lone: the arm with one seed where the other has more; None otherwise.
     """
 
@@ -73,6 +67,7 @@ class Variances:
     shared: int
     dof: int
     one_seed: bool
+    tail: np.ndarray
     lone: LoneArm | None = None
 
 
@@ -108,12 +103,18 @@ def variances(
     recalls = [units.recalls(c) for c in (correct0, correct1)]
     flips = [units.flip(c) if len(c) > 1 else None for c in (correct0, correct1)]
     smooth = _moderated(flips, recalls, sizes, units.counts)
-    c = _excess(flips, smooth, recalls, sizes)
+    by_class = class_seed(flips, smooth, recalls, sizes)
+    c = by_class.excess
     v_flip = smooth[0] / (sizes * seeds[0]) + smooth[1] / (sizes * seeds[1])
     parts = [f / s * (1 / sizes + c) for f, s in zip(smooth, seeds)]
     total = parts[0] + parts[1]
-    covariance, kept, count = _covariance(recalls[0], recalls[1], shared, total)
-    fixed = total * kept
+    covariance, fixed, count = 0.0, total, 0
+    if shared is not None and len(shared[0]) > 1:
+        count = len(shared[0])
+        together = units.together(correct0[shared[0]], correct1[shared[1]])
+        covariance, of_class = _covariance(recalls, shared, together, smooth, sizes, units.counts, c)
+        # Cov of two means over S0 and S1 seeds with `count` in common. At least a tenth stays, at most double.
+        fixed = np.clip(total - 2 * of_class * count / (seeds[0] * seeds[1]), total / 10, 2 * total)
     extra = _example_excess(spread, one_more, v_flip, units.counts)
     over_seeds = [r.var(axis=0, ddof=1) for r in recalls if len(r) > 1]
     # An arm of one seed has the other arm's variance.
@@ -131,7 +132,7 @@ def variances(
         seed=v_seed,
         fixed=fixed,
         population=fixed + extra,
-        baseline=parts[0] * kept,
+        baseline=parts[0] * fixed / total,
         common=common,
         common_scaled=scaled,
         accuracy_dof=sum(seeds) - 2,
@@ -140,6 +141,7 @@ def variances(
         shared=count,
         dof=max(m - 1, 1) * (sum(seeds) - 2 if min(seeds) > 1 else max(seeds) - 1),
         one_seed=False,
+        tail=by_class.dof,
         lone=lone,
     )
 
@@ -163,13 +165,20 @@ class _Units:
 
     def flip(self, correct: np.ndarray) -> np.ndarray:
         """Variance over seeds of one prediction, mean over the class, (M,): of sums over units, per example."""
-        seeds, m = len(correct), len(self.sizes)
+        return self.together(correct, correct)
+
+    def together(self, correct0: np.ndarray, correct1: np.ndarray) -> np.ndarray:
+        """Covariance of two arms' predictions of one example over the same seeds, mean over the class, (M,)."""
+        seeds, m = len(correct0), len(self.sizes)
         if self.unit is None:
-            share = correct.mean(axis=0)
-            weights = share * (1 - share) * seeds / (seeds - 1)
-            return np.bincount(self.position, weights=weights, minlength=m) / self.sizes
-        sums = np.stack([np.bincount(self.unit, weights=c, minlength=len(self.home)) for c in correct])
-        return np.bincount(self.home, weights=sums.var(axis=0, ddof=1), minlength=m) / self.sizes
+            both = (correct0 & correct1).mean(axis=0) - correct0.mean(axis=0) * correct1.mean(axis=0)
+            return np.bincount(self.position, weights=both * seeds / (seeds - 1), minlength=m) / self.sizes
+        sums = [
+            np.stack([np.bincount(self.unit, weights=c, minlength=len(self.home)) for c in correct])
+            for correct in (correct0, correct1)
+        ]
+        apart = [x - x.mean(axis=0) for x in sums]
+        return np.bincount(self.home, weights=(apart[0] * apart[1]).sum(axis=0) / (seeds - 1), minlength=m) / self.sizes
 
     def example_variance(self, difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Variance of the class mean of a difference over new units, (M,), and what one more changed unit would add.
@@ -205,36 +214,19 @@ def _moderated(flips, recalls, sizes: np.ndarray, counts: np.ndarray) -> list[np
     return [smooth[a] if a in smooth else np.maximum(other, ratio * possible[a]) for a in (0, 1)]
 
 
-def _excess(flips, smooth, recalls, sizes: np.ndarray) -> float:
-    """Pooled seed x class variance in units of flip variance, from recalls centred on their seed's accuracy."""
-    above = below = 0.0
-    share = sizes / sizes.sum()
+def _covariance(recalls, shared, together, smooth, sizes, counts, c) -> tuple[float, np.ndarray]:
+    """Covariance of the arms' recalls over shared seeds: pooled as observed, and of each class, (M,).
 
-    def centred(own: np.ndarray) -> np.ndarray:
-        """Variances of recalls less the seed's accuracy, from the classes' own."""
-        return (1 - 2 * share) * own + (share**2 * own).sum()
-
-    for flip, f, r in zip(flips, smooth, recalls):
-        if flip is None:
-            continue
-        observed = (r - (r @ share)[:, None]).var(axis=0, ddof=1)
-        slope = centred(f)
-        weight = (len(r) - 1) / np.maximum(centred(f / sizes * (1 + TYPICAL * sizes)), TINY) ** 2
-        above += float((weight * slope * (observed - centred(flip / sizes))).sum())
-        below += float((weight * slope**2).sum())
-    return max(above / below, 0.0) if below else 0.0
-
-
-def _covariance(recalls0, recalls1, shared, total: np.ndarray) -> tuple[float, float, int]:
-    """Pooled covariance over shared seeds, the share of the variance that it leaves, and how many seeds share."""
-    if shared is None or len(shared[0]) < 2:
-        return 0.0, 1.0, 0
-    a, b = recalls0[shared[0]], recalls1[shared[1]]
-    count = len(a)
-    pooled = float(((a - a.mean(axis=0)) * (b - b.mean(axis=0))).sum(axis=0).mean() / (count - 1))
-    saved = 2 * pooled * count / (len(recalls0) * len(recalls1))
-    # Cov of two means over S0 and S1 seeds with `count` in common. At least a tenth stays, at most double.
-    return pooled, float(np.clip(1 - saved / total.mean(), 0.1, 2.0)), count
+    What flips together is known by class, from its examples. What whole classes do together is one correlation for all.
+    """
+    a, b = recalls[0][shared[0]], recalls[1][shared[1]]
+    observed = ((a - a.mean(axis=0)) * (b - b.mean(axis=0))).sum(axis=0) / (len(a) - 1)
+    scale = np.sqrt(smooth[0] * smooth[1])
+    usual = float((together * sizes).sum() / (scale * sizes).sum())
+    flips = (counts * together + PRIOR * usual * scale) / (counts + PRIOR) / sizes
+    whole = c * scale
+    correlation = float((observed - together / sizes).sum() / max(float(whole.sum()), TINY))
+    return float(observed.mean()), flips + float(np.clip(correlation, -1, 1)) * whole
 
 
 def _common(recalls, sizes: np.ndarray, shared, fixed: np.ndarray) -> tuple[float, float]:
@@ -280,4 +272,5 @@ def _one_seed(spread: np.ndarray, sizes: np.ndarray, seeds: tuple[int, int]) -> 
         shared=0,
         dof=0,
         one_seed=True,
+        tail=np.full(len(sizes), np.inf),
     )

@@ -9,11 +9,11 @@ from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, UNDECIDED, overa
 from dropmix.audit.inference.infer import Inference
 
 
-def inferred(found: Inference, words: np.ndarray, a: Analysis) -> dict[str, Any]:
+def inferred(found: Inference, words: np.ndarray, a: Analysis, slices_named: bool) -> dict[str, Any]:
     """What an inference says of all classes: values of the summary, without their suffix."""
     low, high = a.guarantee(int(found is a.found[1])).hurt_among(np.arange(len(words)))
     return {
-        "decision": overall(words, a.named, a.guesses),
+        "decision": overall(words, a.named, a.guesses, slices_named),
         "n_hurt": int((words == HURT).sum()),
         "n_safe": int((words == SAFE).sum()),
         "n_undecided": int((words == UNDECIDED).sum()),

@@ -131,27 +131,35 @@ class BySlice:
     slices: dict[str, Any]
     cells: dict[str, Any]
 
-    def summary(self, decision: str, named: bool) -> dict[str, Any]:
-        """Numbers of the summary, and the decision with the slices in it.
+    @property
+    def named(self) -> bool:
+        """Whether slices were named beforehand."""
+        return "yes" in self.slices.get("protected", ())
+
+    def summary(self, of_classes: dict[str, Any], named: bool) -> dict[str, Any]:
+        """Numbers of the summary, and the decisions with the slices in them.
 
         A slice or a class within one that is hurt is not shipped. Else slices that were named beforehand have to be
-        safe; with nothing named at all, every slice that can be judged.
+        safe; with nothing named at all, every slice that can be judged. Naming a slice asks for no more of the other
+        slices and classes than naming a class does: that none of them is hurt.
 
         Args:
-            decision: of the classes alone.
+            of_classes: summary with the decisions of the classes alone.
             named: whether classes were named beforehand.
         """
         if not self.slices:
             return {}
-        words, cells = np.array(self.slices["decision"]), np.array(self.cells["decision"])
         own = np.array(self.slices["protected"]) == "yes"
-        asked = words[own] if own.any() or named else words[words != TOO_FEW]
-        if (words == HURT).any() or (cells == HURT).any():
-            decision = "do not ship"
-        elif decision == "ship" and not (asked == SAFE).all():
-            decision = "undecided"
-        return {
-            "decision": decision,
+        decisions = {}
+        for key in ("decision_population", "decision"):
+            words, cells = np.array(self.slices[key]), np.array(self.cells[key])
+            asked = words[own] if own.any() or named else words[words != TOO_FEW]
+            decisions[key] = of_classes[key]
+            if (words == HURT).any() or (cells == HURT).any():
+                decisions[key] = "do not ship"
+            elif decisions[key] == "ship" and not (asked == SAFE).all():
+                decisions[key] = "undecided"
+        return decisions | {
             "n_slices": len(words),
             "n_slices_hurt": int((words == HURT).sum()),
             "n_slices_safe": int((words == SAFE).sum()),
