@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit.inference.decide import class_tests
-from dropmix.audit.inference.lone_arm import lone_arm
+from dropmix.audit.inference.seed_noise import lone_arm
 from dropmix.audit.inference.variance import variances
 from dropmix.studies.simulate import CIFAR, World, simulate
 

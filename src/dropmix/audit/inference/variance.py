@@ -4,7 +4,7 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
 
     flip_am      one prediction's variance over seeds, mean over the class: mean_i p_ai (1 - p_ai) S_a / (S_a - 1),
                  where p_ai is the share of seeds that get example i right; drawn towards what the recall predicts
-    c_m          what a seed does to the whole class, in units of flip: `class_seed`
+    c_m          what a seed does to the whole class, in units of flip: `seed_noise`
     V_fixed      sum_a flip_am / S_a (1 / n_m + c_m) - 2 Cov              new seeds, these examples
     V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too;
                  drawn towards the pooled excess. The class counts as if one more example had changed, as much as
@@ -21,8 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from dropmix.audit.inference.class_seed import class_seed
-from dropmix.audit.inference.lone_arm import LoneArm, lone_arm
+from dropmix.audit.inference.seed_noise import LoneArm, class_seed, lone_arm
 
 PRIOR = 10.0  # units' worth of what the recall predicts of a class's flips
 TAIL = 0.95  # one-sided level at which the common part is widened

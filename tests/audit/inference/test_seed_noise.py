@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dropmix.audit.inference import infer
-from dropmix.audit.inference.class_seed import class_seed
 from dropmix.audit.inference.decide import decide
+from dropmix.audit.inference.seed_noise import class_seed
 from dropmix.audit.inference.variance import variances
 from dropmix.audit.settings import Settings
 

@@ -1,6 +1,8 @@
-"""What a seed does to whole classes: as much in each, or to some far more than to others.
+"""What seeds do beyond flips: to whole classes, and what is known of an arm that has one seed.
 
-    c_m    variance over seeds of class m's recall beyond independent flips, in units of its flips
+Whole classes: a seed moves all alike, or some far more than others.
+
+c_m    variance over seeds of class m's recall beyond independent flips, in units of its flips
 
 All classes together give the mean c, weighted by the inverse variances of what it averages,
 (n / flip)^2 / (1 + 0.003 n)^2 for many equal classes; with a long tail the few small classes would else decide it
@@ -19,9 +21,22 @@ where k_m is what counts of few flips add. A class's variance is then drawn towa
 chi-square with d0 degrees of freedom, and its tests follow Student's t with d0 + d_m. The logs of the true variances
 are taken to vary by log(1 + cv^2 h_m^2), as those of a log-normal distribution do; d0 and the scale follow from them.
 
+An arm with one seed shows no flips. What its predictions would flip is read off the other arm, class by class, and
+carried to the recall that a supposed change d gives the arm, which both arms' predictions estimate (S seeds of the
+other, one of it):
+
+    flip(d) = rho r (1 - r),   r = (S (r_other + d) + r_own) / (S + 1)        rho = flip_other / (r_other (1 - r_other))
+
+By r_other + d alone, an arm that did well by luck would also seem to vary less, and a class be called safe too often.
+
+A test supposes the tolerated loss, and the ends of an interval suppose themselves: each end is the change at which a
+test would just not reject it, as in Wilson's interval of a proportion.
+
 Source:
     Smyth 2004, doi 10.2202/1544-6115.1027 (moderated t). Differs: the spread comes from moments, as logs of observed
     variances are infinite where no prediction of a class flips.
+    Farrington & Manning 1990, doi 10.1002/sim.4780091208, for rates that are estimated under the tested difference.
+    Wilson 1927, doi 10.1080/01621459.1927.10502953, for intervals whose ends have their own variance.
 """
 
 from dataclasses import dataclass
@@ -33,6 +48,7 @@ TYPICAL = 0.003  # c of networks seen so far; only the weights depend on it
 TINY = 1e-12  # a lone class centred on itself does not vary
 STEPS = 8
 USUAL_SPREAD, USUAL_CLASSES = 0.08, 10.0  # cv^2 of a class's variance before any is seen, and the classes it counts for
+NEAR = 0.01  # within a point of the other arm's recall, its flips are the arm's: by simulation at the nominal level
 
 
 @dataclass(frozen=True)
@@ -117,3 +133,77 @@ def _inverse_trigamma(value: np.ndarray) -> np.ndarray:
         there = polygamma(1, found)
         found = found + there * (1 - there / value) / polygamma(2, found)
     return found
+
+
+@dataclass(frozen=True)
+class LoneArm:
+    """The arm with one seed, of M classes.
+
+    Args:
+        recall: of the other arm, (M,), fractions.
+        own: recall of the arm with one seed, (M,), fractions.
+        seeds: S, of the other arm.
+        trials: predictions behind `recall`, (M,).
+        treated: whether the treated arm is the one with one seed.
+        rho: flips per possible flip, r (1 - r), (M,).
+        other: variance of the other arm's recall over seeds, (M,).
+        per_flip: variance of one seed's recall per flip, 1 / n_m + c, (M,).
+    """
+
+    recall: np.ndarray
+    own: np.ndarray
+    seeds: int
+    trials: np.ndarray
+    treated: bool
+    rho: np.ndarray
+    other: np.ndarray
+    per_flip: np.ndarray
+
+    def variance(self, change: np.ndarray) -> np.ndarray:
+        """Variance over seeds of the change of recall, if the true change is `change`, (M,), fractions."""
+        moved = np.sign(change) * np.maximum(np.abs(change) - NEAR, 0)
+        supposed = self.recall + (moved if self.treated else -moved)
+        recall = np.clip((self.seeds * supposed + self.own) / (self.seeds + 1), 0, 1)
+        recall = (recall * self.trials + 0.5) / (self.trials + 1)
+        return self.other + self.rho * recall * (1 - recall) * self.per_flip
+
+
+def lone_arm(
+    flip: np.ndarray,
+    moderated: np.ndarray,
+    recalls: np.ndarray,
+    own: np.ndarray,
+    sizes: np.ndarray,
+    counts: np.ndarray,
+    excess: np.ndarray | float,
+    prior: float,
+    treated: bool,
+) -> LoneArm:
+    """The arm with one seed, from the other arm's seeds.
+
+    Args:
+        flip: of the other arm, (M,).
+        moderated: the same, drawn towards what the recall predicts, (M,).
+        recalls: of the other arm's S seeds, (S, M), S > 1.
+        own: recall of the arm with one seed, (M,).
+        sizes, counts: examples, and what flips on its own (examples or groups), (M,).
+        excess: c, what a seed does to a whole class in units of flip; one or (M,).
+        prior: units' worth of what the recall predicts, > 0.
+        treated: whether the treated arm is the one with one seed.
+
+    Example:
+        >>> n, flip, own = np.full(2, 100), np.array([0.08, 0.01]), np.array([0.8, 0.98])
+        >>> arm = lone_arm(flip, flip, np.array([[0.8, 0.98], [0.8, 0.98]]), own, n, n, 0.0, 10.0, True)
+        >>> (arm.variance(np.array([-0.2, -0.2])) > arm.variance(np.zeros(2))).tolist()
+        [True, True]
+    """
+    trials = sizes * len(recalls)
+    recall = recalls.mean(axis=0)
+    smooth = (recall * trials + 0.5) / (trials + 1)
+    possible = smooth * (1 - smooth)
+    ratio = max(float((flip * sizes).sum()), 1 / len(recalls)) / float((possible * sizes).sum())
+    # In units of possible flips: a class whose every prediction was right says nothing of how it would flip.
+    weight = prior * float(np.average(possible, weights=sizes))
+    rho = (counts * flip + weight * ratio) / (counts * possible + weight)
+    per_flip = 1 / sizes + excess
+    return LoneArm(recall, own, len(recalls), trials, treated, rho, moderated / len(recalls) * per_flip, per_flip)
