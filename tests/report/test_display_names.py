@@ -1,8 +1,18 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropmix.report.display_names import file_stems, number, plain_arms, short_names, shorten
+from dropmix.report.display_names import (
+    all_notes,
+    comparison_title,
+    file_stems,
+    number,
+    plain_arms,
+    short_names,
+    shorten,
+)
 
 
 def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
@@ -16,6 +26,19 @@ def test_the_plain_arm_is_of_the_same_group_options_and_baseline(make_audit):
             other = found[group, arm]
             assert other is not None
             assert (other.group, other.arm) == (group, plain)
+
+
+def test_an_arm_against_its_own_plain_method_is_told_from_the_same_arm_against_vanilla(make_audit):
+    c = make_audit(3, ("mixup r=0.4",), seeds=1).comparisons[0]
+    assert comparison_title(c) == "Mixup + DropMix, r = 0.4"
+    assert comparison_title(replace(c, baseline="mixup")) == "Mixup + DropMix, r = 0.4 against Mixup"
+
+
+def test_a_note_names_its_arm_unless_all_share_it(make_audit):
+    audit = make_audit(3, ("mixup", "cutmix"), seeds=1)
+    first, second = (replace(c, notes=["shared", own]) for c, own in zip(audit.comparisons, ("one", "two")))
+    found = all_notes(replace(audit, comparisons=[first, second], notes=["of all"]))
+    assert found == ["of all", "shared", "Mixup: one", "CutMix: two"]
 
 
 @given(st.text(), st.integers(2, 30))

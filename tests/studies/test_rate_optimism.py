@@ -40,8 +40,21 @@ def test_optimism_of_equal_rates_is_that_of_the_largest_of_normal_draws():
 
 def test_optimism_needs_noise_that_is_known():
     base = comparison()
-    broken = replace(base, classes=base.classes | {"se_fixed_test": np.full(4, np.nan)})
-    with pytest.raises(AuditError, match="two seeds"):
-        expected_optimism([Candidate("a", 0.0, np.array([0.8]), 1.0, comparison=broken)])
-    with pytest.raises(AuditError, match="vanilla alone"):
-        expected_optimism([Candidate("vanilla", 1.0, np.array([0.8]), 0.0)])
+    nothing = base.classes | {"se_fixed_test": np.full(4, np.nan)}
+    one_seed = replace(base, classes=nothing, summary=base.summary | {"seeds_treated": 1})
+    for broken, message in ((one_seed, "two seeds"), (replace(base, classes=nothing), "enough examples")):
+        with pytest.raises(AuditError, match=message):
+            expected_optimism([Candidate("a", 0.0, np.array([0.8]), 1.0, comparison=broken)])
+
+
+def test_a_class_with_too_few_examples_is_left_out():
+    base = comparison()
+    keys = ("recall_change_estimate", "se_fixed_test", "baseline_noise_share")
+    known = {key: np.full(4, 0.1) for key in keys}
+    one_less = {key: np.where(np.arange(4) == 2, np.nan, 0.1) for key in keys}
+    three = {key: np.full(3, 0.1) for key in keys}
+    got = [
+        expected_optimism([Candidate("a", 0.0, np.array([0.8]), 1.0, comparison=replace(base, classes=classes))])
+        for classes in (base.classes | known | one_less, three)
+    ]
+    assert got[0] == got[1]

@@ -29,8 +29,13 @@ __all__ = [
 
 
 def comparison_title(comparison: "Comparison") -> str:
-    """The arm's heading, preceded by its group (network or data set) if it has one."""
+    """The arm's heading, preceded by its group (network or data set) if it has one.
+
+    Where the baseline is the same method without DropMix, it is named too: the arm is there against vanilla as well.
+    """
     title = arm_title(comparison.arm)
+    if comparison.rate and ArmName(comparison.method, comparison.rate).plain == comparison.baseline:
+        title += f" against {arm_title(comparison.baseline)}"
     return f"{clean(comparison.group)}: {title}" if comparison.group else title
 
 

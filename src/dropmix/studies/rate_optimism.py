@@ -43,12 +43,18 @@ def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed:
     if not treated:
         raise AuditError("select: expected a method's arms, got vanilla alone. Run a method at some rates first.")
     columns = {key: np.stack([np.asarray(c.classes[key], float) for c in treated]) for key in _NEEDED}
-    truth, variance, share = (columns[key] for key in _NEEDED)
+    # Classes with too few examples have no estimate.
+    judged = np.all([np.isfinite(values).all(axis=0) for values in columns.values()], axis=0)
+    if not judged.any():
+        if min(c.summary[f"seeds_{side}"] for c in treated for side in ("baseline", "treated")) < 2:
+            raise AuditError("select: expected two seeds of every arm for the optimism, got fewer. Train more seeds.")
+        raise AuditError(
+            "select: expected a class with enough examples in every arm for the optimism, got none. Use more test "
+            "images, or more seeds."
+        )
+    truth, variance, share = (columns[key][:, judged] for key in _NEEDED)
     variance = variance**2
-    if not (np.isfinite(truth).all() and np.isfinite(variance).all() and np.isfinite(share).all()):
-        raise AuditError("select: expected two seeds of every arm for the optimism, got fewer. Train more seeds.")
-    sizes = np.asarray(treated[0].classes["n"], float)
-    weight = np.full(len(sizes), 1 / len(sizes))  # mean class recall, which is the accuracy if sizes are equal
+    weight = np.full(judged.sum(), 1 / judged.sum())  # mean class recall, which is the accuracy if sizes are equal
     # Vanilla is one of the rates, with no change and only its own noise.
     own = np.sqrt(np.vstack([variance * (1 - share), np.zeros_like(truth[:1])]))
     truth = np.vstack([truth, np.zeros_like(truth[:1])])

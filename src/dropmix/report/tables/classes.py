@@ -65,7 +65,8 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
         for row in rows:
             row["name"] = ascii_text(row["name"])
     some = f", {len(rows)} of {total} classes" if len(rows) < total else ""
-    title = f"{comparison_title(comparison)} against {arm_title(comparison.baseline)}{some}"
+    title = comparison_title(comparison).removesuffix(against := f" against {arm_title(comparison.baseline)}")
+    title = f"{title}{against}{some}"
     title = ascii_text(title) if ascii_only else title
     if width < TINY:
         return _listed(rows, title)

@@ -29,6 +29,7 @@ def overview(audit: "Audit", width: int = 80, ascii_only: bool = False) -> Table
     macro = any(number(c.summary, "gain_macro") is not None for c in audit.comparisons)
     few = any(standing(c).n_too_few for c in audit.comparisons)
     heads = ["accuracy, %", "gain", *["mean over classes"] * macro, "hurt", "safe", "undecided", *["too few"] * few]
+    heads = heads[1:] if macro and few else heads  # all would not fit into 80 columns
     shown = heads if width >= NARROW else ["gain", "hurt"] if width >= TINY else []
     look = box.ASCII if ascii_only else box.SIMPLE_HEAD
     table = Table(title=Text("All arms"), title_justify="left", box=look, padding=(0, 1, 0, 0))
