@@ -36,7 +36,15 @@ app = typer.Typer(
 )
 DEBUG = {"on": False}
 
+# Options that several commands have.
 Out = Annotated[Path, typer.Option("--out", help="Folder for the output.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+TimeLimit = Annotated[
+    str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
+]
+DataOfFinal = Annotated[str | None, typer.Option(help="Folder of the images, with --run.")]
+WorkersOfFinal = Annotated[int | None, typer.Option(help="Worker processes, with --run.")]
+DeviceOfFinal = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")]
 Protect = Annotated[
     str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")
 ]

@@ -100,6 +100,11 @@ def parse_duration(text: str) -> float:
     return float(sum(float(number) * units[unit] for number, unit in parts))
 
 
+def seconds_of(time_limit: str | None) -> float | None:
+    """`parse_duration` of a time limit; None where there is none."""
+    return None if time_limit is None else parse_duration(time_limit)
+
+
 def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
     """Return the settings `graph` and `pack` of a grid from auto, eager, graph or packed:K.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import Device, app
 
 MOST_FLOPS = 2e11  # largest step that is timed on a CPU: some seconds
 
@@ -19,7 +19,7 @@ def bench(
     rate: Annotated[float, typer.Option(min=0, max=1, help="DropMix rate of the method.")] = 0.4,
     batch: Annotated[int | None, typer.Option(min=2, help="Images per step.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Setting, e.g. network=wrn10-1; may be repeated.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import Out, app
+from dropmix.cli.app import Device, Out, TimeLimit, app
 from dropmix.cli.data_summary import data_lines, network_line
 from dropmix.cli.launch import launched, train_together
 from dropmix.cli.training import judge_precision, layout, train_runs, with_data
@@ -43,7 +43,7 @@ def run(
         int | None,
         typer.Option(min=1, help="Threads per run that read image files; default 1, or its share of cores on a GPU."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     executor: Annotated[str, typer.Option(help="local, or ray for many machines.")] = "local",
     executor_step: Annotated[
         str, typer.Option(help="auto, eager, graph, or packed:K for K runs per process; results are the same.")
@@ -52,9 +52,7 @@ def run(
         str | None, typer.Option(help="Address of a running Ray cluster; default this machine's.")
     ] = None,
     gpus_per_run: Annotated[float, typer.Option(min=0, help="With ray: share of a GPU per run.")] = 1.0,
-    time_limit: Annotated[
-        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
-    ] = None,
+    time_limit: TimeLimit = None,
     checkpoint_every: Annotated[str, typer.Option(help="Shortest time between two checkpoints of a run.")] = "60s",
     keep_logits: Annotated[bool, typer.Option("--keep-logits", help="Save all logits with the predictions.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Download CIFAR into --data if it is missing.")] = False,
@@ -99,7 +97,7 @@ def run(
         "validation": validation,
         "folds": folds,
     }
-    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step
+    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, seconds_of
     from dropmix.cli.until_decided import DecisionGoal, plan_line, train_until_decided
 
     question = DecisionGoal(protect, tolerance, max_seeds, looks) if until_decided else None
@@ -108,7 +106,7 @@ def run(
     if question is not None:
         _ = question.settings
     given = {k: v for k, v in wanted.items() if v is not None}
-    limit = None if time_limit is None else parse_duration(time_limit)
+    limit = seconds_of(time_limit)
     if "command" in (content.get("recipe"), recipe):
         from dropmix.cli.command_grid import command_grid, train_commands
 

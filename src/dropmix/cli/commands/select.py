@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
 from dropmix.cli.training import train_runs
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ def select(
     run: Annotated[
         bool, typer.Option("--run", help="Train the missing runs and report the choice on the test set.")
     ] = False,
-    data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes, with --run.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
-    time_limit: Annotated[
-        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
-    ] = None,
+    data: DataOfFinal = None,
+    workers: WorkersOfFinal = None,
+    device: DeviceOfFinal = "auto",
+    time_limit: TimeLimit = None,
 ) -> None:
     """Choose a DropMix rate on held-out images.
 
     Takes the rate with the fewest degraded classes among the most accurate ones, on a validation split,
     and looks at the test set once.
     """
-    training = {"workers": workers, "device": device, "time_limit": _seconds(time_limit)}
+    from dropmix.cli.options import seconds_of
+
+    training = {"workers": workers, "device": device, "time_limit": seconds_of(time_limit)}
     while True:
         runs, among = _candidates(folder, method, select_on)
         due = _due(runs, among) if halving else []
@@ -72,12 +72,6 @@ def select(
         if status == 0:
             write_grid_report(where, where / "report")
         raise typer.Exit(status)
-
-
-def _seconds(text: str | None) -> float | None:
-    from dropmix.cli.options import parse_duration
-
-    return None if text is None else parse_duration(text)
 
 
 def _candidates(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import Device, app
 
 
 @app.command(name="label-info")
@@ -22,7 +22,7 @@ def label_info(
     per_class: Annotated[int | None, typer.Option(min=1, help="Images per class; default all.")] = None,
     steps: Annotated[int, typer.Option(min=2, help="Mixing strengths, evenly spaced from 0 to 1.")] = 11,
     out: Annotated[Path, typer.Option(help="Folder for the tables and the figure.")] = Path("label-information"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
 ) -> None:
     """Measure how fast mixing takes a class's label away.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
 from dropmix.cli.training import train_runs
 
 if TYPE_CHECKING:
@@ -31,12 +31,10 @@ def tailor(
     run: Annotated[
         bool, typer.Option("--run", help="Train the arm and its controls, and say whether rates per class help.")
     ] = False,
-    data: Annotated[str | None, typer.Option(help="Folder of the images, with --run.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes, with --run.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")] = "auto",
-    time_limit: Annotated[
-        str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
-    ] = None,
+    data: DataOfFinal = None,
+    workers: WorkersOfFinal = None,
+    device: DeviceOfFinal = "auto",
+    time_limit: TimeLimit = None,
 ) -> None:
     """Give classes that lose more a higher DropMix rate.
 
@@ -46,10 +44,10 @@ def tailor(
     from dropmix.audit.arm_names import visible
     from dropmix.audit.inputs.run_folders import find_runs
     from dropmix.cli.commands.select import check_held_out
-    from dropmix.cli.options import parse_duration
+    from dropmix.cli.options import seconds_of
     from dropmix.studies.tailored_runs import answer_runs
 
-    limit = None if time_limit is None else parse_duration(time_limit)
+    limit = seconds_of(time_limit)
     runs, _ = find_runs(folder)
     check_held_out(folder, runs, select_on)
     source = next((one.spec["arm"] for one in runs if one.arm == arm), None)
