@@ -39,7 +39,7 @@ def sigma_grid(change: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def shapes(change: np.ndarray, variance: np.ndarray) -> list[Shape]:
-    """The three shapes of prior for one data set.
+    """The four shapes of prior for one data set.
 
     Args:
         change: observed changes, (M,).

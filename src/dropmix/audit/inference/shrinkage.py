@@ -1,7 +1,7 @@
 """Empirical Bayes: the classes' changes without their noise, by a model of all classes.
 
     d_m ~ N(theta_m, V_m)                           observed and true change of class m
-    theta_m ~ sum_k pi_k N(mu + c_mk, sigma_mk^2)   prior, one of three shapes
+    theta_m ~ sum_k pi_k N(mu + c_mk, sigma_mk^2)   prior, one of four shapes
 
 The shapes, each of which contains the ones before it:
 
@@ -12,7 +12,8 @@ The shapes, each of which contains the ones before it:
 
 pi and mu are fitted by EM to the marginal likelihood, with no extra weight on any component. The shapes are
 averaged with weights exp(log-likelihood - penalty): half of log M for the one degree of freedom of shape 2 (BIC), and
-for shape 3 the larger of log M and sqrt(M) / 2, set by simulation so that truths of shapes 1 and 2 seldom choose it.
+for shapes 3 and 4 the larger of log M and sqrt(M) / 2, set by simulation so that truths of shapes 1 and 2 seldom
+choose them.
 
 mu is not known exactly. Its uncertainty s^2 is integrated out, so that a class in the component sigma = 0 is not called
 only because the common change lies slightly below zero:
