@@ -35,6 +35,15 @@ def test_arms_without_effect_look_alike_through_a_shared_baseline():
     (note,) = audit.notes
     assert note.startswith("That two arms agree on a class confirms little")
     assert "_" not in note
+    assert pair["reasons"] == {}
+
+
+def test_a_correlation_that_is_null_has_its_reason():
+    rng = np.random.default_rng(0)
+    base, one, two = (predictions(rng.random((1, 6, 40)) < 0.8) for _ in range(3))
+    (pair,) = audit_predictions(base, {"one": one, "two": two}, refits=0).arm_pairs
+    assert {key for key, value in pair.items() if value is None} == pair["reasons"].keys()
+    assert pair["reasons"] == {"correlation_separate_seeds": "the baseline has one seed"}
 
 
 def test_second_arm_against_the_first(grid, rng, draw, write_run):

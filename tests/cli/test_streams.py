@@ -73,3 +73,19 @@ def test_a_stopped_audit_leaves_no_half_file(here: Path, number: signal.Signals)
     left = {path.name for path in (here / "out").iterdir()}
     assert left <= FILES
     assert (process.returncode, err) == (128 + number, "stopped\n") or left == FILES
+
+
+@pytest.mark.parametrize("module", ["typer", "numpy.linalg", "pyarrow.csv"])
+def test_ctrl_c_while_libraries_are_loaded_ends_without_a_traceback(here: Path, module: str) -> None:
+    (here / "sitecustomize.py").write_text(f"""
+import os, signal, sys
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop())
+""")
+    path = f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    ran = shell(here, "dropmix audit plain.csv mixup.csv --out out", PYTHONPATH=path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "stopped\n")
+    assert {path.name for path in here.glob("out/*")} <= FILES

@@ -1,6 +1,8 @@
 """Smaller copies of a folder of pictures, against torchvision's Resize and the files themselves."""
 
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -86,3 +88,17 @@ def test_wrong_folders_are_refused(tree, tmp_path):
     (tmp_path / "empty/notes.txt").write_text("mine")
     with pytest.raises(DataError, match="expected an empty folder, or one of an earlier call"):
         resize_folder(tree, tmp_path / "empty", 20, 1)
+
+
+def test_a_changed_picture_is_resized_again_and_one_that_is_gone_is_named(tree, tmp_path):
+    resize_folder(tree, tmp_path / "out", 20, 1)
+    changed, gone = tree / "train/a/0.jpg", tree / "val/b/0.JPEG"
+    Image.fromarray(np.zeros((50, 50, 3), np.uint8)).save(changed)
+    os.utime(changed, (time.time() + 60,) * 2)
+    gone.unlink()
+    counts = resize_folder(tree, tmp_path / "out", 20, 2)
+    assert (counts.changed, counts.left_over) == (["train/a/0.jpg"], ["val/b/0.JPEG"])
+    assert (counts.resized, counts.there) == (1, 7)
+    with Image.open(tmp_path / "out/train/a/0.jpg") as copy:
+        assert copy.size == (20, 20)
+    assert (tmp_path / "out/val/b/0.JPEG").exists()

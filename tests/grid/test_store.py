@@ -44,7 +44,7 @@ def test_every_state_is_told_apart(tmp_path):
         code += "print(inspect_run(Path(sys.argv[1])).state)"
         asked = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
         assert asked.stdout.strip() == "running"
-    (folder / "predictions.parquet").touch()
+    (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
     (folder / "done").write_text("{}")
     assert inspect_run(folder).state == "done"
     (folder / "spec.json").write_text("{")
@@ -54,7 +54,7 @@ def test_every_state_is_told_apart(tmp_path):
 
 def test_a_spec_changed_by_hand_is_not_done(tmp_path):
     folder = create_run(tmp_path, SPEC)
-    (folder / "predictions.parquet").touch()
+    (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
     (folder / "done").write_text("{}")
     assert inspect_run(folder).state == "done"
     changed = json.loads((folder / "spec.json").read_text())
@@ -154,7 +154,7 @@ def test_the_card_tells_shared_and_own(tmp_path):
     for seed in (1, 0):
         folder = create_run(tmp_path, SPEC.model_copy(update={"seed": seed}))
         done = {"environment": {"torch": "2"}, "seconds": 1.5, "predictions_sha256": f"{seed}" * 64}
-        (folder / "predictions.parquet").touch()
+        (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
         (folder / "done").write_text(json.dumps(done))
     card = run_card(tmp_path)
     assert (card["seeds"], card["arms"], card["seconds"]) == ([0, 1], ["vanilla"], 3.0)

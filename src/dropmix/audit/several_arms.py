@@ -11,6 +11,7 @@ baseline's seeds are split in random halves, one for each arm, and the correlati
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,8 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
         variance = np.array([comparisons[i].classes["se_fixed_test"] ** 2 for i in members])
         share = np.array([comparisons[i].classes["baseline_noise_share"] for i in members])
         shared, total = (variance * share).sum(axis=1), variance.sum(axis=1)
+        noise = np.sqrt(np.outer(total, total))
+        by_chance = np.divide(np.add.outer(shared, shared) / 2, noise, out=np.full_like(noise, np.nan), where=noise > 0)
         for a, b in combinations(range(len(members)), 2):
             first, second = comparisons[members[a]], comparisons[members[b]]
             found.append(
@@ -50,9 +53,7 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
                     "group": first.group,
                     "baseline": first.baseline,
                     "arms": [first.arm, second.arm],
-                    "correlation": _or_none(observed[a, b]),
-                    "correlation_by_chance": float((shared[a] + shared[b]) / 2 / np.sqrt(total[a] * total[b])),
-                    "correlation_separate_seeds": _or_none(separate[a, b]),
+                    **_with_reasons(observed[a, b], by_chance[a, b], separate[a, b], len(pairs[members[a]].counts0)),
                 }
             )
     if len(found) <= PAIRS:
@@ -103,8 +104,16 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return standard(a) @ standard(b).T
 
 
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _with_reasons(observed: float, by_chance: float, separate: float, seeds: int) -> dict[str, Any]:
+    """The three correlations of two arms, None where there is none, and the reason for each None."""
+    alike = "an arm changed all classes alike"
+    why = {
+        "correlation": (observed, alike),
+        "correlation_by_chance": (by_chance, "an arm's changes have no noise"),
+        "correlation_separate_seeds": (separate, alike if seeds > 1 else "the baseline has one seed"),
+    }
+    values = {key: None if np.isnan(value) else float(value) for key, (value, _) in why.items()}
+    return values | {"reasons": {key: reason for key, (value, reason) in why.items() if np.isnan(value)}}
 
 
 def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:

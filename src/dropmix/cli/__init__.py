@@ -13,7 +13,7 @@ from importlib import import_module
 from dropmix.cli.app import app
 from dropmix.cli.errors import explain
 from dropmix.cli.launch import hush_followers
-from dropmix.cli.streams import INTERRUPTED, TERMINATED, prepare_streams
+from dropmix.cli.streams import INTERRUPTED, TERMINATED, prepare_streams, was_interrupted
 
 # In the order of work, which is the order of `dropmix --help`.
 COMMANDS = (
@@ -41,17 +41,20 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Entry point: one line per error; exit status 2 if the user can fix it, else 1."""
-    prepare_streams()
-    hush_followers()
     try:
-        os.getcwd()
-    except FileNotFoundError:  # libraries that torch loads end the process without a word that helps
-        print("dropmix: expected a working directory, got a deleted one. Change to another.", file=sys.stderr)
-        raise SystemExit(2) from None
-    try:
+        prepare_streams()
+        hush_followers()
+        try:
+            os.getcwd()
+        except FileNotFoundError:  # libraries that torch loads end the process without a word that helps
+            print("dropmix: expected a working directory, got a deleted one. Change to another.", file=sys.stderr)
+            raise SystemExit(2) from None
         status = app(standalone_mode=False)
     except BaseException as error:
-        status = explain(error)
+        try:  # some libraries make an error of their own of KeyboardInterrupt
+            status = INTERRUPTED if was_interrupted() and not isinstance(error, SystemExit) else explain(error)
+        except KeyboardInterrupt:
+            status = INTERRUPTED
     if status in (INTERRUPTED, TERMINATED):  # Typer answers Ctrl-C with a status alone
         print("stopped", file=sys.stderr)
     raise SystemExit(status)

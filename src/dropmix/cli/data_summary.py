@@ -110,9 +110,10 @@ def near_chance(runs: list[Any], out: Path) -> str:
     import pyarrow.parquet as pq
 
     from dropmix.audit.measures.chance import at_chance
+    from dropmix.train.files import is_whole_parquet
 
     files = [out / spec.folder_name / "predictions.parquet" for spec in runs if spec.arm.method == "vanilla"]
-    tables = [pq.read_table(file, columns=["example_id", "label", "pred"]) for file in files if file.is_file()]
+    tables = [pq.read_table(file, columns=["example_id", "label", "pred"]) for file in files if is_whole_parquet(file)]
     if not tables:
         return ""
     label, pred = (np.asarray(pa.concat_tables(tables)[key]) for key in ("label", "pred"))

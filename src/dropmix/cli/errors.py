@@ -10,6 +10,7 @@ import typer
 
 from dropmix.cli.app import DEBUG
 from dropmix.cli.streams import INTERRUPTED
+from dropmix.train.files import NO_SPACE, no_space
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
@@ -76,18 +77,14 @@ def _shortened(path: str, most: int = 200) -> str:
     return path if len(path) <= most else f"{path[: most // 2]}...{path[-most // 2 :]}"
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _full_disk(error: BaseException | None) -> str:
-    """The message for a full disk, which torch reports as a failed writer; empty for other errors."""
-    while error is not None:
-        if (isinstance(error, OSError) and error.errno in FULL) or "enforce fail at inline_container" in str(error):
-            where = getattr(error, "filename", None)
-            place = f"{_one_line(where)}: " if where else ""
-            return f"{place}expected free disk space, got none. Free some or choose another --out, then run again."
-        error = error.__cause__ or error.__context__
-    return ""
+def _full_disk(error: BaseException) -> str:
+    """The message for a full disk; empty for other errors."""
+    cause = no_space(error)
+    if cause is None:
+        return ""
+    where = getattr(cause, "filename", None)
+    place = f"{_one_line(str(where))}: " if where else ""
+    return f"{place}{NO_SPACE}"
 
 
 def _one_line(text: str) -> str:

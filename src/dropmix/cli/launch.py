@@ -35,10 +35,11 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
+    from dropmix.cli.beside_runs import check_grid
     from dropmix.cli.data_summary import network_line
     from dropmix.cli.training import judge_precision, loaders_of, plain_view, tell_result
     from dropmix.grid.local import GridSettings
-    from dropmix.grid.store import check_same_grid, remember_data
+    from dropmix.grid.store import remember_data
     from dropmix.grid.torchrun import follow, run_together
     from dropmix.grid.view import LiveView
     from dropmix.train.device import keep_freed_memory, make_deterministic
@@ -63,7 +64,7 @@ def train_together(
     with joined(target) as group:
         runs, dataset = _load(runs, data, download, group)
         with group.together():
-            check_same_grid(out, *runs)
+            check_grid(out, runs, dataset)
             if told := network_line(runs, dataset):
                 print(told, flush=True)
         if not group.leads:

@@ -5,9 +5,12 @@ import os
 import signal
 import sys
 import threading
+from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit statuses, as shells count
+_RAISED: list[int] = []
+SOON = 0.05  # seconds until an interrupt that came in an import is tried again
 
 
 class _Pipe(io.FileIO):
@@ -48,8 +51,31 @@ def prepare_streams() -> None:
         out.flush()
         raw = io.BufferedWriter(_Pipe(1, "w", closefd=False))
         sys.stdout = io.TextIOWrapper(raw, out.encoding, out.errors, write_through=out.write_through)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminate)
+        if callable(signal.getsignal(signal.SIGINT)):  # shells start jobs in the background with Ctrl-C ignored
+            signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not inside an import: libraries that are half loaded fail in ways of their own."""
+    above = frame
+    while above is not None:
+        if above.f_globals.get("__name__") == "importlib._bootstrap":
+            again = threading.Timer(SOON, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        above = above.f_back
+    _RAISED.append(number)
+    raise KeyboardInterrupt
+
+
+def was_interrupted() -> bool:
+    """Whether Ctrl-C was turned into KeyboardInterrupt since the last call."""
+    raised, _RAISED[:] = bool(_RAISED), []
+    return raised
 
 
 def _terminate(*_: object) -> NoReturn:

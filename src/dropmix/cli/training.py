@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dropmix.cli.beside_runs import remember_plan
 from dropmix.cli.data_summary import data_lines, near_chance, network_line
-from dropmix.cli.planned import remember_plan
 
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads per process; more would only wait for each other
@@ -35,8 +35,9 @@ def train_runs(
     """
     from rich.console import Console
 
+    from dropmix.cli.beside_runs import check_grid, remember_pictures
     from dropmix.grid.local import GridSettings, run_grid
-    from dropmix.grid.store import check_same_grid, remember_data
+    from dropmix.grid.store import remember_data
     from dropmix.grid.view import LiveView
     from dropmix.train.device import all_devices, cores, resolve_device
 
@@ -48,13 +49,14 @@ def train_runs(
     else:  # the machines that train decide what they have
         target, devices, count, threads = "a Ray cluster", (device,), cores(), 1
     runs, dataset = with_data(runs, data, download)
-    check_same_grid(out, *runs)
+    check_grid(out, runs, dataset)
     if asked is not None:
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
     told = network_line(runs, dataset)
     remember_data(out, data)
     remember_plan(out, runs)
+    remember_pictures(out, dataset)
     for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), told]):
         print(line, flush=True)
     settings = GridSettings(

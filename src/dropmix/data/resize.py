@@ -22,11 +22,14 @@ CHUNK = 32
 
 @dataclass
 class Counts:
-    """The outcome for a folder's pictures: numbers, and one line for each unreadable picture."""
+    """The outcome for a folder's pictures: numbers; names of those changed since an earlier call (which are resized
+    again) and of copies whose picture is gone; and one line for each unreadable picture."""
 
     resized: int = 0
     copied: int = 0
     there: int = 0
+    changed: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
 
@@ -66,12 +69,16 @@ def resize_folder(
                 part = finished.result()
                 counts.resized, counts.copied = counts.resized + part.resized, counts.copied + part.copied
                 counts.there, counts.damaged = counts.there + part.there, counts.damaged + part.damaged
+                counts.changed += part.changed
                 done += part.resized + part.copied + part.there + len(part.damaged)
                 on_progress(done, len(files))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     if not counts.damaged:
         _write(out / RESIZED, json.dumps(_note(size) | {"complete": True}).encode())
+    wanted = {os.path.relpath(file, source) for file in files}
+    counts.left_over = sorted({os.path.relpath(file, out) for file in images_below(str(out))} - wanted)
+    counts.changed.sort()
     counts.damaged.sort()
     return counts
 
@@ -100,9 +107,11 @@ def _resize_some(files: list[str], source: Path, out: Path, size: int) -> Counts
     counts = Counts()
     for file in files:
         target = out / os.path.relpath(file, source)
-        if target.is_file() and target.stat().st_size:
-            counts.there += 1
-            continue
+        if target.is_file() and (copy := target.stat()).st_size:
+            if os.stat(file).st_mtime <= copy.st_mtime:
+                counts.there += 1
+                continue
+            counts.changed.append(os.path.relpath(file, source))
         try:
             picture = read_picture(file, exif=True)
         except DataError as error:

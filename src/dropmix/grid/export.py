@@ -129,7 +129,10 @@ def _finished(folder: Path) -> RunSpec:
     if is_text(run.spec.data.name):
         raise StoreError(f"{folder}: expected a run on images, got texts. Its weights.pt and vocabulary.json hold all.")
     if run.state != "done":
-        raise StoreError(f"{folder}: expected a finished run, got one that is {run.state}. Run the grid first.")
+        raise StoreError(
+            f"{folder}: expected a finished run, got one that is {run.state}"
+            f"{f' ({run.cause})' if run.cause else ''}. Run the grid first."
+        )
     if not (folder / "weights.pt").is_file():
         raise StoreError(f"{folder}: expected weights.pt, got none. Copy it along, or run the grid again.")
     return run.spec

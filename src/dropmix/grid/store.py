@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from dropmix.grid.command import CommandSpec
 from dropmix.train.config import RunSpec, Spec
-from dropmix.train.files import read_object, read_regular, write_atomic
+from dropmix.train.files import is_whole_parquet, read_object, read_regular, write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
@@ -107,9 +107,8 @@ def inspect_run(folder: Path) -> RunFolder:
     try:
         there = (folder / SPEC).exists()
     except OSError as error:
-        return RunFolder(
-            folder, "damaged", None, cause=f"it cannot be opened ({error.strerror}); check its permissions"
-        )
+        cause = f"it cannot be opened ({error.strerror}); check its permissions"
+        return RunFolder(folder, "damaged", None, cause=cause)
     if not there:
         return RunFolder(folder, "new", None, cause="stopped before its spec was written; run again makes it anew")
     spec, cause = _read_spec(folder / SPEC)
@@ -117,14 +116,14 @@ def inspect_run(folder: Path) -> RunFolder:
         return RunFolder(folder, "damaged", None, cause=cause)
     named = _NAMED.fullmatch(folder.name)
     if named and named[1] != spec.hash:
-        cause = (
-            f"spec.json was changed by hand: its hash is {spec.hash}; put it back, or remove the folder and run again"
-        )
+        cause = f"spec.json was changed by hand (hash {spec.hash}); put it back, or remove the folder and run again"
         return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
         if read_object(folder / DONE) is None:
             return RunFolder(folder, "damaged", spec, epoch, "done cannot be read; remove the folder and run again")
+        if not is_whole_parquet(folder / "predictions.parquet"):
+            return RunFolder(folder, "damaged", spec, epoch, "predictions.parquet is cut short; run again")
         return RunFolder(folder, "done", spec, epoch)
     if is_locked(folder):
         return RunFolder(folder, "running", spec, epoch)

@@ -38,12 +38,15 @@ def duration(seconds: float) -> str:
     """A duration for people.
 
     Example:
-        >>> duration(50), duration(600), duration(9000)
-        ('50 s', '10 min', '2.5 h')
+        >>> duration(50), duration(600), duration(9000), duration(2174040)
+        ('50 s', '10 min', '2.5 h', '25 days')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    days = seconds / 86_400
+    return f"{seconds / 3600:.1f} h" if days < 2 else f"{days:,.0f} days" if days < 730 else f"{days / 365:,.0f} years"
 
 
 def headline(runs: Runs, eta: str) -> str:

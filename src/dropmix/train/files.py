@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = "expected free disk space, got none. Free some or choose another --out, then run again."
+
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> None:
     """Write a file so that a crash at any moment leaves the old one or the new one.
@@ -46,7 +49,7 @@ def read_regular(path: Path, most: int = 10_000_000, end: bool = False) -> bytes
     if not path.is_file():
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     if size > most and not end:
-        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes", str(path))
+        raise OSError(errno.EOVERFLOW, f"it is longer than {most:,} bytes", str(path))
     with path.open("rb") as file:
         file.seek(max(0, size - most))
         return file.read(most)
@@ -59,6 +62,31 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def is_whole_parquet(path: Path) -> bool:
+    """Whether a file begins and ends as parquet does: one that was cut short does not."""
+    if not path.is_file():  # a pipe would hang
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.read(4)
+            file.seek(-4, os.SEEK_END)
+            return first == file.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def no_space(error: BaseException | None) -> BaseException | None:
+    """The error among those that led to this one that says that a disk or a quota is full; None without one.
+
+    Torch tells of it as a writer that failed, and hides the system's own error.
+    """
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in _FULL) or "enforce fail at inline_container" in str(error):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _sync_folder(folder: Path) -> None:

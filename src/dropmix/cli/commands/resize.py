@@ -23,6 +23,7 @@ def resize(
 
     Scales the shorter side and writes JPEG of quality 95. Run it again to resume.
     """
+    from dropmix.audit.arm_names import visible
     from dropmix.data.resize import resize_folder
     from dropmix.train.device import cores
 
@@ -36,6 +37,13 @@ def resize(
 
     counts = resize_folder(source, out, size, cores(), tell)
     print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} already there, in {out}")
+    for what, names in (
+        ("changed since the last call, and resized again", counts.changed),
+        (f"copies without a picture in {source}, to be removed by you", counts.left_over),
+    ):
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            print(visible(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}"))
     for line in counts.damaged[:SHOWN]:
         print(f"failed: {line}", file=sys.stderr)
     if counts.damaged:

@@ -156,6 +156,7 @@ def run(
 
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
     """List runs, FLOPs and an estimate of time, from a few timed steps on random images."""
+    from dropmix.cli.beside_runs import check_grid
     from dropmix.grid.estimate import Sizes, estimate_run
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
@@ -168,6 +169,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     keep_freed_memory()
     make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
+    check_grid(out, runs, dataset)
     for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), network_line(runs, dataset)]):
         print(line)
     if is_text(runs[0].data.name):  # what is counted and timed are images

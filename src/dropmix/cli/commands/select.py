@@ -81,7 +81,9 @@ def _candidates(
     from dropmix.audit import audit_grid
     from dropmix.audit.inputs.run_folders import find_runs
     from dropmix.audit.rate_choice import candidates, sweeps
+    from dropmix.cli.beside_runs import tell_left_out
 
+    tell_left_out(folder)
     runs, _ = find_runs(folder)
     check_held_out(folder, runs, select_on)
     found = sweeps(runs)

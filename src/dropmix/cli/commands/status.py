@@ -12,7 +12,7 @@ from dropmix.cli.app import app
 def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> None:
     """List which runs of a grid are done, broken or still to do."""
     from dropmix.audit.arm_names import visible
-    from dropmix.cli.planned import planned
+    from dropmix.cli.beside_runs import planned
     from dropmix.grid.store import scan
     from dropmix.train.config import RunSpec
 

@@ -43,11 +43,13 @@ def tailor(
     """
     from dropmix.audit.arm_names import visible
     from dropmix.audit.inputs.run_folders import find_runs
+    from dropmix.cli.beside_runs import tell_left_out
     from dropmix.cli.commands.select import check_held_out
     from dropmix.cli.options import seconds_of
     from dropmix.studies.tailored_runs import answer_runs
 
     limit = seconds_of(time_limit)
+    tell_left_out(folder)
     runs, _ = find_runs(folder)
     check_held_out(folder, runs, select_on)
     source = next((one.spec["arm"] for one in runs if one.arm == arm), None)
