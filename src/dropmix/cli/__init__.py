@@ -1,9 +1,9 @@
 """The command line: the only package that imports all others. Heavy imports stay inside commands.
 
-Read in this order: `app` (the application), `commands` and `studies` (a file per command), `options` and `config_file`
-(from options to a grid), `command_grid` (runs of your own program), `training`, `launch`, `beside_runs` and `until_decided`
-(how grids are trained), `data_summary`, `look_alikes` and `pictures` (what the images are), `reporting` (what commands
-print of an audit), `errors` (one line and an exit status), `streams`.
+Read in this order: `app` (the application), `commands` and `studies` (a file per command), `options` and
+`config_file` (from options to a grid), `command_grid` (runs of your own program), `training`, `launch`, `beside_runs`
+and `until_decided` (how grids are trained), `data_summary`, `look_alikes` and `pictures` (what the images are),
+`reporting` (what commands print of an audit), `errors` (one line and an exit status), `streams`.
 """
 
 import os
