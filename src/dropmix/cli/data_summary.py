@@ -77,20 +77,23 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
 
 def network_line(runs: list[Any], dataset: Any) -> str:
     """Make the network and each arm's training step as a worker will, so that what cannot train is refused before a run
-    begins; say what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
+    begins, and run it on two blank images; say what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
 
     Raises:
-        ValueError: an unknown network, weights that do not fit it, or a method that it cannot be trained with.
+        ValueError: an unknown network, optimiser or policy of augmentation, weights that do not fit, a method that the
+            network cannot be trained with, or images that it does not take.
     """
     import torch
 
     from dropmix.audit.arm_names import visible
     from dropmix.nets.trained import build_trained
     from dropmix.text import is_text
+    from dropmix.train.augment import Augment
     from dropmix.train.shards import ShardStep
     from dropmix.train.step import Stepper, build_for
 
     first, told = runs[0], ""
+    Augment(first.data.augment or ())
     with torch.random.fork_rng(devices=[]):
         if is_text(first.data.name):
             net = build_for(first, dataset)
@@ -100,7 +103,33 @@ def network_line(runs: list[Any], dataset: Any) -> str:
             stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std, dataset.classes)
             if spec.train.shards > 1:
                 ShardStep(stepper, [])
+        if not is_text(first.data.name):
+            _check_logits(first.network, net, dataset)
     return visible(f"weights: {told}") if told else ""
+
+
+def _check_logits(network: str, net: Any, dataset: Any) -> None:
+    import torch
+
+    from dropmix.msda.maps.network import logits_of
+
+    shape, classes = dataset.train.shape, len(dataset.classes)
+    images = f"images of {shape[0]} x {shape[1]} x {shape[2]}"
+    try:
+        with torch.no_grad():
+            output = net.eval()(torch.zeros(2, *shape))
+    except Exception as error:  # any code of the network
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"network: expected {network} to take {images}, got: {reason}. "
+            "Set data.size to what it takes, or choose another network."
+        ) from error
+    logits = logits_of(output)
+    if tuple(logits.shape) != (2, classes):
+        raise ValueError(
+            f"network: expected logits (B, {classes}) of {network}, one per class, got {tuple(logits.shape)} for two "
+            f"{images}. Return one row of logits per image."
+        )
 
 
 def near_chance(runs: list[Any], out: Path) -> str:

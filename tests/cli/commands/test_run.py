@@ -1,0 +1,46 @@
+"""What would fail at the start of every run is refused before the first one starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from dropmix.cli.app import app
+
+NETS = """
+import torch
+from torch import nn
+def maps(num_classes, in_channels):
+    return nn.Conv2d(in_channels, num_classes, 3)
+def large(num_classes, in_channels):
+    return nn.Sequential(nn.Conv2d(in_channels, 2, 64), nn.Flatten(), nn.LazyLinear(num_classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["network=timm:resnet18x"], "expected a network of timm, got 'resnet18x'. Did you mean 'resnet18'?"),
+        (["network=torchvision:resnt18"], "expected a classifier of torchvision, got 'resnt18'. Did you mean"),
+        (["network=torchvision:squeezenet1_1"], "to take images of 1 x 8 x 8, got: "),
+        (["network=net.py:maps"], "expected logits (B, 10) of net.py:maps, one per class, got (2, 10, 6, 6)"),
+        (["network=net.py:large"], "expected net.py:large to take images of 1 x 8 x 8, got: "),
+        (["train.optimizer=adamww"], "got 'adamww'. Did you mean 'adamw'?"),
+        (["train.optimizer_options={foo: 1}"], "train.optimizer_options: sgd cannot take them"),
+        (["train.freeze=backbon"], "train.freeze: expected names of weights such as"),
+        (["data.augment=randaugmnt(2,9)"], "got 'randaugmnt(2,9)'. Did you mean 'randaugment'?"),
+        (["train.schedule.kind=cosin"], "Input should be 'step', 'cosine', 'constant' or 'one-cycle'"),
+    ],
+)
+@pytest.mark.parametrize("only", [(), ("--dry-run",)])
+def test_a_mistyped_name_stops_the_grid_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: list[str], message: str, only: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NETS)
+    asked = [word for text in settings for word in ("--set", text)]
+    result = CliRunner().invoke(app, ["run", "digits", "--epochs", "1", "--out", "runs", *asked, *only])
+    assert message in str(result.exception)
+    assert isinstance(result.exception, ValueError)  # status 2
+    assert not Path("runs").exists()
