@@ -220,3 +220,18 @@ def test_rates_per_class_may_change_and_are_checked():
             DropMix("mixup", rate, **({"unit": "sample"} | options))  # pyright: ignore
     with pytest.raises(ValueError, match=r"expected class ids in \[0, 3\), got 0 to 3"):
         DropMix("mixup", {2: 0.5}, num_classes=3, unit="sample").draw(images(4), torch.arange(4))
+
+
+def test_batches_that_cannot_be_mixed_are_told():
+    augment = DropMix("cutmix", num_classes=10, seed=0)
+    x, y = torch.rand(4, 3, 8, 8), torch.arange(4)
+    with pytest.raises(ValueError, match="dense tensors"):
+        augment(x, torch.eye(4).to_sparse())
+    with pytest.raises(ValueError, match="a single value"):
+        augment(x, torch.tensor(1))
+    with pytest.raises(ValueError, match="Leave out samples without a label"):
+        augment(x, torch.tensor([0, 1, 2, -100]))
+    with pytest.raises(ValueError, match=r"torch\.func"):
+        torch.func.vmap(augment, in_dims=(0, 0), randomness="different")(x[:, None], y[:, None])
+    with pytest.raises(ValueError, match="images and labels that it holds"):
+        augment(object(), y)

@@ -190,3 +190,31 @@ def test_a_compiled_step_is_one_graph_and_equals_the_eager_one():
             torch.testing.assert_close(found, step(x, y, augment=twin))
         assert counter.frame_count == 1
     assert augment.draw(x, y, saliency=lambda x, _: x.mean(1), generator=seeded()).lam.shape == (8,)
+
+
+def test_gradients_before_a_clean_pass_are_refused_unless_the_scale_is_said():
+    def before(net: Net, keep: bool) -> Net:
+        F.cross_entropy(net(images(6)), torch.arange(6)).backward()
+        if not keep:
+            net.zero_grad(set_to_none=False)
+        return net
+
+    with pytest.raises(RuntimeError, match=r"zero_grad.*scale=1 / n"):
+        input_gradient(before(Net(), True))(images(6), torch.arange(6), clean=1.0)
+    for saliency in (input_gradient(before(Net(), True), scale=1), input_gradient(before(Net(), False))):
+        assert saliency(images(6), torch.arange(6), clean=1.0).isfinite().all()
+
+
+def test_saliency_under_inference_mode_and_with_frozen_weights():
+    net = Net()
+    with torch.inference_mode():
+        found = input_gradient(net)(images(6).clone(), torch.arange(6).clone())
+    assert torch.equal(found, _expected())
+    assert torch.equal(input_gradient(Net().requires_grad_(False))(images(6), torch.arange(6)), _expected())
+
+
+@pytest.mark.parametrize("shape", [torch.Tensor.detach, lambda t: torch.zeros_like(t, requires_grad=True)])
+@pytest.mark.parametrize("clean", [0.0, 1.0])
+def test_a_network_that_stops_gradients_is_told(shape, clean):
+    with pytest.raises(RuntimeError, match="gradients reach the images"):
+        input_gradient(Net(shape))(images(6), torch.arange(6), clean=clean)

@@ -76,8 +76,11 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
 
 
 def network_line(runs: list[Any], dataset: Any) -> str:
-    """Make the network and each arm's training step as a worker will, so that what cannot train is refused before a run
-    begins, and run it on two blank images; say what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without weights.
+    """Make the network and each arm's training step as a worker will, and run it on two blank images, so that what
+    cannot train is refused before a run begins.
+
+    Returns:
+        A line that says what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without any.
 
     Raises:
         ValueError: an unknown network, optimiser or policy of augmentation, weights that do not fit, a method that the

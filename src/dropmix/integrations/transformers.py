@@ -51,9 +51,16 @@ class MixTrainer(transformers.Trainer):
             _, labels, _ = find_keys(inputs)
             if inputs[labels].ndim == 2 and num_items_in_batch is not None:  # the Trainer has counted every share
                 num_items_in_batch = num_items_in_batch / inputs[labels].shape[1]
-            saliency = self._saliency or input_gradient(model)
+            saliency = self._saliency or input_gradient(model, scale=self._share(inputs[labels], num_items_in_batch))
             inputs = self.augment.train()(inputs, saliency=saliency, step=self._next_step())
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _share(self, labels: Tensor, num_items_in_batch: Tensor | int | None) -> float:
+        """By what the training loss of a batch is scaled in its backward pass, and so PuzzleMix's clean loss."""
+        steps = self.args.gradient_accumulation_steps
+        share = 1 / steps if num_items_in_batch is None else len(labels) / float(num_items_in_batch)
+        scaler = self.accelerator.scaler
+        return share if scaler is None else share * scaler.get_scale()
 
     def _next_step(self) -> int:
         step, batch = self.state.global_step, self._place[1]

@@ -6,7 +6,9 @@ from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 IMAGES = ("pixel_values", "images", "image", "img", "x")
 MASKS = ("masks", "mask", "segmentation_mask")
@@ -28,9 +30,24 @@ def check_given(x: Any, y: Any, with_labels: bool = False) -> None:
             advice = one if y is None else views
         elif isinstance(x, Mapping):
             advice = "Call augment(x, y) with the tensors inside it."
-        else:
+        elif hasattr(x, "__array__"):
             advice = "Convert it first, e.g. with torch.as_tensor."
+        else:
+            advice = "Call augment(x, y) with the images and labels that it holds."
         raise ValueError(f"DropMix: expected images as a tensor (B, C, H, W), got {_kind(x)}. {advice}")
+    if x.ndim == 0 or (isinstance(y, Tensor) and y.ndim == 0):
+        raise ValueError(
+            "DropMix: expected a batch of images and one label per image, got a single value. Add a batch axis with "
+            "x[None] and y[None]."
+        )
+    for part in (x, y):
+        if isinstance(part, Tensor) and part.layout != torch.strided:
+            raise ValueError(f"DropMix: expected dense tensors, got one of {part.layout}. Call to_dense() on it first.")
+        if isinstance(part, Tensor) and is_functorch_wrapped_tensor(part):
+            raise ValueError(
+                "DropMix: expected plain tensors, got some within torch.func (vmap, grad), where nothing can be drawn. "
+                "Mix the batch before, and transform the loss alone."
+            )
     if y is None and with_labels:
         raise ValueError("DropMix: expected labels beside the images, got none. Call augment(x, y).")
     if y is None or isinstance(y, Tensor):

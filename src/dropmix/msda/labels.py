@@ -14,6 +14,7 @@ from dropmix.msda.pixels import inside_boxes
 if TYPE_CHECKING:
     from dropmix.msda.mix import Mix
 
+IGNORED = "Leave out samples without a label, or draw the mix and use mix.loss, whose criterion may ignore ids."
 _ID_TYPES = {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8}
 
 
@@ -141,7 +142,8 @@ def check_ids(y: Tensor, num_classes: int | None) -> int:
         low, high = np.minimum.reduce(ids), np.maximum.reduce(ids)
         if not 0 <= low <= high < num_classes:
             raise ValueError(
-                f"labels: expected class ids in [0, {num_classes}), got {low} to {high}. Raise num_classes or relabel."
+                f"labels: expected class ids in [0, {num_classes}), got {low} to {high}. "
+                + (IGNORED if low < 0 else "Raise num_classes or relabel.")
             )
     return num_classes
 

@@ -7,14 +7,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropmix.msda.maps.network import CleanGuard, logits_of, unwrapped
+from dropmix.msda.maps.network import CleanGuard, check_no_gradients, logits_of, unwrapped
 
 
 def input_gradient(
     model: nn.Module,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     *,
-    scale: float | Callable[[], float] = 1.0,
+    scale: float | Callable[[], float] | None = None,
     autocast: bool = False,
     channels: Literal["first", "last"] = "first",
 ) -> Callable[..., Tensor]:
@@ -30,22 +30,24 @@ def input_gradient(
     The function takes two optional arguments, for methods that need them. `signed=True` returns the gradient itself,
     (B, C, H, W). `clean=c` trains on these unmixed images too: it runs the model in the mode it is in and adds the
     gradient of c times the loss to the `.grad` of the weights. Call `zero_grad` before the images are mixed. Under a
-    GradScaler pass `scale=scaler.get_scale`; if you accumulate gradients over n batches, `scale=1 / n`.
+    GradScaler pass `scale=scaler.get_scale`; if you accumulate gradients over n batches, `scale=1 / n`, or 1 if you add
+    up their losses undivided.
 
     Args:
         model: classifier of images (B, C, H, W), or of sequences or volumes. It returns logits (B, K), a tuple that
             begins with them, or an object with `logits`.
         loss: loss(logits, y) -> scalar; None is cross-entropy, which takes class ids and label shares alike.
         scale: factor of the loss in the backward pass, or a function that returns it. The clean gradient keeps it, the
-            saliency does not.
+            saliency does not. None is 1, for loops that do not accumulate.
         autocast: whether the pass runs under an autocast that surrounds the call.
         channels: "last" for a model of (B, L, D) or (B, H, W, C).
     Returns:
         `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
     Raises:
         ValueError: weights sharded over ranks (FSDP), or an output without logits.
-        RuntimeError: in the backward pass after a clean one, if `zero_grad` has cleared the clean gradient, or the loss
-            is scaled and the clean loss was not.
+        RuntimeError: no gradient reaches the images; a clean pass without `scale` while the weights have gradients; in
+            the backward pass after one, if `zero_grad` has cleared the clean gradient, or the loss is scaled and
+            the clean loss was not.
     Source:
         Kim et al. 2020 (PuzzleMix), Sec. 4; Simonyan et al. 2014. `clean` is the official code's regularisation.
     Example:
@@ -58,8 +60,11 @@ def input_gradient(
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         network = unwrapped(model)
-        factor = float(scale()) if callable(scale) else float(scale)
-        with torch.enable_grad(), _precision(network, x.device.type, autocast), _eager(network):
+        factor = float(scale()) if callable(scale) else 1.0 if scale is None else float(scale)
+        if clean and scale is None:
+            check_no_gradients(network)
+        with _recording(), _precision(network, x.device.type, autocast), _eager(network):
+            x, y = (part.clone() if part.is_inference() else part for part in (x, y))
             gradient = clean_step(network, x, y, clean, factor) if clean else plain(network, x, y, factor)
         return gradient.float() if signed else size_of(gradient if channels == "first" else gradient.movedim(-1, 1))
 
@@ -72,22 +77,44 @@ def input_gradient(
         try:
             leaf = _leaf(network, x, autocast)
             value = value_at(network, leaf, y)
-            (gradient,) = torch.autograd.grad(value if factor == 1 else value * factor, leaf)
+            value = _reached(value) if factor == 1 else _reached(value) * factor
+            (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
         finally:
             for module, training in modes:
                 module.training = training
+        if gradient is None:
+            raise RuntimeError(UNREACHED)
         return gradient if factor == 1 else gradient / factor
 
     def clean_step(network: nn.Module, x: Tensor, y: Tensor, weight: float, factor: float) -> Tensor:
         leaf = _leaf(network, x, autocast)
         value = value_at(network, leaf, y)
         guard.disarm()
-        value.backward(torch.full_like(value, weight * factor))
+        _reached(value).backward(torch.full_like(value, weight * factor))
         guard.arm(network, weight, factor)
-        assert leaf.grad is not None
+        if leaf.grad is None:
+            raise RuntimeError(UNREACHED)
         return leaf.grad / (weight * factor)
 
     return saliency
+
+
+UNREACHED = (
+    "input_gradient: expected a network through which gradients reach the images, got one that stops them. Frozen "
+    "weights may stay frozen; take no_grad, detach and inference_mode out of its forward pass."
+)
+
+
+def _reached(value: Tensor) -> Tensor:
+    if not value.requires_grad:
+        raise RuntimeError(UNREACHED)
+    return value
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def size_of(gradient: Tensor) -> Tensor:

@@ -91,6 +91,20 @@ def move_towards(model: nn.Module, source: nn.Module, share: float) -> None:
         own[name].copy_(new[name])
 
 
+def check_no_gradients(network: nn.Module) -> None:
+    """Raise a RuntimeError if weights have gradients already: those of the batch before, or of one to accumulate.
+
+    Example:
+        >>> check_no_gradients(nn.Linear(2, 2))
+    """
+    found = [p.grad for p in network.parameters() if p.grad is not None]
+    if found and bool(torch.stack([gradient.any() for gradient in found]).any()):
+        raise RuntimeError(
+            "input_gradient: expected no gradients before the clean pass, got some. Call optimizer.zero_grad() before "
+            "the images are mixed. If you accumulate over n batches, say input_gradient(model, scale=1 / n)."
+        )
+
+
 class CleanGuard:
     """Checks, when the backward pass of training reaches the last weight, that the clean gradient is still there.
 
