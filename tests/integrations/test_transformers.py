@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dropmix import DropMix
+from dropmix import DropMix, input_gradient
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -63,6 +63,20 @@ def test_one_and_four_accumulation_steps_give_the_same_gradient(tmp_path, smooth
         found.append(_weights(trainer))
     torch.testing.assert_close(*found)
     assert not torch.equal(found[0], torch.zeros(4))
+
+
+@pytest.mark.parametrize(("size", "steps"), [(8, 1), (2, 4)])
+def test_the_clean_loss_is_divided_as_the_trainer_divides_the_loss(tmp_path, monkeypatch, size, steps):
+    scales = []
+
+    def noted(model, scale=None):
+        scales.append(scale)
+        return input_gradient(model, scale=scale)
+
+    monkeypatch.setattr("dropmix.integrations.transformers.input_gradient", noted)
+    sizes = {"per_device_train_batch_size": size, "gradient_accumulation_steps": steps}
+    _trainer(tmp_path, 0.0, "saliencymix", model=_vit, **sizes).train()
+    assert scales == [1 / steps] * (16 // size)
 
 
 def test_training_is_mixed_and_evaluation_is_not(tmp_path):

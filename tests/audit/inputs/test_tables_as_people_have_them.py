@@ -45,6 +45,8 @@ def lines(*columns, mark=",", head=("label", "pred")):
         ("True Label", "Predicted Label"),
         ("ground-truth", "predicted"),
         (" label ", "pred "),
+        ("truth", ".pred_class"),
+        ("truth", "estimate"),
     ],
 )
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
@@ -118,6 +120,11 @@ def test_whole_numbers_are_class_numbers(tmp_path, values):
 def test_what_cannot_be_compared_is_refused(tmp_path, label, pred, message):
     with pytest.raises(AuditError, match=message):
         one(tmp_path, lines(label, pred))
+
+
+def test_a_file_without_a_header_is_told(tmp_path):
+    with pytest.raises(AuditError, match=r"a\.csv: expected a header line .* got 'cat', 'cat'. Add it at the top"):
+        one(tmp_path, "cat,cat\ndog,cat\n")
 
 
 def test_columns_are_named_and_the_found_ones_told(tmp_path):

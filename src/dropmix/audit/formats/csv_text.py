@@ -44,6 +44,9 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
             f"{path}: expected a header line with the names of columns, got an empty one. Write the file again."
         )
     wanted = pick(header)
+    if not wanted:
+        got = clip(", ".join(map(repr, header)))
+        raise AuditError(f"{path}: expected a header line with columns label and pred, got {got}. Add it at the top.")
     first_place = {name: place for place, name in reversed([*enumerate(header)])}
     places = [first_place[name] for name in wanted]
     unique = [f"c{i}" for i in range(len(header))]

@@ -31,12 +31,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "label": (
         *("label", "labels", "y_true", "ytrue", "true_label", "true_class", "true", "target", "targets", "label_ids"),
-        *("y_test", "gt_label", "gt_labels"),
+        *("y_test", "gt_label", "gt_labels", "truth"),
         *("label_id", "ground_truth", "groundtruth", "gt", "actual", "reference", "references", "y"),
     ),
     "pred": (
         *("pred", "preds", "prediction", "predictions", "y_pred", "ypred", "predicted", "predicted_class"),
-        *("predicted_label", "pred_label", "pred_class", "y_hat", "yhat"),
+        *("predicted_label", "pred_label", "pred_class", "y_hat", "yhat", "_pred_class", "estimate"),
     ),
     "p_true": ("p_true",),
     "p_max": ("p_max", "predicted_probability", "confidence", "probability", "prob"),
