@@ -86,8 +86,11 @@ def test_autocast_inside_the_network_does_not_reach_the_saliency_but_all_else():
     assert not torch.is_autocast_enabled("cpu")
     assert not any(module._forward_pre_hooks for module in net.modules())
     accelerate = pytest.importorskip("accelerate")
+    # The state is one for the whole process, and a Trainer of another test may have set it.
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
     prepared = accelerate.Accelerator(mixed_precision="bf16", cpu=True).prepare(Net())
     assert torch.equal(input_gradient(prepared)(images(6), torch.arange(6)), _expected())
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_a_scale_keeps_small_gradients_of_half_precision_weights():
