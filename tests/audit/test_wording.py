@@ -32,6 +32,13 @@ def test_a_hurt_class_comes_first_with_its_name_and_number():
     assert "Classes changed unequally, by more than noise" in text
 
 
+def test_more_hurt_classes_than_can_be_named():
+    audit = audit_of(np.full(60, -0.07), per_class=40)
+    s = audit.summary
+    assert s["n_hurt_low"] > s["n_hurt"]
+    assert f"{s['n_hurt_low']} to 60 of 60 classes are hurt, more than can be named." in verdict(audit.only)
+
+
 def test_a_gain_of_every_class_ships():
     text = verdict(audit_of(np.asarray(0.12), m=8, seeds=(10, 10)).only)
     assert text.startswith("Ship: every class that can be judged lost no more than 1 point.")

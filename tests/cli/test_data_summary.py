@@ -98,14 +98,14 @@ def test_a_model_near_chance_is_named(tmp_path: Path, accuracy: float, unfit: bo
 
 def test_what_trained_weights_fill_is_told_before_any_run(tmp_path: Path) -> None:
     found, spec = dataset([20, 20], [12, 12]), get_recipe("digits").runs[0]
-    assert network_line([spec], found) == ""
+    assert network_line([spec], found, torch.device("cpu")) == ""
     net = build("wrn10-1", 7, 3)
     state = net.state_dict()
     (name,) = head_of(net)
     torch.save({**state, "teacher.weight": torch.zeros(1)}, tmp_path / "w.pt")
     spec = spec.model_copy(update={"network": "wrn10-1", "weights": str(tmp_path / "w.pt")})
     before = torch.get_rng_state()
-    line = network_line([spec], found)
+    line = network_line([spec], found, torch.device("cpu"))
     assert torch.equal(before, torch.get_rng_state())
     assert "\n" not in line
     assert f"weights: {len(state) - 2} of {len(state)} tensors from {tmp_path / 'w.pt'}" in line
@@ -114,25 +114,23 @@ def test_what_trained_weights_fill_is_told_before_any_run(tmp_path: Path) -> Non
     assert "no place for them: teacher.weight" in line
     torch.save({key: value for key, value in state.items() if key != next(iter(state))}, tmp_path / "w.pt")
     with pytest.raises(ValueError, match="1 missing"):
-        network_line([spec], found)
+        network_line([spec], found, torch.device("cpu"))
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "--methods transmix",
-        "--set network=timm:resnet_18x",
-        "--methods tokenmix --set train.micro_batch=4",
-        "--methods recursivemix --set train.shards=2",
-    ],
-)
-@pytest.mark.parametrize("way", ["", "--dry-run"])
-def test_what_cannot_train_is_refused_before_any_run(asked: str, way: str, dropmix, tmp_path: Path) -> None:
-    status, out, err = dropmix(
-        "run", "digits", "--seeds", "1", *asked.split(), *way.split(), "--out", tmp_path / "runs"
+def test_a_network_is_tried_only_where_it_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Linear):\n"
+        "    def forward(self, x):\n"
+        "        raise RuntimeError('no kernel for this device')\n"
+        "def net(num_classes, in_channels):\n"
+        "    return Net(8, num_classes)\n"
     )
-    assert (status, out, len(err.splitlines())) == (2, "", 1)
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+    found = dataset([20, 20], [12, 12])
+    spec = get_recipe("digits").runs[0].model_copy(update={"network": f"{tmp_path / 'net.py'}:net"})
+    assert network_line([spec], found, torch.device("cuda", 0)) == network_line([spec], found, "a Ray cluster") == ""
+    with pytest.raises(ValueError, match="got: no kernel for this device"):
+        network_line([spec], found, torch.device("cpu"))
 
 
 BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nmethods: [*b, *b]\n"

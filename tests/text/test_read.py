@@ -146,6 +146,12 @@ def test_all_rows_that_lack_something_are_counted(tmp_path):
         read_rows(path)
 
 
+def test_blanks_around_a_label_or_group_are_no_part_of_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text,label,author\n" a ", x ,Ann \n')
+    assert read_rows(path, TextColumns(group="author")) == [Example(" a ", "x", "Ann")]
+
+
 def test_a_group_is_a_column(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label,author\na,x,Ann\n")

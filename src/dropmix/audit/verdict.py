@@ -227,7 +227,8 @@ def _guaranteed(c: Comparison) -> str:
         return f"Guaranteed at 95 %: no {_noun(c)} is hurt."
     verb = "is" if high == 1 else "are"
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
-    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {verb} hurt."
+    more = ", more than can be named" if low > s["n_hurt"] else ""
+    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {verb} hurt{more}."
 
 
 def _as_labelled(c: Comparison) -> str:
@@ -247,11 +248,8 @@ def _evenness(c: Comparison) -> str:
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     if p > SIGNIFICANT:  # beside a class that is hurt, or seems to be, the sentence would read as its denial
-        return (
-            ""
-            if c.summary["n_hurt"] or _not_judged(c)
-            else f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
-        )
+        lost = c.summary["n_hurt"] or _not_judged(c)
+        return "" if lost else f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
     return f"{PLURAL[_noun(c)].capitalize()} changed unequally, by more than noise ({shown})."
 
 
@@ -261,10 +259,10 @@ def _count(c: Comparison) -> str:
     count, low, high = (s[key] for key in ("n_degraded", "floor_n_degraded_low", "floor_n_degraded_high"))
     if low is None or "measure" in c.classes or s["n_hurt"] or _nothing_changed(c) or not 0 < count >= low:
         return ""
-    verb = "has" if count == 1 else "have"
-    text = f"{count} of {counted(s['n_classes'])} {verb} a lower mean recall"
     if s["n_classes"] == 1:
         return ""
+    verb = "has" if count == 1 else "have"
+    text = f"{count} of {counted(s['n_classes'])} {verb} a lower mean recall"
     band = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
     if count > high:
         return f"{text}, more than the {band} that would if every class changed equally."

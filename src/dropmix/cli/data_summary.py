@@ -75,9 +75,9 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
     return lines
 
 
-def network_line(runs: list[Any], dataset: Any) -> str:
-    """Make the network and each arm's training step as a worker will, and run it on two blank images, so that what
-    cannot train is refused before a run begins.
+def network_line(runs: list[Any], dataset: Any, target: Any) -> str:
+    """Make the network and each arm's training step as a worker will, so that what cannot train is refused before a run
+    begins. Where runs train on the CPU, the network is tried on two blank images too; others may need their device.
 
     Returns:
         A line that says what trained weights fill: tensors loaded, a replaced head, tensors left out; "" without any.
@@ -106,12 +106,13 @@ def network_line(runs: list[Any], dataset: Any) -> str:
             stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std, dataset.classes)
             if spec.train.shards > 1:
                 ShardStep(stepper, [])
-        if not is_text(first.data.name):
+        if not is_text(first.data.name) and getattr(target, "type", "") == "cpu":
             _check_logits(first.network, net, dataset)
     return visible(f"weights: {told}") if told else ""
 
 
 def _check_logits(network: str, net: Any, dataset: Any) -> None:
+    """Refuse a network that does not take the images, or that returns something else than a row of logits for each."""
     import torch
 
     from dropmix.msda.maps.network import logits_of

@@ -65,7 +65,7 @@ def train_together(
         runs, dataset = _load(runs, data, download, group)
         with group.together():
             check_grid(out, runs, dataset)
-            if told := network_line(runs, dataset):
+            if told := network_line(runs, dataset, target):
                 print(told, flush=True)
         if not group.leads:
             follow(dataset, group, target, loaders)

@@ -53,7 +53,7 @@ def train_runs(
     if asked is not None:
         asked.protected(list(dataset.classes))
         asked.tolerances(list(dataset.classes))
-    told = network_line(runs, dataset)
+    told = network_line(runs, dataset, target)
     remember_data(out, data)
     remember_plan(out, runs)
     remember_pictures(out, dataset)

@@ -130,7 +130,7 @@ def examples(where: str, rows: Iterable[dict[str, Any]], columns: TextColumns) -
             if key is not None and not cell:
                 wrong.append(f"row {number}: expected a {key}, got {row.get(key)!r:.40}")
         text, label, group = cells
-        found.append(Example(text or "", label or "", group))
+        found.append(Example(text or "", (label or "").strip(), group and group.strip()))
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(f"{where}, {'; '.join(wrong[:SHOWN])}{more}. Fill them in or remove the rows.")

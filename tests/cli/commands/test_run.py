@@ -30,6 +30,9 @@ def large(num_classes, in_channels):
         (["train.optimizer_options={foo: 1}"], "train.optimizer_options: sgd cannot take them"),
         (["train.freeze=backbon"], "train.freeze: expected names of weights such as"),
         (["data.augment=randaugmnt(2,9)"], "got 'randaugmnt(2,9)'. Did you mean 'randaugment'?"),
+        (["--methods=transmix"], "expected a vision transformer of timm or torchvision with a class token"),
+        (["--methods=tokenmix", "train.micro_batch=4"], "expected a method without a second pass or hidden states"),
+        (["--methods=recursivemix", "train.shards=2"], "expected 1 with recursivemix, which mixes with"),
         (["train.schedule.kind=cosin"], "Input should be 'step', 'cosine', 'constant' or 'one-cycle'"),
     ],
 )
@@ -39,7 +42,7 @@ def test_a_mistyped_name_stops_the_grid_before_it_starts(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(NETS)
-    asked = [word for text in settings for word in ("--set", text)]
+    asked = [word for text in settings for word in ((text,) if text.startswith("--") else ("--set", text))]
     result = CliRunner().invoke(app, ["run", "digits", "--epochs", "1", "--out", "runs", *asked, *only])
     assert message in str(result.exception)
     assert isinstance(result.exception, ValueError)  # status 2

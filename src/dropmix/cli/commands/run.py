@@ -170,7 +170,8 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     make_deterministic(threads)
     runs, dataset = with_data(runs, data, download)
     check_grid(out, runs, dataset)
-    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), network_line(runs, dataset)]):
+    told = network_line(runs, dataset, target)
+    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), told]):
         print(line)
     if is_text(runs[0].data.name):  # what is counted and timed are images
         for spec in runs:
