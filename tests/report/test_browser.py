@@ -235,6 +235,17 @@ def test_a_changed_script_is_blocked_and_noticed(browser, pages, tmp_path):
     assert browser.run("document.querySelector('#classes').hidden") is True
 
 
+def test_a_phone_shows_the_change_beside_the_class(browser, pages):
+    browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+    try:
+        browser.open(pages[10][0])
+        right = "document.querySelector('.classes td[data-key=change]').getBoundingClientRect().right"
+        assert browser.run(f"{right} <= innerWidth")
+        assert browser.run("document.querySelector('.classes td[data-key=base]').offsetParent === null")
+    finally:
+        browser.call("Emulation.clearDeviceMetricsOverride")
+
+
 def test_it_prints(browser, pages):
     browser.open(pages[10][0])
     answer = browser.call("Page.printToPDF", printBackground=True)

@@ -65,7 +65,8 @@ def audit_predictions(
 
     Args:
         baseline: predictions of one arm: a path (parquet, CSV, npz, run folder), a frame, a mapping of arrays
-            (`labels`, `pred` or `probs`, ...), a pair (labels, pred), or a list of these, one or more seeds each.
+            (`labels`, `pred` or `probs`, ...), a pair (labels, pred), an array of predictions or scores beside
+            `labels=`, or a list of these, one or more seeds each.
             With `treated` left out: a source of several arms, one of them named `reference`.
         treated: the same for the treated arm or arms; a list may hold several arms; a mapping
             name -> source (or list of sources, one per seed) names them.

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -149,6 +150,19 @@ def test_named_arms(dense):
     assert [c.arm for c in audit.comparisons] == ["A", "B"]
     assert audit.comparisons[0].summary["seeds_treated"] == 2
     assert audit.comparisons[1].summary["n_tied"] == 4
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, pd.Series, pa.array, lambda pred: np.eye(4)[pred] * 0.8 + 0.05])
+def test_bare_predictions_beside_the_labels(rng, wrap):
+    labels = np.repeat(np.arange(4), 30)
+    seeds = [np.where(rng.random(120) < 0.8, labels, (labels + 1) % 4) for _ in range(4)]
+    arms = {"vanilla": [wrap(p) for p in seeds[:2]], "mixup": [wrap(p) for p in seeds[2:]]}
+    summary = audit_predictions(arms, labels=labels, refits=0).summary
+    assert summary["seeds_treated"] == 2
+    assert summary["accuracy_baseline"] == pytest.approx(np.mean([(p == labels).mean() for p in seeds[:2]]))
+    assert summary["accuracy_treated"] == pytest.approx(np.mean([(p == labels).mean() for p in seeds[2:]]))
+    with pytest.raises(AuditError, match="Give the true classes"):
+        audit_predictions(wrap(seeds[0]), wrap(seeds[1]), refits=0)
 
 
 def test_topk(rng):

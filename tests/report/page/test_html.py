@@ -149,9 +149,19 @@ def test_the_verdict_is_the_audits_and_comes_before_everything_else(real_audit):
     for comparison in audit.comparisons:
         lead, *rest = verdict_parts(comparison)
         above, word = text[: text.index('id="classes"')], comparison.summary["decision"].capitalize()
-        assert f'<p class="lead">{lead.removeprefix(word + ": ")}</p>' in above
-        assert above.index(f" {word}</p>") < above.index(lead.removeprefix(word + ": "))
+        said = lead.removeprefix(word + ": ")
+        said = said[0].upper() + said[1:]
+        assert f'<p class="lead">{said}</p>' in above
+        assert above.index(f" {word}</p>") < above.index(said)
         assert all(f"<li>{part}</li>" in above for part in rest)
+
+
+def test_a_verdict_that_opens_with_the_name_of_a_class_keeps_its_spelling():
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(3), 60)
+    seeds = [np.where(rng.random(180) < 0.8, labels, (labels + 1) % 3) for _ in range(4)]
+    arms = {"vanilla": seeds[:2], "cutmix": seeds[2:]}
+    audit = audit_predictions(arms, labels=labels, classes=["iris", "fox", "owl"], protect=["iris"])
+    assert '<p class="lead">iris is not shown' in page(audit)
 
 
 @pytest.mark.parametrize(("protect", "heads"), [([], ["Hurt classes"]), (["0"], ["Protected classes", "Other hurt"])])

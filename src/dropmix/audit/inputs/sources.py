@@ -215,6 +215,8 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
             yield with_path(part, item)
     elif isinstance(source, Mapping):
         yield read_mapping(source, name, reading)
+    elif hasattr(source, "__array__") and not hasattr(source, "columns"):  # one array, tensor or series
+        yield read_mapping({"pred": source}, name, reading)
     else:
         yield from from_table(_frame(source, name), name, name, reading)
 

@@ -241,7 +241,7 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
                 **vars(s),
                 "mark": s.mark,
                 # The word of the decision stands above it, large.
-                "lead": lead.partition(": ")[2] if s.decision else lead,
+                "lead": _opened(lead.partition(": ")[2], c.classes["class"]) if s.decision else lead,
                 "rest": rest,
                 "slices": slice_rows(c),
                 "protected_rows": [line(c, i) for i in s.protected],
@@ -259,6 +259,12 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _opened(sentence: str, names: Sequence[Any]) -> str:
+    """The sentence with a capital, unless it opens with the name of a class, which stays as it is."""
+    named = any(sentence.startswith(visible(str(name))) for name in names)
+    return sentence if named else f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _json(data: Any) -> str:

@@ -77,6 +77,7 @@ function body() {
       const inner = document.createElement(NAMES.has(key) ? "bdi" : "span");
       inner.textContent = text(c[key][i], c, i);
       cell.className = look(key);
+      cell.dataset.key = key;
       if (key === "class" && c.protected && c.protected[i]) cell.classList.add("kept");
       if (key === "decision" && LOOKS[c.decision[i]]) cell.classList.add(LOOKS[c.decision[i]]);
       if (key === "change") {
