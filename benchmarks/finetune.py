@@ -1,6 +1,6 @@
 """A step of the recipe `finetune` beside a tutorial's loop and timm's: one network, one folder, one thread.
 
-    python benchmarks/finetune.py --data DIR      DIR holds imagenet-sample/ with .jpg files; else noise is trained on
+    python benchmarks/finetune.py --data DIR      DIR holds imagenet-sample/ with .jpg files; without, images are noise
 
 Each loop runs in a process of its own and trains some steps in turn; times are CPU time, and a ratio is of two loops in
 the same turn. Writes benchmarks/results/finetune.md.

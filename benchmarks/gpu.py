@@ -1,4 +1,4 @@
-"""How fast a GPU trains, by how steps reach it, beside what its arithmetic and memory allow.
+"""How fast a GPU trains with each way of launching steps, compared with the limits of its arithmetic and memory.
 
     python benchmarks/gpu.py                          all that is not measured yet, then benchmarks/results/gpu.md
     python benchmarks/gpu.py --device cpu --quick     its logic at a tiny size; prints the table, writes nothing
@@ -76,7 +76,7 @@ class State:
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
-    """Seconds of a call, in `BLOCKS` blocks of so many."""
+    """Seconds per call, in `BLOCKS` blocks of `repeats` calls."""
     for _ in range(WARM_UP + 1):
         work()
     found = []
@@ -97,7 +97,7 @@ def wait(device: torch.device) -> None:
 
 
 def images_a_second(network: str, method: str, rate: float, executor: str, size: Size, device: torch.device) -> Any:
-    """Median, least and most images per second of all runs of a process together."""
+    """Median, least and most images per second, over all runs of a process together."""
     graph = executor != "eager" and device.type == "cuda"
     dataset, runs = random_images(size.images), {}
     with tempfile.TemporaryDirectory() as place:
@@ -119,7 +119,7 @@ def images_a_second(network: str, method: str, rate: float, executor: str, size:
 
 
 def rounds(runs: dict[str, Any]) -> Iterator[None]:
-    """A step of every run at each turn."""
+    """Take one step of every run per turn."""
     while True:
         for run in runs.values():
             next(run)
@@ -127,7 +127,7 @@ def rounds(runs: dict[str, Any]) -> Iterator[None]:
 
 
 def spec_of(network: str, method: str, rate: float, batch: int, seed: int) -> RunSpec:
-    """A run as of the paper's recipes, too long to end here."""
+    """A run like those of the paper's recipes, too long to end here."""
     train = Train(
         epochs=1000,
         batch=batch,
@@ -152,7 +152,7 @@ def random_images(count: int) -> Dataset:
 
 
 def parts_of_puzzlemix(network: str, size: Size, device: torch.device) -> dict[str, float]:
-    """Median milliseconds a batch: the saliency pass, mask and transport by grid, both as graphs too, and a capture."""
+    """Median ms per batch: saliency pass, mask and transport per grid (also as graphs), and the capture."""
     model = build(network, CLASSES).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     stepper = Stepper(spec_of(network, "puzzlemix", 0.0, size.batch, 0), model, CLASSES, (0.5,) * 3, (0.25,) * 3)
     x = torch.rand(size.batch, 3, 32, 32, device=device).to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The pages of results that benchmarks write, a section at a time."""
+"""The pages of results that benchmarks write, one section at a time."""
 
 from pathlib import Path
 

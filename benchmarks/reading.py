@@ -2,10 +2,10 @@
 
     python benchmarks/reading.py --data DIR        (a folder of photographs; ImageNet's own, or any)
 
-Photographs that are smaller than ImageNet's (shorter side 375) are enlarged first, and all are saved as JPEGs of
-quality 95; as there is less detail in them, their files are smaller than ImageNet's (110 KB). The copies are those of
-`dropmix resize`. One thread; CPU time, so that other programs disturb it little; what is compared takes turns, and
-medians with the middle half are given. Replaces benchmarks/results/reading.md.
+Photographs smaller than ImageNet's (shorter side 375) are enlarged first, and all are saved as JPEGs of quality 95; as
+they hold less detail, their files are smaller than ImageNet's (110 KB). The copies are those of `dropmix resize`. One
+thread; CPU time, so that other programs disturb it little; rivals take turns, and the table gives medians with the
+middle half. Replaces benchmarks/results/reading.md.
 """
 
 import argparse
@@ -36,13 +36,13 @@ def enlarge(file: str, to: Path) -> None:
 
 
 def ours(file: str, draws: list[float]) -> None:
-    """As `dropmix.data.stream` reads a picture."""
+    """Read a picture as `dropmix.data.stream` does."""
     picture = read_picture(file)
     resized_crop(picture, random_box(*picture.shape[:2], draws), SIZE)
 
 
 def by_pillow(file: str, draws: list[float]) -> None:
-    """As torchvision's ImageFolder and RandomResizedCrop do, up to the tensor."""
+    """Read a picture as torchvision's ImageFolder and RandomResizedCrop do, up to the tensor."""
     with Image.open(file) as picture:
         rgb = picture.convert("RGB")
     F.pil_to_tensor(F.resized_crop(rgb, *random_box(rgb.height, rgb.width, draws), [SIZE, SIZE]))

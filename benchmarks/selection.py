@@ -1,14 +1,14 @@
-"""What a choice of the DropMix rate costs: optimism, regret and runs of several protocols, simulated.
+"""What choosing the DropMix rate costs: optimism, regret and runs of several protocols, simulated.
 
     python benchmarks/selection.py --studies 200 > benchmarks/results/selection.md
 
-The world is CIFAR-100's: 100 classes of 100 test images, or of 50 images where a tenth of train is held out. At rate
-r class m's recall truly changes by
+The world is CIFAR-100's: 100 classes of 100 test images, or of 50 images if a tenth of train is held out. At rate r,
+class m's recall truly changes by
 
     theta_m(r) = a (1 - r) + b r (1 - r) + s (1 - r) h_m,      h_m of Student's t with 3 degrees of freedom, sd 1
 
-with a, b and s per setting, so that rate 1 is vanilla. A test or validation set has a taste of its own for what
-mixing does (an example effect, shared by all rates and scaled with 1 - r), and every seed adds noise to every class.
+with a, b and s per setting, so that rate 1 is vanilla. A test or validation set favours or disfavours mixing by chance
+(an example effect, shared by all rates and scaled with 1 - r), and every seed adds noise to every class.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from dropmix.audit.settings import Settings
 M, MARGIN, VANILLA = 100, 0.005, 0.77
 RATES = np.linspace(0, 1, 11)
 FLIP = 0.065  # half of the 13 % of images on which two seeds disagree
-RATIO = 1.3  # class recall varies so much more over seeds than independent flips would make it
-TASTE = 0.01  # two arms disagree on so many more images than two seeds
+RATIO = 1.3  # sd of a class's recall over seeds, as a multiple of the sd that independent flips would give
+TASTE = 0.01  # share of images on which two arms disagree, beyond the share of two seeds
 # name -> a, b, s: gains as in Table 1 of the paper, in points, and the sd of class effects at rate 0
 SETTINGS = {
     "Mixup, WRN28-2": (0.84, 4.7, 3.0),
@@ -56,7 +56,7 @@ class Study:
         return self.theta + (1 - RATES)[:, None] * taste
 
     def runs(self, truth: np.ndarray, n: int, seeds: int) -> np.ndarray:
-        """Class recalls of so many seeds at every rate, relative to vanilla's true ones, (rates, seeds, M)."""
+        """Class recalls of a number of seeds at every rate, relative to vanilla's true ones, (rates, seeds, M)."""
         noise = np.sqrt(FLIP * RATIO / n) * self.rng.standard_normal((len(truth), seeds, M))
         return truth[:, None] + noise
 

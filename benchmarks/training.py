@@ -1,4 +1,4 @@
-"""A training step beside the plainest loop, timm's and Lightning's; what mixing adds to it; how a grid scales.
+"""A training step compared with the plainest loop, timm's and Lightning's; what mixing adds; how a grid scales.
 
     python benchmarks/training.py --data DIR                       all parts; DIR holds cifar100/
     python benchmarks/training.py --data DIR --only steps mixing   some of them
@@ -39,7 +39,7 @@ PEERS: dict[str, Callable[[Dataset, str, str], Loop]] = {
 
 
 def precisions() -> tuple[str, ...]:
-    """Those that this processor has."""
+    """The precisions to measure on this processor."""
     return PRECISIONS[:1] if is_slow_in_bf16(torch.device("cpu")) else PRECISIONS
 
 
@@ -76,7 +76,7 @@ def steps_table(dataset: Dataset, turns: int, steps: int) -> str:
 
 
 def mixing_table(dataset: Dataset, turns: int, steps: int) -> str:
-    """What mixing and DropMix add to a step of ours, and what a step adds to the network."""
+    """What mixing and DropMix add to a step, and what a step adds to the network alone."""
     arms = {"mixup": 0.0, "mixup r=0.4": 0.4, "cutmix": 0.0, "cutmix r=0.4": 0.4}
     header = ["precision", "network alone", *arms]
     lines = [
@@ -97,7 +97,7 @@ def mixing_table(dataset: Dataset, turns: int, steps: int) -> str:
 
 
 def processor() -> str:
-    """Name and instruction set."""
+    """The processor's name and instruction set."""
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     found = [line.split(": ")[1] for line in names if line.startswith("model name")]
     return f"{found[0] if found else platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"

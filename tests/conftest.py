@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """One thread a process: numbers repeat, and tests side by side do not take the cores from each other."""
+    """One thread per process: numbers repeat, and parallel tests do not compete for the cores."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, before the first product on a GPU
     import torch

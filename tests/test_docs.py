@@ -73,7 +73,7 @@ def takes_a_loop(page: str) -> bool:
 
 
 def a_loop(page: str) -> dict[str, Any]:
-    """What a card takes for granted: images and labels, a network, a loader."""
+    """Names that the cards use without defining them: images and labels, a network, a loader."""
     import torch
 
     from dropmix.nets import build

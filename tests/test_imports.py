@@ -1,4 +1,4 @@
-"""What an import, or `--help`, brings along: seen from a fresh interpreter."""
+"""Which modules an import or `--help` loads, seen from a fresh interpreter."""
 
 import resource
 import subprocess

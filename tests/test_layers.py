@@ -1,4 +1,4 @@
-"""Who may import whom, read from the syntax tree; names of modules in texts (lazy imports) count as imports."""
+"""Who may import whom, read from the syntax tree; module names in strings (lazy imports) count as imports."""
 
 import ast
 import re
@@ -133,7 +133,7 @@ def test_a_class_name_stands_for_one_thing() -> None:
 
 
 def test_tests_mirror_the_package() -> None:
-    """A folder of tests is a folder of the package; a test named after a module lies where the module lies.
+    """Every folder of tests mirrors a folder of the package; a test named after a module lies where the module lies.
 
     Other names are topics of their folder. What concerns the whole repository lies directly in tests/.
     """

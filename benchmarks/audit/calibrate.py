@@ -3,7 +3,7 @@
     python benchmarks/audit/calibrate.py calibrate --state state.jsonl     # resumable: a line per study
     python benchmarks/audit/calibrate.py table --state state.jsonl > benchmarks/results/audit.md
 
-Cost is in `cost`. Studies as in `worlds`; compared with `first_try`, and with Welch's t test and
+`cost` measures the cost. Studies come from `worlds`. Rivals of the audit: `first_try`, and Welch's t test with
 Benjamini-Hochberg.
 """
 
@@ -139,7 +139,7 @@ def welch(study: Study) -> np.ndarray:
 
 
 def score(hurt, safe, true_hurt, judged, corrected, ends, true, p) -> dict:
-    """Calls and false ones, also among the corrected classes; interval ends that hold the truth; p of unevenness.
+    """Calls and false calls, also among the corrected classes; intervals that hold the truth; p-value of unevenness.
 
     All arguments but `ends` (2, arms, M) and `p` (arms,) are (arms, M).
     """

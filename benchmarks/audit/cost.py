@@ -1,4 +1,4 @@
-"""What `dropmix audit` costs from files on: seconds on the clock, CPU seconds and peak memory, at several sizes.
+"""What `dropmix audit` costs on files: wall-clock seconds, CPU seconds and peak memory, at several sizes.
 
     python benchmarks/audit/cost.py                      # every case; minutes
     python benchmarks/audit/cost.py --only "50 arms"     # cases whose name holds this text
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 @dataclass(frozen=True)
 class Case:
-    """A size: arms (the baseline included), seeds per arm, classes, examples; with the page or to JSON."""
+    """A size: arms (with the baseline), seeds per arm, classes, examples; and whether the page is written, or JSON."""
 
     arms: int
     seeds: int

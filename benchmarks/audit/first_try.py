@@ -1,6 +1,6 @@
-"""The simplest procedure that meets the bars, which the audit is compared with on the same studies.
+"""The simplest procedure that meets the bars; the audit is compared with it on the same studies.
 
-Variance by pooling over classes, normal tests, Benjamini-Hochberg; everything in forty lines.
+Variance pooled over classes, normal tests, Benjamini-Hochberg, in forty lines.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""What the audit says of a study whose truth is known, held against it.
+"""The audit's answers on studies whose truth is known.
 
-Columns hold two numbers: for these examples / for new ones too. "At its tolerance" are classes that lost just what is
-tolerated, each tested alone at 0.05: the hardest case. The last four columns are mean numbers of classes, with nothing
-protected; for the first try see `first_try`, which needs seeds. The audit's tests are called as the audit calls them.
+Columns hold two numbers: for these examples / for new ones too. "At its tolerance": classes that lost exactly what is
+tolerated, each tested alone at 0.05, which is the hardest case. The last four columns are mean numbers of classes, with
+nothing protected; `first_try` needs several seeds. The audit's tests are called as the audit calls them.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Study:
 
 
 def score(s: Study, named: int) -> dict:
-    """What the audit, and the first try, say of one study, held against the truth.
+    """Compare the answers of the audit and of the first try with the truth of one study.
 
     Args:
         s: the study.

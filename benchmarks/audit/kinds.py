@@ -1,15 +1,15 @@
-"""Decisions and intervals of the audit on studies whose classes are mixtures of kinds of pictures.
+"""The audit's decisions and intervals on studies whose classes mix several kinds of pictures.
 
     python benchmarks/audit/kinds.py --only "20 classes" --studies 200
 
-Nothing of this model is the audit's: an example is right if a normal latent score is above 0. Each class holds five
-kinds of examples of unequal shares, and a kind's difficulty, what a seed does to it and what the treatment does to it
-are its own, so that examples of one kind rise and fall together. A seed also moves each whole class by a t-distributed
-amount with three degrees of freedom, whose scale differs from class to class by a factor of two or three, and all
-classes alike. Classes have 8 to 300 examples. True changes are known: integrals over seeds, and over examples too.
+The audit shares no assumption with this model. An example is right if a normal latent score is above 0. Each class
+holds five kinds of examples in unequal shares. Each kind has its own difficulty, seed effect and treatment effect, so
+examples of one kind rise and fall together. A seed also moves every class by a t-distributed amount with three degrees
+of freedom, whose scale differs between classes by a factor of two or three, and moves all classes together. Classes
+have 8 to 300 examples. True changes are known: integrals over seeds, and over examples too.
 
-The audit's tests are called as the audit calls them, without the rest of an audit; the first study of each row is held
-against the whole audit.
+The audit's tests are called as the audit calls them, without the rest of an audit; the first study of each row is also
+checked against the whole audit.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def draw(
     moved = shift[labels] + kind_moved[labels, kind] + own_moved * rng.standard_normal(len(labels))
 
     def right(count: int, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Right or wrong under each seed, and what the last seed moved every kind by."""
+        """Right or wrong under each seed, and the amount by which the last seed moved each kind."""
         rows, by_kind = [], still
         for _ in range(count):
             by_class = class_seed * rng.standard_t(3, m) + EVERY_CLASS * rng.standard_normal()
@@ -113,7 +113,7 @@ def _solve(recall, wished: np.ndarray) -> np.ndarray:
 
 
 def _as_audited(study: Study, m: int, said: tuple) -> None:
-    """Stop if the whole audit decides otherwise than its tests alone."""
+    """Stop if the whole audit and its tests alone decide differently."""
     arms = [
         {
             "labels": study.labels,

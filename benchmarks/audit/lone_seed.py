@@ -1,4 +1,4 @@
-"""One seed against several, at the boundary: every class lost just what is tolerated, so each call is wrong.
+"""One seed against several, at the boundary: every class lost exactly what is tolerated, so every call is wrong.
 
     python benchmarks/audit/lone_seed.py --studies 90
 
@@ -51,7 +51,7 @@ def draw(rng: np.random.Generator, seeds: tuple[int, int], beta: tuple[float, fl
 
 
 def row(seeds: tuple[int, int], beta: tuple[float, float], class_seed: float, studies: int) -> str:
-    """Shares of wrong calls, of intervals that hold the truth, and of classes safe by a wider tolerance."""
+    """Shares of wrong calls, of intervals that hold the truth, and of classes that a wider tolerance calls safe."""
     found: list[np.ndarray] = []
     for i in range(studies):
         rng = np.random.default_rng([*seeds, CLASSES, int(1000 * FALL), i, 0])

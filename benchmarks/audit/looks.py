@@ -3,9 +3,9 @@
     python benchmarks/audit/looks.py --studies 1000 --state looks.jsonl     # resumable: each study is a line
     python benchmarks/audit/looks.py --state looks.jsonl --table
 
-Studies as in `worlds`, with the seeds of the last look; every look is an audit of the first seeds alone. Three
-classes are protected. Under "at the tolerance" each lost exactly what is tolerated (its tolerance is its true loss),
-the hardest case of a class that must not be called safe; "-10" and "+5" are points, with a tolerance of one.
+Studies come from `worlds` and have the seeds of the last look; each look audits only the first seeds. Three classes are
+protected. "At the tolerance": each lost exactly what is tolerated (its tolerance is its true loss), the hardest case of
+a class that must not be called safe. "-10" and "+5" are points, with a tolerance of one.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def table(lines: list[dict]) -> str:
 
 
 def _power(found: list[np.ndarray] | None, side: int, limit: np.ndarray, looks: tuple[int, ...]) -> str:
-    """Share decided rightly, and mean seeds until the class is decided either way or the looks end."""
+    """Share decided rightly, and mean number of seeds until the class is decided or the looks end."""
     if not found:
         return ""
     p = np.concatenate(found, axis=2)

@@ -4,8 +4,8 @@
 
 Studies as in `kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
 between -12 and +8 points, a tolerance of one. After an audit of few seeds, every undecided class is audited again
-with the seeds that the planner names for it (the first ones among them), with the images that it names, and with the
-seeds and images that it names together. Rows are bins of what was named, as multiples of what there was.
+with the seeds that the planner names for it (which include the first ones), with the images that it names, and with the
+seeds and images that it names together. Rows are bins of the named number, as a multiple of the number at hand.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SETTINGS = ((3, 20, 0.78), (3, 20, 0.95), (3, 100, 0.78), (5, 100, 0.95), (2, 20
 
 
 def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: bool) -> tuple[dict, dict, np.ndarray]:
-    """What the planner reads of an audit (summary, columns), and the decisions, (M,), each class tested alone."""
+    """What the planner reads from an audit (summary, columns), and the decisions, (M,), each class tested alone."""
     n = np.bincount(labels)
     v = variances(labels, right0, right1)
     change = (np.bincount(labels, right1.mean(axis=0)) - np.bincount(labels, right0.mean(axis=0))) / n
@@ -53,7 +53,7 @@ def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: boo
 
 
 def outcomes(seeds: int, images: int, recall: float, new: bool, studies: int) -> list[tuple[str, float, bool, bool]]:
-    """Per undecided class and way: the way, the multiple named, whether it then was decided, and rightly."""
+    """Per undecided class and way: the way, the named multiple, whether it was then decided, and whether rightly."""
     found = []
     for i in range(studies):
         rng = np.random.default_rng([seeds, images, int(100 * recall), i, 31])

@@ -1,12 +1,12 @@
-"""Worlds for the audit that share nothing with its model: classifiers really trained, and difficulty with heavy tails.
+"""Worlds that share nothing with the audit's model: classifiers that are really trained, and heavy-tailed difficulty.
 
     python benchmarks/audit/pools.py --only "trained" --studies 300
 
-A world is a pool: for either arm some hundred models, and for every class many times the images of a test set. A study
-draws its seeds and its test images from the pool, so that the truth is known: the mean over all models, on the drawn
-images or on all. In worlds named `trained`, a model is a softmax of ridge scores on random features, on its own four
-fifths of the training images; classes lie in pairs that are taken for each other. In the others, images have
-t-distributed difficulty, and seeds move pairs of classes against each other, some pairs much more than others.
+A world is a pool: some hundred models per arm, and per class many times the images of a test set. A study draws its
+seeds and test images from the pool, so the truth is known: the mean over all models, on the drawn images or on all. In
+worlds named `trained`, a model is a softmax of ridge scores on random features, fitted to its own four fifths of the
+training images; classes come in pairs that are easily confused. In the others, images have t-distributed difficulty,
+and seeds move the two classes of a pair in opposite directions, some pairs much more than others.
 
 Columns as in `judged`; the protected class is the first.
 """
@@ -30,12 +30,12 @@ class World:
         kind: "trained" or "drawn".
         classes: M.
         sizes: smallest and largest class of the test set; log-uniform between.
-        apart: how far classes lie from each other (trained), or mean difficulty in logits (drawn).
+        apart: distance between classes (trained), or mean difficulty in logits (drawn).
         truth: what the treated arm does: "nothing", "one falls", "all fall", "all gain", "many small", "mixed".
         paired: whether a seed of either arm has the same features and training images (trained), or moves (drawn).
-        scatter: sd over seeds of what moves every class; in units of the scores' noise or in logits.
-        bad: share of models of the treated arm that went wrong.
-        pair_seed: sd over seeds of what moves the two classes of a pair against each other, drawn worlds.
+        scatter: sd over seeds of a shift of all classes, in units of the scores' noise or in logits.
+        bad: share of the treated arm's models whose training failed.
+        pair_seed: sd over seeds of an opposite shift of the two classes of a pair, in drawn worlds.
     """
 
     kind: str = "trained"
@@ -79,7 +79,7 @@ def trained(world: World, labels: np.ndarray, rng: np.random.Generator) -> tuple
     shape = 0.5 + rng.gamma(2.0, 0.3, (m, 1))
 
     def images(of: np.ndarray) -> np.ndarray:
-        # One scale per image with heavy tails: what is far off is hard for every model.
+        # One heavy-tailed scale per image: an outlier is hard for every model.
         far = np.sqrt(4 / rng.chisquare(4, (len(of), 1)))
         return (centre[of] + shape[of] * far * rng.standard_normal((len(of), INPUTS)) * 0.7).astype(np.float32)
 
@@ -98,7 +98,7 @@ def trained(world: World, labels: np.ndarray, rng: np.random.Generator) -> tuple
 
 
 def _treated(world: World, x, of, images, rng) -> tuple[np.ndarray, np.ndarray, float]:
-    """Training images, their labels, and how much is mixed, of the treated arm."""
+    """The treated arm's training images, their labels, and how much is mixed."""
     m = world.classes
     if world.truth == "one falls":
         lost = (of == 0) & (rng.random(len(of)) < 0.3)
@@ -137,7 +137,7 @@ def _fit(world: World, x, of, mix: float, rng, bad: bool):
 
 
 def drawn(world: World, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw right and wrong from scores: an image's difficulty, its class, what a seed moves, and its own chance."""
+    """Draw right and wrong from scores: the image's difficulty, its class, the seed's shift, and chance."""
     m = world.classes
     level = world.apart + 0.6 * rng.standard_normal(m)
     wide = np.exp(0.4 * rng.standard_normal(m)) * 1.5
@@ -152,7 +152,7 @@ def drawn(world: World, labels: np.ndarray, rng: np.random.Generator) -> tuple[n
     elif world.truth == "mixed":
         own = 0.35 * rng.standard_normal(m)
     changed = world.truth != "nothing"
-    # Some images change much, most hardly.
+    # Some images change a lot, most hardly at all.
     touched = changed * 0.5 * rng.standard_t(3, len(labels))
     pair = world.pair_seed * np.exp(0.8 * rng.standard_normal(-(-m // 2)))
     found: tuple[list, list] = [], []
@@ -167,7 +167,7 @@ def drawn(world: World, labels: np.ndarray, rng: np.random.Generator) -> tuple[n
 
 
 def _moves(world: World, m: int, pair: np.ndarray, rng) -> np.ndarray:
-    """What one seed does to every class, (M,): against its neighbour, and all alike."""
+    """One seed's shift of every class, (M,): against its neighbour, and all together."""
     against = pair * rng.standard_normal(len(pair))
     return np.stack([against, -against], axis=1).ravel()[:m] + world.scatter * rng.standard_normal()
 

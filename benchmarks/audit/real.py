@@ -1,4 +1,4 @@
-"""The audit on real seeds of one and the same arm, where nothing differs, and with falls planted in some classes.
+"""The audit on real seeds of a single arm, where nothing differs, and with falls planted in some classes.
 
     python benchmarks/audit/real.py FOLDER [--most 60]
     python benchmarks/audit/real.py DROPMIX_DATA/predictions/ecg --several-labels
@@ -26,7 +26,7 @@ TWINS = ("", "_population")
 
 
 def study(folder: Path, arm: str, most: int, fall: float) -> str:
-    """One line of the table: splits of an arm's seeds, with a fall in 15 classes (none where it is 0)."""
+    """One line of the table: splits of an arm's seeds, with a fall in 15 classes, or in none if the fall is 0."""
     members = [run for run in find_runs(folder)[0] if run.arm == arm]
     held = read_arms(members, folder, None, False, 1)[0][arm]
     seeds = len(held.seeds)

@@ -79,12 +79,12 @@ def _lines(world: str, truth: str, reps: list[dict]) -> list[str]:
 
 
 def _fdr(held: list[dict]) -> float:
-    """Of hurt and safe calls, the larger mean share of false ones, among classes that are corrected."""
+    """The mean share of false calls among corrected classes: the larger one of hurt and safe calls."""
     return float(np.mean([h["false_shares"] for h in held], axis=0).max())
 
 
 def _missed(reps: list[dict]) -> float:
-    """Share of arms whose guaranteed bounds do not hold the number of hurt classes."""
+    """Share of arms whose guaranteed bounds miss the number of hurt classes."""
     wrong = [[not low <= n <= high for (low, high), n in zip(r["bounds"], r["number"])] for r in reps]
     return float(np.mean(wrong))
 

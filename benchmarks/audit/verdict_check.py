@@ -1,4 +1,4 @@
-"""Reads a verdict's sentences back and holds them against each other and against the numbers."""
+"""Read a verdict's sentences back, and compare them with each other and with the numbers."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ NEVER = re.compile(r"about fewer|truly|surely|\bnan\b|None|  |\.\.|\s,|\(\)|\b1 
 
 
 def contradictions(text: str, c: Any) -> list[str]:
-    """What in a verdict speaks against another sentence of it, or against the comparison that it is about.
+    """List what contradicts another sentence of a verdict, or the comparison that the verdict is about.
 
     Args:
         text: the verdict, one paragraph.

@@ -1,9 +1,9 @@
 """Studies with a known truth for the audit's calibration, by a model that the audit knows nothing of.
 
-An example's pass rate is a beta-distributed number. On the logit scale it is moved by what the treated arm does to the
-class (set so that its recall changes by the wished amount over all examples that there could be), by what a seed does
-to the class, and by what a seed does to every class. Rows of a cluster share one pass rate, and most of them one fate
-under each seed.
+An example's pass rate has a beta distribution. On the logit scale, three effects move it: the treated arm's effect on
+the class (set so that recall over the whole population changes by the wished amount), the seed's effect on the class,
+and the seed's effect on all classes. Rows of a cluster share one pass rate, and most are right or wrong together under
+each seed.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class World:
     Args:
         classes: M.
         seeds: (S0, S1).
-        sizes: "equal" (100 examples a class) or "tail" (5 to 500).
+        sizes: "equal" (100 examples per class) or "tail" (5 to 500).
         recall: mean recall of a class.
         hardness: sum of the beta's parameters; small: examples are nearly always or nearly never right.
         class_seed, global_seed: sd over seeds, logits.

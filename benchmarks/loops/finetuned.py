@@ -41,7 +41,7 @@ class Pictures(ImageFolder):
 
 
 def spec_of(method: str, rate: float, weights: str | None) -> RunSpec:
-    """The recipe `finetune`, not evaluated before the loop ends."""
+    """The recipe `finetune`, without evaluation before the loop ends."""
     settings = {"weights": weights, "train.epochs": 10_000, "train.evaluate_every": 10_000}
     base = get_recipe("finetune").with_settings(settings).base
     return base if method == "vanilla" else base.model_copy(update={"arm": make_arm(method, rate)})
@@ -94,7 +94,7 @@ def timm(folder: Path, method: str, weights: str | None, in_memory: bool, channe
         loader = create_loader(
             pictures, (3, SIZE, SIZE), BATCH, is_training=True, num_workers=0, collate_fn=mix, device=device, **MEAN_STD
         )
-        # Its own augmentation is another; this one is the other loops', in the form that its prefetcher takes.
+        # timm's own augmentation differs; this is the other loops' one, in the form that timm's prefetcher takes.
         own = Compose([RandomHorizontalFlip(), ToNumpy()])
         pictures.transform = own if after is None else Compose([after.transforms[0], own])
         net = build_trained(NETWORK, weights, classes, (3, SIZE, SIZE))[0]
@@ -116,7 +116,7 @@ def timm(folder: Path, method: str, weights: str | None, in_memory: bool, channe
 
 
 def make_folder(sample: Path | None, folder: Path, classes: int, count: int) -> str:
-    """Fill a folder of class folders: photographs of a sample, a run of neighbours a class, else noise of their size.
+    """Fill class folders with photographs of a sample, neighbours in one class, or else with noise of their size.
 
     Returns:
         What the pictures are.

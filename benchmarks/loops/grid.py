@@ -15,7 +15,7 @@ from .rivals import BATCH, NETWORK, spec_of
 
 
 def grid_table(data: Path, workers: int, seconds: float, turns: int, precision: str) -> str:
-    """One worker and several, in turns, from when all of them train until the first is done."""
+    """One worker and several, in turns; the clock runs from when all of them train until the first is done."""
     spec = spec_of("mixup", precision)
     dataset = load_data(spec, str(data))
     rates: dict[int, list[float]] = {1: [], workers: []}
@@ -39,7 +39,7 @@ def grid_table(data: Path, workers: int, seconds: float, turns: int, precision: 
 
 
 def images_a_second(spec: RunSpec, dataset: Dataset, data: Path, workers: int, seconds: float) -> float:
-    """Of all workers together, each with a run."""
+    """Images per second of all workers together, each with one run."""
     known = spec.data.model_copy(update={"fingerprint": dataset.fingerprint})
     runs = [spec.model_copy(update={"seed": seed, "data": known}) for seed in range(workers)]
     seen: dict[str, list[tuple[float, int]]] = {run.folder_name: [] for run in runs}

@@ -1,7 +1,7 @@
 """Four loops over the same images, network, batch and augmentation: ours, the plainest, timm's and Lightning's.
 
-All train WRN10-1 by SGD with Nesterov momentum 0.9 and weight decay 5e-4 on mirrored and cropped images, with one lam a
-batch. What differs is how each prepares, mixes and steps.
+All train WRN10-1 by SGD with Nesterov momentum 0.9 and weight decay 5e-4 on mirrored and cropped images, with one lam
+per batch. They differ in how they prepare, mix and step.
 """
 
 import itertools
@@ -36,7 +36,7 @@ AfterStep = Callable[[], None]
 
 
 class Pictures(torch.utils.data.Dataset):  # pyright: ignore[reportMissingTypeArgument]
-    """The training images as torchvision's CIFAR100 gives them: Pillow images through a transform."""
+    """The training images as torchvision's CIFAR100 yields them: Pillow images passed through a transform."""
 
     def __init__(self, dataset: Dataset, transform: Callable[[Image.Image], Any]) -> None:
         self.images, self.labels, self.transform = dataset.train.images, dataset.train.labels.tolist(), transform
@@ -49,7 +49,7 @@ class Pictures(torch.utils.data.Dataset):  # pyright: ignore[reportMissingTypeAr
 
 
 def spec_of(method: str, precision: str, rate: float = 0.0) -> RunSpec:
-    """A run of this package that does what the other loops do, and is not evaluated before they end."""
+    """A run of this package that does what the other loops do, without evaluation before they end."""
     settings = {"network": NETWORK, "train.batch": BATCH, "train.precision": precision, "data.crop_padding": PADDING}
     late = {"train.lr": LR, "train.epochs": 10_000, "train.evaluate_every": 10_000}
     base = get_recipe("cifar100-wrn28-2", "paper").with_settings(settings | late).base
@@ -95,7 +95,7 @@ def plain(dataset: Dataset, method: str, precision: str) -> Loop:
 
 
 def plain_loader(dataset: Dataset, method: str) -> "DataLoader[Any]":
-    """DataLoader in this process; it mixes a batch where it is put together, as torchvision's guide has it."""
+    """DataLoader in this process, which mixes in the collate function, as in torchvision's guide."""
     steps = [RandomHorizontalFlip(), RandomCrop(32, padding=PADDING), ToTensor(), Normalize(dataset.mean, dataset.std)]
     kinds = {"mixup": v2.MixUp, "cutmix": v2.CutMix}
     mix = kinds[method](num_classes=len(dataset.classes)) if method != "vanilla" else None
@@ -124,7 +124,7 @@ def timm(dataset: Dataset, method: str, precision: str, channels_last: bool = Fa
         loader = create_loader(
             pictures, (3, 32, 32), BATCH, is_training=True, num_workers=0, collate_fn=mix, device=device, **mean_std
         )
-        # Its own augmentation is ImageNet's; this one is the other loops', in the form that its prefetcher takes.
+        # timm's own augmentation is ImageNet's; this is the other loops' one, in the form that timm's prefetcher takes.
         pictures.transform = Compose([RandomHorizontalFlip(), RandomCrop(32, padding=PADDING), ToNumpy()])
         net = build(NETWORK, classes)
         if channels_last:
@@ -186,7 +186,7 @@ def with_lightning(dataset: Dataset, method: str, precision: str) -> Loop:
 
 
 def network_alone(dataset: Dataset, precision: str) -> Loop:
-    """Forward and backward of our network on one batch that lies ready: what a step cannot go below."""
+    """Forward and backward pass of our network on a batch in memory: the least time that a step can take."""
 
     def loop(after_step: AfterStep) -> None:
         keep_freed_memory()

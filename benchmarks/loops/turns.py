@@ -22,10 +22,10 @@ class Ratio(NamedTuple):
 
 
 class Paused:
-    """A training loop that goes so many steps at a time, and says what CPU time its thread took for them.
+    """A training loop that takes a number of steps at a time, and reports the CPU time of its thread for them.
 
-    In a process of its own, as its users run it: another loop's memory would be in its way. Forked, so that all share
-    the images.
+    It runs in a process of its own, as its users run it, because another loop's memory would disturb it. Processes are
+    forked, so that all share the images.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -36,7 +36,7 @@ class Paused:
         theirs.close()
 
     def steps(self, count: int) -> float:
-        """Go on for `count` steps; returns CPU seconds."""
+        """Take `count` more steps; return CPU seconds."""
         self.pipe.send(count)
         taken = self.pipe.recv()
         if not isinstance(taken, float):
@@ -82,5 +82,5 @@ def in_turns(rivals: Mapping[str, Loop], turns: int, steps: int) -> dict[str, li
 
 
 def ratio(times: list[float], to: list[float]) -> Ratio:
-    """Quartiles of times / to, turn by turn: what disturbs a whole turn leaves no trace."""
+    """Quartiles of times / to, taken within each turn, so that a disturbance of a whole turn cancels."""
     return Ratio(*statistics.quantiles([a / b for a, b in zip(times, to)], n=4))

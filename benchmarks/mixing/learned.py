@@ -1,4 +1,4 @@
-"""A whole training step with AutoMix and with PuzzleMix beside a plain one."""
+"""A whole training step with AutoMix and with PuzzleMix, compared with a plain step."""
 
 from collections.abc import Callable
 from typing import Any

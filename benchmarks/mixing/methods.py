@@ -1,4 +1,4 @@
-"""Every method's whole call beside Mixup's, the maps that some read not counted."""
+"""Every method's whole call compared with Mixup's, without the maps that some methods read."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from .timing import in_turns
 SIZES = ((128, 32), (64, 224))
 ABOUT = (
     "Whole call with labels, alone and as a multiple of Mixup's in the same run (median, middle half). A ready map "
-    "stands in for what a network says of the images; its pass comes on top: `gradient` is a forward and a backward "
+    "replaces what a network says about the images; its pass comes on top: `gradient` is a forward and a backward "
     "pass, `features` a forward pass, `class` a forward pass and a backward pass of the head."
 )
 

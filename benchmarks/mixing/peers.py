@@ -57,7 +57,7 @@ def middle_box(x: Tensor, per: str) -> Tensor:
 
 
 def bounds(x: Tensor, method: str, per: str) -> dict[str, Callable[[], object]]:
-    """The least that has to be moved."""
+    """The least memory traffic that mixing needs."""
     out, part, partner = torch.empty_like(x), torch.empty_like(x), torch.randperm(len(x))
     y0, y1, x0, x1 = middle_box(x, per)[0].tolist()
     if method == "mixup":
@@ -109,7 +109,7 @@ def ours(x: Tensor, y: Tensor, method: str, per: str) -> dict[str, Callable[[], 
 
 
 def peers(x: Tensor, y: Tensor, method: str, per: str) -> dict[str, Callable[[], object]]:
-    """What is installed of timm, torchvision and kornia."""
+    """Those of timm, torchvision and kornia that are installed."""
     found: dict[str, Callable[[], object]] = {}
     try:
         from timm.data.mixup import Mixup

@@ -17,7 +17,7 @@ from .timing import in_turns
 
 
 def saliency_table() -> str:
-    """The methods' own work against the saliency pass they need."""
+    """The methods' own work compared with the saliency pass that they need."""
     lines = [
         "CPU milliseconds per batch of 128 x 3 x 32 x 32 (median); torch alone, no compiled extension. PuzzleMix with "
         "three labels, Co-Mixup with 4 x 4 blocks in parts of 18 and 19 images.",
@@ -59,7 +59,7 @@ def smooth_images(n: int) -> Tensor:
 
 
 def dropmix_cost_table(results: Path) -> str:
-    """What a PuzzleMix step costs against the rate."""
+    """The cost of a PuzzleMix step as a function of the rate."""
     from matplotlib.figure import Figure
 
     net = build("wrn10-1", 100)

@@ -1,8 +1,8 @@
 """Manifold Mixup and TransMix beside the form in which OpenMixup documents them; Co-Mixup and SuperMix alone.
 
-OpenMixup needs its own training framework, so that its form is stated anew here, in torch: a mask as large as the
-states that is blended in two products (Manifold Mixup), a box pasted into the batch and a mask that is shrunk to the
-patches (TransMix), labels as a pair and a share.
+OpenMixup needs its own training framework, so its form is written again here, in torch: a mask as large as the states
+that is blended in two products (Manifold Mixup), a box pasted into the batch and a mask that is shrunk to the patches
+(TransMix), labels as a pair and a share.
 """
 
 from collections.abc import Callable
@@ -81,7 +81,7 @@ def ours(x: Tensor, y: Tensor) -> dict[str, Callable[[], object]]:
 
 
 def theirs(x: Tensor, y: Tensor) -> dict[str, Callable[[], object]]:
-    """OpenMixup's form of the first two. It overwrites its images, which need a copy then."""
+    """OpenMixup's form of the first two. It overwrites its images, so it gets a copy."""
     attention, side = _attention(x), x.shape[-1]
 
     def manifoldmix() -> None:

@@ -1,4 +1,4 @@
-"""PuzzleMix's solver against the least energy, on saliency maps of a network trained on CIFAR-100."""
+"""PuzzleMix's solver compared with the least energy, on saliency maps of a network trained on CIFAR-100."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Times and page faults of things that are compared, taken in turns."""
+"""Times and page faults of rival calls, measured in turns."""
 
 import resource
 import statistics
@@ -17,10 +17,10 @@ class Measure(NamedTuple):
 
 
 def in_turns(rivals: dict[str, Callable[[], object]], seconds: float = 12.0) -> dict[str, Measure]:
-    """Measure each rival, in turns, for so many CPU seconds in all.
+    """Measure each rival, in turns, for a total of `seconds` CPU seconds.
 
-    Each turn is a call that is not timed and one that is: a rival then starts from its own heap and cache, and not from
-    what the one before it left. Without the first call, who comes after a rival that freed much memory pays for it.
+    Each turn is one untimed call and one timed call, so a rival starts from its own heap and cache, not from what the
+    previous rival left. Without the first call, a rival would pay for the memory that the previous one freed.
     """
     times: dict[str, list[float]] = {name: [] for name in rivals}
     faults: dict[str, int] = dict.fromkeys(rivals, 0)

@@ -9,7 +9,7 @@ import pytest
 
 
 def draw_predictions(rng, labels, seeds, right, k):
-    """Predictions that are right with probability `right` (scalar or a class), else any class."""
+    """Predictions that are right with probability `right` (one number, or one per class), else any class."""
     right = np.broadcast_to(right, (k,))[labels]
     hit = rng.random((seeds, len(labels))) < right
     return np.where(hit, labels, rng.integers(0, k, (seeds, len(labels))))

@@ -23,7 +23,7 @@ def test_arms_without_effect_look_alike_through_a_shared_baseline():
     rng = np.random.default_rng(0)
     world = World(classes=100, per_class=50)
     recalls = world.baseline_recalls(rng)
-    # One test set and three sets of seeds: a world with six and three seeds an arm, cut into three arms.
+    # One test set and three sets of seeds: a world with six and three seeds per arm, cut into three arms.
     s = simulate(World(classes=100, per_class=50, seeds=(12, 6)), np.asarray(0.0), rng, recalls=recalls)
     base, one, two = s.correct0[:6], s.correct0[6:], s.correct1
     audit = audit_predictions(predictions(base), {"one": predictions(one), "two": predictions(two)}, refits=0)

@@ -1,4 +1,4 @@
-"""The verdict: every sentence true, none against another, nothing that cannot be acted on."""
+"""The verdict: every sentence is true, no two contradict each other, and each can be acted on."""
 
 import re
 
@@ -128,7 +128,7 @@ def test_verdict_reads_for_every_size(m, seeds):
 
 
 def contradictions(text: str, s: dict) -> list[str]:
-    """Sentences of a verdict that speak against each other or against the numbers."""
+    """Sentences of a verdict that contradict each other or the numbers."""
     opening = [text.startswith(word) for word in ("Do not ship", "Ship", "Undecided")]
     wrong = [] if sum(opening) == 1 else ["no single decision"]
     if opening[0] != (s["n_hurt"] > 0):
@@ -213,7 +213,7 @@ def test_where_another_class_is_hurt_the_protected_ones_are_still_answered(prote
 
 def test_a_protected_class_that_nothing_would_decide_is_said_to_be_one():
     labels = ["crack"] * 40 + ["sound"] * 200
-    # Both arms lose no cracks, 6 or 12 of them: what a seed does to the class hides any change.
+    # Both arms lose 0, 6 or 12 cracks: the seed's effect on the class hides any change.
     seeds = [["sound"] * lost + labels[lost:] for lost in (0, 6, 12)]
     arms = [
         [(labels, predicted) for predicted in order] for order in (seeds, [*seeds[:2], ["sound"] * 13 + labels[13:]])

@@ -1,6 +1,6 @@
 """Trained networks fine-tuned through the command line on real pictures: killed, and resumed to the same bits.
 
-EfficientNet-Lite0 with its ImageNet weights, and a network of timm with weights of a file; both by AdamW, with averaged
+EfficientNet-Lite0 with its ImageNet weights, and a timm network with weights from a file; both by AdamW, with averaged
 weights, RandAugment and a balanced sampler.
 """
 
@@ -37,7 +37,7 @@ ARGUMENTS = "--data pictures --methods mixup --rates 0.4 --seeds 1 --epochs 2 --
 
 
 def make_inputs(folder: Path, data: Path | None) -> None:
-    """Two classes of photographs, 20 and 8, where there are some, else of noise; and weights in a file."""
+    """Two classes of 20 and 8 photographs, or of noise if there are none; and weights in a file."""
     photographs = sorted((data / "imagenet-sample").glob("*.jpg")) if data else []
     rng = np.random.default_rng(0)
     for name, count, first in (("animals", 20, 0), ("things", 8, 600)):

@@ -1,4 +1,4 @@
-"""The report shows the pictures that a hurt class lost, wherever they lie, and says why where it cannot."""
+"""The report shows the pictures that a hurt class lost, wherever they lie, or says why it cannot."""
 
 import base64
 import io

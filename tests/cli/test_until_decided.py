@@ -29,7 +29,7 @@ with open(folder / "out.csv", "w", newline="") as file:
 
 @pytest.fixture
 def grid(tmp_path):
-    """A configuration: under `mixed` the classes fall by so much."""
+    """A configuration in which the classes fall by these amounts under `mixed`."""
 
     def make(falls: str, **more: object) -> Path:
         (tmp_path / "p.py").write_text(PROGRAM)

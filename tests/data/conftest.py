@@ -1,4 +1,4 @@
-"""Small data sets on disk in every layout that is read, and no cache but where a test asks for one."""
+"""Small data sets on disk in every layout that is read; no cache unless a test asks for one."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Colour shifts of a batch against CutMix's transforms done one after the other on one picture."""
+"""Colour shifts of a batch against CutMix's transforms, applied to each picture one after the other."""
 
 import itertools
 

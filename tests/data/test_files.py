@@ -1,4 +1,4 @@
-"""Data sets left in their files, beside the same ones read into memory."""
+"""Data sets left in their files, compared with the same ones read into memory."""
 
 import json
 import shutil

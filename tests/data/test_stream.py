@@ -120,7 +120,7 @@ def test_cuda_is_the_cpu_without_a_sync(files):
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's list of a process's threads")
 def test_threads_that_read_start_no_threads_of_torch(tmp_path, rng):
-    """The copies of large pictures are shared among torch's threads where torch makes them, which then wait."""
+    """If torch copied large pictures, it would share each copy among its threads, which would wait for each other."""
     Image.fromarray(rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)).save(tmp_path / "0.jpg")
     code = f"""
 import os, numpy as np, torch

@@ -1,4 +1,4 @@
-"""One and the same pictures in random legal layouts are one data set: folders, links and parquet files."""
+"""The same pictures in any random legal layout are the same data set: folders, links and parquet files."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def pick(rng, *options):
 
 
 def as_folders(rng, root, names):
-    """Folders of classes, wrapped, linked, with what else lies about; the folder to name."""
+    """Folders of classes, wrapped or linked, among files of no concern; returns the folder to name."""
     wraps = ["photos", "archive", "my data"][: int(rng.integers(1, 4))]
     base, store = root.joinpath(*wraps), root / "store"
     store.mkdir()
@@ -79,7 +79,7 @@ def as_folders(rng, root, names):
 
 
 def as_parquet(rng, root, names):
-    """Shards of unlike types: text or numbers, from 0 or from 1, as structs or bytes."""
+    """Shards of different types: text or numbers, from 0 or from 1, as structs or bytes."""
     how, test = pick(rng, "files", "folders", "data"), pick(rng, "test", "validation", "valid", "val")
     text, image_column, column = rng.random() < 0.5, pick(rng, "img", "image"), pick(rng, "label", "labels")
     for split in ("train", "test"):

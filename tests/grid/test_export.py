@@ -1,4 +1,4 @@
-"""Exported files predict what the run predicted, from pictures and what stands in the file alone."""
+"""Exported files predict what the run predicted, given only pictures and the file."""
 
 import json
 from pathlib import Path

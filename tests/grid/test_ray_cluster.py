@@ -55,7 +55,7 @@ def settings(out):
 
 
 def start_processes():
-    """A process on every machine that has imported what a run needs: else one machine trains all runs meanwhile."""
+    """Warm up a process on every machine; otherwise one machine trains all runs while the other still imports."""
 
     def place():
         import dropmix.grid.worker

@@ -1,4 +1,4 @@
-"""Arms written out: what a file may say of classes, completed on a data set, trained, stopped and resumed."""
+"""Arms written out in a file: what it may say about classes; completed on a data set, trained, stopped, resumed."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Commands run as a user runs them, in little memory and time: what is refused must be refused cheaply."""
+"""Commands run as a user runs them, with little memory and time: a refusal must be cheap."""
 
 import json
 import os

@@ -37,12 +37,12 @@ def wants(name: str, argument: str) -> bool:
 
 
 def remembered(x: Tensor, classes: int) -> History:
-    """A batch before, for methods that need one: these images without NaN and infinity, of class 0, 1, ..."""
+    """A previous batch, for methods that need one: these images without NaN and infinity, of class 0, 1, ..."""
     return History(x.nan_to_num(0, 0, 0), torch.eye(classes, dtype=torch.float32)[torch.arange(len(x)) % classes])
 
 
 class Teacher(torch.nn.Module):
-    """A network of ten classes with fixed weights, anywhere, for methods that are supervised by one."""
+    """A network of ten classes with fixed weights, on any device, for methods that need a teacher."""
 
     def forward(self, x: Tensor) -> Tensor:
         weight = torch.randn(48, 10, generator=seeded(9), device="cpu", dtype=torch.float32)
@@ -62,18 +62,18 @@ class Convolutional(Teacher):
 
 
 def taught(name: Any) -> dict[str, Any]:
-    """The option `teacher` where a method needs it, and few steps; `network` for one that then learns nothing."""
+    """The option `teacher` if a method needs it, with few steps; `network` for a method that then learns nothing."""
     if not isinstance(name, str) or network_option(name) is None:
         return {}
     return {"teacher": Teacher(), "steps": 2} if wants(name, "teacher") else {"network": Convolutional(), **STILL}
 
 
 STILL = {"lr": 0.0, "clean": 0.0}
-"""Options with which a method that learns stays as it is, as does its network."""
+"""Options that leave a learning method and its network unchanged."""
 
 
 def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **options) -> Mix:
-    """Draw a Mix by a method's name, with saliency, or these images and labels as history, where it asks for them."""
+    """Draw a Mix by a method's name, with saliency, or these images and labels as history, if it asks for them."""
     if wants(name, "history"):
         options["history"] = History(x, torch.eye(len(x), device="cpu") if y is None else y)
     options = taught(name) | options
@@ -82,19 +82,19 @@ def draw_from(name: str, x: Tensor, seed: int = 0, y: Tensor | None = None, **op
 
 
 def known(mix: Mix, x: Tensor) -> Mix:
-    """A record whose labels wait for attention, with an even one: then they are as drawn."""
+    """A record whose labels wait for attention, given uniform attention: labels are then as drawn."""
     if mix.attended is None:
         return mix
     return mix.with_attention(torch.ones(len(x), *x.shape[2:], dtype=torch.float32, device=x.device), x.shape[2:])
 
 
 def their_share(mix: Mix) -> Tensor:
-    """Share of the partner's label, (B,): what is left of 1 unless the record says otherwise."""
+    """Share of the partner's label, (B,): one minus the own share, unless the record says otherwise."""
     return 1 - mix.lam if mix.partner_lam is None else mix.partner_lam
 
 
 def layers(mix: Mix) -> list[Mix]:
-    """The records of several partners, the uppermost first; one record where there is one partner."""
+    """The records of several partners, the uppermost first; a single record if there is one partner."""
     return [mix] if mix.below is None else [mix, *layers(mix.below)]
 
 

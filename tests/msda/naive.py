@@ -1,4 +1,4 @@
-"""Naive loops: what every method means, an image and a pixel at a time."""
+"""Naive loops: what every method means, image by image and pixel by pixel."""
 
 import torch
 from torch import Tensor

@@ -60,7 +60,7 @@ def test_partners_are_uniform_permutations():
 
 
 def _official_box(lam: float, cy: float, cx: float, height: int, width: int, form: str) -> list[int]:
-    """Two published rules, a number at a time."""
+    """Two published rules, one number at a time."""
     if form == "integer":
         cut_h, cut_w = int(height * math.sqrt(1 - lam)), int(width * math.sqrt(1 - lam))
         ends = (cy - cut_h // 2, cy + cut_h // 2, cx - cut_w // 2, cx + cut_w // 2)

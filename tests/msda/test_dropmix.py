@@ -1,4 +1,4 @@
-"""DropMix: what is dropped, how often, and what that may never cost or change."""
+"""DropMix: what is dropped, how often, and what dropping must never cost or change."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ def _saliency(x, _):
 
 
 def _mixed(augment: DropMix, x, y, generator):
-    """Draw and apply: what a call does, but for methods that mix hidden states too, as if x were such states."""
+    """Draw and apply, as a call does; for methods that mix hidden states, as if x were such states."""
     augment.history = remembered(x, 10)
     mix = augment.draw(x, y, saliency=_saliency, generator=generator)
     return apply_mix(x, y, known(mix, x), num_classes=10)

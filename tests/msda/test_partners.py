@@ -28,7 +28,7 @@ def _augment(method: Any = "mixup", rate: Any = 0.0, **options: Any) -> DropMix:
 
 
 def _pairs(augment: DropMix, steps: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
-    """How often each class was mixed with each, (K, K), and how often its samples with nobody, (K,)."""
+    """How often each class was mixed with each other, (K, K), and how often its samples were not mixed, (K,)."""
     pairs, alone = torch.zeros(K, K), torch.zeros(K)
     for step in range(steps):
         y = _labels(step)

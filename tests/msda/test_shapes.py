@@ -1,4 +1,4 @@
-"""Sequences, volumes, vectors and channels last: the same mix as of images, place by place."""
+"""Sequences, volumes, vectors and channels last: mixed place by place like images."""
 
 import inspect
 import itertools

@@ -1,4 +1,4 @@
-"""Masks and boxes mixed along with their images: a pixel of the mask belongs to the image that the pixel shows."""
+"""Masks and boxes mixed along with their images: each mask pixel comes from the image that is shown there."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ EMPTY = torch.zeros(0, 4)
 
 
 def _coded(batch: int = 6, size: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images whose pixels tell sample and place, and ids of the same numbers."""
+    """Images whose pixels encode sample and place, and ids with the same numbers."""
     ids = torch.arange(batch * size * size).view(batch, size, size)
     return ids[:, None].double(), ids
 

@@ -1,6 +1,6 @@
-"""Nobody waits for the device: what is drawn and done to images elsewhere never reads them on the host.
+"""The host never waits for the device: drawing and mixing read no values of images there.
 
-Tensors on the meta device hold no values, so that any read of one fails; a mode sees the copies to it that would wait.
+Tensors on the meta device hold no values, so any read fails; a dispatch mode catches copies that would wait.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ UNITS = ["batch", "sample", "count"]
 
 
 class Watch(TorchDispatchMode):
-    """Collects what would make the host wait for a device: copies in either direction, and indices on the host."""
+    """Collects operations that would make the host wait: copies in either direction, and indices on the host."""
 
     def __init__(self, device: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def _saliency(x, y, *, signed=False, clean=0.0):
 
 
 def check_nobody_waits(method: str, unit: str, **options: Any) -> None:
-    """Draw and apply a method to images on the meta device, a lam and box a batch and a sample."""
+    """Draw and apply a method to images on the meta device, with one lam and box per batch and per sample."""
     rate = 0.0 if unit == "batch" else 0.4
     shared: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.2,) * 3} | options
     shared |= taught(method)

@@ -110,7 +110,7 @@ def test_in_place_steps_overwrite_nothing_that_is_still_needed(name: str) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_channels_last_changes_the_layout_and_not_the_result(name: str) -> None:
-    # Double, as statistics over three values of a 1 x 1 map blow rounding errors up.
+    # In double precision, because statistics over three values of a 1 x 1 map magnify rounding errors.
     net, x = seeded(name).double(), images(3, 3, 32, 32).double()
     plain = net(x)
     net = net.to(memory_format=torch.channels_last)

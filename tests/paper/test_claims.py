@@ -1,4 +1,4 @@
-"""Claims on simulated arms whose truth is known."""
+"""The paper's claims, tested on simulated arms whose truth is known."""
 
 from types import SimpleNamespace
 from typing import Any

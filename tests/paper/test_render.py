@@ -1,4 +1,4 @@
-"""Every table and figure from synthetic runs: of the paper's own protocol, and small ones that stand in."""
+"""Every table and figure from synthetic runs: of the paper's own protocol, and of small substitutes."""
 
 import csv
 import io
@@ -52,7 +52,7 @@ def write_run(folder, spec, rng) -> None:
 
 @pytest.fixture(scope="module")
 def exact(tmp_path_factory):
-    """Table 1's WRN28-2 but for CutMix at its rate and one seed of PuzzleMix, in a grid beside an empty one."""
+    """Table 1's WRN28-2 without CutMix at its rate and one seed of PuzzleMix, beside an empty grid."""
     root, rng = tmp_path_factory.mktemp("exact"), np.random.default_rng(0)
     for run in plan(["table1"], fingerprints={"cifar100": "abc"}):
         arm = run.spec.arm

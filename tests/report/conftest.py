@@ -1,4 +1,4 @@
-"""Simulated audits of any size: records made by hand, with any part left out, and the audit's own."""
+"""Simulated audits of any size: hand-made records, with any part left out, and real audits of simulated predictions."""
 
 import os
 import shutil
@@ -104,7 +104,7 @@ def simulate(
     confidence: bool = True,
     confusion: bool = True,
 ) -> Audit:
-    """An audit as the audit package would return it, of arms against vanilla."""
+    """An audit of arms against vanilla, as the audit package would return it."""
     rng = np.random.default_rng(seed)
     names = class_names(classes) if names is None else names
     m, n = len(names), 100 if len(names) <= 100 else 50

@@ -31,7 +31,7 @@ def test_arms_that_disagree_more_have_a_higher_floor():
 
 
 def test_without_shared_images_it_is_binomial():
-    """One image a class and one seed: a class looks degraded when only the baseline is right."""
+    """One image per class and one seed: a class looks degraded if only the baseline is right."""
     row = floor(
         classes=2000,
         per_class=1,

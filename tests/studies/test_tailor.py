@@ -1,4 +1,4 @@
-"""Rates per class from expected losses: monotone, of the mean that was asked for, with controls that share it."""
+"""Rates per class from expected losses: monotone, with the requested mean, and controls of the same mean."""
 
 import numpy as np
 import pytest

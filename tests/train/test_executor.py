@@ -1,4 +1,4 @@
-"""Replayed steps and runs that take turns: the same outcome as one run, launched one operation after the other."""
+"""Replayed steps and runs that take turns: the same outcome as a single run without graphs."""
 
 from contextlib import contextmanager
 
@@ -34,7 +34,7 @@ ARMS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def as_on_a_gpu():
-    """PuzzleMix looks at values where that costs no wait, on a CPU; a GPU takes all steps that may be needed."""
+    """PuzzleMix reads values if that costs no wait, as on a CPU; a GPU takes all steps that may be needed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "dropmix.msda.methods.puzzlemix.solve",
@@ -109,7 +109,7 @@ def test_a_dropped_batch_skips_the_saliency_pass_and_the_mask():
 
 
 def test_results_are_overwritten_and_captures_do_nothing():
-    """The stand-in has the traps that it is there for."""
+    """The stand-in has the traps of a real graph."""
     weight = torch.ones(2)
     recorder = Recorder()
     double = Replayed(lambda x: weight.mul_(2) + x, recorder, warm_up=0)

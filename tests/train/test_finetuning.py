@@ -1,4 +1,4 @@
-"""Trained weights, other optimisers, averaged weights, policies and samplers: resumed to the bit, and what they say."""
+"""Trained weights, optimisers, averaged weights, policies and samplers: resumed to the bit, and reported."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -40,7 +40,7 @@ class Net(nn.Module):
 
 
 def make(arm: Arm, within: str = "batch", shards: int = 2) -> Stepper:
-    """In double precision, so that what differs is not rounding."""
+    """In double precision, so that rounding cannot explain a difference."""
     torch.manual_seed(0)
     spec = make_spec(arm, shards=shards, mix_within=within)
     stepper = Stepper(spec, Net().double().train(), 3, (0.3,), (0.2,))
@@ -94,7 +94,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def pair() -> list[dict]:
-    """What each of two processes made of every case."""
+    """Each process's result for every case."""
     found = in_two(lambda group: {name: train(*case, group) for name, case in CASES.items()})
     assert all(isinstance(part, dict) for part in found), found
     return found

@@ -1,4 +1,4 @@
-"""Batches of a source against the images taken one by one."""
+"""Batches of a source against images that are fetched one by one."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Runs whose images stay in their files: resumed in mid-epoch to the bit, whatever reads them."""
+"""Runs whose images stay in their files: resumed in mid-epoch to the bit, with any reader."""
 
 import shutil
 

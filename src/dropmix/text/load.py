@@ -55,7 +55,7 @@ def load_texts(
 ) -> Dataset:
     """Read texts, choose training rows as `dropmix.data.load` does, and turn words into ids.
 
-    The vocabulary is that of the chosen training texts. CLINC150's rows out of scope and its own validation
+    The vocabulary comes from the chosen training texts. CLINC150's out-of-scope rows and its own validation
     split are left out: `validation` is a share of train, as everywhere. Texts in one part are split by their content:
     copies stay on one side, and a text added later moves no other.
 

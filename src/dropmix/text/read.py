@@ -174,7 +174,7 @@ def _column(where: str, names: list[str], what: str, named: str | None, usual: t
 
 
 def _cell(value: Any) -> str:
-    """A cell as text, "" if it is empty or no text: 3.0 is "3", as a column of whole numbers with a gap is stored."""
+    """A cell as text, "" if it is empty or not text; 3.0 becomes "3", since whole numbers with gaps come as floats."""
     if isinstance(value, float):
         return str(int(value)) if math.isfinite(value) and value == int(value) else ""
     return "" if value is None or isinstance(value, dict | list | bytes) else _stripped(str(value))

@@ -1,4 +1,4 @@
-"""Decisions on classes: the words, their corrections, and what is set apart."""
+"""Decisions on classes: the words, their corrections, and the classes that are left out."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_a_large_tolerance_does_not_set_a_class_apart():
 
 
 def test_ends_are_the_changes_that_a_test_just_keeps():
-    """Where the variance depends on the change: an interval without -0.01 is a class decided alone, and no other."""
+    """If the variance depends on the change: exactly those intervals exclude -0.01 whose class is decided alone."""
     rng = np.random.default_rng(0)
     change = rng.normal(-0.02, 0.05, 300)
     supposed = lambda x: 0.02**2 * (1 + 10 * np.abs(x))  # noqa: E731

@@ -26,7 +26,7 @@ def test_power_is_what_simulation_gives(change):
 
 @pytest.mark.parametrize("seen", [-0.06, -0.02, 0.03])
 def test_the_chance_after_more_seeds_is_that_of_studies_in_which_the_same_was_seen(seen):
-    """True changes of every size, three seeds that saw just this much, and nine more on top of them."""
+    """True changes of every size, three seeds that saw exactly these, and nine more seeds."""
     rng = np.random.default_rng(1)
     one, first, added = 0.05**2, 3, 9
     true = seen + np.sqrt(one / first) * rng.standard_normal(200_000)

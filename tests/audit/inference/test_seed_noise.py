@@ -1,4 +1,4 @@
-"""Seeds that swing few classes: what is called of them, and what stays as it was where all classes are alike."""
+"""Seeds that swing a few classes: how often these are called, and that equal classes are decided as before."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_classes_alike_keep_nearly_the_pooled_variance():
 
 @pytest.mark.parametrize("flip", [0.0, 0.05])
 def test_a_class_never_varies_less_than_its_flips(flip):
-    """Also where no prediction of a class flips, or all classes vary by nothing at all."""
+    """Also if no prediction of a class flips, or no class varies at all."""
     flips = [np.array([flip, 0.05, 0.05])] * 2
     smooth = [np.full(3, 0.05)] * 2
     made = class_seed(flips, smooth, [np.full((3, 3), 0.9)] * 2, np.array([10, 50, 3000]))

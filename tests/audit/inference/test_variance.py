@@ -64,7 +64,7 @@ def test_duplicating_every_example_halves_the_flips_and_groups_undo_it():
     doubled, same_change = measured(twice)
     np.testing.assert_allclose(same_change, change)
     np.testing.assert_allclose(doubled.flip, once.flip / 2, rtol=0.1)
-    # Seeds move both copies together, so what they do to a whole class stays.
+    # Seeds move both copies together, so their effect on a whole class stays the same.
     np.testing.assert_allclose(doubled.seed, once.seed)
     position = np.repeat(np.arange(30), 80)
     flat = [c.reshape(5, -1) for c in both]
@@ -77,7 +77,7 @@ def test_duplicating_every_example_halves_the_flips_and_groups_undo_it():
 def test_recalls_of_0_and_1_keep_a_variance():
     ones = np.ones((5, 20), dtype=bool)
     v = variances(np.repeat([0, 1], 10), ones, ones)
-    # At least as if one prediction of them all had been another.
+    # At least as if a single prediction had come out differently.
     assert (v.fixed > 0.1 / (10 * 5) ** 2).all()
     assert np.isfinite(1 / v.population).all()
 
@@ -117,7 +117,7 @@ def test_a_lone_seed_has_the_other_arms_noise():
 
 
 def test_few_classes_that_move_on_their_own_are_not_overstated():
-    """Centring on the mean of five classes takes a fifth of each class's variance along, once and not twice."""
+    """Centring on the mean of five classes removes a fifth of each class's variance, once and not twice."""
     rng = np.random.default_rng(0)
     ratio = []
     for _ in range(200):
@@ -129,7 +129,7 @@ def test_few_classes_that_move_on_their_own_are_not_overstated():
 
 
 def lone(treated, recalls, seeds=5, n=400):
-    """The lone arm where the other's classes lie at `recalls`, twenty at each."""
+    """The lone arm if the other's classes lie at `recalls`, twenty classes at each."""
     rng = np.random.default_rng(0)
     right = rng.random((2, seeds, 20 * len(recalls), n)) < np.repeat(recalls, 20)[:, None]
     arms = (right[0], right[1, :1]) if treated else (right[1, :1], right[0])
@@ -184,7 +184,7 @@ def test_one_seed_uses_examples():
 
 
 def test_a_class_whose_few_losses_the_test_set_may_lack_is_not_sure_for_new_images():
-    """20 classes of 40 images, of which by chance 0 to 4 are lost for good under the treated arm: a tenth of all."""
+    """20 classes of 40 images; the treated arm loses 0 to 4 of each for good, by chance: a tenth of all."""
     rng = np.random.default_rng(3)
     missed = 0
     for _ in range(60):

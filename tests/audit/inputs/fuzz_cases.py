@@ -69,7 +69,7 @@ def dense() -> dict[str, np.ndarray]:
 
 
 def flipped(data: bytes, rng: np.random.Generator) -> bytes:
-    """The same bytes with a few bits turned over."""
+    """The same bytes with a few bits flipped."""
     changed = bytearray(data)
     for at in rng.integers(0, len(data), rng.integers(1, 9)):
         changed[at] ^= 1 << int(rng.integers(8))
@@ -92,7 +92,7 @@ def damaged_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
 
 
 def wrong_values(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Tables whose columns hold what they must not, as parquet, and as CSV where text can say it."""
+    """Tables with forbidden values, as parquet, and as CSV if text can express them."""
     bad: dict[str, list] = {
         "label": [-1, 2**31, 2**62, 100_000, 0.5, np.nan, "x", None, b"\xff", [1, 2]],
         "pred": [-1, 2**31, 2**40, 0.5, np.inf, "x", None, [1]],
@@ -114,7 +114,7 @@ def wrong_values(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
 
 
 def arrow(table: dict[str, list]) -> pa.Table:
-    """A table of columns of any Python values; what Arrow refuses becomes text."""
+    """A table of any Python values; values that Arrow refuses become text."""
     made = {}
     for name, values in table.items():
         try:
@@ -172,7 +172,7 @@ def wrong_texts(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
 
 
 def wrong_arrays(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
-    """Npz files with wrong shapes, types and promises."""
+    """Npz files with wrong shapes, types and headers."""
     good = dense()
     changes: list[Callable[[], dict[str, np.ndarray]]] = [
         lambda: {"pred": good["pred"][:, :9]},

@@ -1,4 +1,4 @@
-"""Random legal layouts of one and the same predictions: files, frames and arrays as other programs write them."""
+"""Random legal layouts of the same predictions: files, frames and arrays as other programs write them."""
 
 import csv
 import decimal
@@ -133,7 +133,7 @@ def run_of(drawn: Drawn, arm: str, seed: int, order: np.ndarray) -> dict[str, li
 
 
 def titled(drawn: Drawn, columns: dict[str, list]) -> dict[str, list]:
-    """The same columns under other usual names, in another order, among others that nobody needs."""
+    """The same columns under other usual names, in another order, among columns that nobody needs."""
     made = {drawn.pick(*TITLES.get(key, (key,))): values for key, values in columns.items()}
     count = len(columns["label"])
     more = {"loss": drawn.rng.random(count).tolist(), "comment": ['some, text; "q"'] * count, "empty": [""] * count}
@@ -219,7 +219,7 @@ def as_frame(drawn: Drawn, columns: dict[str, list]) -> Any:
 
 
 def tables(drawn: Drawn, folder: Path, arm: str) -> Any:
-    """One table with a column seed; a file per seed, in a list or a folder; or shards of unlike kinds."""
+    """One table with a column seed; a file per seed, in a list or a folder; or shards of different types."""
     runs = [run_of(drawn, arm, seed, drawn.order()) | {"seed": [seed] * COUNT} for seed in range(SEEDS)]
     how = drawn.pick("stacked", "frame", "list", "folder", *(["shards"] if drawn.ids is not None else []))
     write = drawn.pick(*WRITERS)

@@ -1,4 +1,4 @@
-"""Files that are valid and were refused, or that mean nothing and were read: arms, gaps, packed and damaged files."""
+"""Valid files that must be read, and files without meaning that must be refused: arms, gaps, packed, damaged."""
 
 import gzip
 import json

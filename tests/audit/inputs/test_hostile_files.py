@@ -138,7 +138,7 @@ def test_damage_of_types_is_a_line(tmp_path):
 @pytest.mark.parametrize("index", [pa.uint8(), pa.uint32(), pa.int64()])
 @pytest.mark.parametrize("value", [pa.string(), pa.large_string(), pa.string_view()])
 def test_every_kind_of_categories(index, value):
-    """What polars' Enum and Categorical hand over."""
+    """A column as polars' Enum and Categorical hand it over."""
     coded = pa.DictionaryArray.from_arrays(pa.array([0, 2, 0], index), pa.array(["a", "unused", "b"]).cast(value))
     (arm,) = read(pa.table({"label": coded, "pred": coded}), "x")
     assert arm.class_names == ("a", "b")

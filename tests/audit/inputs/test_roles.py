@@ -1,4 +1,4 @@
-"""Which files are arms and which are seeds: by what they say, by their role, by their path, or refused."""
+"""Which files are arms and which are seeds: told by their content, role or path, or refused."""
 
 import os
 import shutil

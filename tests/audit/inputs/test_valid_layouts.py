@@ -1,4 +1,4 @@
-"""One and the same predictions in random legal layouts give one and the same audit."""
+"""The same predictions in any random legal layout give the same audit."""
 
 import functools
 import signal

@@ -49,7 +49,7 @@ def three_runs(pred, at, as_class):
 
 
 def test_a_baseline_that_guesses_ships_nothing():
-    """Its classes are safe only because they cannot lose what was never learned."""
+    """An arm whose classes are safe only because they cannot lose what was never learned."""
     labels = np.repeat(np.arange(4), 50)
     guess = np.zeros(len(labels), dtype=int)
     before, after = (labels, three_runs(guess, 60, 2)), (labels, three_runs(guess, 70, 3))

@@ -27,8 +27,8 @@ class ScoreWorld:
         rng: of the world and of all studies.
         sizes: examples of each class, (M,).
         class_seed: sd over seeds of each class's bias.
-        cluster: images of a clip, which share everything but little.
-        shift: sd over classes of what the treated arm does to their bias.
+        cluster: images per clip, which share nearly everything.
+        shift: sd over classes of the treated arm's effect on their bias.
     """
 
     rng: np.random.Generator
@@ -77,12 +77,12 @@ class ScoreWorld:
 
 
 def long_tail(m: int) -> np.ndarray:
-    """From 5 to 500 examples a class, (M,)."""
+    """From 5 to 500 examples per class, (M,)."""
     return np.round(np.exp(np.linspace(np.log(5), np.log(500), m))).astype(int)
 
 
 def of_scikit_learn(labels, arm):
-    """Precision and F1 of all seeds' predictions one after the other."""
+    """Precision and F1 of all seeds' predictions, concatenated."""
     scores = precision_recall_fscore_support(
         np.tile(labels, len(arm)), np.concatenate(arm), average=NO_AVERAGE, zero_division=ZERO
     )
@@ -125,7 +125,7 @@ def test_the_audit_holds_them_for_its_classes(world):
 
 @pytest.mark.parametrize(("seeds", "cluster"), [((1, 1), 1), ((1, 1), 6), ((6, 6), 1), ((6, 6), 6)])
 def test_errors_lie_between_bootstraps_over_examples_and_over_examples_and_seeds(seeds, cluster):
-    """A bootstrap over both counts the flips of single predictions twice, one over examples alone no class's moves."""
+    """A bootstrap over both counts single flips twice; one over examples alone misses the moves of whole classes."""
     world = ScoreWorld(np.random.default_rng(4), np.array([240, 240, 240]), cluster=cluster, shift=0.2)
     labels, arms, clip = world.draw(seeds)
     found = precision_and_f1(labels, arms[0], arms[1], 3, clip if cluster > 1 else None)

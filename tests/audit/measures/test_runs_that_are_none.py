@@ -1,4 +1,4 @@
-"""Ranked classes are no seeds, equal runs of two arms are told, and so are classes that only predictions have."""
+"""Ranked classes are not seeds; equal runs in two arms, and classes that only predictions have, are reported."""
 
 import json
 

@@ -54,7 +54,7 @@ def test_the_lost_class_is_found_where_it_is_lost(world):
 
 
 def test_a_slice_that_is_hurt_is_not_shipped_though_every_class_is_safe(rng):
-    """Camera b loses what the others gain, in every class alike."""
+    """Camera b loses what the others gain, equally in every class."""
     labels, by = np.tile(np.arange(2), 2000), np.repeat(["a", "b"], [3400, 600])
     base = np.where(rng.random((4, 4000)) < 0.8, labels, 1 - labels)
     share = np.where(by == "b", 0.6, 0.88)

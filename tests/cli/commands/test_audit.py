@@ -1,4 +1,4 @@
-"""What the command audit writes and prints: files first, on any terminal, whatever the names are."""
+"""What `dropmix audit` writes and prints: files first, on any terminal, with any names."""
 
 import os
 import subprocess

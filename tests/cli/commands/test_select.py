@@ -1,4 +1,4 @@
-"""Choosing a rate from the command line, on real if tiny runs of the digits."""
+"""Choosing a rate from the command line, on real but tiny runs of the digits."""
 
 import hashlib
 import json

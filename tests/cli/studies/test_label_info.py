@@ -29,7 +29,7 @@ def nothing():
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Three plain pictures, red, green and blue, one a class, and a network that tells them apart."""
+    """Three plain pictures, red, green and blue, one per class, and a network that tells them apart."""
     (tmp_path / "net.py").write_text(NETWORK)
     for place, name in enumerate(("a_red", "b_green", "c_blue")):
         pixels = np.zeros((40, 24, 3), np.uint8)

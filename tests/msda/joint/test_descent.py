@@ -1,4 +1,4 @@
-"""Co-Mixup's solver against the starts that it must better."""
+"""Co-Mixup's solver against the starting points that it must improve."""
 
 import pytest
 import torch

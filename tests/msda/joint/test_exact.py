@@ -24,7 +24,7 @@ from .test_objective import joint_problem
 def least_value(problem: JointProblem, part: int, known: float) -> float:
     """The least value of one problem that is at most `known`: all outputs for each count of blocks, joined by bounds.
 
-    The penalty depends on the counts alone, so that of all labellings with equal counts only the cheapest matters.
+    The penalty depends only on the counts, so among labellings with equal counts only the cheapest matters.
     """
     one = problem._replace(cost=problem.cost[part, None], affinity=problem.affinity[part, None])
     _, images, blocks = one.cost.shape

@@ -1,4 +1,4 @@
-"""AutoMix: what is drawn, from what, and what it is for."""
+"""AutoMix: its draws, its training, and whether its masks do what they are meant to do."""
 
 import copy
 import io
@@ -209,7 +209,7 @@ def test_learned_masks_show_what_the_teacher_looks_for():
     target = lam[:, None] * torch.eye(3)[y] + (1 - lam)[:, None] * torch.eye(3)[y[partner]]
     loss = [nn.functional.cross_entropy(net(m * x + (1 - m) * x[partner]), target) for m in (masks, even)]
     assert loss[0] < loss[1] - 0.03
-    # Squares stand out of masks: there they differ most from what they are on the whole.
+    # Masks pick out the squares: there they differ most from their own mean.
     unlike = (masks - masks.flatten(1).median(1).values[:, None, None, None]).abs()[:, 0]
     at_squares = torch.stack([m[r : r + 4, c : c + 4].mean() for m, (r, c) in zip(unlike, places.tolist())])
     assert at_squares.mean() > 3 * unlike.mean()

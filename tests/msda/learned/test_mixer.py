@@ -113,7 +113,7 @@ def test_a_step_is_the_gradient_of_the_loss_written_out():
 
 
 def naive_masks_with_gradient(leaf, z, partner, lam):
-    """As `naive_masks`, with a module of torch for each of the maps."""
+    """As `naive_masks`, with one torch module per map."""
     channels = z.shape[1]
     inner = channels // 2
     z = torch.stack([part / part.square().mean().sqrt() for part in z])

@@ -1,4 +1,4 @@
-"""Manifold Mixup against a network that is run a layer at a time."""
+"""Manifold Mixup against a network that is run layer by layer."""
 
 from dataclasses import replace
 

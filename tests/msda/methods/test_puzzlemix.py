@@ -37,7 +37,7 @@ def _jump(before: np.ndarray, after: np.ndarray, blocks: int, p, q, pool: int) -
 
 
 def _naive_energy(x1, x2, s1, s2, z, lam, beta, gamma, eta, pool) -> float:
-    """PuzzleMix's energy of one mask, as the design's formulas read: z is the share of image 1 in each block."""
+    """PuzzleMix's energy of one mask, straight from its formula: z is the share of image 1 in each block."""
     blocks, levels = z.shape[0], 2
     smooth, total = beta / (16 * blocks), 0.0
     edge = smooth * gamma

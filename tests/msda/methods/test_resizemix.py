@@ -1,4 +1,4 @@
-"""ResizeMix against torch's own resizing, a sample at a time."""
+"""ResizeMix against torch's own resizing, sample by sample."""
 
 import pytest
 import torch

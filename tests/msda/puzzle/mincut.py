@@ -1,4 +1,4 @@
-"""PuzzleMix's labelling energy minimised by scipy's maximum flow, a problem at a time: slow, exact, the reference."""
+"""PuzzleMix's labelling energy minimised by scipy's maximum flow, one problem at a time: slow but exact."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Transport against a loop that is written as the rounds are stated."""
+"""Transport against a loop that follows the stated rounds literally."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ..conftest import seeded
 
 
 def naive_transport(shown: np.ndarray, saliency: np.ndarray, xi: float) -> np.ndarray:
-    """One image: the full cost matrix, a proposal at a time, in float32 like the batched form."""
+    """One image: the full cost matrix, one proposal at a time, in float32 like the batched form."""
     n = shown.shape[0]
     cells = n * n
     cost = np.zeros((cells, cells), dtype=np.float32)

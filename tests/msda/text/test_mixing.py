@@ -16,7 +16,7 @@ from dropmix.text.networks import build_text
 
 
 def texts(count: int = 7, seed: int = 0, longest: int = 12) -> torch.Tensor:
-    """Tokens that tell their text and place: text i has 100 i + place + 1, and 0 after its end."""
+    """Tokens that encode text and place: text i has 100 i + place + 1, and 0 after its end."""
     lengths = np.random.default_rng(seed).integers(1, longest + 1, count)
     x = torch.zeros(count, 1, 1, longest, dtype=torch.int64)
     for i, length in enumerate(lengths):
@@ -29,7 +29,7 @@ def tokens_of(x: torch.Tensor) -> list[list[int]]:
 
 
 def check_labels(x: torch.Tensor, mix) -> None:
-    """lam is the own text's share of the tokens that a reader of the result counts; none is padding."""
+    """lam is the own text's share of the tokens in the result; none of these is padding."""
     mixed = mix_images(x, mix)
     shares = mix_labels(torch.arange(len(x)), mix, len(x))
     for i, (before, after) in enumerate(zip(tokens_of(x), tokens_of(mixed), strict=True)):

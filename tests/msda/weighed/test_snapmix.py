@@ -1,4 +1,4 @@
-"""SnapMix against a loop with torch's own resizing, and labels whose mass is not one."""
+"""SnapMix against a loop with torch's own resizing; labels whose shares do not sum to one."""
 
 import pytest
 import torch

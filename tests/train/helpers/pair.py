@@ -15,7 +15,7 @@ from dropmix.train.distributed import Group
 
 
 def in_two(work: Callable[[Group], Any]) -> list[Any]:
-    """Return what `work` returns in each of two processes; what it raises is a text, how it was ended a number."""
+    """Run `work` in two processes; return each result, an exception as text, or a fatal signal as a number."""
     with tempfile.TemporaryDirectory() as folder:
         context = multiprocessing.get_context("fork")
         children = [context.Process(target=_child, args=(work, rank, Path(folder))) for rank in range(2)]

@@ -1,4 +1,4 @@
-"""A CPU stand-in for CUDA graphs: operations are recorded with their very tensors and numbers, and run again on them.
+"""A CPU stand-in for CUDA graphs: operations are recorded with their tensors and numbers, and replayed on the same.
 
 So it has a graph's traps. Capturing changes no value; what came from the host is baked in; nothing that Python does,
 such as setting a gradient to None or a learning rate, reaches a replay; and all memory that a replay made is
@@ -17,7 +17,7 @@ READS = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero
 
 
 class Recording(TorchDispatchMode):
-    """What was done while it was active. `made`: tensors of its own memory; `found`: others, with first values."""
+    """The operations of a capture. `made`: tensors of its own memory; `found`: others, with their first values."""
 
     def __init__(self) -> None:
         super().__init__()
