@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer with DropMix. Unaided, it would mix evaluation too, and misread label shares."""
+"""Hugging Face's Trainer with DropMix: evaluation stays unmixed, and label shares are read correctly."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class MixTrainer(transformers.Trainer):
         augment: with a seed. Batches hold images and class ids under their usual names, e.g. pixel_values and labels.
         saliency: for methods that need it; None takes the gradient of the model.
     Raises:
-        ValueError: an augment without a seed.
+        ValueError: augment has no seed.
     Example:
         >>> from dropmix import DropMix
         >>> trainer = MixTrainer(model, arguments, train_dataset=train, augment=DropMix(
@@ -46,7 +46,7 @@ class MixTrainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """As `Trainer.compute_loss`, on a mixed batch while the model trains."""
+        """`Trainer.compute_loss`, on a mixed batch if the model is in training mode."""
         if model.training:
             _, labels, _ = find_keys(inputs)
             if inputs[labels].ndim == 2 and num_items_in_batch is not None:  # the Trainer has counted every share
@@ -56,7 +56,7 @@ class MixTrainer(transformers.Trainer):
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def _share(self, labels: Tensor, num_items_in_batch: Tensor | int | None) -> float:
-        """By what the training loss of a batch is scaled in its backward pass, and so PuzzleMix's clean loss."""
+        """Factor on a batch's training loss in the backward pass; PuzzleMix's clean loss takes the same factor."""
         steps = self.args.gradient_accumulation_steps
         share = 1 / steps if num_items_in_batch is None else len(labels) / float(num_items_in_batch)
         scaler = self.accelerator.scaler

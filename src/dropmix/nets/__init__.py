@@ -3,9 +3,9 @@
 Read in this order: `names`, `wide_resnet`, `preact_resnet`, `resnet`, `efficientnet_lite`; then networks that are not
 ours, `foreign`, and trained weights, `weights` and `trained`.
 
-`NETWORKS` and `check_name` need no torch; `build` makes a network. Every network made here takes float
+`NETWORKS` and `check_name` need no torch; `build` makes a network. Every network made here maps float
 images (B, C, H, W) of 8 x 8 to 224 x 224 pixels, in either memory format, to logits (B, K), and has
-`stages`, the blocks of its body in order. Networks of timm, torchvision or a file of the user are built too;
+`stages`, the blocks of its body in order. `build` also takes networks of timm, torchvision or your own file;
 `weights` fills any of them with trained weights.
 """
 
@@ -89,7 +89,7 @@ def flops(net: "nn.Module", image_shape: tuple[int, int, int]) -> int:
         net: made by `build`; neither it nor its statistics change. Its device does not matter.
         image_shape: (C, H, W).
     Returns:
-        Operations for each image, not billions of them.
+        Operations per image, not in billions.
     Example:
         >>> import torch
         >>> with torch.device("meta"):

@@ -54,7 +54,7 @@ class Block(nn.Module):
 
     Args:
         planes, out: channels of input and output.
-        expand: factor of the expansion; 1 for none.
+        expand: expansion factor; 1 for no expansion.
         kernel, stride: of the depthwise convolution.
         drop: probability that training drops a sample's branch, in [0, 1).
     """

@@ -1,4 +1,4 @@
-"""Networks of timm, torchvision, or a Python file of the user."""
+"""Networks of timm, torchvision, or the user's own Python file."""
 
 import difflib
 import hashlib
@@ -23,9 +23,9 @@ def build_foreign(name: str, num_classes: int, in_channels: int = 3, size: int |
         name: `timm:NAME`, `torchvision:NAME`, or `path/net.py:function`, which is called as
             function(num_classes=K, in_channels=C).
         num_classes, in_channels: K and C, >= 1.
-        size: side of the images, for networks of timm that take only one size.
+        size: side of the images, for timm networks that take only one size.
     Raises:
-        ValueError: unknown name, or a function that returns no module; the message names the nearest.
+        ValueError: the name is unknown (the message names the nearest), or the function returns no module.
     """
     check_foreign(name)
     source, _, wanted = name.rpartition(":")
@@ -65,7 +65,7 @@ def normalisation(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[f
 
 
 def file_digest(name: str) -> str | None:
-    """SHA-256 of the file of a network `path/net.py:function`; None for other names."""
+    """SHA-256 of net.py for a name `path/net.py:function`; None for other names."""
     return hashlib.sha256(Path(name.rpartition(":")[0]).read_bytes()).hexdigest() if is_file(name) else None
 
 
@@ -102,7 +102,9 @@ def first_layer(net: nn.Module) -> tuple[str, nn.Conv2d]:
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             return name, module
-    raise ValueError(f"network: expected a convolution that takes the images, got none in {type(net).__name__}.")
+    raise ValueError(
+        f"network: expected a convolution that takes the images, got none in {type(net).__name__}. Use another network."
+    )
 
 
 def _with_channels(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
@@ -117,7 +119,7 @@ def _with_channels(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
 
 
 def _function(path: Path, name: str) -> Callable[..., Any]:
-    """A function of a file of the user, run as a module of its own."""
+    """A function from the user's file, which is imported as a module of its own."""
     spec = importlib.util.spec_from_file_location(f"dropmix_network_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

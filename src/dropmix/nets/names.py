@@ -18,7 +18,7 @@ class Network:
     Attributes:
         what: one line for people.
         maker: module of this package and class in it, `"module:Class"`.
-        options: arguments of the class; those in braces in the name come on top.
+        options: arguments for the class, in addition to the numbers in the name's braces.
     """
 
     what: str
@@ -60,7 +60,7 @@ MOST_DEPTH, MOST_WIDTH = 1_000, 64
 """Largest depth and width of a Wide ResNet: beyond them, building one would fill the memory."""
 
 FOREIGN = ("timm:NAME", "torchvision:NAME", "path/net.py:function")
-"""Forms of names of networks that are not ours."""
+"""How to name a network that is not ours."""
 
 
 def find(name: str) -> tuple[Network, dict[str, int]]:
@@ -120,7 +120,7 @@ def is_file(name: str) -> bool:
 
 
 def check_foreign(name: str) -> None:
-    """Raise ValueError unless a foreign name can be followed: the package is installed, the file has the function."""
+    """Raise ValueError unless a foreign name can be built: the package is installed, or the file has the function."""
     source, _, wanted = name.rpartition(":")
     if source in ("timm", "torchvision"):
         if importlib.util.find_spec(source) is None:

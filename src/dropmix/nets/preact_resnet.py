@@ -95,7 +95,7 @@ class PreActResNet(nn.Module):
     Raises:
         ValueError: depth is not 18, 34 or 50, or another argument is below 1.
     Source:
-        As the code that PuzzleMix and DropMix release: no normalisation after the stem and none before the
+        As in the released code of PuzzleMix and DropMix: no normalisation after the stem and none before the
         pooling, PyTorch's default initialisation. Differs: the mean runs over the whole map, not 4 x 4
         windows of it, which is the same at 32 x 32 and lets any size through.
     Example:

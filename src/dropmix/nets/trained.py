@@ -1,4 +1,4 @@
-"""A network filled with trained weights, checked to be those of the plan."""
+"""A network filled with trained weights, which must be those that the run was planned with."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,7 @@ def build_trained(
         for field, what in (("network_sha256", network), ("weights_sha256", weights)):
             if known.get(field) not in (None, found[field]):
                 raise ValueError(
-                    f"{field.partition('_')[0]}: expected {what} of SHA-256 {known[field]}, got {found[field]}. "
+                    f"{field.partition('_')[0]}: expected {what} with SHA-256 {known[field]}, got {found[field]}. "
                     "It changed since the run was planned; plan again in another --out."
                 )
     net = build(network, num_classes, shape[0], shape[1])

@@ -27,7 +27,7 @@ def read_weights(weights: str, network: str) -> dict[str, Tensor]:
     Args:
         weights: "pretrained" (timm and torchvision download them; a package holds those of EfficientNet-Lite0), or the
             path of a .safetensors, .pt, .pth, .bin or .ckpt file with a state dict.
-        network: name of the network that they are for.
+        network: name of the network that the weights are for.
     Returns:
         Name -> tensor.
     Raises:
@@ -37,7 +37,9 @@ def read_weights(weights: str, network: str) -> dict[str, Tensor]:
         return _pretrained(network)
     path = Path(weights)
     if not path.is_file():
-        raise ValueError(f"weights: expected 'pretrained' or a file, got {weights!r}, which is none. Check the path.")
+        raise ValueError(
+            f"weights: expected 'pretrained' or a file, got {weights!r}, which is no file. Check the path."
+        )
     if path.suffix == ".safetensors":
         return _unwrapped(_safetensors(path), path)
     try:
@@ -188,7 +190,7 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _without_prefix(own: State, state: State) -> State:
-    """The state without prefixes of wrappers, unless the network's own names have them."""
+    """The state without wrappers' prefixes, unless the network's own names have them."""
     while not own.keys() & state.keys():
         prefix = next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)
         if prefix is None:

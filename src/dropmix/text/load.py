@@ -1,4 +1,4 @@
-"""`load_texts`: from a name and a folder of texts to a Dataset of token ids."""
+"""`load_texts`: read a folder of texts as a Dataset of token ids."""
 
 import hashlib
 import json
@@ -66,7 +66,7 @@ def load_texts(
         train_per_class, validation, seed: as for `dropmix.data.load`.
         text_column, label_column: names of columns; None for the usual ones.
         tokens: number of tokens kept from the start of each text; None keeps all.
-        folds, fold: cut all texts into so many parts, and predict that one, as `dropmix.data.load` does.
+        folds, fold: cut all texts into `folds` parts and predict part `fold`, as `dropmix.data.load` does.
         group: a column; texts that agree in it, e.g. one author's, stay on one side.
     Raises:
         DataError: anything about the data that a user can mend, in one line.
@@ -212,7 +212,7 @@ def _remarks(classes: list[str], texts: dict[str, list[str]], splits: dict[str, 
 
 
 def _fingerprint_of_folds(name: str, classes: list[str], rows: list[Example], encoder: Path | None) -> str:
-    """Of all texts and labels in their order; equal for all folds."""
+    """Hash of all texts and labels in order; the same for all folds."""
     digest = hashlib.sha256(repr((name, classes, "folds", len(rows))).encode())
     for row in rows:
         digest.update(f"{row.text}\0{row.label}\0".encode("utf-8", "surrogatepass"))

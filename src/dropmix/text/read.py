@@ -20,7 +20,7 @@ from dropmix.data.records import DataError
 TEXT_COLUMNS = ("text", "sentence", "utterance", "query", "question", "content", "review", "message", "comment")
 LABEL_COLUMNS = ("label", "category", "intent", "class", "target", "label_text", "labels", "sentiment", "topic")
 NAMES_OF = {"label": "label_text"}
-"""A column of numbers, and the one that names them; with both, the names are taken."""
+"""A column of numbers, and the column with their names, which is read if both are there."""
 DELIMITERS = ",;\t|"
 MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -223,7 +223,7 @@ def _table(path: Path, ending: str, columns: TextColumns) -> Iterator[dict[str, 
 
 
 def _delimiter(header: str, columns: TextColumns) -> str:
-    """The separator between which the columns are found, else the most frequent."""
+    """The first separator that yields the columns, else the most frequent one."""
     for delimiter in DELIMITERS:
         try:
             find_columns("", next(csv.reader([header], delimiter=delimiter), []), columns)

@@ -1,4 +1,4 @@
-"""Which files and folders of a user hold the texts to train on, and which those to predict."""
+"""Which of the user's files and folders hold texts to train on, and which hold texts to predict."""
 
 import re
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class TextSource:
 
 
 def read_source(path: Path, columns: TextColumns = USUAL) -> TextSource:
-    """The texts of a file or a folder, in the layouts that people have.
+    """Read the texts of a file, or of a folder in one of the usual layouts.
 
-    A folder holds a file for each split, named like one (train.csv, Test_set.jsonl, reviews-train.tsv, parquet shards),
-    at its top or in folders named like splits; or folders of classes with a .txt file per text, for each split or once;
-    or a single file, which is to be split. One JSON file may hold the splits as entries, as CLINC150's.
+    A folder holds one file per split, named after it (train.csv, Test_set.jsonl, reviews-train.tsv, parquet shards),
+    at its top or in folders named after splits; or folders of classes with one .txt file per text, per split or once;
+    or a single file, which is to be split. A JSON file may hold both splits as entries, as CLINC150's does.
 
     Raises:
         DataError: no texts, or several files for one split.
