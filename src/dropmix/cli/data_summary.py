@@ -89,11 +89,12 @@ def network_line(runs: list[Any], dataset: Any, target: Any) -> str:
     import torch
 
     from dropmix.audit.arm_names import visible
+    from dropmix.msda.binding import map_kind
     from dropmix.nets.trained import build_trained
     from dropmix.text import is_text
     from dropmix.train.augment import Augment
     from dropmix.train.shards import ShardStep
-    from dropmix.train.step import Stepper, build_for
+    from dropmix.train.step import MAPS, Stepper, build_for
 
     first, told = runs[0], ""
     Augment(first.data.augment or ())
@@ -102,26 +103,30 @@ def network_line(runs: list[Any], dataset: Any, target: Any) -> str:
             net = build_for(first, dataset)
         else:
             net, told = build_trained(first.network, first.weights, len(dataset.classes), dataset.train.shape)
+        blank = None
+        if not is_text(first.data.name) and getattr(target, "type", "") == "cpu":
+            blank = torch.zeros(2, *dataset.train.shape)
+            _check_logits(first.network, net, len(dataset.classes), blank)
         for spec in {run.arm.model_dump_json(): run for run in runs}.values():
             stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std, dataset.classes)
             if spec.train.shards > 1:
                 ShardStep(stepper, [])
-        if not is_text(first.data.name) and getattr(target, "type", "") == "cpu":
-            _check_logits(first.network, net, dataset)
+            if blank is not None and map_kind(spec.arm.method) in MAPS:
+                _check_map(spec, stepper, blank)
     return visible(f"weights: {told}") if told else ""
 
 
-def _check_logits(network: str, net: Any, dataset: Any) -> None:
+def _check_logits(network: str, net: Any, classes: int, blank: Any) -> None:
     """Refuse a network that does not take the images, or that returns something else than a row of logits for each."""
     import torch
 
     from dropmix.msda.maps.network import logits_of
 
-    shape, classes = dataset.train.shape, len(dataset.classes)
+    shape = blank.shape[1:]
     images = f"images of {shape[0]} x {shape[1]} x {shape[2]}"
     try:
         with torch.no_grad():
-            output = net.eval()(torch.zeros(2, *shape))
+            output = net.eval()(blank)
     except Exception as error:  # any code of the network
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
@@ -134,6 +139,17 @@ def _check_logits(network: str, net: Any, dataset: Any) -> None:
             f"network: expected logits (B, {classes}) of {network}, one per class, got {tuple(logits.shape)} for two "
             f"{images}. Return one row of logits per image."
         )
+
+
+def _check_map(spec: Any, stepper: Any, blank: Any) -> None:
+    """Refuse a network that does not give the map that an arm reads."""
+    import torch
+
+    try:
+        stepper.gradient(blank, torch.zeros(len(blank), dtype=torch.int64))
+    except Exception as error:  # any code of the network
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{spec.arm.method} with {spec.network}: {reason}") from error
 
 
 def near_chance(runs: list[Any], out: Path) -> str:

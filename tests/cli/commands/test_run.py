@@ -15,6 +15,8 @@ def maps(num_classes, in_channels):
     return nn.Conv2d(in_channels, num_classes, 3)
 def large(num_classes, in_channels):
     return nn.Sequential(nn.Conv2d(in_channels, 2, 64), nn.Flatten(), nn.LazyLinear(num_classes))
+def flat(num_classes, in_channels):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))
 """
 
 
@@ -31,6 +33,8 @@ def large(num_classes, in_channels):
         (["train.freeze=backbon"], "train.freeze: expected names of weights such as"),
         (["data.augment=randaugmnt(2,9)"], "got 'randaugmnt(2,9)'. Did you mean 'randaugment'?"),
         (["--methods=transmix"], "expected a vision transformer of timm or torchvision with a class token"),
+        (["--methods=tokenmix(grid=4)", "network=net.py:flat"], "tokenmix with net.py:flat: feature map: expected a"),
+        (["--methods=attentivemix(grid=4)", "network=net.py:flat"], "attentivemix with net.py:flat: feature map:"),
         (["--methods=tokenmix", "train.micro_batch=4"], "expected a method without a second pass or hidden states"),
         (["--methods=recursivemix", "train.shards=2"], "expected 1 with recursivemix, which mixes with"),
         (["train.schedule.kind=cosin"], "Input should be 'step', 'cosine', 'constant' or 'one-cycle'"),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import VisionTransformer
 
 from dropmix.msda.maps.activation import class_activation, feature_map
 from dropmix.nets import build, hidden_modules
@@ -126,6 +127,63 @@ class Last(nn.Module):
 
     def forward(self, x):
         return self.fc(self.norm(self.patch(x).permute(0, 2, 3, 1)).mean((1, 2)))
+
+
+def test_tokens_named_by_the_user_are_laid_out_as_the_images_are():
+    net, x, y = Tokens().eval(), images(4, 8, 24), torch.arange(4)
+    with torch.no_grad():
+        tokens = net.norm(net.patch(x).flatten(2).mT)
+    expected = torch.einsum("bd,bnd->bn", net.fc.weight[y], tokens).view(4, 2, 6) / 12
+    found = class_activation(net, net.norm)(x, y)
+    torch.testing.assert_close(found, _large(expected, x).detach(), rtol=1e-4, atol=1e-6)
+    net.patch = nn.Conv2d(3, 8, 4, 2)  # 3 x 11 tokens, which overlap
+    with pytest.raises(ValueError, match="expected tokens .* that cover images of 8 x 24, got N = 33"):
+        class_activation(net, net.norm)(x, y)
+
+
+def test_tokens_of_a_torchvision_transformer_are_those_that_its_last_attention_reads():
+    torch.manual_seed(0)
+    net = VisionTransformer(16, 4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=8, num_classes=3, dropout=0.5)
+    nn.init.normal_(net.heads.head.weight)
+    x, y = images(5, 16, 16), torch.arange(5) % 3
+    found = class_activation(net.train())(x, y)
+    assert net.training
+    net.eval()
+    tokens = torch.cat([net.class_token.expand(5, -1, -1), net._process_input(x)], 1) + net.encoder.pos_embedding
+    tokens = net.encoder.layers[0](tokens)
+    last = net.encoder.layers[1]
+    read = last.ln_1(tokens).detach().requires_grad_()
+    tokens = tokens + last.self_attention(read, read, read, need_weights=False)[0]
+    tokens = net.encoder.ln(tokens + last.mlp(last.ln_2(tokens)))
+    torch.testing.assert_close(net.heads(tokens[:, 0]), net(x), rtol=1e-4, atol=1e-5)
+    (slope,) = torch.autograd.grad(net.heads(tokens[:, 0])[torch.arange(5), y].sum(), read)
+    expected = (read.detach() * slope)[:, 1:].sum(2).view(5, 4, 4)
+    assert expected.std() > 0
+    torch.testing.assert_close(found, _large(expected, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"reg_tokens": 4}, {"img_size": (16, 8)}])
+def test_tokens_that_are_no_patches_are_left_out_of_a_timm_transformer(options):
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    sides = options.get("img_size", (8, 8))
+    shape = {"img_size": 8, "patch_size": 4, "embed_dim": 8, "depth": 2, "num_heads": 2, "num_classes": 3}
+    net = timm.models.VisionTransformer(**{**shape, **options})
+    nn.init.normal_(net.head.weight)
+    x, y = images(3, *sides), torch.arange(3)
+    seen = []
+
+    def keep(_, __, output):
+        seen.append(output)
+        output.retain_grad()
+
+    net.eval()
+    handle = net.blocks[-1].norm1.register_forward_hook(keep)
+    net(x)[torch.arange(3), y].sum().backward()
+    handle.remove()
+    expected = (seen[0].detach() * seen[0].grad)[:, net.num_prefix_tokens :].sum(2)
+    expected = expected.view(3, sides[0] // 4, sides[1] // 4)
+    torch.testing.assert_close(class_activation(net)(x, y), _large(expected, x), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("net", [Tokens(), Last(), nn.Sequential(nn.Flatten(), nn.Linear(768, 4))])

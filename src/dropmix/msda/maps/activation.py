@@ -1,5 +1,6 @@
 """Maps from a network's last features: their size, and their contribution to a class."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropmix.msda.labels import label_shares
+from dropmix.msda.maps.attention import last_block
 from dropmix.msda.maps.network import logits_of, unwrapped
 
 _MOST_PLACES = 1024
+_PREFIXES = (0, 1, 2, 5)  # tokens that are no patches: none, a class, and with it a distillation or four registers
 
 
 def feature_map(model: nn.Module, features: nn.Module | None = None) -> Callable[..., Tensor]:
@@ -54,15 +57,17 @@ def class_activation(model: nn.Module, features: nn.Module | None = None) -> Cal
         A = sum over channels of F dz/dF, bilinearly enlarged;  F the last feature map, z the logit of the class
 
     Of a network that pools F and has one linear layer, that is its class activation map over the number of places.
+    Of a vision transformer with a class token, F are the patches' tokens that the last attention reads, normalised.
     Runs the model in eval mode and computes no weight gradients: a forward pass, and a backward pass of the head.
 
     Args:
         model: classifier of images (B, C, H, W).
-        features: its module that returns F, (B, D, h, w). None looks for the last one, once, at the first call.
+        features: its module that returns F, (B, D, h, w) or tokens (B, N, D), patches last. None looks for the last
+            one, once, at the first call; of transformers it knows those of timm and torchvision with a class token.
     Returns:
         `saliency(x, y)` -> (B, H, W), float32, of either sign. y holds class ids, or shares, whose logits are averaged.
     Raises:
-        ValueError: at a call: no feature map is found, as in vision transformers, or weights sharded over ranks.
+        ValueError: at a call: no feature map is found, tokens that do not fit the images, or weights sharded over ranks.
     Source:
         Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", arXiv 1512.04150.
     Example:
@@ -70,7 +75,7 @@ def class_activation(model: nn.Module, features: nn.Module | None = None) -> Cal
         >>> class_activation(net)(torch.rand(5, 3, 8, 8), torch.zeros(5).long()).shape
         torch.Size([5, 8, 8])
     """
-    last = _Last(model, features)
+    last = _Last(model, features, tokens=True)
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         _refuse("class_activation", signed, clean)
@@ -85,7 +90,7 @@ def class_activation(model: nn.Module, features: nn.Module | None = None) -> Cal
             logits = logits_of(unwrapped(model)(x)).float()
             value = (logits * label_shares(y, logits.shape[1]).to(logits)).sum()
             (gradient,) = torch.autograd.grad(value, kept[0])
-        return _enlarged((kept[0].detach().float() * gradient.float()).sum(1), x)
+        return _enlarged(_by_place(kept[0].detach().float() * gradient.float(), x, last.prefix), x)
 
     return saliency
 
@@ -97,6 +102,26 @@ def _refuse(where: str, signed: bool, clean: float) -> None:
         )
 
 
+def _by_place(features: Tensor, x: Tensor, prefix: int | None) -> Tensor:
+    """Sum over channels, (B, h, w): of a map (B, D, h, w), or of tokens (B, N, D) laid out as the images are.
+
+    The patches of an image are alike and cover it, so that its shape says how many lie along each side. `prefix` tokens
+    stand before them; None takes as few as leave such a number.
+    """
+    if features.ndim == 4:
+        return features.sum(1)
+    tokens, shared = features.shape[1], math.gcd(*x.shape[2:])
+    height, width = (side // shared for side in x.shape[2:])
+    for before in _PREFIXES if prefix is None else [prefix]:
+        times = math.isqrt(max(tokens - before, 0) // (height * width))
+        if times > 0 and times**2 * height * width == tokens - before:
+            return features[:, before:].sum(2).unflatten(1, (times * height, times * width))
+    raise ValueError(
+        f"class_activation: expected tokens (B, N, D) of patches that cover images of {x.shape[2]} x {x.shape[3]}, got "
+        f"N = {tokens}. Crop the images to squares, or name a module that returns a map (B, D, h, w)."
+    )
+
+
 def _enlarged(small: Tensor, x: Tensor) -> Tensor:
     return F.interpolate(small[:, None], x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
@@ -104,8 +129,9 @@ def _enlarged(small: Tensor, x: Tensor) -> Tensor:
 class _Last:
     """The module that returns a network's last feature map, and what is done to its output in one pass."""
 
-    def __init__(self, model: nn.Module, features: nn.Module | None) -> None:
-        self.model, self.features = model, features
+    def __init__(self, model: nn.Module, features: nn.Module | None, tokens: bool = False) -> None:
+        self.model, self.features, self.tokens = model, features, tokens
+        self.prefix: int | None = None  # tokens that are no patches, where the network says so
 
     @contextmanager
     def kept(self, x: Tensor, use: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
@@ -120,7 +146,8 @@ class _Last:
 
         try:
             if self.features is None:
-                self.features = _find(network, x)
+                block = last_block(network) if self.tokens else None
+                self.features, self.prefix = (_find(network, x), None) if block is None else (block[0], block[2])
             handle = self.features.register_forward_hook(through)
             yield
         finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,21 +55,19 @@ def class_attention(model: nn.Module) -> Iterator[SeenAttention]:
     """
     network, seen = unwrapped(model), SeenAttention()
     check_class_token(network)
-    block: Any = network
-    if hasattr(network, "blocks"):
-        attention, prefix = block.blocks[-1].attn, int(block.num_prefix_tokens)
+    _, attention, prefix = cast(tuple[nn.Module, Any, int], last_block(network))
+    if hasattr(attention, "qkv"):
 
         def look(_: nn.Module, __: Any, qkv: Tensor) -> None:
             seen._map = _of_class(qkv, attention, attention.num_heads, float(attention.scale), prefix)
 
         handle = attention.qkv.register_forward_hook(look)
     else:
-        attention = block.encoder.layers[-1].self_attention
 
         def look_before(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             with torch.no_grad():
                 qkv = F.linear(arguments[0], attention.in_proj_weight, attention.in_proj_bias)
-            seen._map = _of_class(qkv, attention, attention.num_heads, attention.head_dim**-0.5, 1)
+            seen._map = _of_class(qkv, attention, attention.num_heads, attention.head_dim**-0.5, prefix)
 
         handle = attention.register_forward_pre_hook(look_before)
     try:
@@ -80,26 +78,34 @@ def class_attention(model: nn.Module) -> Iterator[SeenAttention]:
 
 def check_class_token(model: nn.Module) -> None:
     """Raise a ValueError unless `class_attention` can see the network's attention."""
-    network: Any = unwrapped(model)
-    blocks = getattr(network, "blocks", None)
-    timm = (
-        getattr(network, "cls_token", None) is not None
-        and isinstance(blocks, nn.Sequential | nn.ModuleList)
-        and isinstance(getattr(getattr(blocks[-1], "attn", None), "qkv", None), nn.Linear)
-        and hasattr(network, "num_prefix_tokens")
-        and hasattr(blocks[-1].attn, "scale")
-    )
-    layers = getattr(getattr(network, "encoder", None), "layers", None)
-    torchvision = (
-        getattr(network, "class_token", None) is not None
-        and isinstance(layers, nn.Sequential)
-        and isinstance(getattr(layers[-1], "self_attention", None), nn.MultiheadAttention)
-    )
-    if not timm and not torchvision:
+    network = unwrapped(model)
+    if last_block(network) is None:
         raise ValueError(
             f"class_attention: expected a vision transformer of timm or torchvision with a class token, got "
             f"{type(network).__name__}. Use one, e.g. timm:vit_small_patch16_224, or another method, e.g. cutmix."
         )
+
+
+def last_block(network: nn.Module) -> tuple[nn.Module, nn.Module, int] | None:
+    """Parts of the last block of a vision transformer of timm or torchvision that has a class token.
+
+    Returns:
+        the norm before its attention, the attention, and how many tokens stand before those of the patches; None for
+        another network.
+    """
+    parts: Any = network
+    blocks = getattr(parts, "blocks", None)
+    if getattr(parts, "cls_token", None) is not None and isinstance(blocks, nn.Sequential | nn.ModuleList):
+        norm, attention = getattr(blocks[-1], "norm1", None), getattr(blocks[-1], "attn", None)
+        known = hasattr(parts, "num_prefix_tokens") and hasattr(attention, "scale")
+        if known and isinstance(norm, nn.Module) and isinstance(getattr(attention, "qkv", None), nn.Linear):
+            return norm, cast(nn.Module, attention), int(parts.num_prefix_tokens)
+    layers = getattr(getattr(parts, "encoder", None), "layers", None)
+    if getattr(parts, "class_token", None) is not None and isinstance(layers, nn.Sequential):
+        norm, attention = getattr(layers[-1], "ln_1", None), getattr(layers[-1], "self_attention", None)
+        if isinstance(norm, nn.Module) and isinstance(attention, nn.MultiheadAttention):
+            return norm, attention, 1
+    return None
 
 
 @torch.no_grad()
