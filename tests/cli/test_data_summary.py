@@ -61,6 +61,28 @@ def test_an_image_in_two_classes_is_named() -> None:
     assert line == "warning: 1 image stands in two classes, pixel for pixel, e.g. 5 and 30. Leave one of them out."
 
 
+def test_copies_among_pictures_that_stay_in_their_files_are_counted(tmp_path: Path, dropmix) -> None:
+    rng = np.random.default_rng(0)
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / "set" / place).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(tmp_path / "set" / place / f"{i}.bmp")
+    (tmp_path / "set/test/a/5.bmp").write_bytes((tmp_path / "set/train/a/1.bmp").read_bytes())
+    (tmp_path / "set/test/b/5.bmp").write_bytes((tmp_path / "set/train/a/2.bmp").read_bytes())
+    found = load("folder", tmp_path / "set", size=8, resized_crop=True)
+    told = "\n".join(data_lines(found))
+    assert "2 of the images to predict are also in train, byte for byte" in told
+    assert "1 image stands in two classes, byte for byte, e.g. train/a/2.bmp and test/b/5.bmp" in told
+    (tmp_path / "set/test/a/0.bmp").write_bytes(b"")
+    (tmp_path / "set/train/b/0.bmp").write_text("<html>404</html>")
+    options = ("--set", "network=wrn10-1", "--set", "data.size=8", "--set", "data.resized_crop=true", "--out", "out")
+    for dry in (("--dry-run",), ()):
+        status, _, err = dropmix("run", "folder", "--data", tmp_path / "set", *options, *dry)
+        assert status == 2
+        assert "2 pictures cannot be used" in err
+        assert "test/a/0.bmp: expected a picture that Pillow can read, got an empty file" in err
+
+
 def test_look_alikes_are_listed_and_their_file_keeps_them_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for label in "ab":

@@ -1,5 +1,7 @@
 """Image folders against torchvision's ImageFolder; flat folders; sizes; what is refused."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,18 +129,58 @@ def test_deep_picture_is_refused_and_not_clipped(tree):
         load("folder", tree)
 
 
+def tiff(pixels: np.ndarray, **tags: int) -> bytes:
+    """A TIFF without compression, (H, W) or planes (3, H, W), as other programs write it."""
+    count = 3 if pixels.ndim == 3 else 1
+    height, width = pixels.shape[-2:]
+    known = {256: width, 257: height, 259: 1, 262: 2 if count == 3 else 1, 277: count, 278: height, 284: count // 2 + 1}
+    lists = {
+        258: [8 * pixels.itemsize] * count,
+        279: [pixels.nbytes // count] * count,
+        339: [tags.get("sign", 1)] * count,
+    }
+    lists[273] = [8 + n * pixels.nbytes // count for n in range(count)]
+    body, after = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(), b""
+    entries, start = [], 8 + len(body)
+    size = 2 + 12 * (len(known) + len(lists)) + 4
+    for tag, values in sorted((known | lists).items()):
+        values = values if isinstance(values, list) else [values]
+        packed = struct.pack(f"<{len(values)}I", *values)
+        if len(packed) > 4:
+            packed, after = struct.pack("<I", start + size + len(after)), after + packed
+        entries.append(struct.pack("<HHI", tag, 4, len(values)) + packed)
+    head = b"II*\0" + struct.pack("<I", start)
+    return head + body + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4) + after
+
+
+def test_planes_of_a_tiff_are_read_at_8_bits_and_refused_at_16_or_signed(tree, rng):
+    file = tree / "train/dog/1.tif"
+    planes = rng.integers(0, 256, (3, 6, 5))
+    file.write_bytes(tiff(planes.astype(np.uint8)))
+    dataset = load("folder", tree)
+    (row,) = np.flatnonzero(dataset.train.ids == "train/dog/1.tif")
+    assert np.array_equal(dataset.train.images[row], planes.transpose(1, 2, 0))
+    for pixels, sign, told in (
+        (planes.astype(np.uint16), 1, "16 bits in mode RGB"),
+        (planes[0].astype(np.int8), 2, "signed numbers"),
+    ):
+        file.write_bytes(tiff(pixels, sign=sign))
+        with pytest.raises(DataError, match=f"1.tif: expected a picture of 8 bits per channel, got {told}"):
+            load("folder", tree)
+
+
 def test_empty_class_is_named(tree):
     (tree / "train/emu").mkdir()
     with pytest.raises(DataError, match=r"train/emu: expected images .*, got none"):
         load("folder", tree)
     (tree / "train/emu/readme.md").write_text("soon")
-    with pytest.raises(DataError, match=r"train/emu: expected images .*, got none"):
+    with pytest.raises(DataError, match=r"train/emu: expected images, got 1 file of .md. Add images or remove"):
         load("folder", tree)
 
 
 def test_different_classes_are_named(tree, picture, write_folder):
     write_folder(tree, {"test/ant/0.png": picture(), "train/emu/0.png": picture()})
-    with pytest.raises(DataError, match="same classes in train and test, got emu only in train; ant only in test"):
+    with pytest.raises(DataError, match=r"every class of test in train, got ant only in test. Add images of it"):
         load("folder", tree)
 
 

@@ -65,7 +65,7 @@ def test_what_is_left_out_is_said(tmp_path, pictures):
     assert "1 hidden folder left out: train/.lynx" in notes
     assert "1 broken link left out: train/dog/gone.jpg" in notes
     assert "1 split left out: val" in notes
-    assert "1 file left out, of no format that is read here: .heic" in notes
+    assert "1 file left out, of no format that is read here: .heic. Convert pictures among them to PNG or JPEG" in notes
 
 
 def test_val_stands_in_for_a_test_folder_without_labels(tmp_path, pictures):

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 
 from dropmix.data import DATASETS, DataError, load
 from dropmix.data.catalog import describe
+from dropmix.data.load import alike_across
 from dropmix.data.records import Split, fingerprint, statistics
 
 
@@ -209,3 +210,32 @@ def test_cifar100(real_data):
     mean, std = statistics(dataset.test.images)
     assert mean == pytest.approx(dataset.mean, abs=0.005)
     assert std == pytest.approx(dataset.std, abs=0.005)
+
+
+def smooth(rng):
+    """A picture like a photograph: large soft shapes."""
+    small = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+    return small.resize((48, 48), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def photographs(tmp_path, rng):
+    for split, count in (("train", 8), ("test", 6)):
+        for c in ("cat", "dog"):
+            (tmp_path / "set" / split / c).mkdir(parents=True)
+            for n in range(count):
+                smooth(rng).save(tmp_path / f"set/{split}/{c}/{n}.png")
+    return tmp_path / "set"
+
+
+def test_pictures_compressed_anew_are_found_and_no_others(photographs):
+    def found():
+        dataset = load("folder", photographs)
+        assert isinstance(dataset.train, Split)
+        assert isinstance(dataset.test, Split)
+        return alike_across(dataset.train, dataset.test)
+
+    assert found() == []
+    with Image.open(photographs / "train/cat/2.png") as picture:
+        picture.save(photographs / "test/cat/again.jpg", quality=90)
+    assert found() == [("test/cat/again.jpg", "train/cat/2.png")]

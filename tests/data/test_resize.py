@@ -33,7 +33,7 @@ def files(folder):
 
 def test_copies_have_the_side_and_the_pixels_of_torchvisions_resize(tree, tmp_path):
     counts = resize_folder(tree, tmp_path / "out", 20, threads=2)
-    assert (counts.resized, counts.copied, counts.there, counts.damaged) == (8, 1, 0, [])
+    assert (counts.resized, counts.copied, counts.there, counts.damaged, counts.notes) == (8, 1, 0, [], ())
     made = files(tmp_path / "out")
     assert json.loads(made.pop(RESIZED)) == {"shorter_side": 20, "quality": 95, "complete": True}
     assert made.keys() == files(tree).keys()
@@ -72,6 +72,14 @@ def test_copies_are_another_data_set_that_says_what_it_is(tree, tmp_path):
     assert (before.resized, after.resized) == (None, 20)
     assert before.fingerprint != after.fingerprint
     assert before.train.ids.tolist() == after.train.ids.tolist()
+
+
+def test_what_is_left_out_is_said(tree, tmp_path):
+    (tree / "train/a/2.heic").write_bytes(b"x")
+    (tree / "train/a/0_mask.png").write_bytes((tree / "train/a/1.png").read_bytes())
+    notes = resize_folder(tree, tmp_path / "out", 20, 1).notes
+    assert "1 mask left out: train/a/0_mask.png" in notes
+    assert any(note.startswith("1 file left out, of no format that is read here: .heic") for note in notes)
 
 
 def test_wrong_folders_are_refused(tree, tmp_path):

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 FEW_TO_TEST, FEW_TO_TRAIN, SHOWN, LISTED = 10, 5, 6, 50
+MOST_READ = 20_000
+"""Largest number of files to read in search of copies."""
 
 
 def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[str]:
@@ -53,15 +55,16 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
             + (f" --folds 5 predicts every {what[:-1]} once." if dataset.validation is None and not folds else "")
         )
     in_memory = isinstance(dataset.train, Split) and isinstance(target, Split)
-    twins, torn = _copies(dataset.train, target) if in_memory else (0, [])
+    twins, torn = (0, []) if isinstance(held, Texts) else _copies(dataset.train, target)
+    alike = "pixel for pixel" if in_memory else "byte for byte"
     if torn:
         lines.append(
-            f"warning: {len(torn)} {'image stands' if len(torn) == 1 else 'images stand'} in two classes, pixel for "
-            f"pixel, e.g. {visible(' and '.join(torn[0]))}. Leave one of them out."
+            f"warning: {len(torn)} {'image stands' if len(torn) == 1 else 'images stand'} in two classes, {alike}, "
+            f"e.g. {visible(' and '.join(torn[0]))}. Leave one of them out."
         )
     if twins:
         lines.append(
-            f"warning: {twins} of the images to predict are also in train, pixel for pixel. "
+            f"warning: {twins} of the images to predict are also in train, {alike}. "
             "Remove the copies, which inflate the accuracy."
         )
     elif in_memory and (pairs := alike_across(dataset.train, target)):
@@ -201,13 +204,31 @@ def _some(names: list[str]) -> str:
 
 def _copies(train: Any, test: Any) -> tuple[int, list[tuple[str, str]]]:
     """Number of test images with an exact copy in train, and ids of equal images of two classes."""
-    known: dict[int, tuple[int, str]] = {}
+    known: dict[Any, tuple[int, str]] = {}
     twins, torn = 0, []
-    for split in (train, test):
-        keys = [hash(image.tobytes()) for image in split.images]
+    for split, keys in zip((train, test), _contents(train, test)):
         twins = sum(key in known for key in keys)  # of train, while nothing is known, none
         for key, label, name in zip(keys, split.labels.tolist(), split.ids):
             other = known.setdefault(key, (label, str(name)))
             if other[0] != label:
                 torn.append((other[1], str(name)))
     return twins, torn
+
+
+def _contents(*splits: Any) -> list[list[Any]]:
+    """A key of each image's content, equal for copies only: of its pixels, or of its file. Only files of equal size are
+    read, and none if these are more than `MOST_READ`."""
+    from dropmix.data import Split
+    from dropmix.data.files import file_sizes
+    from dropmix.data.stratify import file_digest
+
+    if isinstance(splits[0], Split):
+        return [[hash(image.tobytes()) for image in split.images] for split in splits]
+    sizes = [file_sizes(split).tolist() for split in splits]
+    count = Counter(size for part in sizes for size in part)
+    if sum(times for times in count.values() if times > 1) > MOST_READ:
+        return [[(number, row) for row in range(len(part))] for number, part in enumerate(sizes)]
+    return [
+        [file_digest(split.path(row)) if count[size] > 1 else (number, row) for row, size in enumerate(part)]
+        for number, (split, part) in enumerate(zip(splits, sizes))
+    ]

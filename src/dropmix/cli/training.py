@@ -117,11 +117,15 @@ def with_data(runs: list[Any], data: str | None, download: bool) -> tuple[list[A
     the first run's fold."""
     import numpy as np
 
+    from dropmix.data.decode import HEADS, check_headers
+    from dropmix.data.records import Files
     from dropmix.grid.data import load_data
     from dropmix.grid.written_arms import for_data
     from dropmix.nets.trained import digests
 
     dataset = load_data(runs[0], data, download)
+    splits = [split for split in (dataset.train, dataset.validation, dataset.test) if isinstance(split, Files)]
+    check_headers([split.path(row) for split in splits for row in range(min(len(split), HEADS))])
     known = {"fingerprint": dataset.fingerprint, "resized": dataset.resized}
     of_network = digests(runs[0].network, runs[0].weights)
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist()

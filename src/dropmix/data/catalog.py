@@ -104,11 +104,15 @@ def locate(name: str, path: str | Path | None) -> Path | None:
     Returns:
         The folder, which may not exist yet; None for a set that needs none, even if `path` is given.
     Raises:
-        DataError: no path and no DROPMIX_DATA.
+        DataError: no path and no DROPMIX_DATA, or a path that names no folder of this machine.
     """
     if not describe(name).needs_path:
         return None
     if path is not None:
+        if not str(path).strip():
+            raise DataError("load: expected a folder, got an empty path. Name it with --data.")
+        if "://" in str(path):
+            raise DataError(f"{path}: expected a folder on this machine, got an address. Copy the data here first.")
         path = Path(path).expanduser()
         return path / name if (path / name).is_dir() and name != "folder" else path
     root = os.environ.get("DROPMIX_DATA")

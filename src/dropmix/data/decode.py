@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,16 @@ Encoded = bytes | memoryview | str | os.PathLike
 GRAY = {"1", "L", "LA"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 CHUNK = 64
+HEADS = 50_000
+"""Largest number of pictures per split whose headers are worth reading before a run."""
 HEADERS, MAY_HAVE_ALPHA = 5_000, {".png", ".webp", ".gif", ".tif", ".tiff"}
 PIXELS = 89_478_485
 """Largest number of pixels per picture; above it, Pillow warns of a file made to fill the memory."""
+
+
+SMALLER = "Make it smaller beforehand or remove it."
+BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2
+"""Tags of a TIFF, and a value of the second."""
 
 
 def threads() -> int:
@@ -41,18 +49,19 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
         with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
             mode = picture.mode
             check_pixels(picture.size, where)
-            # Pillow would keep the upper 8 of 16 bits, which would turn a 12-bit camera's white into black.
-            if mode in DEEP or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):
-                got = f"mode {mode}" if mode in DEEP else f"16 bits in mode {mode}"
+            if got := other_depth(picture):
                 raise DataError(f"{where}: expected a picture of 8 bits per channel, got {got}. Convert it beforehand.")
             if exif:
                 picture = ImageOps.exif_transpose(picture)
             rgb = picture.convert("L").convert("RGB") if mode in GRAY else picture.convert("RGB")
     except DataError:
         raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{where}: expected at most {PIXELS:,} pixels, got more in its header. {SMALLER}") from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ...
         # Pillow's own message names an object in memory instead of the file.
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
+        reason = "an empty file" if is_empty(encoded) else reason
         raise DataError(
             f"{where}: expected a picture that Pillow can read, got {reason}. Replace or remove it."
         ) from error
@@ -61,12 +70,31 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
     return np.asarray(rgb)
 
 
+def other_depth(picture: Any) -> str:
+    """What an opened Pillow image holds instead of 8 unsigned bits per channel, or "".
+
+    Pillow would keep the upper 8 of 16 bits, which turns a 12-bit camera's white into black; of planes of 16 bits, in a
+    TIFF, it reads half as if they had 8, and negative numbers as large ones.
+    """
+    if picture.mode in DEEP:
+        return f"mode {picture.mode}"
+    tags = getattr(picture, "tag_v2", {})
+    bits = max(tags.get(BITS_PER_SAMPLE) or (8,))
+    if bits > 8 or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):
+        return f"{max(16, bits)} bits in mode {picture.mode}"
+    return "signed numbers" if SIGNED in (tags.get(SAMPLE_FORMAT) or ()) else ""
+
+
+def is_empty(encoded: Encoded) -> bool:
+    size = os.path.getsize(encoded) if isinstance(encoded, str | os.PathLike) else len(encoded)
+    return size == 0
+
+
 def check_pixels(size: tuple[int, int], where: str) -> None:
     """Raise DataError for a (width, height) that would fill the memory; call it before pixels are decoded."""
     if size[0] * size[1] > PIXELS:
         raise DataError(
-            f"{where}: expected a picture of at most {PIXELS} pixels, got {size[0]}x{size[1]} in its header. "
-            "Make it smaller beforehand or remove it."
+            f"{where}: expected at most {PIXELS:,} pixels, got {size[0]}x{size[1]} in its header. {SMALLER}"
         )
 
 
@@ -150,6 +178,35 @@ def decode_all(
     if bad:
         raise BadPictures([bad[row] for row in sorted(bad)])
     return out
+
+
+def check_headers(files: Sequence[str]) -> None:
+    """Refuse pictures that training would stop at, as far as their headers tell.
+
+    Raises:
+        BadPictures: files that are empty or no pictures, too large, or not of 8 bits per channel; lists all of them.
+    """
+    from PIL import Image
+
+    def check(file: str) -> str:
+        try:
+            with Image.open(file) as picture:
+                check_pixels(picture.size, file)
+                return other_depth(picture) and decode_message(file)
+        except Exception:
+            return decode_message(file)
+
+    def decode_message(file: str) -> str:
+        try:
+            decode_one(file, file, None)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(threads()) as pool:
+        bad = [line for line in pool.map(check, files) if line]
+    if bad:
+        raise BadPictures(bad)
 
 
 def unusual(files: Sequence[str]) -> list[str]:

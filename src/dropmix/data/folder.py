@@ -7,10 +7,10 @@ import numpy as np
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all, unusual
-from dropmix.data.layout import by_class, check_names, find_layout
+from dropmix.data.layout import by_class, check_names, find_layout, is_split
 from dropmix.data.records import DataError, DataSource, Rows
 from dropmix.data.stratify import check_groups, groups_of, split_by_content, split_rows
-from dropmix.data.walk import ENDINGS, Left, counted, images_below, listed, subfolders
+from dropmix.data.walk import CONVERTIBLE, ENDINGS, Left, class_folders, counted, images_below, listed
 
 FLAT_TEST = 0.2
 """Share of each class held out as the test split if the folder has none."""
@@ -49,7 +49,7 @@ def read(
         return flat(name, layout.root, size, exif, split, seed, group, left)
     train, test = layout.train, layout.test
     classes, parts = by_class(train, test, left)
-    found = [list_images([part.get(name) for name in classes], left) for part in parts]
+    found = [list_images([part.get(name) for name in classes], left, may_lack=part is parts[1]) for part in parts]
     left.remarks += unusual([file for files, _ in found for file in files])
     train_rows, test_rows = (make_rows(layout.root, *files, size, exif) for files in found)
     if group is not None:
@@ -61,15 +61,23 @@ def flat(
     name: str, path: Path, size: int | None, exif: bool, split: str, seed: int, group: str | None, left: Left
 ) -> DataSource:
     """A folder of class folders, which is split here."""
-    folders: list[Path | None] = [*subfolders(path)]
+    folders: list[Path | None] = [*class_folders(path)]
     classes = [folder.name for folder in folders if folder]
-    hidden = f" ({counted('hidden folder', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
+    hidden = (
+        f" ({counted('hidden folder(s)', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
+    )
     if not classes:
         raise DataError(
             f"{path}: expected folders of images, one per class, got none{hidden}. "
             "Sort its pictures into a folder per class, or name the folder above the class folders."
         )
     check_names(path, classes, left)
+    for label in classes if not all(map(is_split, classes)) else ():
+        if is_split(label):
+            left.remarks.append(
+                f"the folder {label} is taken as a class, since it holds pictures and the folders beside it are no "
+                "splits. If it is none, move it out"
+            )
     if len(classes) < 2:
         raise DataError(
             f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone{hidden}. "
@@ -97,24 +105,41 @@ def flat(
     )
 
 
-def list_images(folders: list[Path | None], left: Left | None = None) -> tuple[list[str], np.ndarray]:
+def list_images(
+    folders: list[Path | None], left: Left | None = None, may_lack: bool = False
+) -> tuple[list[str], np.ndarray]:
     """Paths of the images in class folders, sorted by class, folder and name; and their labels.
 
     Args:
         folders: one per class; None for a class that this split lacks.
         left: collects what was skipped.
+        may_lack: whether a folder may be empty; one with files of other formats may not.
     Raises:
         DataError: folders without images.
     """
     found = [[] if folder is None else list(images_below(str(folder), left)) for folder in folders]
-    empty = [str(folder) for folder, files in zip(folders, found, strict=True) if folder is not None and not files]
-    if empty:
-        raise DataError(
-            f"{listed(empty)}: expected images ({', '.join(sorted(ENDINGS))}), got none. "
-            "Add images or remove the folder."
-        )
+    empty = [folder for folder, files in zip(folders, found, strict=True) if folder is not None and not files]
+    inside = Left()
+    for folder in empty:
+        list(images_below(str(folder), inside))
+    if empty and not (may_lack and not inside.endings):
+        raise DataError(f"{listed([*map(str, empty)])}: expected images{_instead(inside)}")
     labels = np.repeat(np.arange(len(found)), [len(files) for files in found]).astype(np.int64)
     return [file for files in found for file in files], labels
+
+
+def _instead(inside: Left) -> str:
+    """What folders without images hold, and what to do."""
+    if not inside.endings:
+        hidden = f"{len(inside.hidden_files)} hidden ones" if inside.hidden_files else "none"
+        return f" ({', '.join(sorted(ENDINGS))}), got {hidden}. Add images or remove the folder."
+    count, names = sum(inside.endings.values()), listed([ending or "no ending" for ending in inside.endings])
+    got = f", got {count} {'file' if count == 1 else 'files'} of {names}"
+    if "" in inside.endings:
+        return f"{got}. Give each picture the ending of its format, e.g. .jpg."
+    if CONVERTIBLE & {*inside.endings}:
+        return f"{got}, which are not read here. Convert them to PNG or JPEG."
+    return f"{got}. Add images or remove the folder."
 
 
 def make_rows(path: Path, files: list[str], labels: np.ndarray, size: int | None, exif: bool = False) -> Rows:

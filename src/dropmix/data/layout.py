@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropmix.data.records import DataError
-from dropmix.data.walk import NAMED, Left, has_classes, has_pictures, listed, subfolders
+from dropmix.data.walk import (
+    NAMED,
+    PHOTOGRAPHS,
+    Left,
+    class_folders,
+    has_classes,
+    has_pictures,
+    listed,
+    subfolders,
+)
 
 WORDS = {
     "train": {"train", "training", "trn", "trainval"},
@@ -104,14 +113,14 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     Raises:
         DataError: a split without its other, or two folders for one split.
     """
-    folders = subfolders(path, left)
+    folders = class_folders(path, left)
     named = splits_among(folders)
     splits = [folder for found in named.values() for folder in found]
     others = [folder for folder in folders if folder not in splits]
     if splits and (any(has_classes(folder) for folder in splits) or not others):
         return find_splits(path, folders, named, left)
     if len(folders) == 1 and depth and not has_pictures(folders[0]) and has_classes(folders[0]):
-        inner = subfolders(folders[0])
+        inner = class_folders(folders[0])
         if len(inner) > 1 or not has_pictures(inner[0]):
             left.remarks.append(f"the classes are the folders in {folders[0].name}")
             return find_layout(folders[0], left, depth - 1)
@@ -147,7 +156,7 @@ def seen_through(folder: Path, but: set[str] | None = None) -> Path:
         but: names of classes at which it stops.
     """
     for _ in range(DEPTH):
-        inside = subfolders(folder)
+        inside = class_folders(folder)
         if len(inside) != 1 or class_key(inside[0].name) in (but or ()) or has_pictures(folder):
             break
         if has_pictures(inside[0]) or not has_classes(inside[0]):
@@ -187,19 +196,25 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     left.folders += [str(folder) for folder in folders if folder not in (train, test) and not is_split(folder.name)]
     inner = seen_through(train)
     inner_test = seen_through(test, {class_key(folder.name) for folder in subfolders(inner)})
+    left.remarks += remarks_on(subfolders(inner), split=True)
     if any(folder.name.lower() != kind for kind, folder in parts.items()) or (inner, inner_test) != (train, test):
         left.remarks.append(f"trained on {inner.relative_to(path)}, tested on {inner_test.relative_to(path)}")
     return FolderLayout(path, inner, inner_test)
 
 
-def remarks_on(classes: list[Path]) -> list[str]:
-    """Remarks on folders taken for classes that deserve a second look.
+def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
+    """Remarks on folders taken for classes that deserve a second look; `split`: they lie in a folder of a split.
 
     Raises:
         DataError: all are named like splits or folds, and hold folders of the same names.
     """
-    inside = {folder: {below.name for below in subfolders(folder)} for folder in classes if not has_pictures(folder)}
-    inside = {folder: names for folder, names in inside.items() if names and has_classes(folder)}
+    inside = {
+        folder: {below.name for below in subfolders(seen_through(folder))}
+        for folder in classes
+        if not has_pictures(folder) and has_classes(folder)
+    }
+    if all(len(names) == 1 and names <= PHOTOGRAPHS for names in inside.values()):
+        inside = {}  # cat/images, dog/images
     named = all(role_of(folder.name).kind or OTHER_SPLITS.fullmatch(folder.name) for folder in classes)
     names = listed([folder.name for folder in classes])
     if not inside:
@@ -224,7 +239,7 @@ def remarks_on(classes: list[Path]) -> list[str]:
         )
     line = f"folders inside a class count as its pictures: {'; '.join(told[:NAMED])}"
     line += f" and {len(told) - NAMED} more classes" if len(told) > NAMED else ""
-    if same:
+    if same and not split:
         return [f"{line}. If these are splits, rename them train and test"]
     return [f"{line}. If the inner folders are the classes, move them up"]
 
@@ -238,7 +253,7 @@ def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[
     Raises:
         DataError: two names of one split that print alike.
     """
-    parts = [{folder.name: folder for folder in subfolders(split, left)} for split in (train, test)]
+    parts = [{folder.name: folder for folder in class_folders(split, left)} for split in (train, test)]
     for split, part in zip((train, test), parts):
         check_names(split, list(part), left)
     alone = [[name for name in parts[i] if name not in parts[1 - i]] for i in (0, 1)]

@@ -1,5 +1,6 @@
 """`load`: from a name and a folder to a Dataset in memory."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ from dropmix.data.records import (
     statistics,
 )
 from dropmix.data.stratify import check_arguments, fold_rows, groups_of, split_rows
-from dropmix.data.walk import has_classes, subfolders
+from dropmix.data.walk import ARCHIVES, has_classes, listed, subfolders
 
 
 def load(
@@ -88,6 +89,10 @@ def load(
     chosen = {"train": (source.train, train), "test": (source.test, np.arange(len(source.test.labels)))}
     if validation:
         chosen["validation"] = (source.train, held_out)
+    if not validation and (untested := [*_unpredicted(source)]):
+        plural = "class is" if len(untested) == 1 else "classes are"
+        told = f"{len(untested)} {plural} trained on and not judged, without images to predict: {listed(untested)}"
+        source = replace(source, notes=(*source.notes, told))
     if resized_crop:
         return in_files(name, source, chosen, size, exif)
     splits = drop_gray(read_all(chosen))
@@ -166,7 +171,9 @@ def open_source(
     if not path.is_dir():
         what = "a file" if path.exists() else "a link to nothing" if path.is_symlink() else "nothing there"
         of = "a folder of pictures" if name == "folder" else f"the folder of {name}"
-        raise DataError(f"{path}: expected {of}, got {what}. Check the path.")
+        packed = path.suffix.lower() in ARCHIVES and path.exists()
+        advice = "Unpack it, and name the folder" if packed else "Check the path"
+        raise DataError(f"{path}: expected {of}, got {what}. {advice}.")
     reader, of = reader_of(name, known, path)
     if options["group"] is not None and reader != "folder":
         raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
@@ -220,17 +227,18 @@ def check_source(source: DataSource, known: Description) -> None:
                 f"({len(bad)} such rows). Use a split with true labels."
             )
         present[split] = set(np.unique(rows.labels).tolist())
-    both = present["train"] & present["test"]
-    alone = [
-        f"{', '.join(source.classes[label] for label in sorted(present[split] - both))} only in {split}"
-        for split in present
-        if present[split] - both
-    ]
-    if alone:
+    if unknown := sorted(present["test"] - present["train"]):
         raise DataError(
-            f"{source.train.root or source.name}: expected the same classes in train and test, got "
-            f"{'; '.join(alone)}. Add the missing images or remove the classes."
+            f"{source.train.root or source.name}: expected every class of test in train, got "
+            f"{listed([source.classes[label] for label in unknown])} only in test. Add images of it to train, or "
+            "remove it from test."
         )
+
+
+def _unpredicted(source: DataSource) -> Iterator[str]:
+    """Names of the classes without a row in the test split."""
+    there = set(np.unique(source.test.labels).tolist())
+    return (name for label, name in enumerate(source.classes) if label not in there)
 
 
 def drop_gray(splits: dict[str, Split]) -> dict[str, Split]:

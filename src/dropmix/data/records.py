@@ -246,7 +246,14 @@ def pooled(source: DataSource) -> Rows:
     def pixels(rows: np.ndarray) -> np.ndarray:
         first = rows[rows < len(train.labels)]
         second = rows[rows >= len(train.labels)] - len(train.labels)
-        parts = [part.pixels(which) for part, which in ((train, first), (test, second)) if len(which)]
+        parts, bad = [], []
+        for part, which in ((train, first), (test, second)):
+            try:
+                parts += [part.pixels(which)] if len(which) else []
+            except BadPictures as error:
+                bad += error.lines
+        if bad:
+            raise BadPictures(bad)
         if len({part.shape[1:] for part in parts}) > 1:
             raise DataError(
                 f"{source.name}: expected pictures of one size in train and test, got "

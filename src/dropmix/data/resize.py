@@ -13,7 +13,7 @@ from PIL import Image
 from dropmix.data.files import RESIZED
 from dropmix.data.picture import read_picture, shorter_side
 from dropmix.data.records import DataError
-from dropmix.data.walk import images_below
+from dropmix.data.walk import Left, images_below
 
 QUALITY = 95
 CHUNK = 32
@@ -23,7 +23,7 @@ CHUNK = 32
 @dataclass
 class Counts:
     """The outcome for a folder's pictures: numbers; names of those changed since an earlier call (which are resized
-    again) and of copies whose picture is gone; and one line for each unreadable picture."""
+    again) and of copies whose picture is gone; a line for each unreadable picture; and what was left out."""
 
     resized: int = 0
     copied: int = 0
@@ -31,6 +31,7 @@ class Counts:
     changed: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
 
 def resize_folder(
@@ -56,11 +57,12 @@ def resize_folder(
     """
     if not source.is_dir() or out.resolve().is_relative_to(source.resolve()):
         raise DataError(f"resize: expected a folder and one outside of it, got {source} and {out}. Check the paths.")
-    files = list(images_below(str(source)))
+    left = Left()
+    files = list(images_below(str(source), left))
     if not files:
         raise DataError(f"{source}: expected pictures, got none. Check the path.")
     _begin(out, size)
-    counts = Counts()
+    counts = Counts(notes=left.notes(source))
     done = 0
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -1,6 +1,7 @@
 """The pictures and folders below a folder, read entry by entry, and notes on what was skipped."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,29 @@ from pathlib import Path
 from dropmix.data.records import DataError
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"}
+CONVERTIBLE = {
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".dcm",
+    ".dicom",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".dng",
+    ".raf",
+    ".orf",
+}
+CONVERTIBLE |= {".psd", ".tga", ".exr", ".svg", ".npy", ".nii", ".pbm", ".pnm", ".ico", ".jxl"}
+"""Formats of pictures that are not read here."""
+PAPERS = {".txt", ".xml", ".json", ".csv", ".tsv", ".xls", ".xlsx", ".pdf", ".mat", ".yaml", ".yml"}
+"""Endings of files that describe pictures."""
+ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"}
+MASKS = {"mask", "masks", "annotations", "groundtruth", "ground_truth", "segmentation", "segmentations"}
+PHOTOGRAPHS = {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"}
+MASK_OF = re.compile(r"(.+?)[-_ ]*(?:mask|segmentation)(?:[-_ ]?\d+)?", re.IGNORECASE)
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
 """Folders that operating systems create; names that begin with a dot are hidden too."""
 NAMED = 3
@@ -26,17 +50,23 @@ class Left:
     splits: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
+    papers: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def notes(self, root: Path) -> tuple[str, ...]:
         """A line per remark, and a line per kind of path left out, with their number and the first names."""
         kinds = {
-            "hidden folder": self.hidden,
-            "hidden picture": self.hidden_files,
-            "broken link": self.broken,
-            "split": self.splits,
-            "folder": self.folders,
-            "picture outside of the class folders": self.stray,
+            "hidden folder(s)": self.hidden,
+            "hidden picture(s)": self.hidden_files,
+            "broken link(s)": self.broken,
+            "split(s)": self.splits,
+            "folder(s)": self.folders,
+            "folder(s) without pictures": self.papers,
+            "mask(s)": self.masks,
+            "device(s) or pipe(s)": self.special,
+            "picture(s) outside of the class folders": self.stray,
         }
         lines = list(dict.fromkeys(self.remarks))
         lines += [counted(kind, [os.path.relpath(p, root) for p in paths]) for kind, paths in kinds.items() if paths]
@@ -45,18 +75,20 @@ class Left:
             count = sum(self.endings.values())
             lines.append(
                 f"{count} {'file' if count == 1 else 'files'} left out, of no format that is read here: {names}"
+                f"{'. Convert pictures among them to PNG or JPEG' if CONVERTIBLE & {*self.endings} else ''}"
             )
         return tuple(lines)
 
 
 def counted(kind: str, names: list[str]) -> str:
-    """Example:
-    >>> counted("hidden folder", [".a", ".b"])
-    '2 hidden folders left out: .a, .b'
+    """How many of a kind were left out; its plural's "s" stands in brackets.
+
+    Example:
+        >>> counted("hidden folder(s)", [".a", ".b"])
+        '2 hidden folders left out: .a, .b'
     """
     names = sorted(set(names))
-    noun, outside, rest = kind.partition(" outside")
-    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}{outside}{rest} left out: {listed(names)}"
+    return f"{len(names)} {kind.replace('(s)', '' if len(names) == 1 else 's')} left out: {listed(names)}"
 
 
 def listed(names: list[str]) -> str:
@@ -66,10 +98,16 @@ def listed(names: list[str]) -> str:
 
 
 def subfolders(path: Path, left: Left | None = None) -> list[Path]:
-    """Sorted folders inside a folder, except hidden ones and those of operating systems, which `left` collects."""
+    """Sorted folders inside a folder, except hidden ones, those of operating systems, and masks beside images; `left`
+    collects what was skipped."""
     found = []
-    for entry in sorted(scan(str(path)), key=lambda entry: entry.name):
-        if entry.is_dir():
+    entries = sorted(scan(str(path)), key=lambda entry: entry.name)
+    masks = masks_among(entries)
+    for entry in entries:
+        if entry.name in masks:
+            if left is not None:
+                left.masks += images_below(entry.path) if entry.is_dir() else [entry.path]
+        elif entry.is_dir():
             if not is_hidden(entry.name):
                 found.append(Path(entry.path))
             elif left is not None and next(images_below(entry.path), None):
@@ -126,9 +164,14 @@ def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, 
     here = (stat.st_dev, stat.st_ino)
     if here in above:
         raise DataError(f"{folder}: expected a folder, got a link to a folder around it. Remove the link.")
-    for entry in sorted(scan(folder), key=lambda entry: entry.name):
+    entries = sorted(scan(folder), key=lambda entry: entry.name)
+    masks = masks_among(entries)
+    for entry in entries:
         hidden, ending = is_hidden(entry.name), os.path.splitext(entry.name)[1].lower()
-        if ending in ENDINGS and entry.is_file():
+        if entry.name in masks:
+            if left is not None:
+                left.masks += images_below(entry.path, None, (*above, here)) if entry.is_dir() else [entry.path]
+        elif ending in ENDINGS and entry.is_file():
             if not hidden:
                 yield entry.path
             elif left is not None:
@@ -140,8 +183,30 @@ def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, 
                 left.hidden.append(entry.path)
         elif left is not None and is_broken(entry):
             left.broken.append(entry.path)
+        elif left is not None and not entry.is_file():
+            left.special.append(entry.path)
         elif left is not None and not hidden and entry.name.lower() not in ("thumbs.db", "desktop.ini"):
             left.endings[ending] += 1
+
+
+def masks_among(entries: list[os.DirEntry[str]]) -> set[str]:
+    """Names of masks: folders such as "masks" beside "images", and pictures such as "1_mask.png" beside "1.jpg"."""
+    names = {entry.name.lower() for entry in entries}
+    found = {entry.name for entry in entries if entry.name.lower() in MASKS and entry.is_dir() and names & PHOTOGRAPHS}
+    if not any("mask" in name or "segmentation" in name for name in names):
+        return found
+    stems = {os.path.splitext(name)[0] for name in names if os.path.splitext(name)[1] in ENDINGS}
+    for entry in entries:
+        of = MASK_OF.fullmatch(os.path.splitext(entry.name.lower())[0])
+        if of and of[1] in stems and os.path.splitext(entry.name)[1].lower() in ENDINGS:
+            found.add(entry.name)
+    return found
+
+
+def only_papers(folder: Path) -> bool:
+    """Whether a folder holds files that describe pictures, and nothing else."""
+    seen = Left()
+    return not next(images_below(str(folder), seen), None) and bool(seen.endings) and {*seen.endings} <= PAPERS
 
 
 def has_classes(path: Path) -> bool:
@@ -151,6 +216,15 @@ def has_classes(path: Path) -> bool:
 
 def has_pictures(path: Path) -> bool:
     return any(is_picture(entry) for entry in scan(str(path)))
+
+
+def class_folders(path: Path, left: Left | None = None) -> list[Path]:
+    """`subfolders` without those that hold only files which describe pictures."""
+    found = subfolders(path, left)
+    papers = [folder for folder in found if only_papers(folder)]
+    if left is not None:
+        left.papers += map(str, papers)
+    return [folder for folder in found if folder not in papers]
 
 
 def is_picture(entry: os.DirEntry[str]) -> bool:

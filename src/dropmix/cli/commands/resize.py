@@ -37,6 +37,8 @@ def resize(
 
     counts = resize_folder(source, out, size, cores(), tell)
     print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} already there, in {out}")
+    for line in counts.notes:
+        print(visible(line))
     for what, names in (
         ("changed since the last call, and resized again", counts.changed),
         (f"copies without a picture in {source}, to be removed by you", counts.left_over),
