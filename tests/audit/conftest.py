@@ -37,6 +37,22 @@ def write_run_folder(folder, arm, seed, labels, pred, ids=None, classes=None, do
         (folder / "done").write_text("{}")
 
 
+def planned_audit(**more):
+    """Summary and columns of an audit, as the planner reads them: fox is undecided, lynx is hurt."""
+    summary = {"seed_variance_ratio": 1.5, "seeds_baseline": 4, "seeds_treated": 4} | more
+    classes = {
+        "class": ["fox", "lynx"],
+        "n": np.array([50, 80]),
+        "se_fixed_test": np.array([0.02, 0.015]),
+        "se_population": np.array([0.03, 0.02]),
+        "recall_change": np.array([-0.03, -0.2]),
+        "tolerance": np.array([0.01, 0.01]),
+        "decision": ["undecided", "hurt"],
+        "decision_population": ["undecided", "hurt"],
+    }
+    return summary, classes
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
@@ -45,6 +61,11 @@ def rng():
 @pytest.fixture
 def draw():
     return draw_predictions
+
+
+@pytest.fixture
+def audit():
+    return planned_audit
 
 
 @pytest.fixture

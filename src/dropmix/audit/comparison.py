@@ -163,7 +163,7 @@ def _exact(a: Analysis, sign: np.ndarray, settings: Settings) -> tuple[dict[str,
 
 
 def _gain_half_width(v: Variances, sizes: np.ndarray, level: float) -> float:
-    """Of the interval of the gain over seeds; NaN where both arms have one."""
+    """Half the width of the interval of the gain over seeds; NaN if both arms have one seed."""
     if v.one_seed:
         return float("nan")
     share = sizes / sizes.sum()

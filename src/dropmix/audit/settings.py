@@ -107,7 +107,7 @@ class Settings:
         return replace(self, tolerance=held, protect=tuple(name for name in self.protect if name in known))
 
     def with_slices(self, names: Sequence[str], by: np.ndarray | None) -> tuple["Settings", "Settings"]:
-        """The same settings for rows of these names, and for slices: what names a slice and no row is the slice's.
+        """The same settings for rows of these names, and for slices: a name of a slice that no row has goes there.
 
         Args:
             names: of all rows.

@@ -60,7 +60,7 @@ def no_evidence(comparison: Comparison) -> bool:
 
 
 def _opening(c: Comparison) -> str:
-    """The decision, and at once what stops one from acting on it: a baseline that guesses."""
+    """The decision, with a warning in front if the baseline may be guessing."""
     n, decision = np.asarray(c.classes["n"], dtype=float), _decision(c)
     if not _guesses(c):
         return decision

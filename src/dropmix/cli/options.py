@@ -63,11 +63,11 @@ EXCLUDES = {
     "data.validation": {"data.folds": None},
     "data.train_per_class": {"data.folds": None},
 }
-"""What gives way to a setting that is switched on."""
+"""Setting -> the other settings that it excludes, with the value that switches them off."""
 
 
 def give_way(asked: dict[str, Any]) -> dict[str, Any]:
-    """What a recipe's own settings become where they exclude those that a user asked for.
+    """Changes to a recipe's own settings that exclude what the user asked for.
 
     Two settings of the user that exclude each other stay as they are, and are refused by the grid.
 

@@ -1,13 +1,17 @@
-"""How the commands audit, report, demo and select read what was asked, and write and print an audit: files first."""
+"""What the commands audit, report, demo and select share: options that name classes, and writing and printing an audit.
+
+Files are written first, then the terminal is used.
+"""
 
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
-ARMS = 6  # whose classes are printed; of more, the page shows them
+ARMS = 6  # with more arms, classes are shown on the page only
+CLASSES = 12  # classes printed over all arms, besides the protected ones
+# An item of a list: a name in double quotes, if it holds a comma, and everything else up to the next comma.
 ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"(?=\s*(?:=|,|$)))?([^,]*)(?:,|$)')
-CLASSES = 12  # printed in all, beside the protected ones
 
 
 def write_grid_report(
@@ -30,12 +34,12 @@ def write_grid_report(
 
 
 def misses_a_protected_class(found: Any) -> bool:
-    """Whether an arm is not shown safe for all protected classes."""
+    """Whether the decision on any arm is not "ship"."""
     return any(comparison.summary["decision"] != "ship" for comparison in found.comparisons)
 
 
 def print_audit(found: Any) -> None:
-    """Print what was decided of each arm and class, the arms side by side if there are several, and the notes."""
+    """Print the decision on each arm and class, all arms side by side if there are several, and the notes."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
@@ -161,6 +165,6 @@ def tolerances_of(text: str) -> float | dict[str, float]:
 
 
 def _items(text: str) -> list[tuple[str, str]]:
-    """Parts between commas: what stands in double quotes at the start of each, as in CSV, and the rest."""
+    """Items between commas: the quoted text at the start of each, "" if there is none, and the rest."""
     parts = [(found[1], found[2].strip()) for found in ITEM.finditer(text)]
     return [((quoted or "").replace('""', '"'), rest) for quoted, rest in parts if quoted or rest]

@@ -1,7 +1,7 @@
-"""Seeds in rounds until the protected classes are decided: train, look, and go on only where something is open.
+"""Add seeds in rounds until the protected classes are decided: train, look, and go on while a class is open.
 
-Every look is at the first S_k seeds alone and at a level of its own, so that all looks together keep 5 %. A look is a
-function of finished runs: killed and called again, the command takes the same looks and ends the same.
+Look k uses only the first S_k seeds and a level of its own, so that all looks together keep 5 %. A look is a function
+of finished runs: if the command is killed and called again, it takes the same looks and ends the same way.
 """
 
 import time
@@ -36,7 +36,7 @@ class DecisionGoal:
 
     @property
     def settings(self) -> "Settings":
-        """Of the audit; a wrong tolerance is refused before anything is trained.
+        """The settings of the audit; a wrong tolerance is refused before anything is trained.
 
         Raises:
             ValueError: no protected class, or a wrong tolerance.
@@ -51,7 +51,7 @@ class DecisionGoal:
         return Settings(protect=protect, tolerance=tolerance)
 
     def looks(self, seeds: int) -> "Looks":
-        """The looks, of which the first is at so many seeds.
+        """The looks; the first one uses this number of seeds.
 
         Raises:
             ValueError: as `settings`; fewer than two seeds, fewer at most, or an unknown rule.
@@ -70,10 +70,10 @@ class DecisionGoal:
 
 
 def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: Any, limit: float | None = None) -> int:
-    """Train round after round, and look after each; returns the exit status.
+    """Train round after round, and look after each; return the exit status.
 
     Args:
-        train: trains what is missing of so many seeds per arm, within so many seconds.
+        train: called with a number of seeds per arm and the seconds left; trains the missing runs.
         out: the grid's folder.
         question: what is asked.
         grid: of the first round: `seeds` of them, counted from `first_seed`.
@@ -102,11 +102,13 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
 
 
 def plan_line(looks: "Looks") -> str:
-    """When is looked, and at which levels."""
-    levels = dict.fromkeys(f"{100 * looks.level(i + 1):.2g}" for i in range(len(looks.seeds)))
+    """The plan as one sentence: seeds at each look, the classes, and the levels."""
+    seeds, classes = ", ".join(map(str, looks.seeds)), ", ".join(looks.protect)
+    levels = [f"{100 * looks.level(number):.2g}" for number in range(1, len(looks.seeds) + 1)]
+    are = "is" if len(looks.protect) == 1 else "are"
     return (
-        f"Looks at {', '.join(map(str, looks.seeds))} seeds per arm until {', '.join(looks.protect)} "
-        f"{'is' if len(looks.protect) == 1 else 'are'} decided, at {', '.join(levels)} % (5 % over all looks)."
+        f"Looks at {seeds} seeds per arm until {classes} {are} decided, "
+        f"at {', '.join(dict.fromkeys(levels))} % (5 % over all looks)."
     )
 
 

@@ -81,71 +81,59 @@ def load(
     options = {"exif": exif, "split": split, "seed": seed, "group": None if folds else group}
     source = open_source(name, known, locate(name, path), download, size, options)
     check_source(source, known)
-    if folds is not None:
-        return load_fold(name, source, known, size, seed, folds, fold, resized_crop, group)
-    train, held_out = split_rows(
-        source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
-    )
-    chosen = {"train": (source.train, train), "test": (source.test, np.arange(len(source.test.labels)))}
-    if validation:
-        chosen["validation"] = (source.train, held_out)
-    if not validation and (untested := [*_unpredicted(source)]):
-        plural = "class is" if len(untested) == 1 else "classes are"
-        told = f"{len(untested)} {plural} trained on and not judged, without images to predict: {listed(untested)}"
-        source = replace(source, notes=(*source.notes, told))
-    if resized_crop:
-        return in_files(name, source, chosen, size, exif)
+    if folds is None:
+        called, digested = source.name, fingerprint
+        chosen = rows_of_splits(source, train_per_class, validation, seed)
+        if not validation and (untested := [*_unpredicted(source)]):
+            plural = "class is" if len(untested) == 1 else "classes are"
+            told = f"{len(untested)} {plural} trained on and not judged, without images to predict: {listed(untested)}"
+            source = replace(source, notes=(*source.notes, told))
+        if resized_crop:
+            return in_files(name, source, chosen, size, exif)
+    else:
+        if resized_crop:
+            raise DataError("load: expected folds of pictures in memory, got resized_crop. Set resized_crop=false.")
+        called, digested = f"{name} (test: part {fold + 1} of {folds} of all pictures)", fingerprint_of_folds
+        chosen = rows_of_fold(source, folds, fold, seed, group)
     splits = drop_gray(read_all(chosen))
     check_shapes(name, splits)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
     return Dataset(
-        name=source.name,
+        name=called,
         train=splits["train"],
         test=splits["test"],
         classes=source.classes,
         mean=mean,
         std=std,
-        fingerprint=fingerprint(name, source.classes, splits),
+        fingerprint=digested(name, source.classes, splits),
         superclasses=source.superclasses,
         validation=splits.get("validation"),
         notes=source.notes,
     )
 
 
-def load_fold(
-    name: str,
-    source: DataSource,
-    known: Description,
-    size: int | None,
-    seed: int,
-    folds: int,
-    fold: int,
-    in_files: bool,
-    group: str | None = None,
-) -> Dataset:
-    """The data set whose test split is one of the folds of all pictures. Arguments as for `load`."""
-    if in_files:
-        raise DataError("load: expected folds of pictures in memory, got resized_crop. Set resized_crop=false.")
+Chosen = dict[str, tuple[Rows, np.ndarray]]
+"""For "train", "test" and perhaps "validation": a source's rows, and the numbers of those to take."""
+
+
+def rows_of_splits(source: DataSource, train_per_class: int | None, validation: float, seed: int) -> Chosen:
+    """The rows of a source's own splits, with part of train set aside. Arguments as for `load`."""
+    train, held_out = split_rows(
+        source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
+    )
+    chosen = {"train": (source.train, train), "test": (source.test, np.arange(len(source.test.labels)))}
+    return chosen | ({"validation": (source.train, held_out)} if validation else {})
+
+
+def rows_of_fold(source: DataSource, folds: int, fold: int, seed: int, group: str | None) -> Chosen:
+    """The rows of all pictures, of which one fold is the test split. Arguments as for `load`."""
     rows = pooled(source)
     groups = None if group is None else groups_of(group, rows.ids)
     train, test = fold_rows(rows.labels, rows.ids, source.classes, folds, fold, seed, groups)
-    splits = drop_gray(read_all({"train": (rows, train), "test": (rows, test)}))
-    check_shapes(name, splits)
-    mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
-    return Dataset(
-        name=f"{name} (test: part {fold + 1} of {folds} of all pictures)",
-        train=splits["train"],
-        test=splits["test"],
-        classes=source.classes,
-        mean=mean,
-        std=std,
-        fingerprint=fingerprint_of_folds(name, source.classes, splits),
-        superclasses=source.superclasses,
-        notes=source.notes,
-    )
+    return {"train": (rows, train), "test": (rows, test)}
 
 
-def read_all(chosen: dict[str, tuple[Rows, np.ndarray]]) -> dict[str, Split]:
+def read_all(chosen: Chosen) -> dict[str, Split]:
     """The pixels of each split; pictures that cannot be used are listed over all of them."""
     splits, bad = {}, []
     for key, (rows, which) in chosen.items():

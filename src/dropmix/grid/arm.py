@@ -54,7 +54,7 @@ def _parse_options(inside: str, where: str) -> dict[str, Any]:
 
 
 def _value(text: str, where: str) -> Any:
-    """A number, true, false, or a word. YAML alone takes 1e-3 for a word, and its aliases and brackets have no end."""
+    """A number, true, false or a word. YAML alone would read 1e-3 as a word, and expand aliases without limit."""
     if not _WORD.fullmatch(text):
         raise ValueError(f"methods: expected a number or a word for each option in {where[:80]!r}, got {text[:80]!r}.")
     return float(text) if _SCIENTIFIC.fullmatch(text) else yaml.safe_load(text)
@@ -107,12 +107,13 @@ def make_arm(
 
 
 def _of_classes(arm: Arm) -> list[tuple[str, Any]]:
-    """What an arm says of single classes or of pairs of them, by the word that names it."""
+    """The parts of an arm that treat classes differently, each with the word for it in the arm's name."""
     policy = None if arm.partners == "any" else arm.partners
     return [("rates", arm.rates), ("partners", arm.confusions or policy), ("withhold", arm.withhold)]
 
 
 def _word(key: str | None, told: Any) -> str:
+    """What the arm's name says about such a part: a policy's own word, else the key, else a digest."""
     if isinstance(told, str):
         return told
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:6]
@@ -145,7 +146,7 @@ def _like(value: Any, default: Any, where: str) -> Any:
 
 
 def _try_classes(arm: Arm) -> None:
-    """Refuse rates and partners that do not fit, on the classes that the arm names and another one."""
+    """Refuse rates and partners that do not fit, tried on the classes that the arm names and one more class."""
     taken = arm.confusions or {}
     classes = [*{**(arm.rates or {}), **taken, **dict.fromkeys([*taken.values(), *arm.withhold])}, ""]
     rates = None if arm.rates is None else dict.fromkeys(classes, arm.rate) | arm.rates
@@ -167,7 +168,7 @@ def _try_draw(method: str, per: Literal["batch", "sample"], options: dict[str, A
 
 
 def _toy_network(method: str) -> dict[str, Any]:
-    """A network without weights for a method that asks for one, whose stages have other names than a real one's."""
+    """A network without weights, for a method that asks for one; its stages have other names than a real network's."""
     option, pool = network_option(method), torch.nn.AvgPool2d(4)
     toy = torch.nn.Sequential(pool, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     return {} if option is None else {option: toy} | ({"stage": None} if option == "network" else {})

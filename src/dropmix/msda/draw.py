@@ -27,11 +27,11 @@ def shape_only(method: Method) -> Method:
 
 
 def reads_map(kind: MapKind) -> Callable[[Method], Method]:
-    """Mark a method with the kind of map that its `saliency` is as published, which a grid then gives it.
+    """Mark a method with the kind of map that its paper uses as `saliency`; a grid computes this kind.
 
-    "gradient"  the size of the loss's gradient (`input_gradient`), the default
-    "features"  how active the last features are (`feature_map`)
-    "class"     how much each place speaks for the image's class (`class_activation`)
+    "gradient"  size of the loss's gradient (`input_gradient`); methods without a mark get it too
+    "features"  activity of the last features (`feature_map`)
+    "class"     contribution of each place to the image's class (`class_activation`)
     """
 
     def mark(method: Method) -> Method:

@@ -178,17 +178,20 @@ def _leaf(network: nn.Module, x: Tensor, autocast: bool) -> Tensor:
 
 @contextmanager
 def _precision(network: nn.Module, device: str, autocast: bool) -> Iterator[None]:
-    """Without autocast, neither around the call nor in the network's own `forward`, where accelerate puts it."""
+    """Run without autocast, unless the caller wants it.
+
+    accelerate enters autocast inside the network's own `forward`, so a hook on every module switches it off there too.
+    """
     if autocast:
         yield
         return
 
-    def stop(*_: Any) -> None:
+    def switch_off(*_: Any) -> None:
         if torch.is_autocast_enabled(device):
-            torch.set_autocast_enabled(device, False)  # the autocast that was entered puts it back
+            torch.set_autocast_enabled(device, False)  # accelerate's context restores it on leaving
 
-    scripted = torch.jit.ScriptModule  # takes no hooks
-    handles = [m.register_forward_pre_hook(stop) for m in network.modules() if not isinstance(m, scripted)]
+    hookable = (m for m in network.modules() if not isinstance(m, torch.jit.ScriptModule))
+    handles = [module.register_forward_pre_hook(switch_off) for module in hookable]
     try:
         with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
             yield

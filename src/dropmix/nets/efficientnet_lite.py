@@ -12,7 +12,6 @@ from dropmix.nets.names import check_positive
 
 __all__ = ["EfficientNetLite0"]
 
-MEAN = STD = (0.5, 0.5, 0.5)
 # Expansion, planes, blocks, kernel, stride of the seven stages.
 STAGES = (
     (1, 16, 1, 3, 1),

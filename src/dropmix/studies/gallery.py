@@ -72,7 +72,7 @@ def show(
     names, x = _sample_images() if images is None else _open_images(images)
     arguments = (x, (saliency or local_contrast)(x, torch.arange(len(x)))) if "saliency" in known else (x,)
     if "teacher" in known:
-        options = {"teacher": _Nearest(x)} | options
+        options = {"teacher": _ColourTeacher(x)} | options
     if method == "puzzlemix":
         options = {"transport_cell": 16} | options  # the official code's cell at this size
     options = {"per": per} | options
@@ -106,8 +106,8 @@ def local_contrast(x: Tensor, y: Tensor) -> Tensor:
     return pool(far, 15, 1, 7, count_include_pad=False)[:, 0]
 
 
-class _Nearest(torch.nn.Module):
-    """A stand-in for a trained teacher: which of the images one looks most like, by its colours on a coarse grid."""
+class _ColourTeacher(torch.nn.Module):
+    """Stands in for a trained teacher: one class per known image, by the distance of colours on a 4 x 4 grid."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
@@ -120,21 +120,21 @@ class _Nearest(torch.nn.Module):
         return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)
 
 
-class _Looking(torch.nn.Module):
-    """A stand-in for a network in training: which of the images one looks most like where its edges are."""
+class _EdgeNetwork(torch.nn.Module):
+    """Stands in for a network in training: one class per known image, by the similarity of edges and their colours."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
-        self.edges = torch.nn.AdaptiveAvgPool2d(28)
-        self.known = torch.nn.functional.normalize(self._seen(x))
+        self.edges = torch.nn.AdaptiveAvgPool2d(28)  # a module, so that AutoMix finds its output as the feature map
+        self.known = torch.nn.functional.normalize(self._features(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        return 30 * torch.nn.functional.normalize(self._seen(x)) @ self.known.T
+        return 30 * torch.nn.functional.normalize(self._features(x)) @ self.known.T
 
-    def _seen(self, x: Tensor) -> Tensor:
-        far = (x - torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)).abs()
-        found = self.edges(torch.cat([far, x * far.mean(1, keepdim=True)], 1))
-        return torch.nn.functional.adaptive_avg_pool2d(found, 7).flatten(1)
+    def _features(self, x: Tensor) -> Tensor:
+        contrast = (x - torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)).abs()
+        edges = self.edges(torch.cat([contrast, x * contrast.mean(1, keepdim=True)], 1))
+        return torch.nn.functional.adaptive_avg_pool2d(edges, 7).flatten(1)
 
 
 def _draw(function: Callable[..., Mix], arguments: tuple[Tensor, ...], seed: int, options: dict[str, Any]) -> Mix:
@@ -158,7 +158,7 @@ def _batch_before(function: Callable[..., Mix], x: Tensor, seed: int, options: d
 def _learned(function: Callable[..., Mix], x: Tensor, seed: int, options: dict[str, Any]) -> Mixer:
     """What a method learns from these images alone, one class each, in 300 steps."""
     small = torch.nn.functional.adaptive_avg_pool2d(x, 56)
-    network = options.pop("network", None) or _Looking(small)
+    network = options.pop("network", None) or _EdgeNetwork(small)
     mixer, generator = Mixer(network, seed), torch.Generator().manual_seed(seed)
     for _ in range(300):
         function(small, y=torch.arange(len(x)), mixer=mixer, generator=generator, **options)

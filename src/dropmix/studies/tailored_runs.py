@@ -1,4 +1,4 @@
-"""Runs that answer whether rates per class help: the arms, as a file holds them, and what their runs say."""
+"""Do rates per class help? The arms that answer this, as a file holds them, and the answer of their runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -90,13 +90,19 @@ def answer_runs(folder: Path, arms: Mapping[str, Any]) -> list[Difference]:
 
 
 def _key(arm: Mapping[str, Any], arms: Mapping[str, Any]) -> str | None:
-    """Which of the arms the arm of a spec.json is, with just these rates."""
+    """The key in `arms` of the arm of a spec.json; None for an arm that is not among them."""
     if arm["name"] == BASELINE:
         return BASELINE
-    for key, wanted in arms.items():
-        rates = wanted.get("rates")
-        same = all(arm.get(field) == value for field, value in wanted.items() if field not in ("rate", "unit"))
-        rated = f"rates={key}" in arm["name"].split() if rates else arm.get("rate", 0) == wanted.get("rate", 0)
-        if same and rated and arm.get("rates") == rates:
-            return key
-    return None
+    return next((key for key, written in arms.items() if _is_written(arm, key, written)), None)
+
+
+def _is_written(arm: Mapping[str, Any], key: str, written: Mapping[str, Any]) -> bool:
+    """Whether the arm of a spec.json is the arm that a file writes out under a key.
+
+    With rates per class, the spec's `rate` is their mean over the data, so the key in the arm's name is compared.
+    """
+    if any(arm.get(field) != value for field, value in written.items() if field not in ("rate", "unit")):
+        return False
+    if "rates" in written:
+        return f"rates={key}" in arm["name"].split()
+    return arm.get("rates") is None and arm.get("rate", 0) == written.get("rate", 0)

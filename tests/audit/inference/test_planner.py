@@ -104,29 +104,14 @@ def test_seeds_alone_cannot_make_up_for_few_images():
     assert np.isfinite(images_needed(np.array([-0.05]), 0.01, noise, 5)).all()
 
 
-def audit(**more):
-    summary = {"seed_variance_ratio": 1.5, "seeds_baseline": 4, "seeds_treated": 4} | more
-    classes = {
-        "class": ["fox", "lynx"],
-        "n": np.array([50, 80]),
-        "se_fixed_test": np.array([0.02, 0.015]),
-        "se_population": np.array([0.03, 0.02]),
-        "recall_change": np.array([-0.03, -0.2]),
-        "tolerance": np.array([0.01, 0.01]),
-        "decision": ["undecided", "hurt"],
-        "decision_population": ["undecided", "hurt"],
-    }
-    return summary, classes
-
-
-def test_noise_of_an_audit_gives_back_its_errors():
+def test_noise_of_an_audit_gives_back_its_errors(audit):
     summary, classes = audit()
     noise = noise_of_audit(summary, classes)
     np.testing.assert_allclose(noise.on_these_images().variance(4, classes["n"]), classes["se_fixed_test"] ** 2)
     np.testing.assert_allclose(noise.variance(4, classes["n"]), classes["se_population"] ** 2)
 
 
-def test_a_small_class_has_a_smaller_share_of_what_seeds_do_to_whole_classes():
+def test_a_small_class_has_a_smaller_share_of_what_seeds_do_to_whole_classes(audit):
     summary, classes = audit()
     noise = noise_of_audit(summary, classes)
     whole = noise.seed / (noise.seed + noise.flip / classes["n"])

@@ -5,22 +5,7 @@ import numpy as np
 from dropmix.audit.rows.to_decide import to_decide, what_would_decide
 
 
-def audit(**more):
-    summary = {"seed_variance_ratio": 1.5, "seeds_baseline": 4, "seeds_treated": 4} | more
-    classes = {
-        "class": ["fox", "lynx"],
-        "n": np.array([50, 80]),
-        "se_fixed_test": np.array([0.02, 0.015]),
-        "se_population": np.array([0.03, 0.02]),
-        "recall_change": np.array([-0.03, -0.2]),
-        "tolerance": np.array([0.01, 0.01]),
-        "decision": ["undecided", "hurt"],
-        "decision_population": ["undecided", "hurt"],
-    }
-    return summary, classes
-
-
-def test_only_open_classes_get_advice():
+def test_only_open_classes_get_advice(audit):
     fox, lynx = to_decide(*audit())
     assert lynx.text == ""
     assert "more seeds per arm" in fox.text
@@ -28,13 +13,13 @@ def test_only_open_classes_get_advice():
     assert only.name == "lynx"
 
 
-def test_one_seed_asks_for_images():
+def test_one_seed_asks_for_images(audit):
     fox, _ = to_decide(*audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1))
     assert "images" in fox.text
     assert "seed " not in fox.text
 
 
-def test_where_neither_alone_would_do_both_are_named_together():
+def test_where_neither_alone_would_do_both_are_named_together(audit):
     summary, classes = audit(seeds_baseline=3, seeds_treated=3)
     classes |= {"n": np.array([20, 80]), "se_fixed_test": np.array([0.06, 0.015]), "se_population": np.full(2, 0.07)}
     classes |= {"recall_change": np.array([-0.04, -0.2])}
@@ -44,13 +29,13 @@ def test_where_neither_alone_would_do_both_are_named_together():
     assert fox.way
 
 
-def test_at_the_tolerance_there_is_no_way_where_seeds_move_whole_classes():
+def test_at_the_tolerance_there_is_no_way_where_seeds_move_whole_classes(audit):
     summary, classes = audit(seed_variance_ratio=200.0)
     fox, _ = to_decide(summary, classes | {"recall_change": np.array([-0.01, -0.2])})
     assert (fox.way, fox.text) == (False, "too close to the tolerance")
 
 
-def test_where_each_alone_would_take_very_many_both_are_offered_too():
+def test_where_each_alone_would_take_very_many_both_are_offered_too(audit):
     summary, classes = audit(seeds_baseline=3, seeds_treated=3)
     classes |= {"n": np.array([100, 80]), "se_fixed_test": np.array([0.025, 0.015]), "se_population": np.full(2, 0.03)}
     fox, _ = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
@@ -63,7 +48,7 @@ def test_where_each_alone_would_take_very_many_both_are_offered_too():
     assert "together" not in cheap.text
 
 
-def test_one_open_class_is_named_once_and_several_each():
+def test_one_open_class_is_named_once_and_several_each(audit):
     summary, classes = audit()
     classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
     text = what_would_decide(summary, classes)

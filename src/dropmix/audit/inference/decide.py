@@ -88,7 +88,7 @@ def class_tests(
 
     Args:
         change: recall change, (M,), fractions.
-        variance: its variance, the part common to all classes included, (M,), > 0.
+        variance: its variance, including the part common to all classes, (M,), > 0.
         tolerance: loss that is tolerated, a fraction >= 0; one, or (M,).
         counts: independent examples (or groups) of each class, (M,).
         level: coverage of the interval, in (0, 1).
@@ -150,7 +150,7 @@ def power(
 
 
 def rejected(p: np.ndarray, rate: float) -> np.ndarray:
-    """Benjamini & Hochberg: the largest set of smallest p-values whose expected share of false ones is `rate`, bool.
+    """Benjamini & Hochberg: the largest set of smallest p-values with an expected share `rate` of false ones, bool.
 
     Example:
         >>> rejected(np.array([0.001, 0.04, 0.03, 0.9]), 0.1).tolist()

@@ -1,7 +1,7 @@
-"""Several looks at one question, as seeds are added: the level of each look, so that all of them together keep theirs.
+"""Several looks at one question, as seeds are added: the level of each look at which all together keep 5 %.
 
-Who tests at 5 % after every round and stops at the first decision errs far more often than in 5 %. With S_k seeds at
-look k the standardised change is a Brownian motion seen at times S_k / S_K, and a boundary c_k on it is chosen with
+Testing at 5 % after every round and stopping at the first decision errs far more often than 5 % of the time. With S_k
+seeds at look k, the standardised change is a Brownian motion seen at times S_k / S_K. Its boundary c_k is chosen with
 
     P(the motion crosses c_k at any look) = alpha
 
@@ -116,12 +116,12 @@ class Looks:
     done: int = 0
 
     def level(self, look: int) -> float:
-        """Of each protected class's own tests at a look, counted from 1."""
+        """Level of each protected class's own tests at a look, counted from 1."""
         return float(levels(self.seeds, self.rule)[look - 1])
 
     @property
     def note(self) -> str:
-        """What the levels are, for people."""
+        """A sentence that says which look this is, and at which level it tests."""
         spelt = {"pocock": "Pocock", "obrien-fleming": "O'Brien and Fleming"}[self.rule]
         return (
             f"Look {self.done} of at most {len(self.seeds)} ({self.seeds[self.done - 1]} of at most {self.seeds[-1]} "
@@ -137,7 +137,7 @@ class Looks:
 
 
 def read_looks(folder: Path) -> Looks | None:
-    """What a grid's folder was asked; None where nothing was, or no look was taken.
+    """Read the looks noted in a grid's folder; None if there are none, or none was taken.
 
     Raises:
         AuditError: a damaged file.

@@ -11,9 +11,9 @@ expectation allows for it:
 
     Var_s(r_m - sum_k q_k r_k) = (1 - 2 q_m) u_m + sum_k q_k^2 u_k,    u = flip / n + c flip
 
-Seeds often move few classes much: pairs that are hard to tell apart trade images. With the mean c, such a class has too
-small an error, and of 1000 classes some would always seem to have changed. How unequal the c_m are is read off the
-classes' variances x_m, relative to what the mean c predicts, on d = sum (S - 1) degrees of freedom:
+Seeds often move a few classes far: pairs that are hard to tell apart trade images. The mean c makes the error of such
+a class too small, and of 1000 classes some would always seem to have changed. How unequal the c_m are is estimated
+from the classes' variances x_m, relative to what the mean c predicts, with d = sum (S - 1) degrees of freedom:
 
     Var(x_m) = (1 + 2 / d) (1 + cv^2 h_m^2) - 1 + k_m,    h_m = n c / (1 + n c), k_m = 1 / (n flip (1 + n c)^2)
 
@@ -21,16 +21,17 @@ where k_m is what counts of few flips add. A class's variance is then drawn towa
 chi-square with d0 degrees of freedom, and its tests follow Student's t with d0 + d_m. The logs of the true variances
 are taken to vary by log(1 + cv^2 h_m^2), as those of a log-normal distribution do; d0 and the scale follow from them.
 
-An arm with one seed shows no flips. What its predictions would flip is read off the other arm, class by class, and
-carried to the recall that a supposed change d gives the arm, which both arms' predictions estimate (S seeds of the
-other, one of it):
+An arm with one seed shows no flips. They are estimated from the other arm, class by class, and adjusted to the recall
+that the arm would have under a supposed change d. Both arms' predictions estimate that recall (S seeds of the other,
+one of its own):
 
     flip(d) = rho r (1 - r),   r = (S (r_other + d) + r_own) / (S + 1)        rho = flip_other / (r_other (1 - r_other))
 
-By r_other + d alone, an arm that did well by luck would also seem to vary less, and a class be called safe too often.
+With r_other + d alone, an arm that did well by luck would also seem to vary less, and classes would be called safe too
+often.
 
-A test supposes the tolerated loss, and the ends of an interval suppose themselves: each end is the change at which a
-test would just not reject it, as in Wilson's interval of a proportion.
+A test supposes the tolerated loss. Each end of an interval supposes itself: it is the change that a test would just not
+reject, as in Wilson's interval of a proportion.
 
 Source:
     Smyth 2004, doi 10.2202/1544-6115.1027 (moderated t). Differs: the spread comes from moments, as logs of observed

@@ -36,7 +36,7 @@ def beside_recall(p: Pair, level: float) -> tuple[dict[str, float], dict[str, np
 
 
 def superclass_columns(p: Pair) -> tuple[dict, dict]:
-    """Numbers of the summary, and columns: what of the change stays inside a superclass; NaN without superclasses."""
+    """Numbers of the summary, and columns: the change inside and across superclasses; NaN without superclasses."""
     keys = ("within_superclass_change", "across_superclass_change")
     groups = p.superclasses
     if groups is None or p.baseline.score is not None:

@@ -9,8 +9,9 @@ MOST = 0.25  # of the way from chance to 1: with a few examples, three standard 
 
 
 def at_chance(recall: np.ndarray, sizes: np.ndarray) -> bool:
-    """Whether accuracy and mean recall are both about what needs no image: within three standard errors, at most a
-    quarter of the way to 1.
+    """Whether accuracy and mean recall are both close to what a guess without the image reaches.
+
+    Close: within three standard errors, and at most a quarter of the way to 1.
 
     Always answering the largest class reaches its share as accuracy and 1 / M as mean recall; so a network that was
     trained with balanced classes is not at chance only because its accuracy is below that share.

@@ -19,8 +19,8 @@ class LostImage:
     Args:
         id: its `example_id`.
         position: of its class among those audited.
-        called: what the treated arm's seeds call it most often, where they are wrong.
-        times: in so many of them.
+        called: the wrong class that most of the treated arm's seeds predict.
+        times: number of seeds that predict it.
         wrong_treated, wrong_baseline: seeds that are wrong on it.
     """
 
@@ -38,7 +38,7 @@ def lost_images(p: Pair, change: np.ndarray, hurt: np.ndarray, asked: np.ndarray
     Args:
         p: two arms.
         change: of the recall of the audited classes, (M,).
-        hurt, asked: which classes come first, and which after them, (M,), bool; of both those alone that fell.
+        hurt, asked: classes that come first, and classes that follow, (M,), bool; only those whose recall fell.
     Returns:
         At most `MOST` per class, classes by their loss; none where examples have no ids, or several labels.
     """

@@ -1,4 +1,4 @@
-"""What is known of each class beside its test examples: its superclass, and how many examples it was trained on."""
+"""Facts about each class besides its test examples: its superclass, and how many examples it was trained on."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -164,57 +164,74 @@ def _in_order(given: Any, names: Sequence[str], named: bool, fact: Fact, where: 
 
 
 def _of_file(text: str, names: Sequence[str], fact: Fact, encoding: str | None) -> tuple[Any, str, list[str]]:
-    """A mapping, or values in the order of the classes; what to call the file; notes."""
+    """Read a file: values by class, or in the order of the classes; the file's name for messages; and notes.
+
+    Args:
+        text: path of a JSON or CSV file, or "FILE:COLUMN".
+    """
     file, _, column = text.rpartition(":")
     path, column = (Path(file), column) if file and Path(file).is_file() else (Path(text), "")
     where = checked_file(path)
     if ending_of(path) == ".json":
-        held = read_json(path)
-        if not isinstance(held, list | dict):
-            raise AuditError(f"{where}: expected JSON of class to {fact.noun}, got {clip(held)}. Write a mapping.")
-        if isinstance(held, dict) and held and all(isinstance(v, list) for v in held.values()):
-            pairs = [(str(name), parent) for parent, inner in held.items() for name in inner]
-            return _once(pairs, where), where, []
-        return held, where, []
-    return _of_rows(read_rows(path, encoding), names, fact, where, column)
+        return _of_json(read_json(path), fact, where), where, []
+    values, notes = _of_rows(read_rows(path, encoding), names, fact, where, column)
+    return values, where, notes
 
 
-def _of_rows(
-    rows: list[list[str]], names: Sequence[str], fact: Fact, where: str, column: str
-) -> tuple[Any, str, list[str]]:
-    known, heads = {*names}, [plain(cell) for cell in rows[0]]
-    key = _key(rows, known, heads)
-    if key is None:  # classes by their numbers in the class list, in any order
-        known = {str(i) for i in range(len(names))}
-        key = next((j for j in range(len(heads)) if known == {row[j] for row in rows[-len(names) :]}), None)
-    usual = {*CLASS_HEADS, *fact.heads}
-    headed = bool({*heads} & usual) or bool(column)
+def _of_json(held: Any, fact: Fact, where: str) -> Any:
+    """Class -> value, or a list of values; superclass -> classes is turned round."""
+    if not isinstance(held, list | dict):
+        raise AuditError(f"{where}: expected JSON of class to {fact.noun}, got {clip(held)}. Write a mapping.")
+    if isinstance(held, dict) and held and all(isinstance(inner, list) for inner in held.values()):
+        return _once([(str(name), parent) for parent, inner in held.items() for name in inner], where)
+    return held
+
+
+def _of_rows(rows: list[list[str]], names: Sequence[str], fact: Fact, where: str, column: str) -> tuple[Any, list[str]]:
+    """Class -> value if a column names the classes, else values in the order of the classes; and notes."""
+    heads = [plain(cell) for cell in rows[0]]
+    key, known = _class_column(rows, names, heads)
+    headed = bool(column) or bool({*heads} & {*CLASS_HEADS, *fact.heads})
     if key is None:
         headed = headed or len(rows) == len(names) + 1
     else:
         headed = rows[0][key] not in known and (headed or {row[key] for row in rows[1:]} >= known)
     body = rows[headed:]
     if key is None:
-        own = [j for j in range(len(heads)) if len({row[j] for row in body}) == len(body) and len(heads) > 1]
-        own = [j for j in own if not all(_is_number(row[j]) for row in body)]
-        if own or len(body) != len(names):
-            got = first([row[own[0]] for row in body]) if own else f"{len(body)} rows without a column of classes"
-            raise AuditError(
-                f"{where}: expected the classes of the audit ({first(names)}), got {got}. "
-                "Write them as in the predictions, a row per class, or give their names (--classes)."
-            )
+        _check_order(body, names, where)
     place = _column(rows, body, key, heads if headed else [], fact, where, column)
     values = _spoken(body, place, key) if fact is SUPERCLASS and not column else [row[place] for row in body]
-    if key is not None:
-        return _once([(row[key], value) for row, value in zip(body, values)], where), where, []
-    return values, where, [f"{where}: its rows name no class and were read in the order of the class list."]
+    if key is None:
+        return values, [f"{where}: its rows name no class and were read in the order of the class list."]
+    return _once([(row[key], value) for row, value in zip(body, values)], where), []
 
 
-def _key(rows: list[list[str]], known: set[str], heads: list[str]) -> int | None:
-    """The column that names the classes: known ones, and hardly any twice; None if there is none."""
+def _class_column(rows: list[list[str]], names: Sequence[str], heads: list[str]) -> tuple[int | None, set[str]]:
+    """The column that names the classes (None if there is none), and what it may hold: all names, or all numbers.
+
+    A column of names holds some classes of the audit, and hardly any twice. A column of numbers holds those of the
+    class list, each once, in any order.
+    """
+    known = {*names}
     held = [{row[j] for row in rows} for j in range(len(heads))]
     fits = [j for j, values in enumerate(held) if values & known and len(values) > DIFFERENT * len(rows)]
-    return max(fits, key=lambda j: (len(held[j] & known), heads[j] in CLASS_HEADS, -j)) if fits else None
+    if fits:
+        return max(fits, key=lambda j: (len(held[j] & known), heads[j] in CLASS_HEADS, -j)), known
+    numbers = {str(i) for i in range(len(names))}
+    return next((j for j in range(len(heads)) if numbers == {row[j] for row in rows[-len(names) :]}), None), numbers
+
+
+def _check_order(body: list[list[str]], names: Sequence[str], where: str) -> None:
+    """Refuse rows that cannot stand in the order of the classes: another number, or names of other classes."""
+    columns = range(len(body[0])) if body and len(body[0]) > 1 else ()
+    own = [j for j in columns if len({row[j] for row in body}) == len(body)]
+    own = [j for j in own if not all(_is_number(row[j]) for row in body)]
+    if own or len(body) != len(names):
+        got = first([row[own[0]] for row in body]) if own else f"{len(body)} rows without a column of classes"
+        raise AuditError(
+            f"{where}: expected the classes of the audit ({first(names)}), got {got}. "
+            "Write them as in the predictions, a row per class, or give their names (--classes)."
+        )
 
 
 def _column(rows, body, key: int | None, heads: list[str], fact: Fact, where: str, column: str) -> int:

@@ -91,13 +91,13 @@ def solve(problem: JointProblem) -> Tensor:
 
 
 def _softly(problem: JointProblem, labelling: Tensor, strength: float, soft: int, hard: int) -> Tensor:
-    """Descend so many rounds under a continuous penalty of this strength, then under the published one."""
+    """Descend for `soft` rounds under a continuous penalty, then for `hard` rounds under the published one."""
     eased = problem._replace(gamma=problem.gamma * strength, offset=problem.limit)
     return descend(problem, descend(eased, labelling, soft), hard)
 
 
 def _better(problem: JointProblem, one: Tensor, other: Tensor) -> Tensor:
-    """Of each problem the labelling that costs less, the first where both cost the same."""
+    """The cheaper labelling of each problem; the first one if both cost the same."""
     return torch.where((objective(problem, other) < objective(problem, one))[:, None, None, None], other, one)
 
 
@@ -109,7 +109,7 @@ def paired_start(problem: JointProblem) -> Tensor:
 
 
 def _random_starts(problem: JointProblem, count: int) -> Iterator[Tensor]:
-    """The same labellings every time: a record is a function of what was drawn and of the images alone."""
+    """The same labellings every time, so that a record depends only on its draws and the images."""
     generator = torch.Generator("cpu").manual_seed(0)
     for _ in range(count):
         shown = torch.randint(problem.cost.shape[1], problem.cost.shape, generator=generator, device="cpu")
@@ -117,7 +117,7 @@ def _random_starts(problem: JointProblem, count: int) -> Iterator[Tensor]:
 
 
 def descend(problem: JointProblem, labelling: Tensor, rounds: int) -> Tensor:
-    """Return a labelling that costs no more, (P, m, n, 2), from one like it, after so many rounds."""
+    """Improve a labelling for a number of rounds; return one that costs no more, (P, m, n, 2)."""
     labelling, used = labelling.clone(), counts(labelling)
     for _ in range(rounds):
         gain, after = _proposals(problem, labelling, used)

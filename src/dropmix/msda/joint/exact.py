@@ -5,8 +5,8 @@ Let T be how often all outputs together show each image. With T given, the outpu
     F = sum_j g_T(o_j),  sum_j o_j = T
     g_T(o) = least cost of an output that shows o_k blocks of image k, + gamma sum_k h(A (T - o))_k o_k
 
-So for every T the outputs are chosen in two groups of at most two. A T is left out if its outputs, each at its least
-whatever the others show, would cost more than what is known already.
+So for every T the outputs are chosen in two groups of at most two. A T is skipped if even the least costs of its
+outputs, each taken alone, add up to more than the best known labelling costs.
 """
 
 from functools import lru_cache

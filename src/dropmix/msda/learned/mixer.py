@@ -27,8 +27,8 @@ class MixBlock(nn.Module):
     Args:
         channels: C of the feature maps; d is half of it, at least 1.
     Attributes:
-        weights: W, b, w and c, one after the other, (n,), float32. No `Parameter`, so that no other optimiser and no
-            DistributedDataParallel counts it in.
+        weights: W, b, w and c, one after the other, (n,), float32. Not a `Parameter`, so that other optimisers and
+            DistributedDataParallel ignore it.
         slope, square: Adam's averages of gradients and of their squares, (n,).
         taken: number of its steps, ().
     """

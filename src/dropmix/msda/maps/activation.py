@@ -160,8 +160,9 @@ class _Last:
 def find_stage(network: nn.Module, x: Tensor) -> str:
     """Return the name of the module that returns the last map larger than the final one: the stage before the last.
 
-    Blocks of layers come before single layers, such as the first layer of the next block. Of maps with more than 1,024
-    places, where attention between all places would be dear, none is taken; without a smaller one, the final map is.
+    Blocks with convolutions inside are preferred to single layers, such as the first layer of the next block. Maps of
+    more than 1,024 places are skipped, because attention between all places would cost too much. If no map is left, the
+    final one is taken.
 
     Args:
         network: a classifier in eval mode.
@@ -195,9 +196,9 @@ def _find(network: nn.Module, x: Tensor) -> nn.Module:
 
 @torch.no_grad()
 def _maps(network: nn.Module, x: Tensor) -> tuple[list[tuple[nn.Module, torch.Size]], nn.Module]:
-    """All modules with the maps that they return, in order, and the last one: seen in a pass of two images.
+    """All modules that return maps, in order, with the maps' shapes, and the module of the last map before the head.
 
-    A map of one place, which a pooled one looks like, counts as the last only where no larger one leads to the head.
+    A map of a single place may be a pooled one, so it counts as the last only if no larger map leads to the head.
     """
     maps: list[tuple[nn.Module, torch.Size]] = []
     width = [0]  # what the first linear layer after the last map takes; 0 before there is one

@@ -1,6 +1,5 @@
 """The parts of PuzzleMix.
 
-Read in this order: `energy` (what a good mask costs), `graphcut` (the exact mask of least energy), `transport` (moving
-salient cells), `adversarial` (its noise), `work` (what a
-training loop may replay).
+Read in this order: `energy` (the cost of a mask), `graphcut` (the mask of least cost), `transport` (moving salient
+cells), `adversarial` (noise on the images), `work` (what a training loop may replay as a CUDA graph).
 """
