@@ -137,7 +137,7 @@ def test_tokens_named_by_the_user_are_laid_out_as_the_images_are():
     found = class_activation(net, net.norm)(x, y)
     torch.testing.assert_close(found, _large(expected, x).detach(), rtol=1e-4, atol=1e-6)
     net.patch = nn.Conv2d(3, 8, 4, 2)  # 3 x 11 tokens, which overlap
-    with pytest.raises(ValueError, match="expected tokens .* that cover images of 8 x 24, got N = 33"):
+    with pytest.raises(ValueError, match=r"expected tokens .* that cover images of 8 x 24, got N = 33"):
         class_activation(net, net.norm)(x, y)
 
 

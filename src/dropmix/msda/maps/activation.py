@@ -67,7 +67,7 @@ def class_activation(model: nn.Module, features: nn.Module | None = None) -> Cal
     Returns:
         `saliency(x, y)` -> (B, H, W), float32, of either sign. y holds class ids, or shares, whose logits are averaged.
     Raises:
-        ValueError: at a call: no feature map is found, tokens that do not fit the images, or weights sharded over ranks.
+        ValueError: at a call: no feature map found, tokens that do not fit the images, or weights sharded over ranks.
     Source:
         Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", arXiv 1512.04150.
     Example:
