@@ -50,7 +50,7 @@ def audit(
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals in percent.")] = 90.0,
     margin: Annotated[float, typer.Option(help="Smallest drop, in points, that the estimated number counts.")] = 0.5,
-    fdr: Annotated[float, typer.Option(help="Accepted fraction of classes called hurt that are not.")] = 0.1,
+    fdr: Annotated[float, typer.Option(help="Accepted fraction of false calls, hurt or safe.")] = 0.1,
     topk: Annotated[int, typer.Option(help="Count a prediction as right if the class is among the top k.")] = 1,
     intersect: Annotated[
         bool, typer.Option("--intersect", help="Keep only the examples that all sources hold.")

@@ -15,7 +15,7 @@ paper = typer.Typer(
 )
 app.add_typer(paper)
 
-Names = Annotated[list[str], typer.Argument(metavar="TABLE|FIGURE...", help="table1, figure3, ..., or all.")]
+Names = Annotated[list[str], typer.Argument(metavar="TABLE|FIGURE", help="table1, figure3, ..., or all.")]
 Runs = Annotated[
     list[Path], typer.Option("--runs", help="A grid's folder, or one that holds several; may be repeated.")
 ]

@@ -17,7 +17,7 @@ def plan(
     audited: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[AUDIT]", help="audit.json, its folder, or a grid's; without it, plan from assumptions."
+            metavar="AUDIT", help="audit.json, its folder, or a grid's; without it, plan from assumptions."
         ),
     ] = None,
     protect: Annotated[str | None, typer.Option(help="Classes to decide, e.g. fox,lynx; default all.")] = None,
