@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import digamma, polygamma
 
 from dropmix.audit.inference import infer
 from dropmix.audit.inference.decide import decide
-from dropmix.audit.inference.seed_noise import class_seed
+from dropmix.audit.inference.seed_noise import TYPICAL, USUAL_CLASSES, USUAL_SPREAD, class_seed
 from dropmix.audit.inference.variance import variances
 from dropmix.audit.settings import Settings
 
@@ -76,3 +78,59 @@ def test_the_order_of_classes_changes_nothing():
     made, order = class_seed(flips, flips, recalls, sizes), rng.permutation(30)
     again = class_seed(flips, flips, [r[:, order] for r in recalls], sizes[order])
     np.testing.assert_allclose(again.excess, made.excess[order], rtol=1e-9)
+
+
+def naive_class_seed(flips, recalls, sizes):
+    """The formulas of the module, a class at a time: c_m, and degrees of freedom."""
+    m, total = range(len(sizes)), sum(sizes)
+    q = [n / total for n in sizes]
+
+    def centred(u):
+        return [(1 - 2 * q[i]) * u[i] + sum(q[k] ** 2 * u[k] for k in m) for i in m]
+
+    above = below = 0.0
+    seen = []
+    for flip, recall in zip(flips, recalls):
+        own = [[row[i] - sum(q[k] * row[k] for k in m) for row in recall] for i in m]
+        observed = [np.var(values, ddof=1) for values in own]
+        usual = centred([flip[i] / sizes[i] + TYPICAL * flip[i] for i in m])
+        by_flips, per_c = centred([flip[i] / sizes[i] for i in m]), centred(flip)
+        for i in m:
+            weight = (len(recall) - 1) / usual[i] ** 2
+            above += weight * per_c[i] * (observed[i] - by_flips[i])
+            below += weight * per_c[i] ** 2
+        seen.append(observed)
+    c = max(above / below, 0)
+    d = sum(len(recall) - 1 for recall in recalls)
+    share = [(len(recall) - 1) / d for recall in recalls]
+    expected = [centred([flip[i] / sizes[i] + c * flip[i] for i in m]) for flip in flips]
+    x = [sum(w * one[i] / e[i] for w, one, e in zip(share, seen, expected)) for i in m]
+    f = [sum(w * flip[i] for w, flip in zip(share, flips)) for i in m]
+    h = [sizes[i] * c / (1 + sizes[i] * c) for i in m]
+    noise = [2 / d + 1 / (sizes[i] * f[i] * (1 + sizes[i] * c) ** 2) for i in m]
+    weight = [(2 / d / one) ** 2 for one in noise]
+    prior = USUAL_CLASSES * np.mean(weight)
+    unequal = prior * USUAL_SPREAD + sum(weight[i] * h[i] ** 2 * ((x[i] - 1) ** 2 - noise[i]) / (1 + 2 / d) for i in m)
+    cv2 = max(unequal / (prior + sum(weight[i] * h[i] ** 4 for i in m)), 0)
+    made = []
+    for i in m:
+        logs = max(np.log(1 + cv2 * h[i] ** 2), 1e-12)
+        half = brentq(lambda a, logs=logs: polygamma(1, a) - logs, 1e-3, 1e13)
+        mean = np.exp(digamma(half) - np.log(half) - logs / 2)
+        own = 2 / noise[i]
+        scale = (2 * half * mean + own * x[i]) / (2 * half + own)
+        made.append((max(scale * (1 + sizes[i] * c) - 1, 0) / sizes[i], 2 * half + own))
+    return np.array(made).T
+
+
+def test_equals_its_formulas_class_by_class_for_unequal_seeds_and_sizes():
+    rng = np.random.default_rng(5)
+    sizes = np.array([20, 45, 80, 150, 300, 60])
+    flips = [rng.uniform(0.02, 0.12, 6), rng.uniform(0.02, 0.12, 6)]
+    moved = np.array([0.01, 0.01, 0.03, 0.08, 0.01, 0.02])
+    recalls = [0.8 + moved * rng.standard_normal((seeds, 6)) for seeds in (2, 7)]
+    made = class_seed(flips, flips, recalls, sizes)
+    excess, dof = naive_class_seed(flips, recalls, sizes)
+    assert (excess > 0).sum() >= 3
+    np.testing.assert_allclose(made.excess, excess, rtol=1e-6)
+    np.testing.assert_allclose(made.dof, dof, rtol=1e-6)

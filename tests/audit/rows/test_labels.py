@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, multilabel_confusion_matrix
 
 from dropmix.audit import AuditError, audit_predictions
-from dropmix.audit.measures.average_precision import average_precision
+from dropmix.audit.measures.average_precision import PRIOR, average_precision
 
 NAMES = ("AF", "RBBB", "ST")
 
@@ -55,6 +55,24 @@ def test_average_precision_without_each_example(rng, ties):
     np.testing.assert_allclose(without, known)
 
 
+def test_a_label_that_never_differed_varies_as_its_value_and_size_predict(rng):
+    """Both are ranked perfectly by every seed: 8 positive examples say far less than 128."""
+    truth = np.zeros((400, 3), int)
+    truth[:8, 0] = truth[:128, 1] = truth[rng.random(400) < 0.3, 2] = 1
+    scores = [scores_of(rng, truth, seeds) for seeds in (3, 3)]
+    for one in scores:
+        one[:, :, :2] = 0.1 + 0.8 * truth[:, :2]
+    found = audit_predictions(*scores, labels=truth, classes=NAMES, refits=0).by_class
+    few, many, noisy = (found[f"{name} average precision"]["se_population"] for name in NAMES)
+    near = [(n + 0.5) / (n + 1) for n in (8, 128)]
+    predicted = [p * (1 - p) / (n + 1) / (n + PRIOR) for p, n in zip(near, (8, 128))]
+    assert 0 < many < few
+    assert noisy > many
+    within = [found[f"{name} average precision"]["se_fixed_test"] for name in NAMES[:2]]
+    assert within[0] > within[1] > 0
+    assert (few / many) ** 2 == pytest.approx(predicted[0] / predicted[1], rel=0.01)
+
+
 def test_a_lost_label_is_found_and_protected_by_its_name(rng, world):
     truth, base, _ = world
     new = scores_of(rng, truth, 4, lost=(0, 1.5, 0))
@@ -70,6 +88,16 @@ def test_a_lost_label_is_found_and_protected_by_its_name(rng, world):
     assert rows["RBBB specificity"]["tolerance"] == 0.02
     assert found.summary["decision"] == "do not ship"
     assert found.only.hurt_among(["RBBB average precision", "RBBB sensitivity"])[0] >= 1
+
+
+def test_scores_keep_the_numbers_of_their_seeds(world, tmp_path):
+    truth, base, new = world
+    np.savez(tmp_path / "new.npz", scores=new, seeds=[3, 8, 5, 21])
+    sources = {"probs": base, "seeds": [5, 7, 8]}, str(tmp_path / "new.npz")
+    found = audit_predictions(*sources, labels=truth, classes=NAMES, refits=0, drop_seed=["21"])
+    assert [one["seeds"] for one in found.inputs if one["arm"] != "baseline"] == [[3, 8, 5, 21]]
+    assert (found.summary["seeds_baseline"], found.summary["seeds_treated"]) == (3, 3)
+    assert any("seed 21 was left out" in note for note in found.only.notes + found.notes)
 
 
 def test_files_with_ids_in_any_order(world, tmp_path):
