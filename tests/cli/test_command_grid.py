@@ -89,7 +89,9 @@ def test_a_failure_shows_the_last_lines_and_does_not_stop_the_others(dropmix, tm
     ("program", "words"),
     [
         ("pass", "expected a file, got nothing there"),
-        ("(folder / 'out.csv').write_text('a,b\\n1,2\\n')", "expected"),
+        ("(folder / 'out.csv').write_text('a,b\\n1,2\\n')", "got 'a', 'b'. Let the program write the true classes"),
+        ("(folder / 'out.csv').write_text('pred\\n1\\n2\\n')", "Let the program write the true classes"),
+        ("(folder / 'out.csv').write_text('')", "got an empty file"),
         ("(folder / 'out.csv').write_text('seed,label,pred\\n7,0,0\\n')", "expected seed 0, got 7"),
         ("(folder / 'out.csv').write_text('arm,label,pred\\nother,0,0\\n')", "got 'other'"),
     ],
@@ -98,6 +100,7 @@ def test_predictions_that_cannot_be_this_run_are_a_failure(dropmix, tmp_path, pr
     status, _, err = dropmix("run", "--config", written(tmp_path / "p", program), "--out", tmp_path / "o")
     assert status == 1
     assert words in err
+    assert "--" not in err  # options of audit, which run does not take
 
 
 def test_exit_status_75_means_call_me_again(dropmix, tmp_path):

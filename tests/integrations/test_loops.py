@@ -1,6 +1,7 @@
 """The examples of docs/in-your-loop.md against the real hosts."""
 
 import copy
+import importlib
 from typing import Any
 
 import pytest
@@ -97,6 +98,64 @@ def test_torchmetrics_counts_ids_in_evaluation():
     augment = DropMix("cutmix", num_classes=4).eval()
     _, y = augment(*_data().tensors)
     assert metric(F.one_hot(y, 4).float(), y) == 1
+
+
+def _by_hand(epochs: int) -> torch.Tensor:
+    """The last bias that a plain loop reaches, which every host has to reach too."""
+    model, augment = _net(), DropMix("cutmix", rate=0.4, num_classes=4, seed=0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(epochs):
+        for x, y in DataLoader(_data(), batch_size=8):
+            optimizer.zero_grad()
+            mixed, shares = augment(x, y)
+            F.cross_entropy(model(mixed), shares).backward()
+            optimizer.step()
+    return next(reversed(list(model.parameters()))).detach()
+
+
+def test_ignite_trains_as_a_plain_loop_and_resumes_from_its_checkpoint(tmp_path):
+    pytest.importorskip("ignite")
+    from ignite.engine import Events, create_supervised_evaluator, create_supervised_trainer
+    from ignite.handlers import Checkpoint, DiskSaver
+    from ignite.metrics import Accuracy
+
+    def made():
+        model, augment = _net(), DropMix("cutmix", rate=0.4, num_classes=4, seed=0)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        prepare = lambda batch, device, non_blocking: augment(*batch)  # noqa: E731
+        trainer = create_supervised_trainer(model, optimizer, F.cross_entropy, prepare_batch=prepare)
+        return trainer, model, {"model": model, "optimizer": optimizer, "augment": augment, "trainer": trainer}
+
+    loader = DataLoader(_data(), batch_size=8)
+    trainer, _, first = made()
+    saver = Checkpoint(first, DiskSaver(str(tmp_path)))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, saver)
+    trainer.run(loader, max_epochs=1)
+    trainer, model, second = made()
+    Checkpoint.load_objects(second, torch.load(tmp_path / str(saver.last_checkpoint)))
+    trainer.run(loader, max_epochs=2)
+    assert torch.equal(next(reversed(list(model.parameters()))), _by_hand(2))
+    seen = create_supervised_evaluator(model, {"accuracy": Accuracy()}).run(loader).metrics["accuracy"]
+    with torch.no_grad():
+        x, y = _data().tensors
+        assert seen == (model.eval()(x).argmax(1) == y).float().mean()
+
+
+def test_skorch_trains_as_a_plain_loop_and_validates_unmixed():
+    skorch = pytest.importorskip("skorch")
+    from torch.utils.data import default_collate
+
+    augment = DropMix("cutmix", rate=0.4, num_classes=4, seed=0)
+    model = _net()
+    net = skorch.NeuralNetClassifier(
+        model, criterion=nn.CrossEntropyLoss, lr=0.1, batch_size=8, max_epochs=2, verbose=0,
+        train_split=importlib.import_module("skorch.helper").predefined_split(_data()),
+        iterator_train__collate_fn=lambda rows: augment(*default_collate(rows)),
+    )  # fmt: skip
+    x, y = _data().tensors
+    net.fit(x, y)
+    assert torch.equal(next(reversed(list(net.module_.parameters()))), _by_hand(2))
+    assert net.history[-1, "valid_acc"] == pytest.approx(net.score(x, y))
 
 
 def _rank(rank: int, folder: str, method: str, options: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     given: dict[str, Any] = {"torch": torch, "DropMix": DropMix, "apply_mix": apply_mix, "DataLoader": DataLoader}
     given |= {"json": json, "Path": Path, "save_predictions": save_predictions}
     given |= {"default_collate": default_collate, "data": data, "train": data, "test": data, "model": model}
+    given |= {"images": data.tensors[0], "labels": data.tensors[1]}
     given |= {"loader": DataLoader(data, 32), "optimizer": torch.optim.SGD(model.parameters(), 0.1)}
     given |= {"augment": DropMix("cutmix", num_classes=10, seed=0), "weight": torch.ones(10)}
     given |= dict(zip("xy", next(iter(given["loader"]))))
@@ -40,12 +41,16 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("KERAS_BACKEND", "torch")
         keras = given["keras"] = pytest.importorskip("keras")
         given["net"] = keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten(), keras.layers.Dense(10)])
-        given |= {"images": data.tensors[0], "labels": data.tensors[1], "names": [f"{i}.png" for i in range(64)]}
-    tracker = next((name for name in ("tensorboard", "mlflow") if name in code), None)
+        given["names"] = [f"{i}.png" for i in range(64)]
+    for host in ("ignite", "skorch"):
+        if f"from {host}" in code:
+            pytest.importorskip(host)
+    tracker = next((name for name in ("tensorboard", "mlflow", "wandb") if name in code), None)
     if tracker:
         pytest.importorskip(tracker)
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+        monkeypatch.setenv("WANDB_DIR", str(tmp_path))
         run = tmp_path / "runs" / "mine" / "vanilla-s0"
         run.mkdir(parents=True)
         rows = [
@@ -56,7 +61,8 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (run / "spec.json").write_text("{}")
     before = model[1].weight.detach().clone()
     exec(compile(code, str(PAGE), "exec"), given)
-    assert torch.equal(before, model[1].weight) == ("optimizer.step()" not in code)
+    trains = any(words in code for words in ("optimizer.step()", "trainer.run", "NeuralNetClassifier"))
+    assert torch.equal(before, model[1].weight) != trains
     if "loss" in given:
         assert given["loss"].isfinite()
     if "keras" in code:
@@ -72,9 +78,12 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (tracked,) = given["mlflow"].search_runs(search_all_experiments=True, output_format="list")
         assert tracked.info.run_name == "vanilla-s0"
         assert (tracked.data.metrics["loss"], tracked.data.metrics["accuracy"]) == (1.5, 0.5)
+    if tracker == "wandb":
+        (offline,) = tmp_path.glob("wandb/offline-run-*/*.wandb")  # until it is synchronised
+        assert all(text in offline.read_bytes() for text in (b"vanilla-s0", b"accuracy", b"2.5", b"1.5"))
     if "rate={" in code:
         assert given["augment"].rate.tolist() == [0, 0, 0, 0.8, 0, 0, 0, 0, 0, 0]
-    if "collate_fn" in code and "keras" not in code:
+    if "collate_fn" in code and "keras" not in code and "skorch" not in code:
         assert [y.shape for _, y in given["loader"]] == [(64, 4)]
     if "Module" in given:
         module = given["Module"]()

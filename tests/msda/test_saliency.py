@@ -221,3 +221,16 @@ def test_saliency_under_inference_mode_and_with_frozen_weights():
 def test_a_network_that_stops_gradients_is_told(shape, clean):
     with pytest.raises(RuntimeError, match="gradients reach the images"):
         input_gradient(Net(shape))(images(6), torch.arange(6), clean=clean)
+
+
+@pytest.mark.parametrize("made", ["whole", "statistics alone"])
+@pytest.mark.parametrize("clean", [0.0, 1.0])
+def test_a_network_made_in_inference_mode_is_told(made, clean):
+    net = Net()
+    with torch.inference_mode():
+        if made == "whole":
+            net = Net()
+        else:
+            net.body[1] = nn.BatchNorm2d(4, affine=False)
+    with pytest.raises(RuntimeError, match=r"expected a network made outside torch\.inference_mode\(\)"):
+        input_gradient(net)(images(6), torch.arange(6), clean=clean)

@@ -1,6 +1,7 @@
 """A grid whose runs are commands of yours: `recipe: command` in the file of `dropmix run --config`."""
 
 import contextlib
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,14 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     from dropmix.audit.inputs.run_folders import write_run
 
     path = folder / spec.predictions
-    parts = read_path(path, Reading())
+    try:
+        parts = read_path(path, Reading())
+    except ValueError as error:
+        sentences = re.split(r"(?<=\.) (?=[A-Z])", str(error))
+        advice = [sentence for sentence in sentences if "--" not in sentence]  # the others name options of `audit`
+        if len(advice) < len(sentences):
+            advice.append("Let the program write the true classes as label and the predicted ones as pred.")
+        raise ValueError(" ".join(advice)) from error
     if len(parts) != 1 or len(parts[0].seeds) != 1:
         raise ValueError(
             f"{path}: expected the predictions of one run, got {sum(len(p.seeds) for p in parts)} runs. "

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropmix.msda.maps.network import CleanGuard, check_no_gradients, logits_of, unwrapped
+from dropmix.msda.maps.network import CleanGuard, check_no_gradients, check_recorded, logits_of, unwrapped
 
 
 def input_gradient(
@@ -45,9 +45,9 @@ def input_gradient(
         `saliency(x, y, *, signed=False, clean=0.0)` -> (B, H, W), float32, without gradient.
     Raises:
         ValueError: weights sharded over ranks (FSDP), or an output without logits.
-        RuntimeError: no gradient reaches the images; a clean pass without `scale` while the weights have gradients; in
-            the backward pass after one, if `zero_grad` has cleared the clean gradient, or the loss is scaled and
-            the clean loss was not.
+        RuntimeError: no gradient reaches the images; weights made in `inference_mode`; a clean pass without `scale`
+            while the weights have gradients; in the backward pass after one, if `zero_grad` has cleared the clean
+            gradient, or the loss is scaled and the clean loss was not.
     Source:
         Kim et al. 2020 (PuzzleMix), Sec. 4; Simonyan et al. 2014. `clean` is the official code's regularisation.
     Example:
@@ -60,6 +60,7 @@ def input_gradient(
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         network = unwrapped(model)
+        check_recorded(network)
         factor = float(scale()) if callable(scale) else 1.0 if scale is None else float(scale)
         if clean and scale is None:
             check_no_gradients(network)

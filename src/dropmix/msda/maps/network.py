@@ -105,6 +105,19 @@ def check_no_gradients(network: nn.Module) -> None:
         )
 
 
+def check_recorded(network: nn.Module) -> None:
+    """Raise a RuntimeError if weights or buffers were made in `inference_mode`, since no gradient passes them.
+
+    Example:
+        >>> check_recorded(nn.Linear(2, 2))
+    """
+    if any(tensor.is_inference() for part in (network.parameters(), network.buffers()) for tensor in part):
+        raise RuntimeError(
+            "input_gradient: expected a network made outside torch.inference_mode(), got one made or loaded within it, "
+            "which no gradient can pass. Make it outside, or under torch.no_grad()."
+        )
+
+
 class CleanGuard:
     """Checks, when the backward pass of training reaches the last weight, that the clean gradient is still there.
 
