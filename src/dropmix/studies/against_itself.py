@@ -18,6 +18,7 @@ import numpy as np
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inference.decide import HURT, decide
 from dropmix.audit.inference.floor import equal_change_floor
+from dropmix.audit.inference.halves import half
 from dropmix.audit.inference.infer import Observed, infer
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.inference.variance import variances
@@ -78,7 +79,7 @@ def against_itself(arm: Predictions, most: int = 252, seed: int = 0) -> Splits:
     counts = correct_counts(arm.labels, right, len(sizes))[:, held]
     position = np.searchsorted(held, arm.labels)
     rng = stream(seed, "splits")
-    rows = [_audited(position, right, counts, sizes[held], half, rng) for half in _halves(count, most, rng)]
+    rows = [_audited(position, right, counts, sizes[held], chosen, rng) for chosen in _halves(count, most, rng)]
     columns = [np.array(column) for column in zip(*rows)]
     return Splits((count // 2, count - count // 2), len(held), *columns)
 
@@ -91,16 +92,16 @@ def _halves(count: int, most: int, rng: np.random.Generator) -> Iterator[np.ndar
             yield np.isin(np.arange(count), chosen)
     else:
         for _ in range(most):
-            yield rng.permutation(count) < size
+            yield half(count, rng)
 
 
-def _audited(position, right, counts, sizes, half: np.ndarray, rng: np.random.Generator) -> tuple:
-    seeds = int(half.sum()), int((~half).sum())
-    totals = counts[half].sum(axis=0), seeds[0], counts[~half].sum(axis=0), seeds[1]
+def _audited(position, right, counts, sizes, chosen: np.ndarray, rng: np.random.Generator) -> tuple:
+    seeds = int(chosen.sum()), int((~chosen).sum())
+    totals = counts[chosen].sum(axis=0), seeds[0], counts[~chosen].sum(axis=0), seeds[1]
     change = changes(*totals, sizes)
     exact = measures(signs(*totals), change)
-    v = variances(position, right[half], right[~half])
-    recalls = [(counts[pick] / sizes).mean(axis=0) for pick in (half, ~half)]
+    v = variances(position, right[chosen], right[~chosen])
+    recalls = [(counts[pick] / sizes).mean(axis=0) for pick in (chosen, ~chosen)]
     tolerance = np.full(len(sizes), TOLERANCE)
     seen = Observed(change, recalls[0], recalls[1], sizes, sizes, seeds, v, tolerance)
     found = infer(seen, Settings(refits=0))

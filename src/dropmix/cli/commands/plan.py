@@ -16,9 +16,7 @@ MOST_ROWS = 20
 def plan(
     audited: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="AUDIT", help="audit.json, its folder, or a grid's; without it, plan from assumptions."
-        ),
+        typer.Argument(metavar="AUDIT", help="audit.json, its folder, or a grid's; without it, plan from assumptions."),
     ] = None,
     protect: Annotated[str | None, typer.Option(help="Classes to decide, e.g. fox,lynx; default all.")] = None,
     arm: Annotated[str | None, typer.Option(help="Treated arm; default all.")] = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from dropmix.paper.exhibits import PRINTED_RATES
 from dropmix.paper.figures.confidence import confidence_and_change
 from dropmix.paper.figures.curves import curves
 from dropmix.paper.figures.label import label_figures
@@ -25,16 +26,6 @@ from dropmix.report.figures.scatter import has_confidence
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Comparison
-
-# The rate that Tables 1 and 2 print for a network and method; DropMix is shown at this rate.
-RATES = {
-    ("PreActRN50", "mixup"): 0.4,
-    ("WRN28-2", "mixup"): 0.4,
-    ("WRN28-2", "cutmix"): 0.5,
-    ("WRN28-2", "puzzlemix"): 0.2,
-    ("ResNet50", "mixup"): 0.1,
-    ("ResNet50", "cutmix"): 0.1,
-}
 
 
 @dataclass(frozen=True)
@@ -160,8 +151,9 @@ def _curves(lines: "dict[str, dict[float, Comparison]]", panel: Panel, xlabel: s
     return curves(held, panel.label, xlabel) if held else None
 
 
-def _mended(panel: Panel, method: str):
-    return panel.dropmix(method, RATES.get((panel.network, method), 0.4))
+def _mended(panel: Panel, method: str) -> "Comparison | None":
+    """The method with DropMix at the rate that the paper's tables print for it."""
+    return panel.dropmix(method, PRINTED_RATES[panel.network][method])
 
 
 FIGURES: dict[str, Draw] = {
