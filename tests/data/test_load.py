@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 from dropmix.data import DATASETS, DataError, load
 from dropmix.data.catalog import describe
-from dropmix.data.load import alike_across
 from dropmix.data.records import Split, fingerprint, statistics
+from dropmix.data.stratify import alike_across
 
 
 def test_digits_are_those_of_scikit_learn():

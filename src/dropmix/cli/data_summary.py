@@ -23,8 +23,8 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
     """
     from dropmix.audit.arm_names import visible
     from dropmix.data import Split
-    from dropmix.data.load import alike_across
     from dropmix.data.records import Texts
+    from dropmix.data.stratify import alike_across
 
     target = dataset.validation or dataset.test
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))

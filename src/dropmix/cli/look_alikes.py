@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.data import Dataset, Split
-from dropmix.data.load import ALIKE, brightness_steps
+from dropmix.data.stratify import ALIKE, brightness_steps
 
 NAME = "look-alikes.csv"
 

@@ -46,16 +46,20 @@ def _rows(settings: dict[str, Any], place: str | None) -> tuple[Any, dict[Any, i
     from dropmix.data.catalog import DATASETS, locate
     from dropmix.data.load import open_source
     from dropmix.data.records import DataError, pooled
+    from dropmix.data.tables import beside
 
     name = settings["name"]
     if name not in DATASETS:  # texts
         raise DataError(f"{name} holds no pictures")
     options = {
-        key: settings.get(key, default) for key, default in (("exif", False), ("split", "seed"), ("group", None))
+        key: settings.get(key, default)
+        for key, default in (("exif", False), ("split", "seed"), ("group", None), ("labels", None))
     }
     options |= {"seed": settings.get("split_seed", 0), "group": None if settings.get("folds") else options["group"]}
+    folder = locate(name, place)
+    options |= {key: beside(options[key], folder) for key in ("group", "labels")}
     # Whole pictures, and not the square that the network saw: people look at them.
-    source = open_source(name, DATASETS[name], locate(name, place), False, None, options)
+    source = open_source(name, DATASETS[name], folder, False, None, options)
     rows = pooled(source) if settings.get("folds") else source.train if settings.get("validation") else source.test
     return rows, {key: row for row, key in enumerate(rows.ids.tolist())}
 

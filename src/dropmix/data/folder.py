@@ -1,19 +1,35 @@
 """Folders of images, one folder per class: `train/<class>/*.png` with `test/` or `val/`, or flat."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all, unusual
-from dropmix.data.layout import by_class, check_names, find_layout, is_split
+from dropmix.data.layout import by_class, check_alike, check_names, find_layout, is_split, role_of
 from dropmix.data.records import DataError, DataSource, Rows
-from dropmix.data.stratify import check_groups, groups_of, split_by_content, split_rows
-from dropmix.data.walk import CONVERTIBLE, ENDINGS, Left, class_folders, counted, images_below, listed
+from dropmix.data.stratify import check_groups, split_by_content, split_rows
+from dropmix.data.tables import groups_of, ids_below, ids_of, labels_of, table_hint, what_to_do
+from dropmix.data.walk import (
+    CONVERTIBLE,
+    ENDINGS,
+    PAPERS,
+    Left,
+    class_folders,
+    counted,
+    images_below,
+    listed,
+)
 
 FLAT_TEST = 0.2
 """Share of each class held out as the test split if the folder has none."""
+PART = re.compile(r"[-_ ]*(?:part|batch|chunk|folder|images?|photos?|pictures?|vol|volume)[-_ ]*\d+$", re.IGNORECASE)
+"""The end of the name of a folder that holds a part of the pictures, such as HAM10000_images_part_1."""
+
+Pictures = tuple[list[str], np.ndarray]
+"""Paths of N pictures, and their labels, int64 (N,)."""
 
 
 def read(
@@ -24,6 +40,7 @@ def read(
     split: str = "seed",
     seed: int = 0,
     group: str | None = None,
+    labels: str | None = None,
 ) -> DataSource:
     """Train and test split of a folder; ids are paths relative to it, with forward slashes.
 
@@ -40,37 +57,43 @@ def read(
             picture moves no other picture.
         seed: changes the split by content.
         group: pictures that stay on one side together, see `groups_of`.
+        labels: gives the classes instead of folders, see `labels_of`; pictures without one are left out.
     Raises:
         DataError: no image, a class without images, or no test split beside `train`.
     """
     left = Left()
-    layout = find_layout(path, left)
-    if layout.test is None:
-        return flat(name, layout.root, size, exif, split, seed, group, left)
-    train, test = layout.train, layout.test
-    classes, parts = by_class(train, test, left)
-    found = [list_images([part.get(name) for name in classes], left, may_lack=part is parts[1]) for part in parts]
-    left.remarks += unusual([file for files, _ in found for file in files])
-    train_rows, test_rows = (make_rows(layout.root, *files, size, exif) for files in found)
+    if labels is not None:
+        classes, parts = labelled(path, labels, left)
+        root = path
+    else:
+        layout = find_layout(path, left)
+        root = layout.root
+        if layout.test is None:
+            classes, parts = flat(root, left)
+        else:
+            classes, folders = by_class(layout.train, layout.test, left)
+            parts = [
+                list_images([part.get(label) for label in classes], left, may_lack=part is folders[1])
+                for part in folders
+            ]
+    left.remarks += unusual([file for files, _ in parts for file in files])
+    if len(parts) == 1:
+        return split_here(name, root, classes, *parts[0], size, exif, split, seed, group, left)
+    train_rows, test_rows = (make_rows(root, *part, size, exif) for part in parts)
     if group is not None:
         check_groups(groups_of(group, train_rows.ids), groups_of(group, test_rows.ids))
-    return DataSource(name, train_rows, test_rows, classes, notes=left.notes(layout.root))
+    return DataSource(name, train_rows, test_rows, classes, notes=left.notes(root))
 
 
-def flat(
-    name: str, path: Path, size: int | None, exif: bool, split: str, seed: int, group: str | None, left: Left
-) -> DataSource:
-    """A folder of class folders, which is split here."""
+def flat(path: Path, left: Left) -> tuple[list[str], list[Pictures]]:
+    """Classes and pictures of a folder of class folders."""
     folders: list[Path | None] = [*class_folders(path)]
     classes = [folder.name for folder in folders if folder]
     hidden = (
         f" ({counted('hidden folder(s)', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
     )
     if not classes:
-        raise DataError(
-            f"{path}: expected folders of images, one per class, got none{hidden}. "
-            "Sort its pictures into a folder per class, or name the folder above the class folders."
-        )
+        raise DataError(f"{path}: expected folders of images, one per class, got none{hidden}. {what_to_do(path)}")
     check_names(path, classes, left)
     for label in classes if not all(map(is_split, classes)) else ():
         if is_split(label):
@@ -78,13 +101,66 @@ def flat(
                 f"the folder {label} is taken as a class, since it holds pictures and the folders beside it are no "
                 "splits. If it is none, move it out"
             )
-    if len(classes) < 2:
+    alone = len(classes) < 2
+    parts = all(map(PART.search, classes)) and len({PART.sub("", label) for label in classes}) == 1
+    if (alone or parts) and (hint := table_hint(path, ids_below(path))):
+        raise DataError(f"{path}: expected a folder per class, got {listed(classes)}. {hint}")
+    if alone:
         raise DataError(
             f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone{hidden}. "
             "Name the folder above the classes, or add one."
         )
-    files, labels = list_images(folders, left)
-    left.remarks += unusual(files)
+    if parts:
+        left.remarks.append(
+            f"the classes are named like parts of one folder: {listed(classes)}. Check that they are classes"
+        )
+    return classes, [list_images(folders, left)]
+
+
+def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictures]]:
+    """Classes of a folder's pictures by a table or their names; two parts if they lie in folders train and test."""
+    files = list(images_below(str(path), left))
+    if not files:
+        raise DataError(f"{path}: expected pictures, got none. Check the path.")
+    ids = ids_of(path, files)
+    found = labels_of(labels, ids)
+    lost = [str(name) for name, label in zip(ids, found, strict=True) if not label]
+    for ending in PAPERS:  # the table itself
+        left.endings.pop(ending, None)
+    left.unlabelled += [os.path.join(path, name) for name in lost]
+    known = {label for label in found if label}
+    classes = sorted(known, key=lambda label: (int(label) if all(map(str.isdecimal, known)) else 0, label))
+    check_alike(path, classes, left)
+    if len(classes) < 2:
+        raise DataError(f"data.labels: expected at least 2 classes, got {classes[0]!r} alone. Check {labels}.")
+    place = {label: number for number, label in enumerate(classes)}
+    kept = [(file, name, place[label]) for file, name, label in zip(files, ids.tolist(), found, strict=True) if label]
+    kinds = [role_of(name.partition("/")[0]).kind if "/" in name else "" for _, name, _ in kept]
+    other = next((kind for kind in ("test", "validation") if kind in kinds), "")
+    wanted = ["train", other] if "train" in kinds and other and "" not in kinds else [""]
+    parts = [
+        [(file, label) for (file, _, label), kind in zip(kept, kinds, strict=True) if kind == one or not one]
+        for one in wanted
+    ]
+    if len(parts) > 1:
+        left.remarks.append(f"trained on the pictures in folders named {' and tested on those in '.join(wanted)}")
+    return classes, [([file for file, _ in part], np.array([label for _, label in part], np.int64)) for part in parts]
+
+
+def split_here(
+    name: str,
+    path: Path,
+    classes: list[str],
+    files: list[str],
+    labels: np.ndarray,
+    size: int | None,
+    exif: bool,
+    split: str,
+    seed: int,
+    group: str | None,
+    left: Left,
+) -> DataSource:
+    """The source of pictures that no folder splits; a part of each class becomes the test split."""
     for label, count in enumerate(np.bincount(labels, minlength=len(classes))):
         if count < 2:
             raise DataError(
@@ -93,8 +169,7 @@ def flat(
             )
     how = "drawn by seed 0"
     if split == "hash" or group is not None:
-        ids = make_rows(path, files, labels, size).ids
-        groups = None if group is None else groups_of(group, ids)
+        groups = None if group is None else groups_of(group, ids_of(path, files))
         chosen = split_by_content(files, labels, classes, FLAT_TEST, seed, groups)
         how = "by content" if groups is None else "by content, groups whole"
     else:
@@ -150,6 +225,4 @@ def make_rows(path: Path, files: list[str], labels: np.ndarray, size: int | None
         chosen = [files[row] for row in rows]
         return cached(chosen, rows, settings, lambda: decode_all(chosen, lambda row: chosen[row], size, exif=exif))
 
-    above = 0 if path == Path() else len(os.path.join(path, ""))  # Path(".") / "a" is "a"
-    ids = np.array([file[above:].replace(os.sep, "/") for file in files])
-    return Rows(labels, ids, pixels, os.path.abspath(path))
+    return Rows(labels, ids_of(path, files), pixels, os.path.abspath(path))

@@ -8,16 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropmix.data.records import DataError
-from dropmix.data.walk import (
-    NAMED,
-    PHOTOGRAPHS,
-    Left,
-    class_folders,
-    has_classes,
-    has_pictures,
-    listed,
-    subfolders,
-)
+from dropmix.data.tables import what_to_do
+from dropmix.data.walk import NAMED, PHOTOGRAPHS, Left, class_folders, has_classes, has_pictures, listed, subfolders
 
 WORDS = {
     "train": {"train", "training", "trn", "trainval"},
@@ -177,6 +169,8 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     tests = [*named["test"], *validation]
     # A test folder without class folders has no labels, as in some competitions.
     test = next((folder for folder in tests if has_classes(folder)), None)
+    if train is not None and not tests and not has_classes(train):
+        raise DataError(f"{train}: expected folders of images, one per class, got none. {what_to_do(train)}")
     if train is None or not tests:
         got = ", ".join(folder.name for folder in folders)
         alone = train or tests[0]
@@ -186,11 +180,9 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
         )
     if test is None or not has_classes(train):
         lacking = train if test is not None else tests[0]
-        raise DataError(
-            f"{lacking}: expected folders of images, one per class, got none. "
-            "Sort its pictures into a folder per class"
-            + (f", or name {train} to have a part of it held out." if lacking != train else ".")
-        )
+        advice = f"Sort its pictures into a folder per class, or name {train} to have a part of it held out."
+        advice = what_to_do(train) if not has_classes(train) else advice
+        raise DataError(f"{lacking}: expected folders of images, one per class, got none. {advice}")
     parts = {role_of(folder.name).kind: folder for folder in (train, test)}
     left.splits += [str(folder) for folder in folders if folder not in (train, test) and is_split(folder.name)]
     left.folders += [str(folder) for folder in folders if folder not in (train, test) and not is_split(folder.name)]
@@ -283,6 +275,11 @@ def check_names(folder: Path, names: list[str], left: Left) -> None:
                 f"{folder}: expected a folder of its own for each class, got {other!r} and {name!r} as one, by a link. "
                 "Remove the link."
             )
+    check_alike(folder, names, left)
+
+
+def check_alike(folder: Path, names: list[str], left: Left) -> None:
+    """Remark on names that differ only by case or blanks at their ends, and refuse those that print alike."""
     keys = Counter(class_key(name) for name in names)
     near = [repr(name) for name in names if keys[class_key(name)] > 1]
     if near:

@@ -25,7 +25,8 @@ from dropmix.data.records import (
     pooled,
     statistics,
 )
-from dropmix.data.stratify import check_arguments, fold_rows, groups_of, split_rows
+from dropmix.data.stratify import check_arguments, fold_rows, split_rows
+from dropmix.data.tables import beside, groups_of
 from dropmix.data.walk import ARCHIVES, has_classes, listed, subfolders
 
 
@@ -44,6 +45,7 @@ def load(
     exif: bool = False,
     split: str = "seed",
     group: str | None = None,
+    labels: str | None = None,
 ) -> Dataset:
     """Read a data set into memory, or, for random-resized crops, list its files.
 
@@ -65,7 +67,8 @@ def load(
         fold: the part that becomes the test split.
         exif: turn pictures by their EXIF orientation.
         split: of a folder without a test split, "seed" or "hash", see `dropmix.data.folder.read`.
-        group: pictures that stay on one side of a folder's split together, see `dropmix.data.stratify.groups_of`.
+        group: pictures that stay on one side of a folder's split together, see `dropmix.data.tables.groups_of`.
+        labels: table or pattern that gives the classes of a folder's pictures, see `dropmix.data.tables.labels_of`.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
         of the chosen training images. Files have three channels, and ImageNet's mean and deviation.
@@ -78,8 +81,10 @@ def load(
     """
     check_arguments(train_per_class, validation, seed, size)
     known = describe(name)
-    options = {"exif": exif, "split": split, "seed": seed, "group": None if folds else group}
-    source = open_source(name, known, locate(name, path), download, size, options)
+    place = locate(name, path)
+    group, labels = beside(group, place), beside(labels, place)
+    options = {"exif": exif, "split": split, "seed": seed, "group": None if folds else group, "labels": labels}
+    source = open_source(name, known, place, download, size, options)
     check_source(source, known)
     if folds is None:
         called, digested = source.name, fingerprint
@@ -151,8 +156,7 @@ def open_source(
 ) -> DataSource:
     """The source for a name, by the layout of its folder."""
     if path is None:
-        if options["group"] is not None:
-            raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
+        _of_folders_alone(name, options)
         return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
     if download:
         fetch(name, path)
@@ -162,15 +166,21 @@ def open_source(
         packed = path.suffix.lower() in ARCHIVES and path.exists()
         advice = "Unpack it, and name the folder" if packed else "Check the path"
         raise DataError(f"{path}: expected {of}, got {what}. {advice}.")
-    reader, of = reader_of(name, known, path)
-    if options["group"] is not None and reader != "folder":
-        raise DataError(f"data.group: expected a folder of pictures, got {name}. Leave it out.")
+    reader, of = ("folder", name) if name == "folder" and options.get("labels") else reader_of(name, known, path)
+    if reader != "folder":
+        _of_folders_alone(name, options)
     read = import_module(f"dropmix.data.{reader}").read
     if reader == "folder":
         return read(of, path, size, **options)
     if reader == "parquet":
         return read(of, path, size, exif=options["exif"])
     return resized_source(read(of, path), size)
+
+
+def _of_folders_alone(name: str, options: dict[str, Any]) -> None:
+    for key in ("group", "labels"):
+        if options.get(key) is not None:
+            raise DataError(f"data.{key}: expected a folder of pictures, got {name}. Leave it out.")
 
 
 def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
@@ -252,37 +262,3 @@ def check_shapes(name: str, splits: dict[str, Split]) -> None:
                 f"load: expected {key} images of {name} of {width}x{height} pixels like those of train, "
                 f"got {got_width}x{got_height}. Give a size to cut all to, e.g. --set data.size={min(height, width)}."
             )
-
-
-GRID = 16
-"""Cells per side in comparisons of pictures by rising brightness."""
-ALIKE = 12
-"""Largest number of 240 such comparisons in which almost equal pictures differ."""
-PAIRS = 20_000_000
-"""Largest number of pairs to compare."""
-
-
-def alike_across(train: Split, test: Split) -> list[tuple[str, str]]:
-    """Ids (test, train) of test pictures that look almost like a training picture; empty for large sets."""
-    if (
-        len(train) * len(test) > PAIRS
-        or min(train.images.shape[1:3]) < GRID
-        or train.images.shape[1:] != test.images.shape[1:]
-    ):
-        return []
-    pairs, ours = [], brightness_steps(train.images)
-    for row, bits in enumerate(brightness_steps(test.images)):
-        distance = np.bitwise_count(ours ^ bits).sum(1)
-        if distance.min() <= ALIKE:
-            pairs.append((str(test.ids[row]), str(train.ids[int(distance.argmin())])))
-    return pairs
-
-
-def brightness_steps(images: np.ndarray) -> np.ndarray:
-    """Whether brightness rises from cell to cell of a grid, for each picture: bits in uint8 (N, 30)."""
-    rows, columns = (np.arange(GRID) * side // GRID for side in images.shape[1:3])
-    found = np.empty((len(images), GRID * (GRID - 1) // 8), np.uint8)
-    for row, image in enumerate(images):
-        cells = np.add.reduceat(np.add.reduceat(image.sum(2, dtype=np.int64), rows, 0), columns, 1)
-        found[row] = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return found

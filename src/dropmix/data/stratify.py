@@ -1,14 +1,12 @@
-"""Splits into training and test pictures: by a draw, by the content of files, by groups that stay whole."""
+"""Splits into training and test pictures: by a draw, by the content of files, by groups that stay whole;
+and pictures on both sides that look alike."""
 
-import csv
 import hashlib
-import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
-from dropmix.data.records import DataError
+from dropmix.data.records import DataError, Split
 
 SHOWN = 3
 """Number of names in a message."""
@@ -212,61 +210,6 @@ def split_by_content(
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
-def groups_of(group: str, ids: np.ndarray) -> list[str]:
-    """The group of each picture.
-
-    Args:
-        group: "folder", the folder of a picture; a CSV file with columns name and group; or a regular
-            pattern, whose first bracket (or the whole match) in the path names the group.
-        ids: N paths below the data set's folder.
-    Raises:
-        DataError: pictures that belong to no group, counted and named; a file or pattern that cannot be read.
-    Example:
-        >>> groups_of(r"(cam\\d+)_", np.array(["cat/cam1_7.jpg", "dog/cam2_7.jpg"]))
-        ['cam1', 'cam2']
-    """
-    if group == "folder":
-        return [str(Path(name).parent) for name in ids.tolist()]
-    if group.lower().endswith(".csv"):
-        known = read_groups(Path(group))
-        found = [known.get(name, known.get(Path(name).name)) for name in ids.tolist()]
-    else:
-        try:
-            matches = [re.search(group, name) for name in ids.tolist()]
-        except re.error as error:
-            raise DataError(f"data.group: expected a regular pattern, got {group!r} ({error}). Mend it.") from None
-        found = [m and (m.group(1) if m.re.groups else m.group()) for m in matches]
-    lost = [name for name, one in zip(ids.tolist(), found, strict=True) if not one]
-    if lost:
-        raise DataError(
-            f"data.group: expected a group for each picture, got none for {len(lost)} of {len(ids)}: "
-            f"{', '.join(lost[:SHOWN])}. Add them to the groups."
-        )
-    return [str(one) for one in found]
-
-
-def read_groups(file: Path) -> dict[str, str]:
-    """Group by path or file name, from a CSV file with columns name and group."""
-    try:
-        if not file.is_file():
-            raise OSError("no file there")
-        with file.open(newline="", encoding="utf-8-sig") as stored:
-            rows = list(csv.DictReader(stored))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: expected a CSV file with columns name and group, got {error}. Check it.") from None
-    if not rows or not {"name", "group"} <= {*rows[0]}:
-        got = ", ".join(map(str, rows[0])) if rows else "no row"
-        raise DataError(f"{file}: expected columns name and group, got {got}. Rename the columns.")
-    known: dict[str, str] = {}
-    for row in rows:
-        # As we write it: an apostrophe before what a spreadsheet would run as a formula.
-        if row["name"][:1] == "'" and row["name"].lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r"):
-            known.setdefault(row["name"][1:], row["group"])
-        if known.setdefault(row["name"], row["group"]) != row["group"]:
-            raise DataError(f"{file}: expected one group for each name, got two for {row['name']}. Give full paths.")
-    return known
-
-
 def check_groups(train: list[str], test: list[str]) -> None:
     """Raise DataError if a group is on both sides."""
     both = sorted({*train} & {*test})
@@ -275,3 +218,37 @@ def check_groups(train: list[str], test: list[str]) -> None:
             f"data.group: expected each group on one side of the split, got {len(both)} on both: "
             f"{', '.join(both[:SHOWN])}. Move their pictures, or put all class folders into one folder."
         )
+
+
+GRID = 16
+"""Cells per side in comparisons of pictures by rising brightness."""
+ALIKE = 12
+"""Largest number of 240 such comparisons in which almost equal pictures differ."""
+PAIRS = 20_000_000
+"""Largest number of pairs to compare."""
+
+
+def alike_across(train: Split, test: Split) -> list[tuple[str, str]]:
+    """Ids (test, train) of test pictures that look almost like a training picture; empty for large sets."""
+    if (
+        len(train) * len(test) > PAIRS
+        or min(train.images.shape[1:3]) < GRID
+        or train.images.shape[1:] != test.images.shape[1:]
+    ):
+        return []
+    pairs, ours = [], brightness_steps(train.images)
+    for row, bits in enumerate(brightness_steps(test.images)):
+        distance = np.bitwise_count(ours ^ bits).sum(1)
+        if distance.min() <= ALIKE:
+            pairs.append((str(test.ids[row]), str(train.ids[int(distance.argmin())])))
+    return pairs
+
+
+def brightness_steps(images: np.ndarray) -> np.ndarray:
+    """Whether brightness rises from cell to cell of a grid, for each picture: bits in uint8 (N, 30)."""
+    rows, columns = (np.arange(GRID) * side // GRID for side in images.shape[1:3])
+    found = np.empty((len(images), GRID * (GRID - 1) // 8), np.uint8)
+    for row, image in enumerate(images):
+        cells = np.add.reduceat(np.add.reduceat(image.sum(2, dtype=np.int64), rows, 0), columns, 1)
+        found[row] = np.packbits(cells[:, 1:] > cells[:, :-1])
+    return found

@@ -53,6 +53,7 @@ class Left:
     masks: list[str] = field(default_factory=list)
     papers: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def notes(self, root: Path) -> tuple[str, ...]:
@@ -66,6 +67,7 @@ class Left:
             "folder(s) without pictures": self.papers,
             "mask(s)": self.masks,
             "device(s) or pipe(s)": self.special,
+            "picture(s) without a label": self.unlabelled,
             "picture(s) outside of the class folders": self.stray,
         }
         lines = list(dict.fromkeys(self.remarks))

@@ -5,7 +5,7 @@ from dropmix.text import is_text, load_texts
 from dropmix.train.config import RunSpec
 
 OF_TEXTS = ("text_column", "label_column", "tokens")
-OF_IMAGES = ("size", "crop_padding", "flip", "resized_crop", "colour_jitter", "exif", "augment", "normalize")
+OF_IMAGES = ("size", "crop_padding", "flip", "resized_crop", "colour_jitter", "exif", "augment", "normalize", "labels")
 
 
 def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Dataset:
@@ -46,4 +46,5 @@ def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Datase
         exif=data.exif,
         split=data.split,
         group=data.group,
+        labels=data.labels,
     )

@@ -70,14 +70,15 @@ class Data(Frozen):
     With `resized_crop` pictures stay in their files, and a part of random size is resized to `size`; `colour_jitter`
     then changes colours as CutMix's ImageNet code does. `resized` is the side to which `dropmix resize` brought them.
     `exif` turns pictures by their EXIF orientation. A folder without a test split is split by a seed or by the "hash"
-    of each file, with a `group` whole; see `dropmix.data.folder.read`. The `group` of texts is a column.
-    The first `tokens` tokens of each text are kept; columns are named if they have no usual name. `augment` lists
-    policies, each image by itself, such as "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes
-    mean and deviation from the network's own record. Of `folds` stratified parts, part `fold` is predicted.
+    of each file, with a `group` whole; `labels`, a table or pattern, may give the classes; see
+    `dropmix.data.folder.read`. The `group` of texts is a column. The first `tokens` tokens of each text are kept;
+    columns are named if they have no usual name. `augment` lists policies, each image by itself, such as
+    "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes mean and deviation from the network's
+    own record. Of `folds` stratified parts, part `fold` is predicted.
     """
 
     silent: ClassVar = (
-        *"resized_crop colour_jitter resized exif split group text_column".split(),
+        *"resized_crop colour_jitter resized exif split group labels text_column".split(),
         *"label_column tokens augment normalize folds fold".split(),
     )
 
@@ -95,6 +96,7 @@ class Data(Frozen):
     exif: bool = False
     split: Literal["seed", "hash"] = "seed"
     group: str | None = None
+    labels: str | None = None
     text_column: str | None = None
     label_column: str | None = None
     tokens: int | None = Field(default=None, ge=1)
