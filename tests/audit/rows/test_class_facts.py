@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions
+from dropmix.audit.inputs.arrays import read_mapping
+from dropmix.audit.inputs.given import Reading
+from dropmix.audit.rows.class_facts import by_superclass
 
 NAMES = ["cat", "dog", "oak", "elm"]
 PARENTS = {"cat": "animal", "dog": "animal", "oak": "tree", "elm": "tree"}
@@ -172,8 +175,10 @@ def test_superclasses_as_slices():
         np.mean([audit.by_class[name]["recall_change"] for name in ("oak", "elm")])
     )
     assert rows["animal"]["protected"] == "yes"
-    with pytest.raises(AuditError, match="expected classes with superclasses, got none"):
+    with pytest.raises(AuditError, match="expected an array 'superclass' for by"):
         audited(by="superclass")
+    with pytest.raises(AuditError, match="expected classes with superclasses, got none"):
+        by_superclass([read_mapping({"labels": [0, 1], "pred": [0, 1]}, "unknown", Reading())])
 
 
 def test_labels_of_which_an_example_may_have_several():
