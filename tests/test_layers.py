@@ -27,10 +27,11 @@ LATE = {"audit/result.py": {"report"}}
 # Inside the audit: each folder imports itself and what lies beneath it; the modules beside the folders see all of them.
 AUDIT = {
     "formats": {"errors"},
-    "inputs": {"arm_names", "errors", "settings", "formats"},
+    "naming": {"errors", "formats"},
+    "inputs": {"arm_names", "errors", "settings", "formats", "naming"},
     "measures": {"errors", "settings", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
-    "rows": {"errors", "settings", "formats", "inputs", "measures", "inference", "quantities"},
+    "rows": {"errors", "settings", "formats", "naming", "inputs", "measures", "inference", "quantities"},
 }
 WITHOUT_TORCH = ("audit", "report")
 PACKAGES = sorted(path.parent.name for path in SRC.glob("dropmix/*/__init__.py"))

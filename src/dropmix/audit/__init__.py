@@ -1,10 +1,11 @@
 """Which classes an augmentation hurts, by how much, and whether that is more than noise.
 
-Read in this order: `api` (the two entry points) and `settings`, `inputs` (reading predictions) and `formats` (the files
-beneath), `measures` (what is counted), `inference` (what can be concluded), `rows` (slices, and several labels per
-example), `analysis` and `comparison` (one arm against its baseline), `several_arms`, `quantities` and `schema` (every
-number by name), `result` (what an audit holds), `show`, `verdict` (the answer in words), `fail_rule` (the answer for a
-script), `rate_choice`; and `save` (predictions for an audit), `arm_names`, `errors` and `spreadsheet` (safe files).
+Read in this order: `api` (the two entry points) and `settings`, `inputs` (reading predictions), with `formats` (the
+files beneath) and `naming` (what programs call columns), `measures` (what is counted), `inference` (what can be
+concluded), `rows` (slices, and several labels per example), `analysis` and `comparison` (one arm against its baseline),
+`several_arms`, `quantities` and `schema` (every number by name), `result` (what an audit holds), `show`, `verdict` (the
+answer in words), `fail_rule` (the answer for a script), `rate_choice`; and `save` (predictions for an audit),
+`arm_names`, `errors` and `spreadsheet` (safe files).
 
     >>> from dropmix.audit import audit_predictions
     >>> audit = audit_predictions(([0, 0, 1, 1], [0, 0, 1, 0]), ([0, 0, 1, 1], [0, 1, 1, 1]))

@@ -30,6 +30,16 @@ def first(values, limit: int = 3) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def shown(names) -> str:
+    """Names of columns for an error message, "(no name)" for empty ones.
+
+    Example:
+        >>> shown(["label", ""])
+        "'label', (no name)"
+    """
+    return first([repr(clip(c)) if c.strip() else "(no name)" for c in names], 12) if len(names) else "no columns"
+
+
 def clip(value: object, limit: int = 60) -> str:
     """Text of a value, at most `limit` characters, on one line, safe to print.
 

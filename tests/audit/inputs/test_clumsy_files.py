@@ -152,12 +152,6 @@ def test_arrays_as_frameworks_have_them(tmp_path, rng, shape):
     np.testing.assert_array_equal(audit(*files).classes["recall_change"], plain)
 
 
-def test_one_hot_labels_get_their_own_advice(tmp_path):
-    hot = saved(tmp_path, "hot", labels=np.eye(3)[LABELS], pred=LABELS)
-    with pytest.raises(AuditError, match=r"Of one-hot labels give labels\.argmax"):
-        audit(hot, hot)
-
-
 def test_bytes_and_decimals_of_other_writers(tmp_path, rows):
     base, other = rows(), rows()
     expected = audit(write(tmp_path / "a.csv", base), write(tmp_path / "b.csv", other)).classes["recall_change"]

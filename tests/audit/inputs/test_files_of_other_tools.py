@@ -170,20 +170,11 @@ def test_metrics_are_refused(tmp_path, name, content, truth):
         ("a.npz", {"arr_0": LABEL, "arr_1": PRED}, "savez"),
         ("a.csv", text("filename,index,prob", NAMES, [str(r).replace(",", "") for r in ORDER], BEST), "--topk 1"),
         ("a.parquet", pa.table({"filename": NAMES, "index": ORDER.tolist()}), "--topk 1"),
-        ("b.parquet", pa.table({"filename": NAMES, "probs": PROBS.tolist(), "n": LABEL}), "a column per class"),
         ("b.csv", "\n".join(",".join(map(str, row)) for row in PROBS), "expected a header line"),
         ("b.npy", PROBS[:, :1], r"\(p >= 0.5\)"),
-        ("b.json", [[{"label": "cat", "score": 0.9}, {"label": "dog", "score": 0.1}]] * 12, "Save the best of each"),
         ("c.csv", text(",0,1,2", range(12), *LOGITS.T), "logit_0"),
     ],
 )
 def test_refused_with_what_to_do(tmp_path, name, content, message):
     with pytest.raises(AuditError, match=message):
         given(tmp_path, name, content, "" if name == "a.npz" else "array" if name[0] == "b" else "numbers")
-
-
-def test_one_hot_labels_beside_probabilities(tmp_path):
-    np.save(tmp_path / "onehot.npy", np.eye(3)[LABEL])
-    np.save(tmp_path / "probs.npy", PROBS)
-    with pytest.raises(AuditError, match=r"one class per example.*argmax"):
-        read(tmp_path / "probs.npy", "x", reading=Reading(labels=tmp_path / "onehot.npy"))

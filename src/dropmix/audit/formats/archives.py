@@ -1,6 +1,5 @@
 """Raw contents of npz, npy and JSON files: sizes are checked before anything is read, pickles are never loaded."""
 
-import errno
 import gzip
 import hashlib
 import json
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.formats.kinds import checked_file, ending_of
 
 # What zipfile, zlib and numpy raise on damaged archives and array headers.
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
@@ -135,41 +135,6 @@ def _array(path: Path, member: str | None, size: int, stored: int, whole: bool) 
             raise AuditError(f"{what} of at most {5 * LARGEST} bytes, got {promised}. Save predictions as int32.")
     with _opened(path, member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def checked_file(path: Path) -> str:
-    """A path as text, if its file exists and is not empty.
-
-    Raises:
-        AuditError: the file is missing, empty, a loop of links, or not a regular file.
-    """
-    where = clip(str(path).encode(errors="backslashreplace").decode(), 300)
-    try:
-        state = path.stat()
-    except (OSError, RuntimeError) as error:
-        looped = isinstance(error, RuntimeError) or error.errno == errno.ELOOP
-        kind = "a loop of links" if looped else "nothing there"
-        raise AuditError(f"{where}: expected a file, got {kind}. Check the path.") from error
-    if not path.is_file():
-        raise AuditError(f"{where}: expected a file, got another kind of file. Check the path.")
-    if state.st_size == 0:
-        raise AuditError(f"{where}: expected a file, got an empty file. Write it again.")
-    return where
-
-
-def ending_of(path: Path) -> str:
-    """How a file's name ends, in lower case, without the .gz of a packed one.
-
-    Example:
-        >>> ending_of(Path("preds.CSV.gz")), ending_of(Path("a.npz"))
-        ('.csv', '.npz')
-    """
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-
-
-def stem_of(path: Path) -> str:
-    """A file's name without its ending, .csv.gz as one."""
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).stem
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -22,8 +22,9 @@ def plain_types(table: pa.Table) -> pa.Table:
             kind = kind.value_type
         binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
         decimal = pa.types.is_decimal(kind)
-        if binary or decimal:
-            to = pa.large_string() if binary else pa.int64() if kind.scale == 0 else pa.float64()
+        text = binary or (pa.types.is_temporal(kind) and not pa.types.is_duration(kind))
+        if text or decimal:
+            to = pa.large_string() if text else pa.int64() if kind.scale == 0 else pa.float64()
             table = table.set_column(at, field.name, table.column(at).cast(to))
     return table
 
@@ -88,7 +89,7 @@ def _numpy(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
-    """A column as float32, (rows,); None if it is empty. Text may have decimal commas.
+    """A column as float32, (rows,); None if it is empty. Text may have decimal commas, or per cent signs.
 
     Raises:
         AuditError: not a number, or some values missing.
@@ -103,7 +104,9 @@ def floats(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray | None:
         if not any(t.strip() for t in texts):
             return None
         try:
-            numbers = np.array([float(t.strip().replace(",", ".") or "nan") for t in texts], dtype=np.float32)
+            percent = all(t.strip().endswith("%") for t in texts if t.strip())
+            plain = [t.strip().removesuffix("%" if percent else "").replace(",", ".") for t in texts]
+            numbers = np.array([float(t or "nan") for t in plain], dtype=np.float32) / (100 if percent else 1)
         except ValueError as error:
             raise AuditError(
                 f"{where}: expected column {name!r} with floats, got {clip(error)}. Save numbers."

@@ -2,8 +2,7 @@
 
 import csv
 import io
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.formats.archives import for_arrow, opened, refuse_bomb
+from dropmix.audit.formats.csv_header import Pick, encoding_of, find_header
+from dropmix.audit.formats.csv_rows import refuse_other_rows, trimmed
 
-MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"))
-MARKS += ((b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 HEAD = 1 << 20
 BLOCK = 1 << 23
 SMALL = 1 << 25  # bytes of a file with a row per class
@@ -22,7 +21,7 @@ MOST_BREAKS = 20  # most line breaks in one quoted text; a stray quote swallows 
 CODED = {"arm", "seed", "label", "pred", "group", "by"}  # few distinct values: read dictionary-encoded
 
 
-def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encoding: str | None = None) -> pa.Table:
+def read_csv(path: Path, pick: Pick, encoding: str | None = None) -> pa.Table:
     """The requested columns of a CSV file, all as text.
 
     Args:
@@ -36,14 +35,13 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
     refuse_bomb(path)
     with opened(path) as file:
         raw = file.read(HEAD)
-    known = next((name for mark, name in MARKS if raw.startswith(mark)), None)
-    coding = encoding or known or "utf-8"
-    header, skip, delimiter = _header(raw, coding, path)
+    coding = encoding or encoding_of(raw) or "utf-8"
+    found = find_header(raw, coding, path, pick)
+    header, skip, delimiter, wanted = found.names, found.skip, found.delimiter, found.wanted
     if not any(header):
         raise AuditError(
             f"{path}: expected a header line with the names of columns, got an empty one. Write the file again."
         )
-    wanted = pick(header)
     if not wanted:
         got = clip(", ".join(map(repr, header)))
         raise AuditError(f"{path}: expected a header line with columns label and pred, got {got}. Add it at the top.")
@@ -59,7 +57,9 @@ def read_csv(path: Path, pick: Callable[[Sequence[str]], dict[str, str]], encodi
     rows = len(table)  # spreadsheets end in rows of empty cells
     while len(wanted) > 1 and rows and not any(str(column[rows - 1]).strip() for column in table.columns):
         rows -= 1
-    return table.slice(0, rows).rename_columns([header[i] for i in places])
+    table = table.slice(0, rows).rename_columns([header[i] for i in places])
+    refuse_other_rows(table, path)
+    return trimmed(table, {header[i]: found.padded[i] for i in places})
 
 
 def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Table:
@@ -97,33 +97,6 @@ def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Ta
             f"{path}: expected a readable csv file, got {clip(str(error).replace('CSV parse error: ', ''), 160)}. "
             f"Check the rows of the file ({len(names)} columns in its header)."
         ) from error
-
-
-def _header(raw: bytes, coding: str, path: Path) -> tuple[list[str], int, str]:
-    """Column names, lines to skip, and the delimiter."""
-    try:
-        text = io.TextIOWrapper(io.BytesIO(raw), coding, errors="replace").read()
-    except LookupError as error:
-        raise AuditError(f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does.") from error
-    lines = re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
-    skip, given = 0, None
-    while skip < len(lines) - 1 and (not lines[skip].strip() or re.fullmatch(r"sep=.", lines[skip])):
-        given = lines[skip][-1] if lines[skip].strip() else given  # Excel's first line, sep=;
-        skip += 1
-    line = lines[skip]
-    if "\x00" in line:
-        raise AuditError(f"{path}: expected text, got a file with zero bytes. Save it as UTF-8, or name the encoding.")
-    delimiter = given or max(",;\t|", key=lambda mark: _outside_quotes(line).count(mark))
-    try:
-        names = next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error as error:
-        raise AuditError(f"{path}: expected a header line, got {clip(error)}. Write the file again.") from error
-    names = [name.strip() for name in names]
-    return names, skip + 1, delimiter
-
-
-def _outside_quotes(line: str) -> str:
-    return re.sub(r'"[^"]*"', "", line)
 
 
 def _check_encoding(path: Path, coding: str, error: Exception) -> None:
@@ -271,11 +244,12 @@ def read_rows(path: Path, encoding: str | None = None) -> list[list[str]]:
         raw = file.read(SMALL + 1)
     if len(raw) > SMALL:
         raise AuditError(f"{path}: expected a file with a row per class, got more than {SMALL:,} bytes. Name another.")
-    known = next((name for mark, name in MARKS if raw.startswith(mark)), None)
-    _, skip, delimiter = _header(raw, encoding or known or "utf-8", path)
+    coding = encoding or encoding_of(raw) or "utf-8"
+    head = find_header(raw, coding, path)
+    skip = head.skip
     try:
-        text = raw.decode(encoding or known or "utf-8").removeprefix("\ufeff")
-        cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        text = raw.decode(coding).removeprefix("\ufeff")
+        cells = csv.reader(io.StringIO(text, newline=""), delimiter=head.delimiter)
         rows = [[cell.strip() for cell in row] for row in cells]
     except (UnicodeError, csv.Error) as error:
         raise AuditError(

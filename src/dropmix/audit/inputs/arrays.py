@@ -1,6 +1,5 @@
 """Dense predictions: arrays over seeds and examples, in memory or in a file."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +12,12 @@ from dropmix.audit.formats.archives import StoredScores, read_arrays
 from dropmix.audit.formats.columns import word
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
-from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain, refuse_totals
+from dropmix.audit.inputs.given import Labels, Reading, by_key
 from dropmix.audit.inputs.merge import accept_of_arrays, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, check_shape, checked
-from dropmix.audit.inputs.scores import Array3, Scores, reduce_scores
-
-KEYS = ("labels", "pred", "probs", "logits", "p_true", "p_max", "topk", "example_id", "seeds", "classes")
-KEYS += ("superclasses", "train_counts", "arm", "accept", "group", "by")
-ALSO = {alias: key if key != "label" else "labels" for key, names in ALIASES.items() for alias in names}
-ALSO |= {"seed": "seeds", "scores": "scores", "probabilities": "probs", "softmax": "probs", "class_names": "classes"}
-ALSO |= {"y_prob": "probs", "y_proba": "probs", "y_probs": "probs", "y_score": "scores", "y_scores": "scores"}
-ALSO |= {"groups": "group", **{key: key for key in KEYS}}
+from dropmix.audit.inputs.scores import Array3, Scores, is_one_hot, reduce_scores
+from dropmix.audit.naming.aliases import ALSO, bare
+from dropmix.audit.naming.totals import refuse_totals
 
 
 def to_numpy(value: Any, what: str) -> np.ndarray:
@@ -61,7 +55,7 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
 
 def is_predictions(source: Mapping) -> bool:
     """Whether a mapping holds the arrays of one arm, not sources by name."""
-    held = {ALSO.get(plain(str(key)), "") for key in source}
+    held = {ALSO.get(bare(str(key)), "") for key in source}
     arrays = not any(isinstance(v, Mapping | str | Path | Predictions) for v in source.values())
     return bool(held & {"pred", "probs", "logits", "scores"}) and (arrays or "labels" in held)
 
@@ -87,21 +81,23 @@ def read_mapping(
         >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
         (2, 2)
     """
-    held = _by_key(source, reading, name, strict=origin is None)
+    held = by_key(source, reading, name, strict=origin is None)
     names = _names({"classes": reading.classes if held.get("classes") is None else held["classes"]}, "classes", name)
     label = _labels(held, reading, name)
     if label.values.ndim == 2 and label.values.shape[1] == 1:  # as Keras has them
         label = replace(label, values=label.values[:, 0])
+    elif label.texts is None and is_one_hot(label.values):
+        label = replace(label, values=label.values.argmax(axis=1))
     if label.values.ndim != 1:
-        one = label.values.ndim == 2 and bool((np.sort(label.values, axis=1)[:, -2:] == [0, 1]).all())
-        advice = "Give class numbers; a matrix of several labels per example goes apart, as labels (--labels FILE)."
-        advice = "Of one-hot labels give labels.argmax(axis=1)." if one else advice
-        raise AuditError(f"{name}: expected labels (N,) with integer type, got {label.values.shape}. {advice}")
+        raise AuditError(
+            f"{name}: expected labels (N,) with integer type, got {label.values.shape}. Give class numbers (batches "
+            "joined by numpy.concatenate); a matrix of several labels per example goes apart (--labels FILE)."
+        )
     count = len(label.values)
     scores, kind = _scores(held, count, name)
     found = {"label": label}
     if "pred" in held:
-        found["pred"] = class_array(to_numpy(held["pred"], f"{name} pred"), "pred", name)
+        found["pred"] = class_array(_classes(held["pred"], count, name, origin is not None), "pred", name)
     numbers, names, label_kind = numbered(found, names, name)
     labels = numbers["label"]
     made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in held else None}
@@ -114,6 +110,9 @@ def read_mapping(
                 f"{name}: expected scores of {len(names)} classes ({clip(', '.join(names))}), got {scores.shape[2]} "
                 "columns. Give the class list of the scores, classes."
             )
+        square = "example_id" not in held and scores.shape[2] == count > 2
+        if origin is not None and square and len({*labels.tolist()}) == count:
+            refuse_totals(["confusion"], name)
         derived = reduce_scores(scores, labels, kind, name)
         if made["pred"] is not None and made["pred"].shape != derived["pred"].shape:
             raise AuditError(
@@ -158,54 +157,11 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
     Raises:
         AuditError: a damaged or pickled file, or an array whose header promises more than the file holds.
     """
-    held = read_arrays(path, lambda names: _by_key(dict.fromkeys(names), reading, str(path), strict=False))
+    held = read_arrays(path, lambda names: by_key(dict.fromkeys(names), reading, str(path), strict=False))
+    if path.suffix.lower() == ".npy" and (names := getattr(held["pred"].dtype, "names", None)):  # a structured array
+        held = {key: np.ascontiguousarray(held["pred"][key]) for key in names}
     held = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in held.items()}
     return read_mapping(held, str(path), reading, origin, path.stem)
-
-
-def _by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) -> dict[str, Any]:
-    """The arrays under our names, without empty keys.
-
-    Args:
-        strict: refuse other keys, as misspelt ones; a file may hold what else it likes.
-    """
-    asked = {str(column): key for key, column in (reading.columns or {}).items()}
-    asked |= {reading.by: "by"} if isinstance(reading.by, str) else {}
-    asked |= {reading.group: "group"} if reading.group else {}
-    lost = [c for c in asked if c not in {str(k) for k in source}]
-    if lost and asked[lost[0]] not in ("label",):
-        raise MissingColumnError(
-            f"{name}: expected an array {clip(lost[0])!r} for {asked[lost[0]]}, got "
-            f"{clip(', '.join(map(str, source)))}. Name one of these."
-        )
-    held: dict[str, Any] = {}
-    for key, value in source.items():
-        ours = asked.get(str(key)) or ALSO.get(plain(str(key)))
-        ours = "labels" if ours == "label" else "seeds" if ours == "seed" else ours
-        if ours is None or (ours in held and plain(str(key)) != ours):
-            if ours is None and strict:
-                raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
-            continue
-        held[ours] = value
-    if reading.group and reading.group == reading.by:
-        held["by"] = held["group"]
-    if reading.labels is not None:
-        held.pop("labels", None)
-    missing = "labels" not in held and reading.labels is None
-    if not missing and len(source) == 1 and not held:  # numpy.savez(file, pred)
-        held = {"pred": next(iter(source.values()))}
-    if missing or not {"pred", "probs", "logits", "scores"} & set(held):
-        refuse_totals(list(source), name)
-        only = np.shape(held["pred"]) if held.get("pred") is not None else ()
-        if not strict and len(only) == 2 and only[0] == only[1] > 1 and np.asarray(held["pred"]).dtype.kind in "iu":
-            refuse_totals(["confusion"], name)
-        hint = "Give the true classes, labels (--labels FILE)." if missing else "Name it pred or probs."
-        if any(re.fullmatch(r"arr_\d+", str(key)) for key in source):
-            hint = "Name the arrays: numpy.savez(file, labels=y_true, pred=y_pred)."
-        raise AuditError(
-            f"{name}: expected labels with pred or probs, got {clip(', '.join(map(str, source)))!r}. {hint}"
-        )
-    return held
 
 
 def _labels(held: Mapping, reading: Reading, name: str) -> ClassValues:
@@ -215,6 +171,33 @@ def _labels(held: Mapping, reading: Reading, name: str) -> ClassValues:
     count = len(reading.labels.values) if ids is None else len(ids)
     ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
     return class_array(reading.labels.of(ids, count, name), "label", reading.labels.where)
+
+
+def _classes(given: Any, count: int, name: str, of_file: bool) -> np.ndarray:
+    """Predicted classes as (N,) or (S, N); those of one-hot rows as numbers.
+
+    Raises:
+        AuditError: scores of another shape, or a square array of a file, whose rows may be seeds or examples.
+    """
+    array = to_numpy(given, f"{name} pred")
+    if (
+        array.ndim > 1
+        and array.shape[-1] > 1
+        and array.dtype.kind == "f"
+        and np.isfinite(array).all()
+        and (array != np.rint(array)).any()
+    ):
+        raise AuditError(
+            f"{name}: expected scores (N, K) or (S, N, K) with N = {count} examples, got {array.shape}. "
+            "Turn them over (pred.T), or take out axes of length 1 (pred.squeeze())."
+        )
+    square = array.ndim == 2 and array.shape == (count, count) and count > 1
+    if square and of_file:
+        raise AuditError(
+            f"{name}: expected predictions (N,) or (S, N), got {array.shape}: as many rows as examples, which may be "
+            "seeds, one-hot predictions, ranked classes or a confusion matrix. Save one seed per file, (N,)."
+        )
+    return array.argmax(axis=1) if not square and len(array) == count and is_one_hot(array) else array
 
 
 def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:
@@ -244,7 +227,8 @@ def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None,
 def _looks_like_scores(array: np.ndarray, count: int) -> bool:
     if array.dtype.kind != "f" or array.ndim not in (2, 3) or array.shape[-2] != count or array.shape[-1] < 2:
         return False
-    return array.ndim == 3 or not bool((array == np.rint(array)).all()) or array.shape[1] != count
+    whole = bool((array == np.rint(array)).all())
+    return array.ndim == 3 or not whole or (array.shape[1] != count and not is_one_hot(array))
 
 
 def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> np.ndarray | None:

@@ -3,35 +3,20 @@
 import re
 import string
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats.columns import WHOLE, coded, integers, is_text, none_missing
-from dropmix.audit.inputs.given import plain
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 LIST = re.compile(r"\s*[\[(][-+\d.,eE\s]*[\])]\s*")
+UNNAMED = re.compile(r"LABEL_(\d{1,9})")
 CHECK = "Check the class list."
-LISTS = (
-    "id2label",
-    "idx_to_class",
-    "label2id",
-    "class_to_idx",
-    "classes",
-    "class_names",
-    "names",
-    "labels",
-    "categories",
-)
-HEADS = {"class", "classes", "class_name", "class_names", "label", "labels", "name", "names", "category", "categories"}
-HEADS |= {"index", "idx", "id", "class_id", "label_id", "class_idx", "class_index"}
 MARKS = string.punctuation + string.whitespace
 ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
 
@@ -70,7 +55,8 @@ def class_column(column: pa.ChunkedArray, name: str, where: str) -> ClassValues:
     """
     if is_list(column):
         raise AuditError(
-            f"{where}: expected one class per row in {name}, got a list. Save the best class alone (in timm, --topk 1)."
+            f"{where}: expected one class per row in {name}, got a list. "
+            + ("Save the best class alone (in timm, --topk 1)." if name != "label" else "Save a row per example.")
         )
     if not is_text(column.type):
         return ClassValues(integers(column, name, where))
@@ -150,6 +136,7 @@ def numbered(
     Raises:
         AuditError: text that the class list lacks, or text in one column and numbers in another.
     """
+    found = _without_prefix(found, names)
     kinds = {key: v.texts is not None for key, v in found.items()}
     numbers = {key: v.numbers() for key, v in found.items()}
     known = None if names is None else set(names)
@@ -184,11 +171,23 @@ def numbered(
     return made, tuple(names), "text"
 
 
+def _without_prefix(found: dict[str, ClassValues], names: Sequence[str] | None) -> dict[str, ClassValues]:
+    """Classes that Hugging Face calls LABEL_3, as class 3 has no name, as numbers where the others have others."""
+    coded = {k: [UNNAMED.fullmatch(t) for t in v.texts] for k, v in found.items() if v.texts}
+    coded = {key: marks for key, marks in coded.items() if all(marks)}
+    spelled = {mark[0] for marks in coded.values() for mark in marks if mark}
+    if (len(coded) == len(found) and names is None) or spelled & {*(names or ())}:
+        return found
+    turned = {key: np.array([int(mark[1]) for mark in marks])[found[key].values] for key, marks in coded.items()}  # type: ignore[index]
+    return {key: ClassValues(turned[key]) if key in turned else value for key, value in found.items()}
+
+
 def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
     labels = set(found["label"].texts or []) if "label" in found else set()
+    known = {t for key, value in found.items() if key != "label" for t in value.texts or []}
     for name, value in found.items():
-        texts = value.texts or []
-        wrong = [i for i, t in enumerate(texts) if t not in labels and (t in ABSENT_NUMBER or not t.strip(MARKS))]
+        texts, others = value.texts or [], known if name == "label" else labels
+        wrong = [i for i, t in enumerate(texts) if t not in others and (t in ABSENT_NUMBER or not t.strip(MARKS))]
         if wrong:
             kind = first(sorted({repr(texts[i]) for i in wrong}))
             what = "empty" if texts[wrong[0]] in ABSENT else f"{kind} (a class? Then give the class list)"
@@ -199,12 +198,13 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
     """Refuse names as predictions if labels are numbers, and names that only look like a label."""
     labels = found["label"].texts or []
     whole = bool(labels) and all(WHOLE.match(t) for t in labels)
+    numeric = lambda texts: all(WHOLE.match(t) or FRACTION.match(t) for t in texts)  # noqa: E731
     for key, value in found.items():
         new = [t for t in value.texts or [] if t not in set(labels)]
         if key == "label" or not new:
             continue
         none_alike = len(new) == len(value.texts or [])
-        if none_alike and whole != all(WHOLE.match(t) for t in new):
+        if none_alike and (whole != all(WHOLE.match(t) for t in new) or numeric(labels) != numeric(new)):
             raise AuditError(
                 f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
                 "Save class names in both, or numbers in both, or give the class list (--classes FILE)."
@@ -218,69 +218,6 @@ def _check_alike(found: dict[str, ClassValues], where: str) -> None:
             advice = unlike(text, labels)
             if advice != CHECK and (none_alike or "looks the same" in advice):
                 raise AuditError(f"{where}: expected {key} written as the labels are, got {clip(text)!r}. {advice}")
-
-
-def class_list(held: Any, where: str) -> tuple[str, ...]:
-    """Names of the classes by number, from what a file or a user gives.
-
-    Args:
-        held: names in order, number -> name (or several names, of which the last counts), name -> number, or one of
-            these under a usual key, as in the config.json of Hugging Face.
-        where: the source, for errors.
-    Raises:
-        AuditError: numbers other than 0 to K - 1, a name that is no text, a repeated name, or none.
-
-    Example:
-        >>> class_list({"id2label": {"1": "dog", "0": "cat"}}, "config.json")
-        ('cat', 'dog')
-    """
-    if isinstance(held, Mapping):
-        inner = next((held[key] for key in LISTS if isinstance(held.get(key), list | Mapping)), None)
-        if inner is not None:
-            return class_list(inner, where)
-        by_name = all(isinstance(v, int) and not isinstance(v, bool) for v in held.values())
-        pairs = [(v, k) if by_name else (k, v[-1] if isinstance(v, list) and v else v) for k, v in held.items()]
-    elif held and all(isinstance(v, Mapping) and {"id", "name"} <= v.keys() for v in held):
-        pairs = [(v["id"], v["name"]) for v in held]
-    else:
-        pairs = [*enumerate(held)]
-    given = {int(n) if WHOLE.fullmatch(str(n)) else n: v for n, v in pairs}
-    if {*given} != {*range(len(pairs))}:
-        got = first([n for n, _ in pairs])
-        raise AuditError(f"{where}: expected classes 0 to {len(pairs) - 1}, got {got}. Number them as predictions do.")
-    odd = [v for v in given.values() if not isinstance(v, str | int | float | np.generic) or str(v) in ("", "nan")]
-    names = tuple(str(given[n]) for n in range(len(given)))
-    odd = odd or [name for name, times in Counter(names).items() if times > 1]
-    if odd or not names:
-        raise AuditError(f"{where}: expected different names, got {first(odd) or 'none'}. Rename one.")
-    return names
-
-
-def class_lines(lines: list[str], where: str) -> tuple[str, ...]:
-    """Names of the classes from the lines of a text, each with a name, or with a number and a name.
-
-    Raises:
-        AuditError: as `class_list`; a header or comment before plain names, or all on one line.
-
-    Example:
-        >>> class_lines(["index,name", "1,dog", "0,cat"], "classes.csv")
-        ('cat', 'dog')
-    """
-    if len(lines) > 1 and all(re.fullmatch('"[^"]+"', line) for line in lines):
-        lines = [line.strip('"') for line in lines]
-    cells = re.split("[,;\t]", lines[0]) if lines else []
-    head = all(plain(cell.strip('"')) in HEADS for cell in cells)
-    for form in (r"(?P<n>\d+) *[,;:\t ] *(?P<name>.+)", r"(?P<name>.+?) *[,;\t] *(?P<n>\d+)"):
-        found = [re.fullmatch(form, line) for line in lines[head:]]
-        pairs = {int(match["n"]): match["name"].strip('" ') for match in found if match}
-        if len(found) > 1 and {*pairs} == {*range(len(found))}:
-            return class_list(pairs, where)
-    if (len(lines) > 1 and (head or lines[0].startswith("# "))) or len(lines) == 1 < len(cells):
-        raise AuditError(
-            f"{where}: expected a line per class, got {clip(lines[0])!r} first. Remove a header or comment, and break "
-            "up a list; a class of that name goes into a JSON list."
-        )
-    return class_list(lines, where)
 
 
 def unlike(name: str, names: Iterable[str]) -> str:

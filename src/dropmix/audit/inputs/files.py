@@ -11,31 +11,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
-from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.errors import AuditError, clip, shown
 from dropmix.audit.formats import archives, columns
-from dropmix.audit.formats.archives import checked_file, ending_of, for_arrow, read_arrays, read_json, sha256, stem_of
+from dropmix.audit.formats.archives import for_arrow, read_arrays, read_json, sha256
 from dropmix.audit.formats.csv_text import read_csv, read_lines
+from dropmix.audit.formats.kinds import (
+    ARRAYS,
+    CONVERT,
+    ENDINGS,
+    JSON,
+    PARQUET,
+    TEXT,
+    checked_file,
+    ending_of,
+    refuse_other_kind,
+    stem_of,
+)
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.class_values import class_lines, class_list
-from dropmix.audit.inputs.given import ALIASES, Labels, Reading, find_columns, json_values, plain, rows_of, shown
+from dropmix.audit.inputs.given import Labels, Reading, find_columns
+from dropmix.audit.inputs.json_rows import json_values, rows_of
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table
 from dropmix.audit.inputs.tables import from_table, wanted_columns
+from dropmix.audit.naming.aliases import ALIASES, bare
+from dropmix.audit.naming.class_lists import class_lines, class_list
+from dropmix.audit.naming.totals import refuse_totals
 
-PARQUET, TEXT, ARRAYS, JSON = (
-    {".parquet", ".pq", ".parq"},
-    {".csv", ".tsv", ".txt", ".tab"},
-    {".npz", ".npy"},
-    {".json", ".jsonl", ".ndjson"},
-)
-CONVERT: dict[str, str] = {}
-CONVERT |= dict.fromkeys([".xls", ".xlsx", ".xlsm", ".ods"], "Save the sheet as CSV")
-CONVERT |= dict.fromkeys([".bz2", ".xz", ".zip", ".zst", ".7z", ".tar"], "Unpack it, or pack it with gzip")
-CONVERT |= dict.fromkeys(
-    [".pkl", ".pickle", ".joblib", ".pt", ".pth"],
-    "Pickles run code when they are read: load it yourself and save numpy.savez('preds.npz', labels=..., pred=...)",
-)
-ENDINGS = PARQUET | TEXT | ARRAYS | JSON
 ANYHOW = Reading()
 
 
@@ -53,8 +54,9 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
                 "Give a run folder, a file, or audit the whole grid."
             )
     where = checked_file(path)
-    source = {"path": where, "sha256": sha256(path)}
     ending = ending_of(path)
+    refuse_other_kind(path, ending)
+    source = {"path": where, "sha256": sha256(path)}
     if ending in ARRAYS:
         return [read_archive(path, source, reading)]
     if ending in JSON:
@@ -124,6 +126,11 @@ def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
         except (pa.ArrowException, OverflowError) as error:
             raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
         return from_table(table, where, stem_of(path), reading, source)
+    if reading.labels is not None and isinstance(held, list):
+        held = {"pred": held}
+    if reading.labels is not None and isinstance(held, dict) and all(type(v) in (str, int) for v in held.values()):
+        refuse_totals(list(held), where)
+        held = {"example_id": list(held), "pred": list(held.values())}
     if isinstance(held, dict):
         return [read_mapping(held, where, reading, source, stem_of(path))]
     raise AuditError(
@@ -191,18 +198,18 @@ def _read_slices(reading: Reading) -> str | Labels:
     if not (file and Path(file).is_file()):
         return reading.by
     where = checked_file(Path(file))
-    found: list[str] = []
 
     def pick(names: Any) -> dict[str, str]:
-        found.extend(find_columns(names, Reading(by=name), where)[key] for key in ("by",))
+        found = find_columns(names, Reading(by=name), where)["by"]
         ids = find_columns(names, ANYHOW, where).get("example_id")
-        return {found[0]: "by"} | ({ids: "example_id"} if ids else {})
+        return {found: "by"} | ({ids: "example_id"} if ids else {})
 
     table = read_table(Path(file), pick, reading.encoding)
-    ids = next((n for n in table.column_names if n != found[0]), None)
+    found = find_columns(table.column_names, Reading(by=name), where)["by"]
+    ids = next((n for n in table.column_names if n != found), None)
     guess = Path(file).suffix.lower() not in PARQUET
     return Labels(
-        columns.words(table[found[0]]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
+        columns.words(table[found]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
     )
 
 
@@ -225,9 +232,9 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
     where = checked_file(path)
     ending = ending_of(path)
     if ending in ARRAYS:
-        held = {plain(k): v for k, v in read_arrays(path, lambda _: None).items()}
-        values = next((held[a] for a in (*ALIASES["label"], *held) if a in held), None)
-        ids = next((held[a] for a in ALIASES["example_id"] if a in held), None)
+        held = {bare(k): v for k, v in read_arrays(path, lambda _: None).items()}
+        values = next((held[a] for a in (*map(bare, ALIASES["label"]), *held) if a in held), None)
+        ids = next((held[a] for a in map(bare, ALIASES["example_id"]) if a in held), None)
         ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
         values = to_numpy(values, where)
         if is_label_matrix(values):
@@ -238,12 +245,7 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
         if isinstance(held, dict):
             return Labels(to_numpy(list(held.values()), where), np.array(list(held), dtype=object), where)
         return Labels(to_numpy(held, where), None, where)
-    names: list[str] = []
-
-    def pick(found: Any) -> dict[str, str]:
-        names.extend(found)
-        return {n: "label" for n, times in Counter(found).items() if n.strip() and times == 1}
-
+    pick = lambda names: {n: "label" for n, times in Counter(names).items() if n.strip() and times == 1}  # noqa: E731
     table = read_table(path, pick, reading.encoding)
     return _labels_of(table, where, ending in PARQUET, reading)
 

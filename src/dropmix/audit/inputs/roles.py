@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, first
-from dropmix.audit.formats.archives import stem_of
+from dropmix.audit.formats.kinds import stem_of
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions

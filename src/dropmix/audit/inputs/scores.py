@@ -16,15 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from dropmix.audit.errors import AuditError, first
+from dropmix.audit.errors import AuditError, first, shown
 from dropmix.audit.formats import columns
 from dropmix.audit.formats.archives import ROWS
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.given import Labels, Reading, find_columns, shown
+from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.predictions import Predictions, checked
+from dropmix.audit.inputs.score_columns import SLACK
 
-SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
-FEWEST_RANKED = 10  # rows from which scores that always fall are taken for ranked ones
 SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION = "sensitivity", "specificity", "average precision"
 MEASURES = (SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION)
 USUAL = 0.5  # threshold of probabilities
@@ -68,12 +67,12 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
     Args:
         scores: (S, N, K), probabilities or logits.
         labels: true classes, (N,), below K.
-        kind: "probs" (rows must sum to 1), "logits" (softmax is applied), or "auto" (probabilities if all rows sum to
-            1, logits if some value is outside [0, 1]).
+        kind: "probs" (rows must sum to 1, or to 100), "logits" (softmax is applied), or "auto" (probabilities if all
+            rows sum to 1 or to 100, logits if some value is outside [0, 1]).
     Returns:
         pred (S, N) int32; p_true and p_max (S, N) float32.
     Raises:
-        AuditError: NaN, values in [0, 1] whose rows do not sum to 1, or logits instead of probabilities.
+        AuditError: NaN or infinity, values in [0, 1] whose rows do not sum to 1, or logits instead of probabilities.
 
     Example:
         >>> found = reduce_scores(Array3(np.array([[[0.2, 0.8], [0.9, 0.1]]])), np.array([1, 1]), "probs", "x")
@@ -95,17 +94,21 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
     pred = np.zeros((seeds, count), np.int32)
     made = {("probs", key): np.zeros((seeds, count), np.float32) for key in ("p_true", "p_max")}
     made |= {("logits", key): np.zeros((seeds, count), np.float32) for key in ("p_true", "p_max")}
-    low, high, missing, worst = np.inf, -np.inf, 0, 0.0
+    low, high, missing, infinite, worst, percent = np.inf, -np.inf, 0, 0, 0.0, 0.0
     for s, rows, raw in scores.blocks():
         block = raw.astype(np.float32, copy=False)
-        missing += (
-            int((~np.isfinite(block)).any(axis=1).sum()) if kind == "probs" else int(np.isnan(block).any(axis=1).sum())
+        missing += int(np.isnan(block).any(axis=1).sum())
+        # A single logit of -inf says that a class cannot be.
+        wrong = (
+            np.isinf(block) if kind == "probs" else (block == np.inf) | (block == -np.inf).all(axis=1, keepdims=True)
         )
-        if missing:
+        infinite += int(wrong.any(axis=1).sum())
+        if missing or infinite:
             continue
         pred[s, rows] = block.argmax(axis=1)
         low, high = min(low, float(block.min())), max(high, float(block.max()))
-        worst = max(worst, float(np.abs(block.sum(axis=1, dtype=np.float64) - 1).max()))
+        sums = block.sum(axis=1, dtype=np.float64)
+        worst, percent = max(worst, float(abs(sums - 1).max())), max(percent, float(abs(sums - 100).max()))
         true = labels[rows].astype(np.intp)[:, None]
         made["probs", "p_true"][s, rows] = np.take_along_axis(block, true, axis=1)[:, 0]
         made["probs", "p_max"][s, rows] = block.max(axis=1)
@@ -117,6 +120,14 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
                 made["logits", "p_true"][s, rows] = np.exp(np.take_along_axis(block, true, axis=1) - top)[:, 0] / total
     if missing:
         raise AuditError(f"{where}: expected finite scores, got NaN in {missing} rows. Leave these examples out.")
+    if infinite:
+        raise AuditError(
+            f"{where}: expected finite scores, got infinite ones in {infinite} rows. Leave these examples out, or save "
+            "logits in float32."
+        )
+    if low >= 0 and high > 1.002 and percent <= 100 * SLACK and kind != "logits":  # per cent
+        made |= {("probs", key): made["probs", key] / 100 for key in ("p_true", "p_max")}
+        low, high, worst = low / 100, high / 100, percent / 100
     inside = low >= 0 and high <= 1.002
     use = kind if kind != "auto" else ("probs" if inside else "logits")
     if use == "probs" and not inside:
@@ -178,30 +189,18 @@ def matrix_of_table(table: pa.Table, names: Sequence[str], where: str, typed: bo
     return Matrix(np.stack([part for part in parts if part is not None], axis=1), tuple(names), ids, where)
 
 
-def refuse_ranked(array: np.ndarray, names: Sequence[str], best: Sequence[str], where: str) -> None:
-    """Refuse scores of the k best classes, best first, which are not scores of classes 0 to k - 1.
-
-    Args:
-        array: (N, k).
-        names: what tells the columns apart, "0", "1", ...
-        best: columns beside them that say which class came first, such as index_0.
-    Raises:
-        AuditError: scores that fall in every row.
-    """
-    falls = bool((np.diff(array, axis=1) <= 0).all()) and all(name.isdigit() for name in names)
-    if falls and (best or (len(names) > 2 and len(array) >= FEWEST_RANKED)):
-        advice = f"name the best class (--columns pred={best[0]})" if best else "name the columns by class, p_NAME"
-        raise AuditError(
-            f"{where}: expected a score for each class, got scores that fall from column to column in every row, as of "
-            f"the k best classes of each example. Save all classes in one order (in timm, --topk 0), or {advice}."
-        )
-
-
 def is_label_matrix(values: np.ndarray) -> bool:
     """Whether an array is (N, K) of zeros and ones, with two columns or more."""
     if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
         return False
     return bool(np.isin(values, (0, 1)).all())
+
+
+def is_one_hot(values: np.ndarray) -> bool:
+    """Whether an array is (N, K) with one 1 per row and zeros, of two classes or more."""
+    if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all())
 
 
 def label_matrix(found: Matrix, names: Sequence[str] | None = None) -> LabelMatrix:

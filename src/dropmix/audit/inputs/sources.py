@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.formats.archives import checked_file, read_arrays, sha256
-from dropmix.audit.formats.columns import plain_types
 from dropmix.audit.inputs.align import sort_by_id
-from dropmix.audit.inputs.arrays import is_predictions, read_mapping, to_numpy
-from dropmix.audit.inputs.files import ARRAYS, PARQUET, files_of, prepare, read_path, read_table
-from dropmix.audit.inputs.given import ALIASES, Labels, MissingColumnError, Reading, plain
+from dropmix.audit.inputs.arrays import is_predictions, read_mapping
+from dropmix.audit.inputs.files import files_of, prepare, read_path
+from dropmix.audit.inputs.given import Labels, MissingColumnError, Reading
+from dropmix.audit.inputs.matrices import one_label_each, read_matrix, table_of_frame
 from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions, checked, noted_order, refuse_glob, split_by_name
 from dropmix.audit.inputs.roles import (
@@ -33,7 +30,7 @@ from dropmix.audit.inputs.roles import (
     tell_apart,
     with_path,
 )
-from dropmix.audit.inputs.scores import LabelMatrix, Matrix, binary, matrix_of_table
+from dropmix.audit.inputs.scores import LabelMatrix, binary
 from dropmix.audit.inputs.tables import from_table
 
 
@@ -189,6 +186,9 @@ def _read_all(items: Sequence[Item], reading: Reading) -> None:
 def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
     source, name = item.source, item.name
     if isinstance(reading.labels, LabelMatrix) and not _is_folder(source):
+        if one := one_label_each(source, name, reading.labels):
+            yield from _parts(item, replace(reading, labels=one, classes=reading.classes or reading.labels.names))
+            return
         scores, origin = read_matrix(source, name)
         about = {"arm_given": False, "sources": () if origin is None else ({**origin, "arm": name, "seeds": []},)}
         more = dict(reading.labels.beside) | ({"by": reading.by} if isinstance(reading.by, Labels) else {})
@@ -218,7 +218,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
     elif hasattr(source, "__array__") and not hasattr(source, "columns"):  # one array, tensor or series
         yield read_mapping({"pred": source}, name, reading)
     else:
-        yield from from_table(_frame(source, name), name, name, reading)
+        yield from from_table(table_of_frame(source, name), name, name, reading)
 
 
 def _is_folder(source: Any) -> bool:
@@ -238,57 +238,3 @@ def _of_folder(inner: list[Item], folder: Item) -> Iterator[Predictions]:
     refuse_copies(inner, str(folder.source))
     for part in [part for item in inner for part in item.parts]:
         yield part if part.arm_given else renamed(part, folder.name)
-
-
-def _frame(source: Any, name: str) -> pa.Table:
-    try:
-        if isinstance(source, pa.Table) or hasattr(source, "__arrow_c_stream__"):
-            return plain_types(source if isinstance(source, pa.Table) else pa.table(source))
-        return pa.table({str(key): np.asarray(source[key]) for key in source.columns})
-    except (AttributeError, TypeError, KeyError, pa.ArrowException) as error:
-        raise AuditError(
-            f"{name}: expected a path, a frame, a mapping or arrays, got {type(source).__name__} "
-            f"({clip(error)}). See audit_predictions."
-        ) from error
-
-
-def read_matrix(given: Any, name: str) -> tuple[Matrix, dict | None]:
-    """Scores with one column per label, and path and hash of their file.
-
-    Args:
-        given: path of an npy, npz, CSV or parquet file, an array (N, K) or (S, N, K), a frame, or a mapping of arrays.
-        name: what to call it in errors, if it is no file.
-    Raises:
-        AuditError: no numbers.
-    """
-    if isinstance(given, Mapping):
-        return _matrix_of(given, name), None
-    if hasattr(given, "columns") or isinstance(given, pa.Table):
-        table = _frame(given, name)
-        return matrix_of_table(table, _score_names(table.column_names), name, True), None
-    if not isinstance(given, str | Path):
-        return Matrix(to_numpy(given, name), None, None, name), None
-    path = Path(given)
-    where = checked_file(path)
-    origin = {"path": where, "sha256": sha256(path)}
-    if path.suffix.lower() in ARRAYS:
-        return _matrix_of(read_arrays(path, lambda _: None, whole=True), where), origin
-    table = read_table(path, lambda names: {n: "score" for n in names if n.strip()})
-    return matrix_of_table(table, _score_names(table.column_names), where, path.suffix.lower() in PARQUET), origin
-
-
-def _score_names(names: Sequence[str]) -> list[str]:
-    return [n for n in names if n.strip() and plain(n) not in ALIASES["example_id"]]
-
-
-def _matrix_of(held: Mapping, where: str) -> Matrix:
-    """The scores among named arrays: those that are called so, or the only one of two axes or more."""
-    arrays = {plain(str(key)): to_numpy(value, f"{where} {key}") for key, value in held.items() if value is not None}
-    wide = [key for key, array in arrays.items() if array.ndim > 1 and key not in ALIASES["label"]]
-    key = next((k for k in ("probs", "probabilities", "scores", "logits", *wide) if k in wide), None)
-    if key is None:
-        raise AuditError(f"{where}: expected an array of scores, (N, K), got {first(list(arrays))}. Name it probs.")
-    take = lambda names: next((arrays[n] for n in names if n in arrays), None)  # noqa: E731
-    ids, seeds = take(ALIASES["example_id"]), take(("seeds", "seed"))
-    ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
-    return Matrix(arrays[key], None, ids, where, None if seeds is None else seeds.reshape(-1))

@@ -13,24 +13,14 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats import columns
 from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered
-from dropmix.audit.inputs.given import (
-    CONFUSION,
-    COUNTS,
-    SCORES,
-    WIDE,
-    Labels,
-    Reading,
-    find_columns,
-    plain,
-    refuse_counts,
-    refuse_totals,
-    wide_columns,
-    without_predictions,
-)
+from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.merge import accept_of_runs, acceptable, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
 from dropmix.audit.inputs.roles import split_seed
-from dropmix.audit.inputs.scores import Array3, reduce_scores, refuse_ranked
+from dropmix.audit.inputs.score_columns import refuse_ranked, score_columns, sum_to_one, unpacked, wide_columns
+from dropmix.audit.inputs.scores import Array3, reduce_scores
+from dropmix.audit.naming.aliases import plain
+from dropmix.audit.naming.totals import CONFUSION, COUNTS, refuse_counts, refuse_totals, without_predictions
 
 MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled
 MANY_SEEDS = 50  # stacked without a seed column
@@ -47,7 +37,7 @@ def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, 
     if "example_id" not in found:
         wanted |= {name: "" for name in names if plain(name) in COUNTS and name not in wanted}
     if "pred" not in found:
-        wanted |= dict.fromkeys(wide_columns(names, found, WIDE).values(), "pred")
+        wanted |= dict.fromkeys(wide_columns(names, found).values(), "pred")
         wanted |= {n: "" for n, times in Counter(names).items() if n.strip() and n not in wanted and times == 1}
     return wanted
 
@@ -66,15 +56,26 @@ def from_table(
         source: path and hash, kept with every record.
         typed: False for text whose types must be inferred.
     """
+    table = unpacked(table)
     names = table.column_names
     found = find_columns(names, reading, where)
-    missing = [] if "label" in found or reading.labels is not None else ["label"]
-    wide = {} if "pred" in found else wide_columns(names, found, WIDE)
-    scores = {} if "pred" in found or wide else _score_columns(table, found, reading, where)
-    if missing or not ("pred" in found or wide or scores):
+    if "label" not in found and reading.labels is None:
         refuse_totals(names, where)
         _refuse_matrix(table, found, where)
-        raise without_predictions(names, (missing or ["pred"])[0], where)
+        raise without_predictions(names, "label", where)
+    key = lambda name: columns.keys(table[found[name]], found[name], where, guess=not typed) if name in found else None  # noqa: E731
+    ids = key("example_id")
+    if reading.labels is None:
+        label = class_column(table[found["label"]], "label", where)
+    else:
+        if len(table) != len(reading.labels.values) and "pred" not in found:
+            refuse_totals(names, where)
+        label = class_array(reading.labels.of(ids, len(table), where), "label", reading.labels.where)
+    wide, scores = _predicted_columns(table, found, label, reading, where)
+    if not ("pred" in found or wide or scores):
+        refuse_totals(names, where)
+        _refuse_matrix(table, found, where)
+        raise without_predictions(names, "pred", where)
     refuse_counts(table, found, where)
     if not len(table):
         raise AuditError(f"{where}: expected at least one prediction, got no rows. Write the file again.")
@@ -84,15 +85,10 @@ def from_table(
         "seeds_given": "seed" in found,
         "arm_given": "arm" in found,
     }
-    key = lambda name: columns.keys(table[found[name]], found[name], where, guess=not typed) if name in found else None  # noqa: E731
-    ids, group = key("example_id"), key("group")
+    group = key("group")
     by = columns.words(table[found["by"]]) if "by" in found else None
     if isinstance(reading.by, Labels):
         by = reading.by.of(ids, len(table), where)
-    if reading.labels is None:
-        label = class_column(table[found["label"]], "label", where)
-    else:
-        label = class_array(reading.labels.of(ids, len(table), where), "label", reading.labels.where)
     arm, arms = (
         columns.coded(table[found["arm"]], "arm", where)
         if "arm" in found
@@ -118,6 +114,24 @@ def from_table(
             if suffix is not None:
                 made[-1] = _of_wide(made[-1], suffix)
     return made
+
+
+def _predicted_columns(
+    table: pa.Table, found: Mapping[str, str], label: ClassValues, reading: Reading, where: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Columns of predictions per run, or of scores per class, where there is no single column of predictions."""
+    if "pred" in found:
+        return {}, {}
+    wide = wide_columns(table.column_names, found)
+    if wide and not sum_to_one(table, list(wide.values()), where):
+        return wide, {}
+    texts = np.unique(label.values).tolist() if label.texts is None else label.texts
+    known = [str(text).strip() for text in texts]
+    classes = None if reading.classes is None else [str(name) for name in reading.classes]
+    if wide and {*known} <= {*wide}:  # pred_cat and pred_dog hold scores, or 1 for the predicted class
+        return {}, wide
+    scores = score_columns(table, found, known, classes, where)
+    return ({} if scores else wide), scores
 
 
 def _refuse_matrix(table: pa.Table, found: Mapping[str, str], where: str) -> None:
@@ -146,33 +160,6 @@ def _of_wide(part: Predictions, suffix: str) -> Predictions:
     made = replace(part, **changed)
     sources = tuple({**s, "arm": made.arm, "seeds": made.seeds.tolist()} for s in made.sources)
     return replace(made, sources=sources)
-
-
-def _score_columns(table: pa.Table, found: Mapping[str, str], reading: Reading, where: str) -> dict[str, str]:
-    """Columns that hold one score per class: class -> column."""
-    names = table.column_names
-    if {"p_true", "p_max"} & found.keys() and "label" in found:  # beside p_false, p_true is the score of a class
-        known = {str(v).casefold() for v in table[found["label"]].unique().to_pylist()}
-        found = {k: v for k, v in found.items() if not (k in ("p_true", "p_max") and k[2:] in known)}
-    marked = wide_columns(names, found, SCORES)
-    if len(marked) > 1:
-        return marked
-    free = [n for n, times in Counter(names).items() if n.strip() and n not in found.values() and times == 1]
-    if reading.classes is not None and set(map(str, reading.classes)) & set(free):
-        lost = [c for c in map(str, reading.classes) if c not in free]
-        if lost:
-            raise AuditError(
-                f"{where}: expected a column of scores for each of {len(reading.classes)} classes, got none for "
-                f"{first(lost)}. Check the class list."
-            )
-        return {str(c): str(c) for c in reading.classes}
-    if len(free) < 2:
-        return {}
-    try:
-        sums = np.sum([np.asarray(columns.floats(table[n], n, where), dtype=np.float64) for n in free], axis=0)
-    except (AuditError, TypeError):
-        return {}
-    return {n.strip(): n for n in free} if len(table) and bool((abs(sums - 1) < 0.02).all()) else {}
 
 
 def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where) -> dict[str | None, dict[str, Any]]:
@@ -204,7 +191,8 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
         place = np.array([at.get(i, 0) for i in range(max(at) + 1)])
         found_of = reduce_scores(stack, place[numbers["label"]], "auto", where)
         values = {"label": numbers["label"], "pred": numbers["pred"][found_of["pred"][0]]}
-        values |= {key: found_of[key][0] for key in ("p_true", "p_max")}
+        if not np.isin(stack.array, (0, 1)).all():  # ones for the predicted class are no probabilities
+            values |= {key: found_of[key][0] for key in ("p_true", "p_max")}
         return {None: {**values, "class_names": names, "label_kind": kind}}
     preds = {None: found["pred"]} if "pred" in found else wide
     coded = {
@@ -238,6 +226,11 @@ def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> N
     """Refuse several seeds stacked without a seed column."""
     times = 0
     if ids is not None:
+        if len(ids) > 1 and (ids == ids[0]).all():
+            raise AuditError(
+                f"{where}: expected an id per example, got {clip(ids[0])} in all {len(ids)} rows. Rename the column, "
+                "or name that of the ids (--columns example_id=NAME)."
+            )
         if np.count_nonzero(ids == ids[0]) > 1:
             counts = set(Counter(ids.tolist()).values())
             times = counts.pop() if len(counts) == 1 else 0

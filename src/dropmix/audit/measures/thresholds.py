@@ -10,9 +10,9 @@ import numpy as np
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.files import files_of, prepare
 from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.matrices import read_matrix
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import USUAL, LabelMatrix, Matrix, binary, decided, labels_of
-from dropmix.audit.inputs.sources import read_matrix
 
 
 def with_thresholds(arms: Sequence[Predictions], given: Any, chosen: Any = None) -> tuple[list[Predictions], str]:

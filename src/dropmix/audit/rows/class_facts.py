@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.formats.archives import checked_file, ending_of, read_json
+from dropmix.audit.formats.archives import read_json
 from dropmix.audit.formats.csv_text import read_rows
-from dropmix.audit.inputs.given import plain
+from dropmix.audit.formats.kinds import checked_file, ending_of
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
 from dropmix.audit.inputs.scores import labels_of
 from dropmix.audit.measures.counts import Pair
+from dropmix.audit.naming.aliases import plain
 
 CLASS_HEADS = ("class", "classes", "class_name", "class_id", "label", "label_id", "name", "species", "category", "id")
 SUPERCLASS_HEADS = (

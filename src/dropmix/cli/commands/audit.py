@@ -168,8 +168,7 @@ def _thresholds(text: str) -> float | dict[str, float]:
 
 def _is_grid(path: Path) -> bool:
     """Whether a path is a folder of folders (runs), and not one of prediction files."""
-    from dropmix.audit.formats.archives import ending_of
-    from dropmix.audit.inputs.files import ENDINGS
+    from dropmix.audit.formats.kinds import ENDINGS, ending_of
 
     return path.is_dir() and not any(
         p.is_file() and ending_of(p) in ENDINGS - {".txt", ".json"} for p in path.iterdir()

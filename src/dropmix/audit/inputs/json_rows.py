@@ -1,0 +1,65 @@
+"""Rows of JSON files, in the shapes in which other programs write them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.inputs.given import Reading, find_columns
+from dropmix.audit.naming.totals import refuse_totals
+
+
+def rows_of(held: Any, where: str) -> Any:
+    """The rows of a JSON table as pandas writes it, by row, by column or `split`; else what was given.
+
+    Raises:
+        AuditError: a classification report.
+
+    Example:
+        >>> rows_of({"a.jpg": {"index": 3}}, "a.json")
+        [{'example_id': 'a.jpg', 'index': 3}]
+    """
+    if isinstance(held, list) and held and isinstance(held[0], list) and held[0] and isinstance(held[0][0], dict):
+        return [{"predictions": row} for row in held]  # as pipelines of Hugging Face give them
+    if not isinstance(held, dict) or not held:
+        return held
+    tables = [value for value in held.values() if _is_rows(value)]
+    others = [value for value in held.values() if isinstance(value, list | dict)]
+    if len(tables) == len(others) == 1:
+        return tables[0]  # {"model": ..., "predictions": [rows]}
+    if all(isinstance(value, list) and value and isinstance(value[0], dict) for value in held.values()):
+        return [{"example_id": name, "predictions": row} for name, row in held.items()]
+    if isinstance(held.get("schema"), dict) and isinstance(held.get("data"), list):
+        return held["data"]
+    if isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
+        return [dict(zip(held["columns"], row)) for row in held["data"] if isinstance(row, list)]
+    if any(isinstance(row, dict) and {"precision", "recall"} <= {*row} for row in held.values()):
+        refuse_totals(["precision", "recall"], where)
+    if not all(isinstance(row, dict) for row in held.values()):
+        return held
+    if find_columns(list(held), Reading(), ""):
+        return [{key: held[key].get(row) for key in held} for row in next(iter(held.values()))]
+    rows = list(held.values())
+    numbered = list(held) == [str(i) for i in range(len(held))]
+    named = any("example_id" in find_columns(list(row), Reading(), "") for row in rows)
+    return rows if numbered or named else [{"example_id": name, **row} for name, row in held.items()]
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def json_values(values: Sequence[Any], name: str, key: str, where: str) -> list[Any]:
+    """The values of one column of JSON rows; NaN is a gap, and a list of one class, as of a tensor, that class.
+
+    Raises:
+        AuditError: text beside numbers.
+    """
+    one = key in ("label", "pred")
+    values = [v[0] if one and isinstance(v, list) and len(v) == 1 else None if v != v else v for v in values]
+    texts, numbers = ([v for v in values if isinstance(v, kind)] for kind in (str, int | float))
+    if texts and numbers:
+        raise AuditError(
+            f"{where}: expected numbers or text in {clip(name)!r}, got {clip(texts[0])!r} and {clip(numbers[0])}. "
+            "Save one kind."
+        )
+    return values
