@@ -60,11 +60,11 @@ def check_grid(out: Path, runs: list[Any], dataset: Any) -> None:
     try:
         check_same_grid(out, *runs)
     except StoreError as error:
-        found = differences(_noted(out), pictures_of(dataset)) if "data.fingerprint" in str(error) else ""
-        if not found:
+        changed = differences(_noted(out), pictures_of(dataset)) if "data.fingerprint" in str(error) else ""
+        if not changed:
             raise
         raise StoreError(
-            f"{out}: expected the pictures that its runs were trained on, got others: {visible(found)}. "
+            f"{out}: expected the pictures that its runs were trained on, got others: {visible(changed)}. "
             "Put them back, or choose another --out."
         ) from error
 
@@ -84,7 +84,7 @@ def pictures_of(dataset: Any) -> dict[str, str]:
     from dropmix.data.files import file_sizes
     from dropmix.data.records import Files
 
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for split in (dataset.train, dataset.validation, dataset.test):
         if isinstance(split, Split) and split.ids.dtype.kind == "U":
             contents = [hashlib.blake2b(image.tobytes(), digest_size=6).hexdigest() for image in split.images]
@@ -92,8 +92,8 @@ def pictures_of(dataset: Any) -> dict[str, str]:
             contents = [f"{size} bytes" for size in file_sizes(split)]
         else:
             continue
-        found |= zip((str(name) for name in split.ids), contents)
-    return found
+        digests |= zip((str(name) for name in split.ids), contents)
+    return digests
 
 
 def differences(before: dict[str, str], now: dict[str, str]) -> str:

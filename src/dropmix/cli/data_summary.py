@@ -28,8 +28,8 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
 
     target = dataset.validation or dataset.test
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
-    held: object = dataset.train
-    names, what = dataset.classes, "texts" if isinstance(held, Texts) else "images"
+    training: object = dataset.train
+    names, what = dataset.classes, "texts" if isinstance(training, Texts) else "images"
     counts = [[part.get(label, 0) for label in range(len(names))] for part in (train, test)]
     lines = [
         f"{len(names)} classes; {what} per class: {_span(counts[0])} to train on, {_span(counts[1])} to predict "
@@ -55,7 +55,7 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
             + (f" --folds 5 predicts every {what[:-1]} once." if dataset.validation is None and not folds else "")
         )
     in_memory = isinstance(dataset.train, Split) and isinstance(target, Split)
-    twins, torn = (0, []) if isinstance(held, Texts) else _copies(dataset.train, target)
+    twins, torn = (0, []) if isinstance(training, Texts) else _copies(dataset.train, target)
     alike = "pixel for pixel" if in_memory else "byte for byte"
     if torn:
         lines.append(

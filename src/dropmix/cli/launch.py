@@ -85,19 +85,19 @@ def _load(runs: list[Any], data: str | None, download: bool, group: Any) -> tupl
     """As `with_data`; the leader goes first, since it may have to download or unpack the images."""
     from dropmix.cli.training import with_data
 
-    found: Any = None
+    loaded: Any = None
     for turn in (True, False):
         with group.together():
             if group.leads == turn:
-                found = with_data(runs, data, download and turn)
+                loaded = with_data(runs, data, download and turn)
     with group.together():
-        own, first = found[1].fingerprint, group.share(found[1].fingerprint)
+        own, first = loaded[1].fingerprint, group.share(loaded[1].fingerprint)
         if own != first:
             raise ValueError(
                 f"data: expected the same images in all processes, got fingerprints {first} and {own}. "
                 "Copy them to every machine."
             )
-    return found
+    return loaded
 
 
 def _own_device(name: str) -> Any:

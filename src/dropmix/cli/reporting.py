@@ -25,12 +25,12 @@ def write_grid_report(
     from dropmix.cli.pictures import lost_pictures
     from dropmix.grid.store import run_card
 
-    found = audit_grid(folder, **options)
-    pictures = lost_pictures(found, folder, data) if images else None
-    page = write_audit(found, out, run_card(folder), figures, pictures)
-    print_audit(found)
+    result = audit_grid(folder, **options)
+    pictures = lost_pictures(result, folder, data) if images else None
+    page = write_audit(result, out, run_card(folder), figures, pictures)
+    print_audit(result)
     print(page)
-    return found
+    return result
 
 
 def misses_a_protected_class(found: Any) -> bool:

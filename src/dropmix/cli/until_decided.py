@@ -84,20 +84,20 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
 
     started, looks = time.time(), question.looks(grid.seeds)
     print(plan_line(looks), flush=True)
-    found: Audit | None = None
+    audit: Audit | None = None
     for i, seeds in enumerate(looks.seeds, 1):
         if status := train(seeds, None if limit is None else max(limit - (time.time() - started), 0.0)):
             return status
         looks = replace(looks, done=i)
-        found = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))
-        left = still_open(found)
+        audit = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))
+        left = still_open(audit)
         print(f"{looks.note}\n{_told(left)}", flush=True)
         looks.write(out)
         if not left:
             break
-    assert found is not None
-    print_audit(found)
-    print(write_audit(found, out / "report", run_card(out)))
+    assert audit is not None
+    print_audit(audit)
+    print(write_audit(audit, out / "report", run_card(out)))
     return 0
 
 

@@ -74,14 +74,14 @@ def claims(arms: list[Seen], seed: int = 0) -> list[Claim]:
         )
     names = [ArmName(a.comparison.method, a.comparison.rate) for a in arms]
     plain = {n.method: a for n, a in zip(names, arms) if not n.rate}
-    found = [_uneven(a) for a in arms]
+    tested = [_uneven(a) for a in arms]
     for name, arm in zip(names, arms):
         if name.rate and name.plain in plain:
-            found += _mended(plain[name.plain], arm, seed)
-    found += [_confidence(a, seed) for a in arms if a.confidence is not None]
+            tested += _mended(plain[name.plain], arm, seed)
+    tested += [_confidence(a, seed) for a in arms if a.confidence is not None]
     for one, other in combinations(plain.values(), 2):
-        found += _hypotheses(one, other)
-    return found
+        tested += _hypotheses(one, other)
+    return tested
 
 
 def _uneven(a: Seen) -> Claim:
@@ -119,15 +119,15 @@ def _confidence(a: Seen, seed: int) -> Claim:
 
 def _hypotheses(one: Seen, other: Seen) -> list[Claim]:
     """Sec. 5.3 for two methods without DropMix, by the variance of true changes and the drop beyond the floor."""
-    found = []
+    tested = []
     gain = [float(a.comparison.summary["gain"]) for a in (one, other)]
     better, worse = (one, other) if gain[0] >= gain[1] else (other, one)
     sure = gain_gap(better.comparison, worse.comparison).sign > 0
-    found += _less_dependent("the more accurate method is less class-dependent", better, worse, sure)
+    tested += _less_dependent("the more accurate method is less class-dependent", better, worse, sure)
     for local, wide in ((one, other), (other, one)):
         if _method(local) in LOCAL and _method(wide) in GLOBAL:
-            found += _less_dependent("the local method is less class-dependent than the global one", local, wide, True)
-    return found
+            tested += _less_dependent("the local method is less class-dependent than the global one", local, wide, True)
+    return tested
 
 
 def _less_dependent(claim: str, a: Seen, b: Seen, sure: bool) -> list[Claim]:

@@ -20,12 +20,12 @@ def group_claims(groups: Sequence[RunGroup], seed: int = 0) -> dict[str, list[Cl
     Raises:
         AuditError: no group has vanilla and another arm.
     """
-    found = {}
+    by_group = {}
     for group in groups:
         arms = [name for name in group.seeds if name != BASELINE]
         if BASELINE in group.seeds and arms:
             seen = [Seen(group.comparison(name), confidences(group.pair(name))) for name in arms]
-            found[group.words] = claims(seen, seed)
-    if not found:
+            by_group[group.words] = claims(seen, seed)
+    if not by_group:
         raise AuditError("paper claims: expected runs of vanilla and of another arm, got no such pair. Run both.")
-    return found
+    return by_group

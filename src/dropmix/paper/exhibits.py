@@ -109,10 +109,10 @@ class Planned:
 
 def _table(network: str, recipe: str, dropmix: bool = True, methods: Iterable[str] | None = None) -> Need:
     rates = PRINTED_RATES[network]
-    found = [VANILLA]
+    arms = [VANILLA]
     for method in methods or rates:
-        found += [ArmChoice(method), ArmChoice(method, rates[method])] if dropmix else [ArmChoice(method)]
-    return Need(network, recipe, tuple(found))
+        arms += [ArmChoice(method), ArmChoice(method, rates[method])] if dropmix else [ArmChoice(method)]
+    return Need(network, recipe, tuple(arms))
 
 
 def _sweep(network: str) -> Need:
@@ -168,19 +168,19 @@ def find_exhibits(names: Iterable[str]) -> list[Exhibit]:
         >>> [e.name for e in find_exhibits(["Table 1", "fig3"])]
         ['table1', 'figure3']
     """
-    found: dict[str, Exhibit] = {}
+    named: dict[str, Exhibit] = {}
     for name in names:
         key = "".join(c for c in name.lower() if c.isalnum())
         key = f"figure{key[3:]}" if key.startswith("fig") and key[3:].isdigit() else key
         if key == "all":
-            found |= EXHIBITS
+            named |= EXHIBITS
         elif key in EXHIBITS:
-            found[key] = EXHIBITS[key]
+            named[key] = EXHIBITS[key]
         else:
             near = get_close_matches(key, EXHIBITS, n=1)
             hint = f"Did you mean {near[0]}?" if near else "Name one, or all."
             raise ValueError(f"paper: expected one of {', '.join(EXHIBITS)} or all, got {name!r}. {hint}")
-    return list(found.values())
+    return list(named.values())
 
 
 def plan(names: Iterable[str], preset: str = "paper", fingerprints: dict[str, str] | None = None) -> list[Planned]:
@@ -209,7 +209,7 @@ def plan(names: Iterable[str], preset: str = "paper", fingerprints: dict[str, st
                 arm = choice.arm(preset)
                 for seed in range(SEEDS):
                     spec = base.model_copy(update={"arm": arm, "seed": seed})
-                    held = runs.setdefault(spec.hash, Planned(need.network, need.recipe, spec))
-                    if exhibit.name not in held.serves:
-                        held.serves.append(exhibit.name)
+                    planned = runs.setdefault(spec.hash, Planned(need.network, need.recipe, spec))
+                    if exhibit.name not in planned.serves:
+                        planned.serves.append(exhibit.name)
     return list(runs.values())

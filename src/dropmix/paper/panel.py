@@ -33,11 +33,11 @@ class Panel:
 
     def line(self, method: str) -> "dict[float, Comparison]":
         """Rate -> comparison of a method, rates ascending; "mixup alpha=0.2" is a method of its own."""
-        found = {}
+        by_rate = {}
         for comparison in self.audit.comparisons:
             if comparison.method == method:
-                found[comparison.rate] = comparison
-        return dict(sorted(found.items()))
+                by_rate[comparison.rate] = comparison
+        return dict(sorted(by_rate.items()))
 
     def named(self, comparison: "Comparison") -> "Comparison":
         """A comparison whose title begins with this panel's label."""

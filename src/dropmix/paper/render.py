@@ -53,13 +53,13 @@ def render_table(exhibit: Exhibit, groups: Sequence[RunGroup]) -> Sheet:
         groups: from `find_groups`.
     """
     number = int(exhibit.name.removeprefix("table"))
-    found, missing = panels(exhibit, groups)
-    said = notes(exhibit.name) + ([SMALL] if any(not panel.exact for panel in found) else [])
+    usable, missing = panels(exhibit, groups)
+    said = notes(exhibit.name) + ([SMALL] if any(not panel.exact for panel in usable) else [])
     if number == 3:
-        sides = confidence_sides(found)
+        sides = confidence_sides(usable)
         return Sheet(exhibit.name, exhibit.title, [], [], sides, missing, said)
-    ours = [(panel.heading, our_rows(panel, number)) for panel in found]
-    sides = accuracy_sides(found, number)
+    ours = [(panel.heading, our_rows(panel, number)) for panel in usable]
+    sides = accuracy_sides(usable, number)
     return Sheet(exhibit.name, exhibit.title, printed_table(number), ours, sides, missing, said)
 
 
@@ -71,8 +71,8 @@ def render_figure(exhibit: Exhibit, groups: Sequence[RunGroup], folders: Sequenc
         groups: from `find_groups`.
         folders: as given; figures that need no runs read their files there.
     """
-    found, missing = panels(exhibit, groups)
-    drawings = FIGURES[exhibit.name](found, folders)
+    usable, missing = panels(exhibit, groups)
+    drawings = FIGURES[exhibit.name](usable, folders)
     if not exhibit.needs and not drawings:
         missing = [f"{CURVES} in {' or '.join(map(str, folders))}: run dropmix label-info with --out in there"]
     return Rendered(exhibit.name, exhibit.title, drawings, missing, notes(exhibit.name))

@@ -97,8 +97,8 @@ def degraded_ranges(
     second = noise * (2 / their_seeds) / (1 / own[0] + 1 / own[1])
     ours = _drawn(true, noise, _common(comparison, own, noise), sizes * math.lcm(*own), rng)
     theirs = _drawn(true, second, _common(comparison, (their_seeds, their_seeds), second), sizes * their_seeds, rng)
-    held = summary["n_degraded"], summary["mean_degraded_change"]
-    number, mean = (_shifted(value, b - a) for value, a, b in zip(held, ours, theirs))
+    measured = summary["n_degraded"], summary["mean_degraded_change"]
+    number, mean = (_shifted(value, b - a) for value, a, b in zip(measured, ours, theirs))
     return Range(max(number.low, 0.0), min(number.high, float(len(centre)))), Range(mean.low, min(mean.high, 0.0))
 
 

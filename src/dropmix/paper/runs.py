@@ -46,10 +46,10 @@ class RunGroup:
     @cached_property
     def seeds(self) -> dict[str, list[int]]:
         """Arm -> its finished seeds."""
-        found: dict[str, set[int]] = {}
+        by_arm: dict[str, set[int]] = {}
         for run in self.runs:
-            found.setdefault(run.arm, set()).add(run.spec["seed"])
-        return {arm: sorted(seeds) for arm, seeds in found.items()}
+            by_arm.setdefault(run.arm, set()).add(run.spec["seed"])
+        return {arm: sorted(seeds) for arm, seeds in by_arm.items()}
 
     @cached_property
     def arms(self) -> dict[str, ArmName]:
@@ -81,11 +81,11 @@ class RunGroup:
 
     def confidence(self, name: str) -> tuple[Range, Range] | None:
         """Ranges of a second study's confidence changes, if the predictions hold probabilities."""
-        found = confidences(self.pair(name))
-        if found is None:
+        confidence = confidences(self.pair(name))
+        if confidence is None:
             return None
         p = self.pair(name)
-        return confidence_ranges((p.counts0, p.counts1), found)
+        return confidence_ranges((p.counts0, p.counts1), confidence)
 
     @property
     def short_words(self) -> str:
@@ -157,13 +157,13 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
             raise AuditError(f"{folder}: expected the folder of a grid, got nothing there. Check the path.")
         for grid in sorted({path.parent.parent for path in folder.glob("**/spec.json")}):
             try:
-                found, more = find_runs(grid)
+                complete, more = find_runs(grid)
             except AuditError as error:
                 if list(grid.glob("*/done")):
                     raise
-                found, more = [], [f"{grid}: no finished run ({first([str(error)])})."]
+                complete, more = [], [f"{grid}: no finished run ({first([str(error)])})."]
             notes += more
-            for run in found:
+            for run in complete:
                 shared = {k: v for k, v in run.spec.items() if k not in ("arm", "seed")}
                 key = json.dumps(shared, sort_keys=True)
                 specs[key] = shared
@@ -226,14 +226,14 @@ def _missing(planned: dict[ArmChoice, str], group: RunGroup, exact: bool) -> lis
     """Missing arms and seeds, one per line; for runs that stand in, only the number of seeds counts."""
     lines = []
     for name in planned.values():
-        held = group.seeds.get(name, [])
-        lacking = [seed for seed in range(SEEDS) if seed not in held]
-        if not held:
+        finished = group.seeds.get(name, [])
+        lacking = [seed for seed in range(SEEDS) if seed not in finished]
+        if not finished:
             lines.append(f"{name} (all {SEEDS} seeds)")
         elif lacking and exact:
             lines.append(f"{name} (seed{'s' if len(lacking) > 1 else ''} {', '.join(map(str, lacking))})")
-        elif len(held) < SEEDS and not exact:
-            lines.append(f"{name} (has {len(held)} of {SEEDS} seeds)")
+        elif len(finished) < SEEDS and not exact:
+            lines.append(f"{name} (has {len(finished)} of {SEEDS} seeds)")
     if BASELINE not in group.seeds:
         lines.insert(0, "vanilla, without which nothing can be compared")
     return lines

@@ -46,10 +46,10 @@ class Sheet:
 
     def by_panel(self) -> dict[str, list[Side]]:
         """Sides by the heading of their panel."""
-        found: dict[str, list[Side]] = {}
+        by_heading: dict[str, list[Side]] = {}
         for side in self.sides:
-            found.setdefault(side.panel, []).append(side)
-        return found
+            by_heading.setdefault(side.panel, []).append(side)
+        return by_heading
 
     def terminal(self, width: int) -> RenderableType:
         """Tables and notes for a terminal of `width` characters."""

@@ -74,14 +74,14 @@ def against_itself(arm: Predictions, most: int = 252, seed: int = 0) -> Splits:
     if count < 4:
         raise AuditError(f"{arm.arm}: expected at least 4 seeds to split, got {count}. Train more seeds.")
     sizes = class_sizes(arm.labels, number_of_classes([arm]))
-    held = np.flatnonzero(sizes)
+    present = np.flatnonzero(sizes)
     right = arm.correct()
-    counts = correct_counts(arm.labels, right, len(sizes))[:, held]
-    position = np.searchsorted(held, arm.labels)
+    counts = correct_counts(arm.labels, right, len(sizes))[:, present]
+    position = np.searchsorted(present, arm.labels)
     rng = stream(seed, "splits")
-    rows = [_audited(position, right, counts, sizes[held], chosen, rng) for chosen in _halves(count, most, rng)]
+    rows = [_audited(position, right, counts, sizes[present], chosen, rng) for chosen in _halves(count, most, rng)]
     columns = [np.array(column) for column in zip(*rows)]
-    return Splits((count // 2, count - count // 2), len(held), *columns)
+    return Splits((count // 2, count - count // 2), len(present), *columns)
 
 
 def _halves(count: int, most: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -104,20 +104,20 @@ def _audited(position, right, counts, sizes, chosen: np.ndarray, rng: np.random.
     recalls = [(counts[pick] / sizes).mean(axis=0) for pick in (chosen, ~chosen)]
     tolerance = np.full(len(sizes), TOLERANCE)
     seen = Observed(change, recalls[0], recalls[1], sizes, sizes, seeds, v, tolerance)
-    found = infer(seen, Settings(refits=0))
+    inference = infer(seen, Settings(refits=0))
     both = (recalls[0] + recalls[1]) / 2
     null = equal_change_floor(both, both, v.fixed, v.one_flip, sizes, seeds, rng)
-    low, _, high = found.floor_change
+    low, _, high = inference.floor_change
     gain = float(np.average(change, weights=sizes))
     return (
         exact.n_degraded,
         exact.mean_degraded_change,
         gain,
-        *((f.number, f.low, f.high, f.mean_change) for f in (null, found.floor)),
+        *((f.number, f.low, f.high, f.mean_change) for f in (null, inference.floor)),
         float(((low <= change) & (change <= high)).mean()),
-        found.number,
-        int((decide([found.tests], [np.zeros(len(sizes), bool)])[0] == HURT).sum()),
-        found.heterogeneity.p,
+        inference.number,
+        int((decide([inference.tests], [np.zeros(len(sizes), bool)])[0] == HURT).sum()),
+        inference.heterogeneity.p,
     )
 
 

@@ -113,7 +113,7 @@ def explain(
     every = np.concatenate([np.arange(m)[None], draws])
     half_reliability = mean_correlation(here, there, every)
     reliability = spearman_brown(half_reliability)
-    found, inputs = [], []
+    tried, inputs = [], []
     for name, values in [*runs.items(), *given.items()]:
         of_runs = name in runs
         if of_runs:
@@ -131,12 +131,12 @@ def explain(
             rx = float(mean_correlation(x, there, one)[0])
             xb, rb = float(mean_correlation(x, base, one)[0]), float(mean_correlation(base, there, one)[0])
             beyond = float((rx - xb * rb) / np.sqrt(max((1 - xb**2) * (1 - rb**2), 1e-12)))
-        found.append(_predictor(name, values.mean(0) if of_runs else values, r, target * own, beyond))
-    found = _with_holm(found)
+        tried.append(_predictor(name, values.mean(0) if of_runs else values, r, target * own, beyond))
+    tried = _with_holm(tried)
     model, shuffled = None, None
-    if found and half_reliability[0] >= RELIABLE:
+    if tried and half_reliability[0] >= RELIABLE:
         model, shuffled = _model(np.stack(inputs, 2), there, groups, half_reliability[0], shuffles, rng)
-    return Explained(change, float(reliability[0]), found, model, shuffled)
+    return Explained(change, float(reliability[0]), tried, model, shuffled)
 
 
 def _predictor(

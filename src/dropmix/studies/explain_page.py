@@ -47,13 +47,13 @@ def explain_grid(
     arms, _ = read_arms(next(iter(groups.values())), folder, None, False, 1, replace(ANYHOW, accept=accept))
     if baseline not in arms:
         raise AuditError(f"{folder}: expected an arm {baseline!r}, got {', '.join(arms)}. Name it with --baseline.")
-    found = {}
+    explained = {}
     for name, arm in arms.items():
         if name != baseline and min(len(arm.seeds), len(arms[baseline].seeds)) >= 2:
-            found[name] = explain_arm(arms[baseline], arm, given, networks)
-    if not found:
+            explained[name] = explain_arm(arms[baseline], arm, given, networks)
+    if not explained:
         raise AuditError(f"{folder}: expected two seeds or more of {baseline} and another arm, got fewer. Train more.")
-    return found
+    return explained
 
 
 def explain_arm(
@@ -66,16 +66,16 @@ def explain_arm(
     baseline, treated = join([baseline, treated])
     k = number_of_classes([baseline, treated])
     sizes = class_sizes(baseline.labels, k)
-    held = sizes > 0
-    before, after = (correct_counts(a.labels, a.correct(), k)[:, held] / sizes[held] for a in (baseline, treated))
-    runs = {name: values[:, held] for name, values in {**from_runs(baseline, k), **(networks or {})}.items()}
+    present = sizes > 0
+    before, after = (correct_counts(a.labels, a.correct(), k)[:, present] / sizes[present] for a in (baseline, treated))
+    runs = {name: values[:, present] for name, values in {**from_runs(baseline, k), **(networks or {})}.items()}
     given = {**from_labels(baseline, k), **given}
-    given = {name: values[held] for name, values in given.items() if not constant(values[held])}
+    given = {name: values[present] for name, values in given.items() if not constant(values[present])}
     runs = {name: values for name, values in runs.items() if not constant(values.mean(0))}
-    groups = None if baseline.superclasses is None else np.array(baseline.superclasses)[held]
+    groups = None if baseline.superclasses is None else np.array(baseline.superclasses)[present]
     names = baseline.class_names or treated.class_names or tuple(str(c) for c in range(k))
-    found = explain(before, after, runs, given, groups)
-    return replace(found, names=tuple(name for name, here in zip(names, held, strict=True) if here))
+    explained = explain(before, after, runs, given, groups)
+    return replace(explained, names=tuple(name for name, here in zip(names, present, strict=True) if here))
 
 
 def findings(found: Explained) -> list[Predictor]:

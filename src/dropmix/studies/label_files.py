@@ -25,12 +25,12 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
         path = path / "audit.json"
     try:
         comparisons = json.loads(path.read_bytes())["comparisons"]
-        held = {c["arm"]: {row["class"]: row["recall_change"] for row in c["classes"]} for c in comparisons}
+        change_by_arm = {c["arm"]: {row["class"]: row["recall_change"] for row in c["classes"]} for c in comparisons}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: expected an audit.json of ours, got {type(error).__name__}. Audit first.") from None
-    if arm not in held:
-        raise ValueError(f"{path}: expected the arm {arm!r}, got {', '.join(held)}. Name one with --arm.")
-    change = np.array([np.nan if (v := held[arm].get(name)) is None else v for name in classes], float)
+    if arm not in change_by_arm:
+        raise ValueError(f"{path}: expected the arm {arm!r}, got {', '.join(change_by_arm)}. Name one with --arm.")
+    change = np.array([np.nan if (v := change_by_arm[arm].get(name)) is None else v for name in classes], float)
     if not np.isfinite(change).any():
         raise ValueError(f"{path}: expected classes such as {classes[0]!r}, got others. Audit the same data set.")
     return change

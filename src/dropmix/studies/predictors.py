@@ -35,19 +35,19 @@ def from_runs(arm: Predictions, k: int) -> Table:
     wrong = confusions * (1 - np.eye(k, dtype=np.int64))
     errors = wrong.sum(2)
     share = wrong / np.maximum(errors, 1)[..., None]
-    found: Table = {
+    predictors: Table = {
         "baseline recall": right / sizes,
         "entropy of confusions": -(share * np.log(np.where(share > 0, share, 1))).sum(2),
     }
     if arm.p_true is not None:
         sums = np.stack([np.bincount(arm.labels, row, minlength=k) for row in arm.p_true])
-        found["baseline confidence"] = sums / sizes
+        predictors["baseline confidence"] = sums / sizes
     if arm.superclasses is not None:
         coarse = np.array(arm.superclasses)
         inside = (wrong * (coarse[:, None] == coarse[None])).sum(2)
         ratio = np.where(errors > 0, inside / np.maximum(errors, 1), np.nan)
-        found["errors inside the superclass"] = np.where(np.isnan(ratio), np.nanmean(ratio), ratio)
-    return found
+        predictors["errors inside the superclass"] = np.where(np.isnan(ratio), np.nanmean(ratio), ratio)
+    return predictors
 
 
 def from_labels(arm: Predictions, k: int) -> Table:
@@ -61,13 +61,13 @@ def from_labels(arm: Predictions, k: int) -> Table:
         class's test examples for which another class is acceptable too) where acceptable classes are given.
     """
     sizes = np.bincount(arm.labels, minlength=k)
-    found: Table = {"test examples": sizes.astype(float)}
+    predictors: Table = {"test examples": sizes.astype(float)}
     if arm.train_counts is not None and None not in arm.train_counts:
-        found["training examples"] = np.array(arm.train_counts, dtype=float)
+        predictors["training examples"] = np.array(arm.train_counts, dtype=float)
     if arm.accept is not None:
         more = ((arm.accept >= 0) & (arm.accept != arm.labels[:, None])).any(1)
-        found["label ambiguity"] = np.bincount(arm.labels, more, k) / np.maximum(sizes, 1)
-    return found
+        predictors["label ambiguity"] = np.bincount(arm.labels, more, k) / np.maximum(sizes, 1)
+    return predictors
 
 
 def from_texts(dataset: Dataset) -> Table:

@@ -57,25 +57,25 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
         if not (run / name).is_file():
             raise ValueError(f"{run}: expected a finished run with {name}, got none there. Name a run's folder.")
     spec = RunSpec.from_json((run / "spec.json").read_bytes())
-    found = load_data(spec, None if images is None else str(images))
-    if isinstance(found.test, Texts):
+    dataset = load_data(spec, None if images is None else str(images))
+    if isinstance(dataset.test, Texts):
         raise ValueError(f"{run}: expected a run on images, got one on texts. Name another run.")
-    if found.fingerprint != spec.data.fingerprint:
+    if dataset.fingerprint != spec.data.fingerprint:
         raise ValueError(
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )
-    held = torch.load(run / "weights.pt", map_location=device, weights_only=True)
-    model = build(spec.network, len(found.classes), found.test.shape[0], found.test.shape[1])
-    model.load_state_dict(held["model"])
+    stored = torch.load(run / "weights.pt", map_location=device, weights_only=True)
+    model = build(spec.network, len(dataset.classes), dataset.test.shape[0], dataset.test.shape[1])
+    model.load_state_dict(stored["model"])
     if spec.data.normalize == "network":
-        found = normalised(found, *normalisation(spec.network, model))
-    split = found.test
+        dataset = normalised(dataset, *normalisation(spec.network, model))
+    split = dataset.test
     assert not isinstance(split, Texts)
     if isinstance(split, Files):
-        test = Stream(split, found.mean, found.std, device)
+        test = Stream(split, dataset.mean, dataset.std, device)
     else:
-        test = Resident(split, found.mean, found.std, device)
-    return NetworkQuestion(test.batch, split.labels, _predict(model, device), found.classes, model)
+        test = Resident(split, dataset.mean, dataset.std, device)
+    return NetworkQuestion(test.batch, split.labels, _predict(model, device), dataset.classes, model)
 
 
 def find_pictures(images: Path) -> tuple[list[str], np.ndarray, list[str]]:

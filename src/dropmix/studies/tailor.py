@@ -35,13 +35,13 @@ def scores(comparison: Comparison) -> np.ndarray:
         np.array([np.nan if value is None else value for value in comparison.classes[key]], dtype=float)
         for key in ("p_degraded", "recall_change_estimate")
     )
-    found = p * np.maximum(-change, 0)
-    known = np.isfinite(found)
+    losses = p * np.maximum(-change, 0)
+    known = np.isfinite(losses)
     if not known.any():
         raise ValueError(
             "tailor: expected classes with enough examples to be judged, got none. Train more seeds, or hold out more."
         )
-    return np.where(known, found, found[known].mean())
+    return np.where(known, losses, losses[known].mean())
 
 
 def training_sizes(comparison: Comparison) -> np.ndarray:

@@ -66,20 +66,20 @@ def answer_runs(folder: Path, arms: Mapping[str, Any]) -> list[Difference]:
         ValueError: an arm without runs, or fewer than two seeds that all arms have.
     """
     runs, _ = find_runs(folder)
-    found, _ = read_arms(runs, folder, None, False, 1)
+    predictions, _ = read_arms(runs, folder, None, False, 1)
     keys = {run.arm: key for run in runs for key in [_key(run.spec["arm"], arms)] if key is not None}
-    held = {keys[name]: name for name in found if name in keys}
-    if missing := [key for key in (BASELINE, *arms) if key not in held]:
+    name_of = {keys[name]: name for name in predictions if name in keys}
+    if missing := [key for key in (BASELINE, *arms) if key not in name_of]:
         raise ValueError(f"{folder}: expected runs of every arm, got none of {missing[0]!r}. Train them to their end.")
-    seeds = set.intersection(*({*found[name].seeds.tolist()} for name in held.values()))
-    tailored = found[held["tailored"]]
+    seeds = set.intersection(*({*predictions[name].seeds.tolist()} for name in name_of.values()))
+    tailored = predictions[name_of["tailored"]]
     names = list(tailored.class_names or ())
     sizes = class_sizes(tailored.labels, len(names))
     of_arms = {}
-    for key, name in held.items():
-        rows = [i for i, seed in enumerate(found[name].seeds.tolist()) if seed in seeds]
-        order = sorted(rows, key=lambda i, name=name: found[name].seeds[i])
-        counts = correct_counts(found[name].labels, found[name].correct()[order], len(names))
+    for key, name in name_of.items():
+        rows = [i for i, seed in enumerate(predictions[name].seeds.tolist()) if seed in seeds]
+        order = sorted(rows, key=lambda i, name=name: predictions[name].seeds[i])
+        counts = correct_counts(predictions[name].labels, predictions[name].correct()[order], len(names))
         of_arms[key] = recalls(counts, sizes)[:, sizes > 0]
     chosen = np.isin(names, spared(arms))
     made = answer(of_arms, chosen[sizes > 0], sizes[sizes > 0])

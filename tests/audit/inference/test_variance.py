@@ -42,6 +42,21 @@ def test_z_scores_have_unit_variance(world):
     assert 0.9 < np.std(population) < 1.05
 
 
+def test_what_moves_all_classes_is_the_gains_variance_beyond_the_classes_own_for_unequal_shared_seeds():
+    rng = np.random.default_rng(7)
+    position = np.repeat([0, 1, 2], [400, 250, 100])
+    moved = rng.normal(0, 0.1, 9)  # by seed; the first three seeds of both arms are the same
+    of_arm = moved[[0, 1, 2]], moved[[0, 1, 2, 3, 4, 5]] + rng.normal(0, 0.03, 6)
+    right = [rng.random((len(by_seed), 750)) < 0.7 + by_seed[:, None] for by_seed in of_arm]
+    v = variances(position, *right, shared=(np.arange(3), np.arange(3)))
+    accuracy = [arm.mean(axis=1) for arm in right]
+    gain = accuracy[0].var(ddof=1) / 3 + accuracy[1].var(ddof=1) / 6
+    gain -= 2 * np.cov(accuracy[0], accuracy[1][:3])[0, 1] * 3 / (3 * 6)
+    share = np.array([400, 250, 100]) / 750
+    assert v.common > 0
+    assert v.common == pytest.approx(gain - float((share**2 * v.fixed).sum()), rel=1e-9)
+
+
 def test_shared_seeds_are_found_and_subtracted():
     rng = np.random.default_rng(0)
     world = World(pairing=0.6)

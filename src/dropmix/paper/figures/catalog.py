@@ -70,15 +70,15 @@ def two_classes(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawin
 
 def all_classes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> list[Drawing]:
     """Figs. 2, 10, 11: sorted recall changes, (a) without and (b) with DropMix."""
-    found = []
+    drawings = []
     for part, panel in parts(panels):
         for letter, c in (("a", panel.plain(method)), ("b", _mended(panel, method))):
             if c is not None:
                 figure = recall_changes(panel.named(c), panel.plain(method) if letter == "b" else None)
-                found.append(
+                drawings.append(
                     Drawing(letter + part, f"({letter}) {panel.heading}: recall change of every class", figure)
                 )
-    return found
+    return drawings
 
 
 def sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
@@ -141,14 +141,14 @@ def extremes(panels: Sequence[Panel], folders: Sequence[Path], method: str) -> l
 
 def label_information(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawing]:
     """Figs. 4, 15: confidence in the own class against mixing strength, from what `dropmix label-info` wrote."""
-    found = label_figures(folders)
-    suffix = lambda i: "" if len(found) == 1 else f"-{i}"  # noqa: E731
-    return [Drawing(suffix(i), f"{name}: label information", figure) for i, (name, figure) in enumerate(found, 1)]
+    figures = label_figures(folders)
+    suffix = lambda i: "" if len(figures) == 1 else f"-{i}"  # noqa: E731
+    return [Drawing(suffix(i), f"{name}: label information", figure) for i, (name, figure) in enumerate(figures, 1)]
 
 
 def _curves(lines: "dict[str, dict[float, Comparison]]", panel: Panel, xlabel: str) -> Figure | None:
-    held = {label: line for label, line in lines.items() if line}
-    return curves(held, panel.label, xlabel) if held else None
+    drawable = {label: line for label, line in lines.items() if line}
+    return curves(drawable, panel.label, xlabel) if drawable else None
 
 
 def _mended(panel: Panel, method: str) -> "Comparison | None":

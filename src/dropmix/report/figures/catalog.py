@@ -110,11 +110,11 @@ def plates(audit: "Audit") -> list[Plate]:
         First the rate curves of each group, then the figures of each comparison.
     """
     groups = rate_groups(audit)
-    found = []
+    listed = []
     for group, stem in zip(groups, file_stems(f"rate-curves-{g}" for g in groups)):
         title, caption = _CAPTIONS["rate-curves"]
         label = f"{title}: {clean(group)}" if group else title
-        found.append(Plate("rate-curves", None, stem, label, caption, partial(rate_curves, audit, group)))
+        listed.append(Plate("rate-curves", None, stem, label, caption, partial(rate_curves, audit, group)))
     stems = file_stems(f"{c.group} {c.arm}".strip() for c in audit.comparisons)
     homes = plain_arms(audit)
     for i, (comparison, stem) in enumerate(zip(audit.comparisons, stems)):
@@ -123,8 +123,8 @@ def plates(audit: "Audit") -> list[Plate]:
             if kind == "recall-changes" and has_floor_band(comparison):
                 caption += _FLOOR_CAPTION
             text = caption.replace("{base}", clean(comparison.baseline))
-            found.append(Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, draw))
-    return found
+            listed.append(Plate(kind, i, f"{stem}-{kind}", f"{title}, {comparison_title(comparison)}", text, draw))
+    return listed
 
 
 def _of_arm(comparison: "Comparison", plain: "Comparison | None") -> Iterator[tuple[str, Callable[[], Figure]]]:

@@ -111,5 +111,5 @@ def _line(
 
 
 def _values(arms: "Mapping[float, Comparison]", rates: np.ndarray, key: str) -> np.ndarray:
-    found = [number(arms[rate].summary, key) for rate in rates]
-    return np.array([np.nan if value is None else value for value in found])
+    numbers = [number(arms[rate].summary, key) for rate in rates]
+    return np.array([np.nan if value is None else value for value in numbers])

@@ -160,8 +160,8 @@ def _subscript(heading: str) -> Markup:
 
 
 def _tolerance(audit: "Audit") -> str:
-    found = [c.classes["tolerance"] for c in audit.comparisons if "tolerance" in c.classes]
-    return tolerance_words(np.concatenate(found)) if found else ""
+    tolerances = [c.classes["tolerance"] for c in audit.comparisons if "tolerance" in c.classes]
+    return tolerance_words(np.concatenate(tolerances)) if tolerances else ""
 
 
 def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
@@ -230,13 +230,13 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
     """What the page says about each arm, in words and numbers."""
     room = ROWS_WITHOUT_SCRIPT // max(len(audit.comparisons), 1)
     named = max(min(HURT_NAMED, 300 // max(len(audit.comparisons), 1)), 1)
-    found = []
+    arms = []
     for c, plain in zip(audit.comparisons, plain_arms(audit)):
         s = standing(c)
         back = [] if plain is None else given_back(c, plain)
         lead, *rest = map(visible, verdict_parts(c))
         others = [i for i in s.hurt if i not in s.protected]
-        found.append(
+        arms.append(
             {
                 **vars(s),
                 "mark": s.mark,
@@ -258,7 +258,7 @@ def _arms(audit: "Audit") -> list[dict[str, Any]]:
                 "flows": top_flows(c),
             }
         )
-    return found
+    return arms
 
 
 def _opened(sentence: str, names: Sequence[Any]) -> str:

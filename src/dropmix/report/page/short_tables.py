@@ -65,7 +65,7 @@ def readings(comparison: "Comparison", most: int) -> dict[str, Any]:
         return {"rows": [], "more": 0}
     words = list(zip(classes["decision"], classes["decision_as_labelled"]))
     change = np.asarray(classes["recall_change_as_labelled"], dtype=float)
-    found = [i for i in np.argsort(change, kind="stable").tolist() if "hurt" in words[i]]
+    either = [i for i in np.argsort(change, kind="stable").tolist() if "hurt" in words[i]]
     rows = [
         {
             "name": clean(classes["class"][i]),
@@ -75,6 +75,6 @@ def readings(comparison: "Comparison", most: int) -> dict[str, Any]:
             "change": float(classes["recall_change"][i]),
             "lost": [float(classes[key][i]) for key in COLUMNS],
         }
-        for i in found
+        for i in either
     ]
     return {"rows": rows[:most], "more": len(rows[most:])}
