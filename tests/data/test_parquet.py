@@ -152,7 +152,7 @@ def test_corrupt_picture_is_named(pair, pictures, encode, write_parquet):
         ([0, -1, 1], r"labels of the test split of parquet in \[0, 1\], got -1 \(1 such"),
         ([0, 2, 1], r"in \[0, 1\], got 2"),
         ([0, None, 1], "1 of them empty"),
-        ([0.0, 1.0, 1.0], "3 rows of double"),
+        ([0.0, 0.5, 1.0], "3 rows of double"),
         (["cat", "dog", "dog"], "strings in one and integers in the other"),
     ],
 )
@@ -173,14 +173,15 @@ def test_class_without_training_image(tmp_path, pictures, write_parquet):
 def test_missing_columns_and_splits(tmp_path, pictures, write_parquet):
     with pytest.raises(DataError, match="got no parquet file"):
         load("parquet", tmp_path)
-    write_parquet(tmp_path / "train.parquet", pictures[:2], [0, 1], image="pixels")
-    with pytest.raises(DataError, match=r"expected parquet files .*, got train\. Rename"):
+    write_parquet(tmp_path / "test.parquet", pictures[:2], [0, 1])
+    with pytest.raises(DataError, match=r"expected parquet files .*, got test.parquet\. Rename"):
         load("parquet", tmp_path)
+    write_parquet(tmp_path / "train.parquet", pictures[:2], [0, 1], image="pixels")
     write_parquet(tmp_path / "test.parquet", pictures[:2], [0, 1], image="pixels")
     with pytest.raises(DataError, match=r"column of pictures named img or image .*got pixels, label"):
         load("parquet", tmp_path)
-    write_parquet(tmp_path / "train.parquet", pictures[:2], [0, 1], label="target")
-    with pytest.raises(DataError, match=r"column of classes named fine_label or label .*got img, target"):
+    write_parquet(tmp_path / "train.parquet", pictures[:2], [0, 1], label="kind")
+    with pytest.raises(DataError, match=r"column of classes named fine_label or label .*got img, kind"):
         load("parquet", tmp_path)
     pq.write_table(pa.table({"img": ["a.png"], "label": [0]}), tmp_path / "train.parquet")
     with pytest.raises(DataError, match=r"column img of encoded pictures .*, got string"):
@@ -202,3 +203,70 @@ def test_webp_and_palette(tmp_path, rng, encode):
     images = load("parquet", tmp_path).train.images
     assert (images[0] == np.asarray(image.convert("RGB"))).all()
     assert (images[0] == images[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("Train.parquet", "Test.PARQUET"),
+        ("training.parquet", "testing.parquet"),
+        ("my-cats-train.parquet", "my-cats-val.parquet"),
+        ("data/train-00000-of-00001-0f3ab2.parquet", "data/validation-00000-of-00001-77ab.parquet"),
+    ],
+)
+def test_splits_are_told_as_those_of_folders_are(tmp_path, pictures, write_parquet, train, test):
+    write_parquet(tmp_path / train, pictures[:6], [0, 1] * 3, NAMES)
+    write_parquet(tmp_path / test, pictures[6:], [0, 1] * 2, NAMES)
+    write_parquet(tmp_path / ".cache/train.parquet", pictures[:2], [0, 1], NAMES)
+    dataset = load("folder", tmp_path)
+    assert (dataset.train.images == pictures[:6]).all()
+    assert (dataset.test.images == pictures[6:]).all()
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "train-00000-of-00001.parquet", "file"])
+def test_files_of_one_split_are_split_by_content(tmp_path, rng, write_parquet, name):
+    pictures, labels = rng.integers(0, 256, (60, 4, 4, 3), dtype=np.uint8), np.arange(60) % 2
+    file = write_parquet(tmp_path / ("all.parquet" if name == "file" else name), pictures, labels, NAMES)
+    dataset = load("folder", file if name == "file" else tmp_path)
+    assert dataset.name == "folder (test: 20% of each class, by content)"
+    for split in (dataset.train, dataset.test):
+        assert (split.images == pictures[split.ids]).all()
+        assert (split.labels == labels[split.ids]).all()
+    assert sorted([*dataset.train.ids, *dataset.test.ids]) == list(range(60))
+    assert 4 <= len(dataset.test) <= 22
+    more = np.concatenate([rng.integers(0, 256, (2, 4, 4, 3), dtype=np.uint8), pictures])  # moves no other
+    write_parquet(file, more, [0, 1, *labels], NAMES)
+    after = load("folder", tmp_path)
+    kept = {image.tobytes() for image in after.test.images}
+    assert all(image.tobytes() in kept for image in dataset.test.images)
+
+
+def test_a_test_split_without_labels_gives_way_to_validation(pair, pictures, write_parquet):
+    write_parquet(pair / "test-00000-of-00001.parquet", pictures[7:], [-1, -1, -1], NAMES)
+    with pytest.raises(DataError, match=r"labels of the test split .* got -1 \(3 such rows\)"):
+        load("parquet", pair)
+    write_parquet(pair / "validation.parquet", pictures[7:], [1, 0, 1], NAMES)
+    write_parquet(pair / "val.parquet", pictures[7:], [1, 0, 1], NAMES)
+    dataset = load("parquet", pair)
+    assert dataset.test.labels.tolist() == [1, 0, 1]
+    assert dataset.notes == (
+        "the split test has no labels and is left out",
+        "tested on validation",
+        "1 split left out: val",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [([0.0, 3.0] * 5, ["0", "3"]), ([False, True] * 5, ["false", "true"]), (["b", "a"] * 5, ["a", "b"])],
+)
+@pytest.mark.parametrize("column", ["class", "Label", "target"])
+def test_labels_of_any_plain_type_and_name_are_classes(tmp_path, pictures, write_parquet, labels, classes, column):
+    for split in ("train", "test"):
+        write_parquet(tmp_path / f"{split}.parquet", pictures, labels, label=column, image="Image")
+    dataset = load("folder", tmp_path)
+    assert dataset.classes == classes
+    assert [dataset.classes[label] for label in dataset.train.labels] == [
+        str(label).lower().removesuffix(".0") for label in labels
+    ]

@@ -2,7 +2,7 @@
 
 Read in this order: `load` (a name to a data set), `records` (what a data set is), `catalog` (the names), `stratify`
 (splits), then the readers `digits`, `idx`, `cifar`, `parquet` and `folder`, which uses `layout` and `walk` (folders),
-`tables` (classes and groups) and `files` (pictures that stay there); `decode`, `picture`, `cache` and `resize` (pixels),
+`tables` (classes, groups) and `files` (pictures that stay there); `decode`, `picture`, `cache` and `resize` (pixels),
 `resident` and `stream` (batches).
 
 `dropmix.data.resident` and `dropmix.data.stream` make batches with torch.

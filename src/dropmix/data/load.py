@@ -27,7 +27,7 @@ from dropmix.data.records import (
 )
 from dropmix.data.stratify import check_arguments, fold_rows, split_rows
 from dropmix.data.tables import beside, groups_of
-from dropmix.data.walk import ARCHIVES, has_classes, listed, subfolders
+from dropmix.data.walk import ARCHIVES, has_classes, listed, parquet_files, subfolders
 
 
 def load(
@@ -160,7 +160,7 @@ def open_source(
         return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
     if download:
         fetch(name, path)
-    if not path.is_dir():
+    if not path.is_dir() and not (name in ("folder", "parquet") and parquet_files(path)):
         what = "a file" if path.exists() else "a link to nothing" if path.is_symlink() else "nothing there"
         of = "a folder of pictures" if name == "folder" else f"the folder of {name}"
         packed = path.suffix.lower() in ARCHIVES and path.exists()
@@ -173,7 +173,7 @@ def open_source(
     if reader == "folder":
         return read(of, path, size, **options)
     if reader == "parquet":
-        return read(of, path, size, exif=options["exif"])
+        return read(of, path, size, exif=options["exif"], seed=options["seed"])
     return resized_source(read(of, path), size)
 
 
@@ -185,7 +185,9 @@ def _of_folders_alone(name: str, options: dict[str, Any]) -> None:
 
 def reader_of(name: str, known: Description, path: Path) -> tuple[str, str]:
     """The module that reads a folder, and the name for it: a "folder" may hold parquet files or CIFAR."""
-    parquet = any(path.glob("*.parquet")) or any(path.glob("*/*.parquet"))
+    if path.is_file():
+        return "parquet", name
+    parquet = bool(parquet_files(path))
     if name == "folder":
         for cifar, (inner, *_) in FILES.items():
             if (path / inner).is_dir():

@@ -1,5 +1,6 @@
 """Folders of parquet files with encoded pictures, in the usual column layout of dataset hubs."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,12 +14,17 @@ import pyarrow.parquet as pq
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
+from dropmix.data.layout import role_of
 from dropmix.data.records import TEST_NAMES, DataError, DataSource, Rows, superclass_names
+from dropmix.data.stratify import split_by_content
+from dropmix.data.walk import counted, listed, parquet_files
 
-IMAGES = ("img", "image", "images", "picture")
-LABELS = ("fine_label", "label", "labels")
+IMAGES = ("img", "image", "images", "picture", "image_bytes", "bytes", "jpg", "png", "webp")
+LABELS = ("fine_label", "label", "labels", "class", "target", "category", "cls")
 COARSE = "coarse_label"
-SPLITS = {"train", *TEST_NAMES}
+SHARD = re.compile(r"-\d+-of-\d+(-[0-9a-f]+)?$")
+FLAT_TEST = 0.2
+"""Share held out as the test split if the files have none."""
 
 
 @dataclass(frozen=True)
@@ -30,56 +36,99 @@ class Columns:
     coarse: str | None
 
 
-def read(name: str, path: Path, size: int | None = None, exif: bool = False) -> DataSource:
+def read(name: str, path: Path, size: int | None = None, exif: bool = False, seed: int = 0) -> DataSource:
     """Train and test split of a folder of parquet files.
 
-    A file belongs to the split that begins its name (`train-00000-of-00002.parquet`) or names its
-    folder (`train/0.parquet`); a folder `data` is opened. Class names come from the schema metadata
-    under `huggingface`, else from string labels, else they are the label numbers. Ids are running
-    row numbers over the sorted files of a split.
+    A file belongs to the split that its folder names (`train/0.parquet`), else to that of its own name
+    (`train-00000-of-00002.parquet`), with all words that `role_of` knows. A test split whose labels are all below 0, as
+    in competitions, gives way to a validation split. Without a test split, a fifth is held out by content. Class names
+    come from the schema metadata under `huggingface`, else from string labels, else they are the label numbers. Ids are
+    running row numbers over the sorted files of a split.
 
     Args:
         name: of the data set.
-        path: the folder.
+        path: the folder, or a single file.
         size: side of the square cut out of each picture; None if all have one size.
         exif: turn pictures by their EXIF orientation.
+        seed: of the split by content.
     Raises:
-        DataError: a split or a column is missing, or a file is damaged.
+        DataError: a column is missing, there is no split to train on, or a file is damaged.
     """
-    files = find_splits(path)
-    columns = find_columns(files["train"][0])
-    raw = {split: read_labels(files[split], columns) for split in files}
+    found = find_splits(path)
+    columns = find_columns(found["train"][0])
+    raw = {"train": read_labels(found["train"], columns)}
+    notes, files = [], {"train": found.pop("train")}
+    for split in list(found):
+        labels = read_labels(found[split], columns)
+        if len(found) > 1 and labels.dtype != object and (labels < 0).all():
+            notes.append(f"the split {split} has no labels and is left out")
+            found.pop(split)
+            continue
+        files["test"], raw["test"] = found.pop(split), labels
+        notes += [f"tested on {split}"] if split != "test" else []
+        notes += [counted("split(s)", list(found))] if found else []
+        break
     classes, indexed = name_classes(files, columns, raw)
-    splits = {
-        split: Rows(
-            indexed[split],
-            np.arange(len(indexed[split])),
-            lambda rows, paths=files[split]: cached(
-                paths,
-                rows,
-                (columns.image, size, "exif") if exif else (columns.image, size),
-                lambda: read_pixels(paths, columns.image, rows, size, exif),
-            ),
-        )
-        for split in files
-    }
+    splits = {split: rows_of(files[split], columns, indexed[split], size, exif) for split in files}
     coarse = superclasses(files["train"], columns, indexed["train"], len(classes))
-    return DataSource(name, splits["train"], splits["test"], classes, coarse)
+    if "test" not in splits:
+        name = f"{name} (test: {FLAT_TEST:.0%} of each class, by content)"
+        splits = halved(splits["train"], contents(files["train"], columns.image), classes, seed)
+    return DataSource(name, splits["train"], splits["test"], classes, coarse, tuple(notes))
+
+
+def rows_of(files: list[Path], columns: Columns, labels: np.ndarray, size: int | None, exif: bool) -> Rows:
+    """Rows of one split, decoded on demand."""
+    settings = (columns.image, size, "exif") if exif else (columns.image, size)
+
+    def pixels(rows: np.ndarray) -> np.ndarray:
+        return cached(files, rows, settings, lambda: read_pixels(files, columns.image, rows, size, exif))
+
+    return Rows(labels, np.arange(len(labels)), pixels)
+
+
+def halved(rows: Rows, contents: list[str], classes: list[str], seed: int) -> dict[str, Rows]:
+    """Rows cut into train and test by the content of each picture; ids stay row numbers of the files."""
+    parts = split_by_content([], rows.labels, classes, FLAT_TEST, seed, contents, "pictures")
+    return {
+        split: Rows(rows.labels[part], rows.ids[part], lambda chosen, part=part: rows.pixels(part[chosen]))
+        for split, part in zip(("train", "test"), parts)
+    }
+
+
+def contents(files: list[Path], column: str) -> list[str]:
+    """SHA-256 (hex) of the bytes of each picture, in order of rows."""
+    count = sum(open_file(file).metadata.num_rows for file in files)
+    return [
+        hashlib.sha256(encoded(cell)).hexdigest()
+        for file, reader, group, _, _ in row_groups(files, np.arange(count))
+        for cell in read_group(file, reader, group, column)
+    ]
 
 
 def find_splits(path: Path) -> dict[str, list[Path]]:
-    """Sorted files of the training and the test split, under "train" and "test"."""
+    """Sorted files of each split: "train" first, then those to test on, the best first."""
     found: dict[str, list[Path]] = {}
-    for file in sorted(file for pattern in ("*", "*/*", "data/*/*") for file in path.glob(f"{pattern}.parquet")):
-        inside, own = file.parent.name.lower(), re.split(r"[^a-z]", file.name.lower())[0]
-        found.setdefault(inside if file.parent != path and inside in SPLITS else own, []).append(file)
-    test = next((split for split in TEST_NAMES if split in found), None)
-    if "train" not in found or test is None:
+    files = parquet_files(path)
+    for file in files:
+        above = [] if path.is_file() else [*reversed(file.relative_to(path).parts[:-1])]
+        name = next((one for one in above if role_of(one).plain), SHARD.sub("", file.stem))
+        kind = role_of(name).kind
+        word = next((one for one in TEST_NAMES if one == name.lower()), kind)
+        found.setdefault(word if kind == "validation" else kind, []).append(file)
+    order = ("test", *TEST_NAMES)
+    tests = {split: found[split] for split in sorted(set(found) & {*order}, key=order.index)}
+    if not tests and "train" in found:
+        return {"train": found["train"]}
+    if set(found) == {""}:
+        return {"train": found[""]}
+    if "train" not in found:
+        got = listed([str(file.relative_to(path)) for file in files]) if files else "no parquet file"
         raise DataError(
-            f"{path}: expected parquet files named train*.parquet and test*.parquet (or validation*.parquet), "
-            f"got {', '.join(sorted(found)) or 'no parquet file'}. Rename the files or name another folder."
+            f"{path}: expected parquet files named train*.parquet and test*.parquet (or validation*.parquet), or files "
+            f"of no split, got {got}. Rename the files or name another folder."
         )
-    return {"train": found["train"], "test": found[test]}
+    return {"train": found["train"], **tests}
 
 
 def open_file(file: Path) -> pq.ParquetFile:
@@ -101,9 +150,10 @@ def find_columns(file: Path) -> Columns:
     schema = open_file(file).schema_arrow
 
     def pick(wanted: tuple[str, ...], what: str) -> str:
+        named = {name.lower(): name for name in reversed(schema.names)}
         for name in wanted:
-            if name in schema.names:
-                return name
+            if name in named:
+                return named[name]
         raise DataError(
             f"{file}: expected a column of {what} named {' or '.join(wanted)}, got {', '.join(schema.names)}. "
             "Rename the column."
@@ -129,6 +179,11 @@ def read_column(files: list[Path], column: str) -> pa.ChunkedArray:
             if pa.types.is_dictionary(stored.type):
                 stored = stored.cast(stored.type.value_type)
             if pa.types.is_string(stored.type) or str(stored.type) == "string_view":
+                stored = stored.cast(pa.large_string())
+            if pa.types.is_floating(stored.type):  # 3.0; anything else is refused below
+                whole = stored.cast(pa.int64(), safe=False)
+                stored = whole if whole.cast(stored.type).equals(stored) else stored
+            if pa.types.is_boolean(stored.type):
                 stored = stored.cast(pa.large_string())
             chunks += (stored.cast(pa.int64()) if pa.types.is_integer(stored.type) else stored).chunks
         except (pa.ArrowException, OSError, KeyError) as error:
@@ -168,19 +223,20 @@ def name_classes(
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """Class names, and labels of each split as int64 indices into them (not checked against their range)."""
     names = metadata_names(files["train"][0], columns.label)
-    if raw["train"].dtype == object and raw["test"].dtype == object:
-        used = set(raw["train"]) | set(raw["test"])
+    of_text = [part.dtype == object for part in raw.values()]
+    if all(of_text):
+        used = {label for part in raw.values() for label in part}
         classes = names if names and used <= set(names) else sorted(used)
         index = {label: number for number, label in enumerate(classes)}
         return classes, {split: np.array([index[label] for label in raw[split]], np.int64) for split in raw}
-    if raw["train"].dtype == object or raw["test"].dtype == object:
+    if any(of_text):
         raise DataError(
             f"{files['test'][0]}: expected column {columns.label} of the type that it has in train, "
             "got strings in one and integers in the other. Write both alike."
         )
     if names:
         return names, raw
-    known = np.unique(np.concatenate([raw["train"], raw["test"]]))  # from 1, or with gaps, is as good as from 0
+    known = np.unique(np.concatenate([*raw.values()]))  # from 1, or with gaps, is as good as from 0
     return [str(number) for number in known], {split: np.searchsorted(known, raw[split]) for split in raw}
 
 
@@ -205,14 +261,19 @@ def row_groups(files: list[Path], rows: np.ndarray) -> Iterator[tuple[Path, pq.P
             start += count
 
 
+def read_group(file: Path, reader: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
+    """One column of a row group."""
+    try:
+        return reader.read_row_group(group, columns=[column])[column]
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(file, error) from error
+
+
 def read_pixels(files: list[Path], column: str, rows: np.ndarray, size: int | None, exif: bool = False) -> np.ndarray:
     """Pictures of the sorted `rows` as uint8 (n, H, W, 3); one row group in memory at a time."""
     parts: list[np.ndarray] = []
     for file, reader, group, start, inside in row_groups(files, rows):
-        try:
-            stored = reader.read_row_group(group, columns=[column])[column]
-        except (pa.ArrowException, OSError) as error:
-            raise unreadable(file, error) from error
+        stored = read_group(file, reader, group, column)
         pictures = [encoded(stored[int(row)]) for row in inside]
         like = parts[0].shape[1:] if parts else None
         names = [f"{file} row {start + row}" for row in inside]

@@ -231,3 +231,12 @@ def class_folders(path: Path, left: Left | None = None) -> list[Path]:
 
 def is_picture(entry: os.DirEntry[str]) -> bool:
     return os.path.splitext(entry.name)[1].lower() in ENDINGS and not entry.name.startswith(".") and entry.is_file()
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Sorted parquet files of a folder, at most two folders deep, hidden ones aside; or the file itself."""
+    if path.is_file():
+        return [path] if path.suffix.lower() == ".parquet" else []
+    found = [file for pattern in ("*", "*/*", "*/*/*") for file in path.glob(pattern)]
+    parts = [(file, file.relative_to(path).parts) for file in found if file.suffix.lower() == ".parquet"]
+    return sorted(file for file, names in parts if file.is_file() and not any(map(is_hidden, names)))
