@@ -147,6 +147,13 @@ def test_nothing_is_chosen_where_noise_hides_every_difference():
     assert choose([replace(flat[0], low=1.2), *flat[1:]]).told_apart
 
 
+def test_single_seeds_that_are_always_right_are_told_apart_only_where_they_differ():
+    """Accuracies of 0 and 1 have no standard error."""
+    right = [Candidate(str(r), r, np.array([1.0]), 0.0, n_examples=50) for r in (0.0, 0.4, 1.0)]
+    assert not told_apart(right)
+    assert told_apart([*right[:2], replace(right[2], accuracies=np.array([0.0]))])
+
+
 def test_the_test_of_accuracies_holds_its_level_and_agrees_with_statsmodels():
     rng = np.random.default_rng(1)
     made = [

@@ -34,6 +34,16 @@ def test_mcnemar_is_the_binomial_test():
         assert mcnemar(np.array([lost]), np.array([won]))[0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("z", "low"), [(-1.9, 1), (-1.3, 0)])
+def test_either_bound_takes_half_of_the_error(z, low):
+    """One class: at 90 % either side rejects below 5 %, which is 1.66 standard errors with 80 degrees of freedom."""
+    few = few_classes(np.array([0.01 * z]), np.array([1e-4]), 80, 0.0, 0.1, 0.9)
+    assert few.number_low == low
+    few = few_classes(np.array([-0.01 * z]), np.array([1e-4]), 80, 0.0, 0.1, 0.9)
+    assert few.number_high == 1 - low
+    np.testing.assert_allclose(few.half_width, 0.01 * stats.t.ppf(0.95, 80))
+
+
 def test_bounds_hold_the_truth():
     rng = np.random.default_rng(0)
     true = np.array([-0.05, -0.03, -0.02, 0, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03])
