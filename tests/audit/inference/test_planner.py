@@ -120,6 +120,17 @@ def test_noise_of_an_audit_gives_back_its_errors(audit):
     np.testing.assert_allclose(noise.variance(4, classes["n"]), classes["se_population"] ** 2)
 
 
+@pytest.mark.parametrize(("classes", "seeds", "expected"), [(400, 20, 0.01), (2, 2, 0.01 / 3 + 2 * 0.005 / 3)])
+def test_what_seeds_do_to_classes_is_as_measured_if_much_was_seen_and_else_near_other_networks(
+    audit, classes, seeds, expected
+):
+    """The variance of recall is twice that of flips at 100 images: 0.01 of a flip; other networks have 0.005."""
+    summary, _ = audit(seed_variance_ratio=2.0, seeds_baseline=seeds, seeds_treated=seeds)
+    each = {"n": 100, "se_fixed_test": 0.02, "se_population": 0.03}
+    noise = noise_of_audit(summary, {key: np.full(classes, value) for key, value in each.items()})
+    np.testing.assert_allclose(noise.seed / noise.flip, expected, rtol=0.01)
+
+
 def test_a_small_class_has_a_smaller_share_of_what_seeds_do_to_whole_classes(audit):
     summary, classes = audit()
     noise = noise_of_audit(summary, classes)
