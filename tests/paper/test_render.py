@@ -185,6 +185,9 @@ def test_claims_of_a_folder(exact_groups):
 def test_no_runs_is_one_clear_line(tmp_path):
     with pytest.raises(AuditError, match="expected finished runs, got none"):
         find_groups([tmp_path])
+    (tmp_path / "file").touch()
+    with pytest.raises(AuditError, match="file: expected the folder of a grid, got a file"):
+        find_groups([tmp_path / "file"])
     with pytest.raises(AuditError, match="got nothing there"):
         find_groups([tmp_path / "none"])
 

@@ -137,7 +137,11 @@ def _known(asked, names: Sequence[str], what: str) -> None:
     unknown = [name for name in asked if name not in {*names}]
     if unknown:
         near = get_close_matches(unknown[0], names, 1)
-        hint = f"Did you mean {clip(near[0])!r}?" if near else "Check the name, and that the class has test examples."
+        hint = (
+            f"Did you mean {clip(near[0])!r}?"
+            if near
+            else "Check the name, and that all sources hold test examples of the class."
+        )
         if any("," in name and name.startswith(unknown[0].strip('"')) for name in names):
             hint = "In the shell, a name that holds a comma stands in double quotes within the list."
         raise AuditError(f"{what}: expected classes with examples, got {first(unknown)}. {hint}")

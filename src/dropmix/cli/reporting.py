@@ -67,7 +67,7 @@ def print_audit(found: Any) -> None:
         if shown:
             console.print(class_table(comparison, console.width, CLASSES // len(arms), plain))
         if comparison.slices:
-            console.print(slice_table(comparison, plain))
+            console.print(slice_table(comparison, console.width, plain))
     if shown:
         console.print(class_legend(shown, found.settings.get("level", 0.9)), style="dim", highlight=False)
     if len(arms) > 1 and all("decision" in c.summary for c in arms):

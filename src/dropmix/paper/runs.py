@@ -154,7 +154,8 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
     notes: list[str] = []
     for folder in folders:
         if not folder.is_dir():
-            raise AuditError(f"{folder}: expected the folder of a grid, got nothing there. Check the path.")
+            got = "a file" if folder.is_file() else "nothing there"
+            raise AuditError(f"{folder}: expected the folder of a grid, got {got}. Check the path.")
         for grid in sorted({path.parent.parent for path in folder.glob("**/spec.json")}):
             try:
                 complete, more = find_runs(grid)

@@ -248,6 +248,22 @@ def test_arms_stacked_without_their_column_get_advice(tmp_path, rows):
     assert [c.arm for c in found.comparisons] == ["b"]
 
 
+def test_runs_without_errors_are_no_copies(tmp_path, rows):
+    perfect = [write(tmp_path / f"plain-s{s}.csv", rows() | {"pred": rows()["label"]}) for s in range(2)]
+    others = [write(tmp_path / f"mixup-s{s}.csv", rows()) for s in range(2)]
+    assert audit(perfect, others).summary["accuracy_baseline"] == 1
+    os.link(perfect[0], tmp_path / "plain-s2.csv")
+    with pytest.raises(AuditError, match="each run once"):
+        audit([*perfect, tmp_path / "plain-s2.csv"], others)
+
+
+def test_a_class_that_one_source_lacks_is_named(tmp_path, rows):
+    whole = rows()
+    cut = {key: [v for v, label in zip(values, whole["label"]) if label != "dog"] for key, values in rows().items()}
+    with pytest.raises(AuditError, match=r"20 missing, all of dog among them.*--intersect"):
+        audit(write(tmp_path / "a.csv", whole), write(tmp_path / "b.csv", cut))
+
+
 def test_marks_that_do_not_show_are_no_part_of_a_column_s_name(tmp_path, rows):
     one, other = rows(), rows()
     paths = [write(tmp_path / "one.csv", one), write(tmp_path / "other.csv", {"\u200bid": other.pop("id"), **other})]

@@ -203,6 +203,25 @@ def test_many_slices_are_printed_in_part(draw, capsys):
     found = audit_predictions((labels, draw(rng, labels, 2, 0.9, 2)), (labels, draw(rng, labels, 2, 0.9, 2)), by=by)
     Console(width=80).print(slice_table(found.only))
     text = capsys.readouterr().out
-    assert text.count("undecided") + text.count("safe") + text.count("hurt") - 1 == PRINTED
+    assert text.count("undecided") + text.count("safe") + text.count("hurt") == PRINTED
     assert "\u2026" not in text
     assert "8 more" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+@pytest.mark.parametrize("plain", [False, True])
+def test_names_and_decisions_of_slices_stand_whole_in_narrow_terminals(draw, capsys, width, plain):
+    from rich.console import Console
+
+    from dropmix.report.tables.classes import ascii_text
+    from dropmix.report.tables.slices import slice_table
+
+    rng, labels = np.random.default_rng(0), np.tile(np.arange(2), 120)
+    names = ["north", "nördlich", "猫"]
+    by = [names[i % 3] for i in range(240)]
+    found = audit_predictions((labels, draw(rng, labels, 2, 0.9, 2)), (labels, draw(rng, labels, 2, 0.9, 2)), by=by)
+    Console(width=width).print(slice_table(found.only, width, plain))
+    text = capsys.readouterr().out
+    assert all((ascii_text(name) if plain else name) in text for name in names)
+    assert text.isascii() or not plain
+    assert sum(text.count(word) for word in ("undecided", "safe", "too few examples")) == 3

@@ -189,15 +189,13 @@ def _missing(lead: Predictions, arm: Predictions) -> str:
             advice = alike if alike and alike != CHECK else ""
             if not advice and isinstance(absent[0], str) and _one_is_a_path(str(absent[0]), other.example_id):  # type: ignore[arg-type]
                 advice = "One holds paths and the other names of files: write them alike."
-            if advice:
-                advice = advice.replace("The list", "It")
-                return (
-                    f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing, "
-                    f"example_id {first(absent)}. {advice}"
-                )
+            kept = {*other.labels.tolist()} if other.class_names == one.class_names else {*one.labels.tolist()}
+            lost = [c if one.class_names is None else one.class_names[c] for c in {*one.labels.tolist()} - kept]
+            of = f", all of {first(lost)} among them" if lost else ""
+            usual = "Predict the same examples, or keep the common ones (--intersect, or intersect=True in Python)."
             return (
-                f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing, "
-                f"example_id {first(absent)}. Predict the same examples, or keep the common ones with intersect."
+                f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing{of}, "
+                f"example_id {first(absent)}. {advice.replace('The list', 'It') or usual}"
             )
     raise AssertionError("called with equal ids")
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.inputs.roles import ERRORS
 
 OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
-ERRORS = 8  # fewest errors of two seeds with equal predictions that count as copies
 FEW = 20  # fewest examples on which seeds that never agree are not seeds
 ALIKE = 0.2  # two seeds are nearly copies if they disagree less than this share of what other pairs do
 
@@ -147,16 +147,17 @@ def _files(arm: Predictions, i: int, j: int) -> str:
 def outlying(arms: Sequence[Predictions], accuracies: Sequence[np.ndarray]) -> list[str]:
     """A sentence per seed whose accuracy is far from its arm's, measured by the scatter of all arms' seeds.
 
-    Args:
-        arms: on the same examples.
-        accuracies: of each arm's seeds, (S,) each.
+        Args:
+            arms: on the same examples.
+            accuracies: of each arm's seeds, (S,) each.
 
-    Example:
-        >>> import numpy as np
-        >>> from dropmix.audit.inputs.predictions import Predictions
-        >>> arm = Predictions("a", np.zeros(100, int), np.zeros((4, 100), int), np.arange(4))
-        >>> outlying([arm], [np.array([0.70, 0.71, 0.30, 0.70])])[0][:42]
-        'a, seed 2: an accuracy of 30.0 % is far fr'
+        Example:
+            >>> import numpy as np
+            >>> from dropmix.audit.inputs.predictions import Predictions
+    from dropmix.audit.inputs.roles import ERRORS
+            >>> arm = Predictions("a", np.zeros(100, int), np.zeros((4, 100), int), np.arange(4))
+            >>> outlying([arm], [np.array([0.70, 0.71, 0.30, 0.70])])[0][:42]
+            'a, seed 2: an accuracy of 30.0 % is far fr'
     """
     gaps = [a - np.median(a) for a in accuracies if len(a) > 2]
     if not gaps:

@@ -26,11 +26,13 @@ def use_fonts(figure: Figure) -> None:
 
 
 def without_boxes(figure: Figure) -> bool:
-    """Write escapes for the letters that no font has; returns whether there were any.
+    """Write escapes for the letters that no font has; returns whether the figure has any.
 
     This changes the figure: draw it again to get the letters themselves.
     """
-    changed = False
+    changed = any(text.get_text() == SAID for text in figure.texts)
+    if changed:
+        return True
     for axis in _axes_of(figure):
         if any(_unknown(label.get_text()) for label in axis.get_ticklabels()):
             old = axis.get_major_formatter()
@@ -41,7 +43,12 @@ def without_boxes(figure: Figure) -> bool:
             text.set_text(_escaped(text.get_text()))
             changed = True
     if changed:
-        figure.text(0.005, -0.02, SAID, fontsize=6.5, va="top")
+        figure.draw_without_rendering()
+        drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        low = min(drawn.y0, 0) - 0.1
+        for legend in figure.legends:  # else it would follow the frame, which grows by the sentence
+            legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+        figure.text(drawn.x0 / width, low / height, SAID, fontsize=6.5, va="top")
     return changed
 
 
@@ -97,7 +104,7 @@ def _others() -> tuple[tuple[str, frozenset[int]], ...]:
     fonts: dict[str, frozenset[int]] = {}
     for entry in font_manager.fontManager.ttflist:
         regular = entry.style == "normal" and entry.weight in (400, "normal", "regular", "book")
-        if entry.name in fonts or not regular or entry.name in (OWN, "Last Resort"):
+        if entry.name in fonts or not regular or entry.name == OWN or entry.name.startswith("Last Resort"):
             continue
         try:
             font = FT2Font(entry.fname)

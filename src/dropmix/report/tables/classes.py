@@ -69,7 +69,7 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
     title = f"{title}{against}{some}"
     title = ascii_text(title) if ascii_only else title
     if width < TINY:
-        return _listed(rows, title)
+        return listed(rows, title)
     table = Table(
         title=Text(title),
         title_justify="left",
@@ -99,7 +99,7 @@ def ascii_text(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def _listed(rows: Sequence[dict[str, Any]], title: str) -> Table:
+def listed(rows: Sequence[dict[str, Any]], title: str) -> Table:
     """One class after the other, name first, for very narrow terminals: no word of a decision is cut."""
     table = Table(title=Text(title), title_justify="left", box=None, show_header=False, padding=0)
     table.add_column(overflow="fold")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropmix.report.display_names import clean, comparison_title
-from dropmix.report.tables.classes import ascii_text
+from dropmix.report.tables.classes import NARROW, WIDE, ascii_text, listed
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
@@ -52,28 +52,43 @@ def slice_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
     ]
 
 
-def slice_table(comparison: "Comparison", ascii_only: bool = False) -> Table:
-    """The slices of an arm for a terminal; protected ones have a star."""
+def slice_table(comparison: "Comparison", width: int = 80, ascii_only: bool = False) -> Table:
+    """The slices of an arm for a terminal; protected ones have a star.
+
+    Args:
+        comparison: one arm, with slices.
+        width: characters per line; a narrow terminal gets one slice after the other.
+        ascii_only: no box-drawing lines, and escapes for other letters.
+    """
+    spelled = ascii_text if ascii_only else str
+    rows = [row | {"name": spelled(row["name"])} for row in slice_rows(comparison, PRINTED)]
+    title = spelled(f"Slices: {comparison_title(comparison)}")
+    table = listed(rows, title) if width < NARROW else _columns(rows, title, ascii_only, width >= WIDE)
+    more = len(comparison.slices["slice"]) - PRINTED
+    if more > 0:
+        table.caption = f"And {more} more: slices.csv, which --out writes, holds all of them."
+    return table
+
+
+def _columns(rows: list[dict[str, Any]], title: str, ascii_only: bool, wide: bool) -> Table:
     look = box.ASCII if ascii_only else box.SIMPLE_HEAD
-    table = Table(title=Text(f"Slices: {comparison_title(comparison)}"), title_justify="left", box=look)
-    for head in HEAD:
+    table = Table(title=Text(title), title_justify="left", box=look)
+    shown = [i for i, head in enumerate(HEAD) if wide or head not in ("accuracy, %", "classes hurt")]
+    for head in (HEAD[i] for i in shown):
         whole = head in ("change, points", "decision")
         table.add_column(
             head, justify="left" if head in ("slice", "decision") else "right", no_wrap=whole, overflow="fold"
         )
-    for row in slice_rows(comparison, PRINTED):
+    for row in rows:
         span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
         name = ("* " if row["protected"] else "") + row["name"]
         cells = (
-            ascii_text(name) if ascii_only else name,
+            name,
             f"{row['n']}",
             f"{100 * row['accuracy']:.1f}",
             span,
             row["decision"],
             f"{row['n_hurt']}",
         )
-        table.add_row(*map(Text, cells))
-    more = len(comparison.slices["slice"]) - PRINTED
-    if more > 0:
-        table.caption = f"And {more} more: slices.csv, which --out writes, holds all of them."
+        table.add_row(*(Text(cells[i]) for i in shown))
     return table
