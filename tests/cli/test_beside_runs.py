@@ -1,7 +1,11 @@
 """Notes beside the runs: what is left by name, and pictures that changed since a grid was trained."""
 
+import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,3 +87,20 @@ def test_pictures_that_stay_in_their_files_are_compared_by_size(pictures):
     now = pictures_of(load("folder", pictures, size=8, resized_crop=True))
     assert differences(before, now) == "1 changed (rose/3.png)"
     assert len(before) == 20
+
+
+def test_processes_started_together_note_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        file = tmp_path / "set" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(file)
+    words = "run folder --data set --out out --methods mixup --rates 0 --seeds 1 --epochs 1 --device cpu".split()
+    for setting in ("network=wrn10-1", "train.batch=4", "train.shards=2", "data.crop_padding=0"):
+        words += ["--set", setting]
+    start = "-m torch.distributed.run --standalone --nproc-per-node 2 -m dropmix".split()
+    ran = subprocess.run([sys.executable, *start, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.count("2 classes; images per class: ") == 1
+    assert "2 of 2 runs done" in ran.stdout
+    assert len(json.loads((tmp_path / "out/pictures.json").read_text())) == 16
+    assert len((tmp_path / "out/planned.txt").read_text().split()) == 2

@@ -35,8 +35,8 @@ def train_together(
     """As `train_runs`, called in every process; returns the same exit status in all."""
     from rich.console import Console
 
-    from dropmix.cli.beside_runs import check_grid
-    from dropmix.cli.data_summary import network_line
+    from dropmix.cli.beside_runs import check_grid, remember_pictures, remember_plan
+    from dropmix.cli.data_summary import data_lines, network_line
     from dropmix.cli.training import judge_precision, loaders_of, plain_view, tell_result
     from dropmix.grid.local import GridSettings
     from dropmix.grid.store import remember_data
@@ -65,12 +65,15 @@ def train_together(
         runs, dataset = _load(runs, data, download, group)
         with group.together():
             check_grid(out, runs, dataset)
-            if told := network_line(runs, dataset, target):
-                print(told, flush=True)
+            told = network_line(runs, dataset, target)
         if not group.leads:
             follow(dataset, group, target, loaders)
             return 1 if group.broken else group.share()
         remember_data(out, data)
+        remember_plan(out, runs)
+        remember_pictures(out, dataset)
+        for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), told]):
+            print(line, flush=True)
         deadline = None if time_limit is None else started + time_limit
         options = GridSettings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
         print(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}", flush=True)
