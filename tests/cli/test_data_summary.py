@@ -183,5 +183,10 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 def test_recipes_are_listed(dropmix) -> None:
     status, out, _ = dropmix("run", "--list")
     assert status == 0
-    assert any(line.startswith("finetune") and "--data folder" in line for line in out.splitlines())
+    needs = {line.split()[0]: line[54:] for line in out.splitlines()}
+    assert needs["recipe"] == "needs (--data)"
+    assert needs["digits"] == "nothing"
+    assert needs["finetune"] == "your pictures + weights"
+    assert needs["imagenet-resnet50"] == "imagenet"
+    assert needs["clinc150"] == "clinc150"
     assert max(map(len, out.splitlines())) <= 80

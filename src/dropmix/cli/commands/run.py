@@ -192,15 +192,22 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
 
 
+# What --data names, by recipe, else by data set; other data sets have names of their own.
+NEEDED = {"imagenet-resnet50": "imagenet"}
+NEEDED |= {"folder": "your pictures", "parquet": "your parquet files", "text": "your texts"}
+
+
 def list_recipes() -> None:
     """Print each recipe with its network and what it needs."""
     from dropmix.data import DATASETS
     from dropmix.recipes import RECIPES, get_recipe
 
+    print(f"{'recipe':<24}{'network':<18}{'':>4}        needs (--data)")
     for name in RECIPES:
         grid = get_recipe(name)
         base, about = grid.base, DATASETS.get(grid.base.data.name)
-        needs = "no data" if about is not None and not about.needs_path else f"--data {base.data.name}"
+        needs = NEEDED.get(name) or NEEDED.get(base.data.name, base.data.name)
+        needs = "nothing" if about is not None and not about.needs_path else needs
         needs += " + weights" if base.weights else ""
         print(f"{name:<24}{base.network:<18}{base.train.epochs:>4} epochs {needs}")
-    print(f"{'command':<24}{'your program':<29} --config")
+    print(f"{'command':<24}{'your program':<29} --config FILE")
