@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import json
 import re
 import runpy
 import shlex
@@ -62,10 +63,21 @@ def test_python_blocks_run_and_print_what_is_shown(page, code, shown, monkeypatc
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     write_predictions(tmp_path)
+    if "model.safetensors" in code:
+        write_exported(tmp_path / "model.safetensors")
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(code, page, "exec"), {"__name__": "page"} | (a_loop(page) if takes_a_loop(page) else {}))
     if shown is not None:
         assert printed.getvalue() == shown
+
+
+def write_exported(path: Path) -> None:
+    """The file of an exported network, as its page reads it."""
+    import timm
+    from safetensors.torch import save_file
+
+    net = timm.create_model("resnet18", num_classes=4, in_chans=3)
+    save_file(net.state_dict(), path, metadata={"dropmix": json.dumps({"make": "timm.create_model(...)"})})
 
 
 def takes_a_loop(page: str) -> bool:

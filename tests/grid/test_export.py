@@ -1,5 +1,6 @@
 """Exported files predict what the run predicted, given only pictures and the file."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from torch import nn
+from torchvision.transforms import v2
 
+import dropmix.nets
 from dropmix.grid.data import load_data
 from dropmix.grid.export import FORMATS, export_run, read_about
 from dropmix.grid.store import StoreError, create_run
-from dropmix.nets import build
 from dropmix.train.config import Data, RunSpec, Schedule, Train
 from dropmix.train.loop import train_run
 
@@ -54,8 +58,9 @@ def predictor(path: Path):
     if path.suffix == ".pt2":
         module = torch.export.load(path).module()
         return lambda x: module(x).detach().numpy()
+    timm = pytest.importorskip("timm")
     about = read_about(path)
-    net = build(about["network"], len(about["classes"]), len(about["mean"]), about["size"][0])
+    net = eval(about["make"], {"dropmix": dropmix, "timm": timm, "torchvision": torchvision, "small": small})
     net.load_state_dict(pytest.importorskip("safetensors.torch").load_file(path))
     net.eval()
     return lambda x: net(x).detach().numpy()
@@ -84,6 +89,29 @@ def test_a_stranger_gets_the_predictions_of_the_run(tmp_path, pictures, run, suf
     assert logits.argmax(1).tolist() == [row["pred"] for row in rows]
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert shares.max(1) == pytest.approx([row["p_max"] for row in rows], abs=1e-4)
+
+
+def small(num_classes: int, in_channels: int) -> nn.Module:
+    """A network that a user keeps in a file."""
+    body = nn.Sequential(nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    return nn.Sequential(body, nn.Flatten(), nn.Linear(8, num_classes))
+
+
+@pytest.mark.parametrize("network", ["torchvision:mobilenet_v3_small", "timm:test_vit", "net.py:small", "wrn10-1"])
+def test_weights_of_any_network_in_its_own_library(tmp_path, pictures, monkeypatch, network):
+    pytest.importorskip("timm")
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("from torch import nn\n\n\n" + inspect.getsource(small))
+    folder = trained(pictures, tmp_path / "runs", network, normalize="network", exif=True)
+    about = export_run(folder, tmp_path / "m.safetensors", str(pictures)).about
+    assert "Resize(16) and CenterCrop(16)" in about["images"]
+    seen = v2.Compose([v2.Resize(16), v2.CenterCrop(16), v2.ToImage(), v2.ToDtype(torch.float32, scale=True),
+                       v2.Normalize(about["mean"], about["std"])])  # fmt: skip
+    rows = pq.read_table(folder / "predictions.parquet").to_pylist()
+    x = torch.stack([seen(Image.open(pictures / row["example_id"])) for row in rows])
+    shares = torch.tensor(predictor(tmp_path / "m.safetensors")(x)).softmax(1)
+    assert shares.argmax(1).tolist() == [row["pred"] for row in rows]
+    assert shares.max(1).values.tolist() == pytest.approx([row["p_max"] for row in rows], abs=1e-5)
 
 
 def test_pictures_left_in_their_files_and_a_network_of_timm(tmp_path, pictures):

@@ -55,6 +55,22 @@ def test_timm_with_its_soft_target_loss_and_its_mixup_switch():
     assert torch.equal(shares, F.one_hot(y, 4).float())
 
 
+def test_timm_prefetched_batches_are_mixed_on_the_device():
+    loader_of = pytest.importorskip("timm.data.loader")
+    rows = [((x * 255).byte().numpy(), int(y)) for x, y in _data()]
+    loader = loader_of.PrefetchLoader(
+        DataLoader(rows, 8, collate_fn=loader_of.fast_collate),
+        device=torch.device("cpu"),  # pyright: ignore
+    )
+    augment, by_hand = (DropMix("cutmix", num_classes=4, seed=0) for _ in range(2))
+    mean, std = (torch.tensor(part).view(3, 1, 1) for part in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    for (x, y), (plain, ids) in zip(loader, DataLoader(_data(), 8), strict=True):
+        mixed, shares = augment(x, y)
+        expected, same = by_hand(((plain * 255).byte() / 255 - mean) / std, ids)
+        assert torch.equal(shares, same)
+        torch.testing.assert_close(mixed, expected)
+
+
 def test_lightning_carries_the_count_in_its_checkpoint(tmp_path):
     lightning = pytest.importorskip("lightning")
 

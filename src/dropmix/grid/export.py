@@ -23,7 +23,7 @@ from dropmix.grid.data import load_data
 from dropmix.grid.store import StoreError, inspect_run
 from dropmix.msda.maps.network import logits_of
 from dropmix.nets import build
-from dropmix.nets.foreign import normalisation
+from dropmix.nets.foreign import normalisation, python_call
 from dropmix.text import is_text
 from dropmix.train.config import RunSpec
 from dropmix.train.source import evaluation_source, normalised
@@ -151,8 +151,12 @@ def _network(spec: RunSpec, folder: Path, dataset: Dataset) -> nn.Module:
 
 def _about(spec: RunSpec, folder: Path, dataset: Dataset) -> dict[str, Any]:
     _, height, width = dataset.train.shape
-    whole = "the shorter side is resized to {} pixels, bilinear with antialiasing, and the centre is cut out"
-    cut = whole.format(width * 8 // 7 if isinstance(dataset.test, Files) else width)
+    side = width * 8 // 7 if isinstance(dataset.test, Files) else width
+    turned = "turned by their EXIF orientation; " if spec.data.exif else ""
+    cut = (
+        f"{turned}the shorter side is resized to {side} pixels, bilinear with antialiasing, and the centre is cut out, "
+        f"as torchvision's Resize({side}) and CenterCrop({width}) do with a PIL picture"
+    )
     return {
         "input": "float32 (B, C, H, W), (value / 255 - mean) / std",
         "output": "logits (B, K)",
@@ -162,6 +166,7 @@ def _about(spec: RunSpec, folder: Path, dataset: Dataset) -> dict[str, Any]:
         "size": [height, width],
         "images": cut if spec.data.size else "as they are",
         "network": spec.network,
+        "make": python_call(spec.network, len(dataset.classes), len(dataset.mean), width),
         "arm": spec.arm.name,
         "seed": spec.seed,
         "run": folder.name,

@@ -60,7 +60,7 @@ def input_gradient(
 
     def saliency(x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         network = unwrapped(model)
-        check_recorded(network)
+        check_recorded(network, "input_gradient")
         factor = float(scale()) if callable(scale) else 1.0 if scale is None else float(scale)
         if clean and scale is None:
             check_no_gradients(network)

@@ -11,7 +11,7 @@ from torch import nn
 
 from dropmix.nets.names import check_foreign, is_file
 
-__all__ = ["build_foreign", "file_digest", "first_layer", "normalisation"]
+__all__ = ["build_foreign", "file_digest", "first_layer", "normalisation", "python_call"]
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -64,6 +64,24 @@ def normalisation(name: str, net: nn.Module) -> tuple[tuple[float, ...], tuple[f
     return IMAGENET
 
 
+def python_call(name: str, num_classes: int, in_channels: int, size: int) -> str:
+    """The call that makes a network for its weights, without dropmix where that is possible.
+
+    Example:
+        >>> python_call("torchvision:resnet18", 4, 3, 64)
+        'torchvision.models.get_model("resnet18", num_classes=4)'
+    """
+    source, _, wanted = name.rpartition(":")
+    if source == "timm":
+        options = "".join(f", {key}={value}" for key, value in _size_options(wanted, size).items())
+        return f'timm.create_model("{wanted}", num_classes={num_classes}, in_chans={in_channels}{options})'
+    if source == "torchvision" and in_channels == 3:
+        return f'torchvision.models.get_model("{wanted}", num_classes={num_classes})'
+    if is_file(name):
+        return f"{wanted}(num_classes={num_classes}, in_channels={in_channels})"
+    return f'dropmix.nets.build("{name}", {num_classes}, {in_channels}, {size})'
+
+
 def file_digest(name: str) -> str | None:
     """SHA-256 of net.py for a name `path/net.py:function`; None for other names."""
     return hashlib.sha256(Path(name.rpartition(":")[0]).read_bytes()).hexdigest() if is_file(name) else None
@@ -76,9 +94,16 @@ def _timm(name: str, num_classes: int, in_channels: int, size: int | None) -> nn
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
         hint = f"Did you mean {near[0]!r}?" if near else "timm.list_models() lists them."
         raise ValueError(f"network: expected a network of timm, got {name!r}. {hint}")
+    return timm.create_model(
+        name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **_size_options(name, size)
+    )
+
+
+def _size_options(name: str, size: int | None) -> dict[str, Any]:
+    import timm
+
     record = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    options: dict[str, Any] = {"img_size": size} if size and getattr(record, "fixed_input_size", False) else {}
-    return timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
+    return {"img_size": size} if size and getattr(record, "fixed_input_size", False) else {}
 
 
 def _torchvision(name: str, num_classes: int, in_channels: int) -> nn.Module:

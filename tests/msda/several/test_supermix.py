@@ -131,3 +131,21 @@ def test_what_cannot_be_is_refused(options, message):
         supermix(images(4), **({"teacher": small_net()} | options))
     with pytest.raises(ValueError, match=r"expected float images, got torch\.uint8"):
         supermix(torch.zeros(4, 3, 16, 16, dtype=torch.uint8), teacher=small_net())
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_masks_are_found_where_no_gradients_are_recorded(mode, count):
+    expected = supermix(images(count), teacher=small_net(), generator=seeded(0))
+    net = small_net()
+    with mode():
+        found = supermix(images(count).clone(), teacher=net, generator=seeded(0))
+    mixed = apply_mix(images(count), torch.arange(count), found, num_classes=10)[0]
+    assert torch.equal(mixed, apply_mix(images(count), torch.arange(count), expected, num_classes=10)[0])
+
+
+def test_a_teacher_made_in_inference_mode_is_told():
+    with torch.inference_mode():
+        net = small_net()
+    with pytest.raises(RuntimeError, match=r"supermix: expected a network made outside torch\.inference_mode\(\)"):
+        supermix(images(4), teacher=net)

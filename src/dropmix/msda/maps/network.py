@@ -105,15 +105,15 @@ def check_no_gradients(network: nn.Module) -> None:
         )
 
 
-def check_recorded(network: nn.Module) -> None:
+def check_recorded(network: nn.Module, where: str) -> None:
     """Raise a RuntimeError if weights or buffers were made in `inference_mode`, since no gradient passes them.
 
     Example:
-        >>> check_recorded(nn.Linear(2, 2))
+        >>> check_recorded(nn.Linear(2, 2), "here")
     """
     if any(tensor.is_inference() for part in (network.parameters(), network.buffers()) for tensor in part):
         raise RuntimeError(
-            "input_gradient: expected a network made outside torch.inference_mode(), got one made or loaded within it, "
+            f"{where}: expected a network made outside torch.inference_mode(), got one made or loaded within it, "
             "which no gradient can pass. Make it outside, or under torch.no_grad()."
         )
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from dropmix.msda.draw import Per, check_batch, check_per, draw_log_shares, draw_partner
-from dropmix.msda.maps.network import logits_of, unwrapped
+from dropmix.msda.maps.network import check_recorded, logits_of, unwrapped
 from dropmix.msda.mix import Mix
 from dropmix.msda.several.comixup import layered
 
@@ -75,8 +75,12 @@ def supermix(
     partners = [draw_partner(len(x), generator) for _ in range(images - 1)]
     rows = torch.stack([torch.arange(len(x), device="cpu"), *partners], 1)
     lam = draw_log_shares(1 if per == "batch" else len(x), images, alpha, generator).exp().float().expand(len(x), -1)
-    chosen, target = (part.to(x.device, non_blocking=True) for part in (rows, lam))
-    return layered(rows, lam, _masks(x, chosen, target, teacher, grid, sigma, sparsity, steps), x)
+    check_recorded(teacher, "supermix")
+    with torch.inference_mode(False):  # masks are found by gradients
+        seen, chosen, target = (part.clone() if part.is_inference() else part for part in (x, rows, lam))
+        chosen, target = (part.to(x.device, non_blocking=True) for part in (chosen, target))
+        masks = _masks(seen, chosen, target, teacher, grid, sigma, sparsity, steps)
+    return layered(rows, lam, masks, x)
 
 
 def _masks(
