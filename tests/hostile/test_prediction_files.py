@@ -181,3 +181,34 @@ def test_each_kind_of_file_is_told_from_the_others(run, here: Path, pair, name: 
     assert ran.status == (0 if name.endswith(".gz") else 2), ran.err
     assert ran.status == 0 or name in ran.err
     assert "as .json, .npz or .npy" in run("audit", *pair, "--accept", name).err or name == "c.npz"
+
+
+def deep_rows(depth: int) -> bytes:
+    return b'[{"label": "cat", "predictions": ' + b"[" * depth + b"]" * depth + b"}]"
+
+
+def rows(count: int, **row: object) -> bytes:
+    return json.dumps([row] * count).encode()
+
+
+def alike() -> bytes:
+    return ",".join(["label", *("a" * (i % 50) + str(i) for i in range(3_000))]).encode() + b"\na\n"
+
+
+SHAPES = {
+    "deep_pred.json": lambda: deep_rows(900),
+    "ranked_nulls.json": lambda: rows(9, label="cat", predictions=[{"label": None, "score": None}]),
+    "ranked_text.json": lambda: json.dumps([[{"label": "cat", "score": "high"}]] * 9).encode(),
+    "wide_mapping.json": lambda: rows(20, label="a", probs={f"k{i}": 0.0 for i in range(20_000)}),
+    "comments.csv": lambda: b"# a\n" * 400_000,
+    "long_comment.csv": lambda: b"#" + b"a," * 5_000_000,
+    "blanks.csv": lambda: b" " * 5_000_000 + b"\n1 2\n",
+    "alike_columns.csv": alike,
+    "joined.csv": lambda: b"label,pred\n" + (b"cat,dog\n" * 300_000 + b"label,pred\n") * 3,
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_layouts_that_lead_astray_are_refused(refused, here: Path, pair, name: str) -> None:
+    (here / name).write_bytes(SHAPES[name]())
+    refused("audit", "a.csv", name, "--out", "out", names=name)

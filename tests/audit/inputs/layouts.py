@@ -67,19 +67,12 @@ LABELS, PROBS = study()
 
 @dataclass
 class Drawn:
-    """What all layouts of a case share.
+    """What all layouts of a case share."""
 
-    Attributes:
-        rng: draws the layout.
-        kind: of the class names.
-        ids: of the examples; None if their order identifies them.
-        with_probs: whether probabilities of the true and the predicted class are kept.
-    """
-
-    rng: np.random.Generator
-    kind: str
-    ids: list | None
-    with_probs: bool
+    rng: np.random.Generator  # draws the layout
+    kind: str  # of the class names
+    ids: list | None  # of the examples; None if their order identifies them
+    with_probs: bool  # whether probabilities of the true and the predicted class are kept
 
     @property
     def names(self) -> list:
@@ -155,6 +148,8 @@ def write_csv(drawn: Drawn, path: Path, columns: dict[str, list]) -> Path:
     writer.writerow(list(columns))
     writer.writerows([show(v) for v in row] for row in zip(*columns.values()))
     whole = text.getvalue().removesuffix(end) + drawn.pick("", end, end + end)
+    if drawn.sometimes(0.15) and not whole.startswith("sep="):
+        whole = drawn.pick("# made by eval.py", "% seed 3, lr 0.1", "#TYPE System.Object") + end + whole
     raw = whole.encode(drawn.pick("utf-8", "utf-8-sig", "utf-16", "utf-32"))
     return packed(drawn, path, drawn.pick(".csv", ".CSV", ".txt", ".Tsv", ".tab"), raw)
 
@@ -249,12 +244,28 @@ def wide(drawn: Drawn, folder: Path, arm: str) -> Path:
 
 def scores(drawn: Drawn, folder: Path, arm: str) -> list[Path]:
     """One column of probabilities per class, one file per seed."""
-    files, prefix = [], drawn.pick("p_", "prob_", "p ", "score.")
+    forms = ["p_{}", "prob_{}", "p {}", "score.{}", "p({})", "{}_score", "pred_{}", "out: {}"]
+    files, form = [], drawn.pick(*(forms[:4] if drawn.kind == "blanks" else forms))
+    unit = drawn.pick(1, 1, 100)
     for seed in range(SEEDS):
         order = drawn.order()
-        parts = {f"{prefix}{name}": PROBS[arm][seed][order, k].tolist() for k, name in enumerate(drawn.names)}
+        shares = unit * PROBS[arm][seed][order]
+        parts = {form.format(name): shares[:, k].tolist() for k, name in enumerate(drawn.names)}
         columns = examples(drawn, order) | {key: parts[key] for key in drawn.rng.permutation([*parts])}
         files.append(drawn.pick(write_csv, write_parquet)(drawn, folder / f"{arm}-seed{seed}", columns))
+    return files
+
+
+def nested(drawn: Drawn, folder: Path, arm: str) -> list[Path]:
+    """Lists of label and score, as pipelines give them, or mappings of label to score, one file per seed."""
+    files, ranked = [], drawn.sometimes(0.5)
+    for seed in range(SEEDS):
+        order = drawn.order()
+        rows = [dict(zip(map(str, drawn.names), p.tolist())) for p in PROBS[arm][seed][order]]
+        pairs = [[{"label": k, "score": v} for k, v in sorted(row.items(), key=lambda kv: -kv[1])] for row in rows]
+        columns = examples(drawn, order) | ({"predictions": pairs} if ranked else {"probs": rows})
+        files.append(folder / f"{arm}-seed{seed}.json")
+        files[-1].write_text(json.dumps([dict(zip(columns, row)) for row in zip(*columns.values())]))
     return files
 
 
@@ -286,4 +297,4 @@ def arrays(drawn: Drawn, folder: Path, arm: str) -> Any:
     return {key: values.tolist() for key, values in made.items()} if form == "lists" else made
 
 
-LAYOUTS = (tables, tables, wide, scores, arrays)
+LAYOUTS = (tables, tables, wide, scores, nested, arrays)

@@ -162,7 +162,8 @@ def numbered(
         plain_text = {k for k, n in numbers.items() if n is not None and not known & {*(found[k].texts or [])}}
         found = {k: ClassValues(v.numbers()) if k in plain_text else v for k, v in found.items()}  # type: ignore
         texts = [t for v in found.values() for t in v.texts or []]
-    unknown = [t for t in dict.fromkeys(texts) if t not in set(names)]
+    known = set(names)
+    unknown = [t for t in dict.fromkeys(texts) if t not in known]
     if unknown:
         raise AuditError(
             f"{where}: expected classes of the class list, got {first(unknown)}. {unlike(unknown[0], names)}"

@@ -159,9 +159,9 @@ def unpacked(table: pa.Table) -> pa.Table:
         else:
             continue
         if made and not {*made} & {n for n in table.column_names if n != name}:
-            table = table.drop_columns([name])
-            for key, values in made.items():
-                table = table.append_column(key, pa.chunked_array([pa.array(values)]))
+            kept = table.drop_columns([name])
+            arrays = [*kept.columns, *map(pa.array, made.values())]
+            table = pa.table(arrays, [*kept.column_names, *made], metadata=table.schema.metadata)
     return table
 
 
