@@ -85,6 +85,15 @@ def test_a_failure_shows_the_last_lines_and_does_not_stop_the_others(dropmix, tm
     assert "failed" in dropmix("status", tmp_path / "o")[1]
 
 
+def test_a_grid_is_audited_whatever_tables_stand_beside_its_runs(dropmix, tmp_path):
+    program = "(folder / 'out.csv').write_text('label,pred\\n' + '0,0\\n1,1\\n' * 20)\n"
+    runs = tmp_path / "o"
+    assert dropmix("run", "--config", written(tmp_path / "p", program), "--out", runs)[0] == 0
+    (runs / "look-alikes.csv").write_text("name,group,looks_like\na.png,1,b.png\n")  # as `run` writes it
+    status, text, err = dropmix("audit", runs, "--out", tmp_path / "audit")
+    assert (status, (tmp_path / "audit" / "audit.json").is_file()) == (0, True), text + err
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [

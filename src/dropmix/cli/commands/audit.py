@@ -170,8 +170,12 @@ def _is_grid(path: Path) -> bool:
     """Whether a path is a folder of folders (runs), and not one of prediction files."""
     from dropmix.audit.formats.kinds import ENDINGS, ending_of
 
-    return path.is_dir() and not any(
-        p.is_file() and ending_of(p) in ENDINGS - {".txt", ".json"} for p in path.iterdir()
+    if not path.is_dir() or (path / "predictions.parquet").is_file():
+        return False
+    inside = list(path.iterdir())
+    # `run` writes look-alikes.csv beside the runs.
+    return any((p / "spec.json").is_file() for p in inside) or not any(
+        p.is_file() and ending_of(p) in ENDINGS - {".txt", ".json"} for p in inside
     )
 
 
