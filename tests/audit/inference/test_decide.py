@@ -54,6 +54,20 @@ def test_protected_classes_stand_alone_and_the_others_are_corrected_over_arms():
     assert words[0][1] == "undecided"  # the same p among 297
 
 
+def test_no_class_is_called_by_less_evidence_than_a_protected_one_needs():
+    """Where nearly all classes are safe, Benjamini & Hochberg alone would take single p-values of up to 0.10."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        change = np.append(rng.normal(0.05, 0.02, 40), rng.normal(-0.01, 0.02, 5))
+        t = class_tests(change, np.full(45, 0.02**2), 0.01, np.full(45, 100))
+        free, named = (decide([t], [np.full(45, word)])[0] for word in (False, True))
+        assert t.p_safe[free == "safe"].max() <= 0.05
+        assert (named[free != "undecided"] == free[free != "undecided"]).all()
+    one = class_tests(np.array([0.02]), np.array([0.02**2]), 0.01, np.array([100]))
+    assert 0.05 < one.p_safe[0] < 0.1
+    assert decide([one], [np.zeros(1, bool)])[0].tolist() == ["undecided"]
+
+
 def test_few_seeds_make_long_tails():
     change, variance, n = np.array([-0.05, 0.03]), np.full(2, 0.02**2), np.full(2, 100)
     last = None

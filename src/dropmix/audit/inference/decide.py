@@ -5,7 +5,8 @@
     undecided  neither
 
 Classes named beforehand (protected) are each tested alone at 5 %: every one is a question of its own. All others are
-corrected together, over classes and arms, by Benjamini & Hochberg at the accepted rate of false calls.
+corrected together, over classes and arms, by Benjamini & Hochberg at the accepted rate of false calls; none of them is
+called by less evidence than a protected class needs.
 
 Variances are pooled over classes, but seeds move some classes more than others, and errors pile up on one side near
 recall 0 and 1: standardised changes have longer tails than a normal distribution. Tests and intervals therefore follow
@@ -27,7 +28,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 ALONE = 0.05  # level of a protected class's own tests
 HALVINGS = 40  # of an interval's end: to less than a billionth
 # Degrees of freedom by the seeds of the smaller arm. On real seeds of one arm, p < 0.001 then is about that rare.
-TAILS, USUAL_TAIL = {1: 8, 2: 15}, 30
+TAILS, USUAL_TAIL = {1: 8, 2: 10}, 30
 FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
@@ -149,8 +150,13 @@ def power(
     return ndtr((fall - tolerance) / np.sqrt(variance) + quantile(level, dof))
 
 
-def rejected(p: np.ndarray, rate: float) -> np.ndarray:
+def rejected(p: np.ndarray, rate: float, most: float = 1.0) -> np.ndarray:
     """Benjamini & Hochberg: the largest set of smallest p-values with an expected share `rate` of false ones, bool.
+
+    Args:
+        p: p-values, (N,).
+        rate: accepted share of false ones, in (0, 1).
+        most: no larger p-value is rejected. Smaller limits of a step-up procedure keep its rate.
 
     Example:
         >>> rejected(np.array([0.001, 0.04, 0.03, 0.9]), 0.1).tolist()
@@ -160,7 +166,7 @@ def rejected(p: np.ndarray, rate: float) -> np.ndarray:
     if not len(p):
         return found
     order = np.argsort(p, kind="stable")
-    held = np.flatnonzero(p[order] <= rate * np.arange(1, len(p) + 1) / len(p))
+    held = np.flatnonzero(p[order] <= np.minimum(rate * np.arange(1, len(p) + 1) / len(p), most))
     if len(held):
         found[order[: held[-1] + 1]] = True
     return found
@@ -175,7 +181,7 @@ def decide(
         tests: one per arm that is compared.
         protected: which classes were named beforehand, per arm, (M,), bool.
         rate: accepted share of false calls among the classes that were not.
-        alone: level of each protected class's own tests.
+        alone: level of each protected class's own tests, and the largest p-value that any class is called by.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.03, 0.0]), np.full(3, 1e-4), 0.01, np.full(3, 100))
@@ -186,7 +192,7 @@ def decide(
     words = [np.full(len(t.p_hurt), UNDECIDED, dtype=object) for t in tests]
     for word, key in ((SAFE, "p_safe"), (HURT, "p_hurt")):
         family = np.concatenate([getattr(t, key)[c] for t, c in zip(tests, corrected)])
-        found = np.split(rejected(family, rate), np.cumsum([c.sum() for c in corrected])[:-1])
+        found = np.split(rejected(family, rate, alone), np.cumsum([c.sum() for c in corrected])[:-1])
         for made, t, c, named, some in zip(words, tests, corrected, protected, found):
             made[np.flatnonzero(c)[some]] = word
             made[named & (getattr(t, key) <= alone)] = word

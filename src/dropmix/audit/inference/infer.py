@@ -102,9 +102,9 @@ def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tu
     """
     v = seen.noise
     variance = v.population if population else v.fixed
-    supposed, lone, alone = None, v.lone, variance
-    if lone is not None:
-        supposed = lambda change: lone.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
+    supposed, arms, alone = None, v.lone or v.both, variance
+    if arms is not None:
+        supposed = lambda change: arms.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
         alone = supposed(-seen.tolerance) - v.common_scaled
     total = variance + v.common_scaled
     tail = np.minimum(v.tail, tail_dof(seen.seeds))

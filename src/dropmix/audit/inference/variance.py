@@ -4,8 +4,8 @@ A seed moves single examples, whole classes, and all classes alike. With n_m exa
 
     flip_am      one prediction's variance over seeds, mean over the class: mean_i p_ai (1 - p_ai) S_a / (S_a - 1),
                  where p_ai is the share of seeds that get example i right; drawn towards what the recall predicts
-    c_m          what a seed does to the whole class, in units of flip: `seed_noise`
-    V_fixed      sum_a flip_am / S_a (1 / n_m + c_m) - 2 Cov              new seeds, these examples
+    c_am         what a seed does to the whole class, in units of flip: `seed_noise`
+    V_fixed      sum_a flip_am / S_a (1 / n_m + c_am) - 2 Cov              new seeds, these examples
     V_population V_fixed + max(Var_i(p_1i - p_0i) / n_m - sum_a flip_am / (n_m S_a), 0)     new examples too;
                  drawn towards the pooled excess. The class counts as if one more example had changed, as much as
                  changed ones do: near recall 1, a few examples lose much, and a test set may by luck hold none of them
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from dropmix.audit.inference.seed_noise import LoneArm, class_seed, lone_arm
+from dropmix.audit.inference.seed_noise import BothArms, LoneArm, class_seed, lone_arm
 
 PRIOR = 10.0  # units' worth of what the recall predicts of a class's flips
 TAIL = 0.95  # one-sided level at which the common part is widened
@@ -50,6 +50,7 @@ class Variances:
         one_seed: whether both arms have one seed only: `fixed` is then an upper guess, from examples alone.
         tail: degrees of freedom behind each class's own variance, (M,); infinite with one seed in each arm.
         lone: the arm with one seed where the other has more; None otherwise.
+        both: the arms where both have several seeds; None otherwise.
     """
 
     flip: np.ndarray
@@ -68,6 +69,7 @@ class Variances:
     one_seed: bool
     tail: np.ndarray
     lone: LoneArm | None = None
+    both: BothArms | None = None
 
 
 def variances(
@@ -105,7 +107,7 @@ def variances(
     by_class = class_seed(flips, smooth, recalls, sizes)
     c = by_class.excess
     v_flip = smooth[0] / (sizes * seeds[0]) + smooth[1] / (sizes * seeds[1])
-    parts = [f / s * (1 / sizes + c) for f, s in zip(smooth, seeds)]
+    parts = [f / s * (1 / sizes + x) for f, s, x in zip(smooth, seeds, c)]
     total = parts[0] + parts[1]
     covariance, fixed, count = 0.0, total, 0
     if shared is not None and len(shared[0]) > 1:
@@ -119,11 +121,14 @@ def variances(
     # An arm of one seed has the other arm's variance.
     v_seed = over_seeds[0] / seeds[0] + over_seeds[-1] / seeds[1]
     common, scaled = _common(recalls, sizes, shared, fixed)
-    lone = None
+    lone, both = None, None
+    if min(seeds) > 1:
+        means = np.stack([r.mean(axis=0) for r in recalls])
+        both = BothArms(means, np.outer(seeds, sizes), np.stack(parts), fixed)
     for known, flip in enumerate(flips):
         if flip is not None and min(seeds) == 1:
             own = recalls[1 - known][0]
-            asked = (flip, smooth[known], recalls[known], own, sizes, units.counts, c, PRIOR)
+            asked = (flip, smooth[known], recalls[known], own, sizes, units.counts, c[1 - known], PRIOR)
             lone = lone_arm(*asked, treated=known == 0)
     return Variances(
         flip=v_flip,
@@ -140,8 +145,9 @@ def variances(
         shared=count,
         dof=max(m - 1, 1) * (sum(seeds) - 2 if min(seeds) > 1 else max(seeds) - 1),
         one_seed=False,
-        tail=by_class.dof,
+        tail=by_class.dof if lone is None else by_class.dof / 2,
         lone=lone,
+        both=both,
     )
 
 
@@ -223,7 +229,7 @@ def _covariance(recalls, shared, together, smooth, sizes, counts, c) -> tuple[fl
     scale = np.sqrt(smooth[0] * smooth[1])
     usual = float((together * sizes).sum() / (scale * sizes).sum())
     flips = (counts * together + PRIOR * usual * scale) / (counts + PRIOR) / sizes
-    whole = c * scale
+    whole = np.sqrt(c[0] * c[1]) * scale
     correlation = float((observed - together / sizes).sum() / max(float(whole.sum()), TINY))
     return float(observed.mean()), flips + float(np.clip(correlation, -1, 1)) * whole
 
