@@ -23,6 +23,14 @@ def test_a_foreign_file_is_refused(refused, here: Path, words: tuple[str, ...], 
     assert not (here / "out").exists()
 
 
+def test_an_audit_with_missing_fields_is_refused(refused, here: Path) -> None:
+    row = '{"class": "x", "tolerance": 1e400, "decision": 3, "se_fixed_test": null}'
+    (here / "x.json").write_text(
+        f'{{"comparisons": [{{"arm": "a", "baseline": "b", "summary": {{}}, "classes": [{row}]}}]}}'
+    )
+    refused("plan", "x.json", names="x.json")
+
+
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_changes_of_classes_are_read_from_audits_alone(tmp_path: Path, kind: str) -> None:
     from dropmix.studies.label_files import read_changes

@@ -47,7 +47,13 @@ def plan(
         raise ValueError(f"--arm: expected one of {', '.join(arms)}, got {arm!r}.")
     for c in comparisons:
         if arm in (None, c["arm"]):
-            _measured(c, names, new_images, power / 100)
+            try:
+                _measured(c, names, new_images, power / 100)
+            except (LookupError, TypeError, AttributeError) as error:
+                raise ValueError(
+                    f"{audited}: expected the JSON of an audit, got one with {type(error).__name__} in {c['arm']!r}. "
+                    "Run dropmix audit again."
+                ) from None
 
 
 def _comparisons(path: Path) -> list[dict[str, Any]]:
