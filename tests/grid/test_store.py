@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -101,6 +102,7 @@ def test_a_lock_ends_with_its_process(tmp_path):
 
 BEGIN = """
 import sys, time
+from hashlib import sha256
 from pathlib import Path
 from dropmix.grid.store import opened
 from dropmix.recipes import get_recipe
@@ -153,8 +155,13 @@ def test_a_missing_folder_is_one_line(tmp_path):
 def test_the_card_tells_shared_and_own(tmp_path):
     for seed in (1, 0):
         folder = create_run(tmp_path, SPEC.model_copy(update={"seed": seed}))
-        done = {"environment": {"torch": "2"}, "seconds": 1.5, "predictions_sha256": f"{seed}" * 64}
-        (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
+        content = b"PAR1" * (2 + seed)
+        done = {
+            "environment": {"torch": "2"},
+            "seconds": 1.5,
+            "predictions_sha256": hashlib.sha256(content).hexdigest(),
+        }
+        (folder / "predictions.parquet").write_bytes(content)
         (folder / "done").write_text(json.dumps(done))
     card = run_card(tmp_path)
     assert (card["seeds"], card["arms"], card["seconds"]) == ([0, 1], ["vanilla"], 3.0)

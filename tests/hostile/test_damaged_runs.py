@@ -157,3 +157,33 @@ def test_a_report_names_a_damaged_run_and_shows_the_others(run, here: Path, grid
     assert ran.status == 0, ran.err
     assert "Mixup" in ran.out
     assert (here / "out/report.html").is_file()
+
+
+DIGEST = {"predictions_sha256": "0" * 64}
+
+
+def change_predictions(folder: Path) -> None:
+    (folder / "done").write_text(json.dumps(json.loads((folder / "done").read_text()) | DIGEST))
+
+
+def garble_predictions(folder: Path) -> None:
+    content = (folder / "predictions.parquet").read_bytes()
+    change_predictions(folder)
+    (folder / "predictions.parquet").write_bytes(content[:100] + bytes(60) + content[160:])
+
+
+def unmake_done(folder: Path) -> None:
+    (folder / "done").write_text('"x"')
+
+
+@pytest.mark.parametrize("damage", [change_predictions, garble_predictions, unmake_done])
+def test_status_and_audit_agree_on_a_damaged_baseline_and_name_it(run, grid, damage) -> None:
+    baseline = [folder for folder in grid if folder.name.startswith("vanilla")]
+    for folder in baseline:
+        damage(folder)
+    shown = run("status", "g").out
+    assert f"3 done, {len(baseline)} damaged" in shown
+    assert shown.count("remove the folder and run again") == len(baseline)
+    ran = run("audit", "g", "--out", "out")
+    assert ran.status == 2
+    assert f"A damaged run was left out: g/{baseline[0].name}" in ran.err

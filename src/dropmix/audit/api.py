@@ -1,6 +1,6 @@
 """The two entry points: audit predictions, or a whole folder of runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -221,7 +221,7 @@ def audit_grid(
     comparisons, alike, used, first_pair = [], [], [], None
     for group, members in group_runs(runs).items():
         arms, more = read_arms(members, Path(folder), None, intersect, topk, reading)
-        _check_baseline(folder, group, baseline, arms)
+        _check_baseline(folder, group, baseline, arms, [*notes, *more])
         known, facts = with_class_facts([*arms.values()], superclasses, train_counts)
         known = by_superclass(known) if parents else known
         sound, said = _sound(known, drop_seed)
@@ -246,12 +246,13 @@ def audit_grid(
     return _audit(comparisons, used, first_pair, asked, [*notes, *likeness_note(alike)], alike)
 
 
-def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Mapping[str, Predictions]) -> None:
+def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Iterable[str], notes: list[str]) -> None:
     if baseline not in arms:
         of = f" of group {group!r}" if group else ""
+        left = [note for note in notes if "left out" in note and f"{baseline}-s" in note]
         raise AuditError(
             f"{folder}: expected finished runs of the arm {baseline!r}{of}, got only {first(sorted(arms))}. "
-            "Finish the grid, or name another baseline."
+            f"{' '.join([*left[:1], ''])}Finish the grid, or name another baseline."
         )
 
 

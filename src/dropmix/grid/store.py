@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from dropmix.grid.command import CommandSpec
 from dropmix.train.config import RunSpec, Spec
-from dropmix.train.files import is_whole_parquet, read_object, read_regular, write_atomic
+from dropmix.train.files import damage_of, read_object, read_regular, write_atomic
 
 State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
@@ -120,11 +120,8 @@ def inspect_run(folder: Path) -> RunFolder:
         return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
-        if read_object(folder / DONE) is None:
-            return RunFolder(folder, "damaged", spec, epoch, "done cannot be read; remove the folder and run again")
-        if not is_whole_parquet(folder / "predictions.parquet"):
-            return RunFolder(folder, "damaged", spec, epoch, "predictions.parquet is cut short; run again")
-        return RunFolder(folder, "done", spec, epoch)
+        cause = damage_of(folder / DONE, folder / "predictions.parquet")
+        return RunFolder(folder, "damaged" if cause else "done", spec, epoch, cause)
     if is_locked(folder):
         return RunFolder(folder, "running", spec, epoch)
     if (folder / FAILED).exists():

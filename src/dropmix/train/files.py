@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -75,6 +76,19 @@ def is_whole_parquet(path: Path) -> bool:
             return first == file.read(4) == b"PAR1"
     except OSError:
         return False
+
+
+def damage_of(done: Path, predictions: Path) -> str:
+    """What is wrong with the two files that a finished run leaves, and what to do; "" if nothing is."""
+    known = read_object(done)
+    if known is None:
+        return "done cannot be read; remove the folder and run again"
+    if not is_whole_parquet(predictions):
+        return "predictions.parquet is cut short; run again"
+    with predictions.open("rb") as file:
+        own = hashlib.file_digest(file, "sha256").hexdigest()
+    changed = known.get("predictions_sha256", own) != own
+    return "predictions.parquet is not what the run wrote; remove the folder and run again" if changed else ""
 
 
 def no_space(error: BaseException | None) -> BaseException | None:
