@@ -112,6 +112,36 @@ def test_predictions_that_cannot_be_this_run_are_a_failure(dropmix, tmp_path, pr
     assert "--" not in err  # options of audit, which run does not take
 
 
+OTHERS = {
+    "fewer rows": ("label,pred", "rows = rows[:-1] if seed else rows", "equally many examples"),
+    "another order": ("label,pred", "rows = rows[::-1] if rate == '1' else rows", "identical labels"),
+    "other ids": ("example_id,label,pred", "rows = rows[1:] if seed else rows", "got 1 missing, example_id 0"),
+    "other labels": ("example_id,label,pred", "rows = [(9, 1, 1), *rows[:9], *rows[10:]] if seed else rows", "one lab"),
+}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_run_of_other_examples_than_the_others_is_a_failure(dropmix, tmp_path, kind, workers):
+    head, change, words = OTHERS[kind]
+    program = (
+        f"rows = [(i, i * i * i // 7 % 3, i * i * i // 7 % 3) for i in range(40)]\n{change}\n"
+        f"rows = [row[-{head.count(',') + 1}:] for row in rows]\n"
+        f"(folder / 'out.csv').write_text('{head}\\n' + ''.join(','.join(map(str, row)) + '\\n' for row in rows))\n"
+    )
+    config, out = written(tmp_path / "p", program, seeds=2), tmp_path / "o"
+    status, _, err = dropmix("run", "--config", config, "--out", out, "--workers", workers)
+    assert status == 1
+    assert words in err
+    assert "Let every run predict the same test examples" in err
+    assert len([*out.glob("*/done")]) == 2
+    (tmp_path / "p" / "p.py").write_text((tmp_path / "p" / "p.py").read_text().replace(change, "pass"))
+    for done in out.glob("*/done"):
+        done.parent.joinpath("done").unlink()  # as the message says
+    status, shown, err = dropmix("run", "--config", config, "--out", out)
+    assert (status, "4 of 4 runs done" in shown) == (0, True), err
+
+
 def test_exit_status_75_means_call_me_again(dropmix, tmp_path):
     program = (
         "mark = folder / 'mark'\nif not mark.exists():\n    mark.touch(); sys.exit(75)\n"

@@ -3,10 +3,13 @@
 import contextlib
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dropmix.grid.command import CommandGrid, CommandSpec
+
+PREDICTIONS = "predictions.parquet"
 
 
 def command_grid(content: dict[str, Any], given: dict[str, Any], settings: list[str], executor: str) -> CommandGrid:
@@ -80,7 +83,7 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     """Turn what a program left into `predictions.parquet`; returns its SHA-256 and the accuracy.
 
     Raises:
-        ValueError: no file, or predictions of other runs than this one.
+        ValueError: no file, predictions of other runs than this one, or of other examples than a finished run's.
     """
     from dropmix.audit.inputs.files import read_path
     from dropmix.audit.inputs.given import Reading
@@ -108,8 +111,31 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     stated = {source.get("arm") for source in found.sources} - {None, path.stem}
     if stated - {spec.arm.name}:
         raise ValueError(f"{path}: expected arm {spec.arm.name!r}, got {stated.pop()!r}. Leave out the column arm.")
-    digest = write_run(found, spec.arm.name, spec.seed, folder / "predictions.parquet")
+    digest = write_run(found, spec.arm.name, spec.seed, folder / PREDICTIONS)
+    _check_examples(folder)
     return {"predictions_sha256": digest, "accuracy_last": float(found.correct().mean())}
+
+
+def _check_examples(folder: Path) -> None:
+    """Refuse a run that predicted other examples than the finished runs beside it: no audit could compare them."""
+    from dropmix.audit.inputs.align import join
+    from dropmix.audit.inputs.files import read_path
+    from dropmix.audit.inputs.given import Reading
+    from dropmix.grid.store import inspect_run
+
+    others = (path for path in sorted(folder.parent.iterdir()) if path.is_dir() and path != folder)
+    lead = next((path for path in others if inspect_run(path).state == "done"), None)
+    if lead is None:
+        return
+    runs = [replace(read_path(path / PREDICTIONS, Reading())[0], arm=path.name) for path in (lead, folder)]
+    try:
+        join(runs)
+    except ValueError as error:
+        what = re.split(r"(?<=\.) (?=[A-Z])", str(error))[0]
+        raise ValueError(
+            f"{what} Let every run predict the same test examples, in one order or with example_id. If those of "
+            f"{lead.name} are wrong, delete its folder. Then call dropmix run again."
+        ) from error
 
 
 def _devices(name: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ GRACE = 30.0  # seconds from SIGTERM to SIGKILL
 POLL = 0.1
 LINES, WIDTH = 3, 160  # of the log, in the cause of a failure
 
+_ONE_ENDS = threading.Lock()  # a run that ends is compared with those that have ended
 Adopt = Callable[[CommandSpec, Path], dict[str, Any]]
 
 
@@ -114,9 +115,10 @@ def attempt_command(
                 return {"state": "stopped"}
             if code:
                 return _failed(folder, f"the program ended with {_status(code)}{_last_lines(folder / LOG)}")
-            about = adopt(spec, folder)
-            about |= {"seconds": round(time.monotonic() - started, 3), "environment": _environment()}
-            write_atomic(folder / DONE, (json.dumps(about, indent=1) + "\n").encode())
+            seconds = round(time.monotonic() - started, 3)
+            with _ONE_ENDS:
+                about = adopt(spec, folder) | {"seconds": seconds, "environment": _environment()}
+                write_atomic(folder / DONE, (json.dumps(about, indent=1) + "\n").encode())
             return {"state": "done", "accuracy": about.get("accuracy_last")}
     except (OSError, ValueError) as error:
         return _failed(folder, " ".join(str(error).split()) if no_space(error) is None else NO_SPACE)

@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions
@@ -83,6 +85,56 @@ def test_runs_that_two_arms_share_are_told(scores):
     other[2] = np.roll(one[0], 1)
     found = audit({"labels": LABELS, "pred": one}, {"mixup": {"labels": LABELS, "pred": other}})
     assert "The same predictions" not in " ".join(found.notes)
+
+
+def nearly_right(errors):
+    """Predictions (60,) with a few errors."""
+    return np.where(np.arange(60) < errors, (LABELS + 1) % 5, LABELS)
+
+
+def test_runs_with_few_errors_that_agree_are_told_with_what_to_do(scores, tmp_path):
+    base = as_columns(scores().argmax(axis=2), tmp_path / "vanilla")
+    runs = [tmp_path / f"mixup-s{seed}.csv" for seed in range(3)]
+    for path, errors in zip(runs, (5, 5, 3)):
+        rows = zip(NAMES[LABELS], NAMES[nearly_right(errors)])
+        path.write_text("label,pred\n" + "".join(f"{label},{pred}\n" for label, pred in rows))
+    (told,) = [note for note in audit(base, runs).notes if "same predictions" in note]
+    assert "seed 0 and seed 1 (mixup-s0.csv, mixup-s1.csv) have the same predictions" in told
+    assert "few errors (5)" in told
+    assert told.endswith("leave it out with drop_seed (--drop-seed mixup:1).")
+    assert not [note for note in audit(base, runs, drop_seed=["mixup:1"]).notes if "same predictions" in note]
+    assert "Runs with few errors (5) may agree." in " ".join(audit(runs[0], runs[1]).notes)
+
+
+def test_probabilities_show_that_runs_that_agree_are_two(scores, rng):
+    pred = np.tile(scores().argmax(axis=2)[0], (2, 1))
+    base = {"labels": LABELS, "pred": scores().argmax(axis=2)}
+    p = rng.uniform(size=(2, 60))
+    assert "same predictions" not in " ".join(audit(base, {"labels": LABELS, "pred": pred, "p_true": p}).notes)
+    p[1] = p[0] + 1e-6 * rng.uniform(size=60)
+    with pytest.raises(AuditError, match="expected different runs as seeds"):
+        audit(base, {"labels": LABELS, "pred": pred, "p_true": p.clip(0, 1)})
+
+
+def test_a_grid_is_not_asked_for_copies(tmp_path):
+    from dropmix.audit import audit_grid
+    from dropmix.recipes import get_recipe
+    from dropmix.train.config import Arm
+
+    base, errors = get_recipe("digits").base, nearly_right(9)
+    for rate in (None, 1.0):
+        arm = Arm(name="vanilla") if rate is None else Arm(name="mixup r=1", method="mixup", rate=rate)
+        for seed in range(2):
+            spec = base.model_copy(update={"arm": arm, "seed": seed})
+            folder = tmp_path / spec.folder_name
+            folder.mkdir()
+            (folder / "spec.json").write_text(spec.to_json())
+            (folder / "done").write_text("{}")
+            rows = {"label": LABELS, "pred": np.roll(errors, 5 * seed), "seed": np.full(60, seed)}
+            pq.write_table(pa.table(rows), folder / "predictions.parquet")
+    found = audit_grid(tmp_path, refits=0)
+    assert found.only.summary["accuracy_baseline"] == 51 / 60
+    assert "copied" not in " ".join(found.notes)
 
 
 def test_classes_that_only_predictions_have_are_told(scores):

@@ -42,6 +42,7 @@ class Predictions:
         sources: one dict per input: path, sha256, arm, seeds.
         seeds_given: False if the source named no seeds, so that they are numbered by position.
         arm_given: False if the source named no arm, so that it is named after its path or role.
+        ours: whether our own trainer made the runs, each from a seed of its own, so that none is a copy.
         spec_arm: method and rate as the run's spec.json holds them; None for a foreign file.
         label_kind: "number", "text", or "digits" for text that is always a number.
         notes: sentences for people.
@@ -71,6 +72,7 @@ class Predictions:
     sources: tuple[dict, ...] = ()
     seeds_given: bool = True
     arm_given: bool = True
+    ours: bool = False
     spec_arm: ArmName | None = None
     label_kind: str = "number"
     notes: tuple[str, ...] = field(default=())

@@ -256,7 +256,8 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     except ValueError:
         shown = str(file)
     source = {**parts[0].sources[0], "path": shown, "arm": run.arm}
-    return replace(parts[0], arm=run.arm, spec_arm=arm_of_spec(run.spec["arm"]), sources=(source,))
+    ours = "command" not in run.spec
+    return replace(parts[0], arm=run.arm, ours=ours, spec_arm=arm_of_spec(run.spec["arm"]), sources=(source,))
 
 
 def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:

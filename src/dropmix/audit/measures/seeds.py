@@ -6,6 +6,7 @@ moves the whole arm. A mean shows neither.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from dropmix.audit.inputs.roles import ERRORS
 
 OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
 FEW = 20  # fewest examples on which seeds that never agree are not seeds
+NEAR = 1e-3  # one run, predicted twice, may differ in its probabilities by rounding, but not by more
 ALIKE = 0.2  # two seeds are nearly copies if they disagree less than this share of what other pairs do
 
 
@@ -34,28 +36,40 @@ def check_runs(arms: Sequence[Predictions]) -> list[str]:
 
 
 def check_copies(arm: Predictions) -> list[str]:
-    """Refuse copies among an arm's seeds; returns a note if two are nearly copies.
+    """Refuse copies among an arm's seeds; returns a note if two are nearly copies, or might be.
 
     Raises:
         AuditError: two seeds have equal predictions for every example, and equal probabilities if there are any.
     """
+    notes = []
     seeds = len(arm.seeds)
     pairs = [(i, j) for i in range(seeds) for j in range(i)]
     if not pairs:
         return []
     apart = np.array([(arm.pred[i] != arm.pred[j]).sum() for i, j in pairs])
     for (i, j), different in zip(pairs, apart):
+        if different or _apart(arm, i, arm, j):
+            continue
+        errors = int((arm.pred[i] != arm.labels).sum())
         # Networks with few errors may agree; many errors in common mean one network.
-        if not different and (_same_numbers(arm, i, j) or (arm.pred[i] != arm.labels).sum() >= ERRORS):
+        if _same_numbers(arm, i, j) or errors >= ERRORS:
             raise AuditError(
                 f"{arm.arm}: expected different runs as seeds, got the same predictions as seed {arm.seeds[j]} and "
                 f"seed {arm.seeds[i]}{_files(arm, j, i)}. Leave one out; if training is deterministic, there is "
                 "only one seed."
             )
+        if not arm.ours:
+            notes.append(
+                f"{arm.arm}: seed {arm.seeds[j]} and seed {arm.seeds[i]}{_files(arm, j, i)} have the same predictions, "
+                f"as runs with few errors ({errors}) may. If one is a copy of the other, leave it out with drop_seed "
+                f"(--drop-seed {arm.arm}:{arm.seeds[i]})."
+            )
+    if len(notes) > 1:
+        notes = [notes[0], f"{arm.arm}: so have {len(notes) - 1} more pairs of its seeds."]
     if seeds < 3:
-        return []
-    close = [pair for pair, d in zip(pairs, apart) if d < ALIKE * np.median(apart)]
-    return [
+        return notes
+    close = [pair for pair, d in zip(pairs, apart) if 0 < d < ALIKE * np.median(apart)]
+    return notes + [
         f"{arm.arm}: the predictions of seeds {arm.seeds[j]} and {arm.seeds[i]} are far more similar than others. "
         "If they are one run, leave one out."
         for i, j in close
@@ -67,18 +81,17 @@ def equal_runs(lead: Predictions, arm: Predictions) -> list[str]:
 
     A plain arm and one with everything left unmixed are equal run by run, so that equal runs are not refused.
     """
-    if lead.pred.shape[1] != arm.pred.shape[1]:
+    if lead.pred.shape[1] != arm.pred.shape[1] or (lead.ours and arm.ours):
         return []
-    errors = (lead.pred != lead.labels).sum(axis=1)
-    known = {run.tobytes(): seed for run, seed, wrong in zip(lead.pred, lead.seeds, errors) if wrong >= ERRORS}
-    same = [
-        f"seed {known[run]} of {lead.arm} and seed {seed} of {arm.arm}"
-        for run, seed in zip((pred.astype(lead.pred.dtype).tobytes() for pred in arm.pred), arm.seeds)
-        if run in known
-    ]
+    known = {run.tobytes(): i for i, run in enumerate(lead.pred)}
+    same = [(known.get(pred.astype(lead.pred.dtype).tobytes()), j) for j, pred in enumerate(arm.pred)]
+    same = [(i, j) for i, j in same if i is not None and not _apart(lead, i, arm, j)]
     if not same:
         return []
-    return [f"The same predictions: {first(same)}. If one was copied under another name, give the right one."]
+    errors = int((arm.pred[same[0][1]] != arm.labels).sum())
+    told = first([f"seed {lead.seeds[i]} of {lead.arm} and seed {arm.seeds[j]} of {arm.arm}" for i, j in same])
+    few = f"Runs with few errors ({errors}) may agree. " if errors < ERRORS else ""
+    return [f"The same predictions: {told}. {few}If one was copied under another name, give the right one."]
 
 
 def refuse_ranked_classes(arm: Predictions) -> None:
@@ -125,6 +138,13 @@ def strange_classes(arm: Predictions) -> list[str]:
     ]
 
 
+def _apart(one: Predictions, i: int, other: Predictions, j: int) -> bool:
+    """Whether probabilities show that two seeds are two networks, although their predictions may agree."""
+    if one.p_true is None or other.p_true is None:
+        return False
+    return bool((np.abs(one.p_true[i] - other.p_true[j]) > NEAR).any())
+
+
 def _same_numbers(arm: Predictions, i: int, j: int) -> bool:
     """Whether two seeds hold the same probabilities to the last bit, and not only zeros and ones."""
     if arm.p_true is None or not np.array_equal(arm.p_true[i], arm.p_true[j]):
@@ -133,31 +153,33 @@ def _same_numbers(arm: Predictions, i: int, j: int) -> bool:
 
 
 def _files(arm: Predictions, i: int, j: int) -> str:
-    """The files of two seeds, if these are different files."""
+    """The files of two seeds, from where their paths differ, if these are different files."""
 
     def home(k: int) -> str:
         if len(arm.sources) == len(arm.seeds):
             return str(arm.sources[k].get("path", ""))
         return next((str(s["path"]) for s in arm.sources if "path" in s and arm.seeds[k] in s.get("seeds", ())), "")
 
-    homes = home(i), home(j)
-    return f" ({clip(homes[0])}, {clip(homes[1])})" if all(homes) and homes[0] != homes[1] else ""
+    one, other = Path(home(i)).parts, Path(home(j)).parts
+    if not one or not other or one == other:
+        return ""
+    shared = next((k for k, (a, b) in enumerate(zip(one, other)) if a != b), 0)
+    return " (" + ", ".join(clip("/".join(parts[shared:])) for parts in (one, other)) + ")"
 
 
 def outlying(arms: Sequence[Predictions], accuracies: Sequence[np.ndarray]) -> list[str]:
     """A sentence per seed whose accuracy is far from its arm's, measured by the scatter of all arms' seeds.
 
-        Args:
-            arms: on the same examples.
-            accuracies: of each arm's seeds, (S,) each.
+    Args:
+        arms: on the same examples.
+        accuracies: of each arm's seeds, (S,) each.
 
-        Example:
-            >>> import numpy as np
-            >>> from dropmix.audit.inputs.predictions import Predictions
-    from dropmix.audit.inputs.roles import ERRORS
-            >>> arm = Predictions("a", np.zeros(100, int), np.zeros((4, 100), int), np.arange(4))
-            >>> outlying([arm], [np.array([0.70, 0.71, 0.30, 0.70])])[0][:42]
-            'a, seed 2: an accuracy of 30.0 % is far fr'
+    Example:
+        >>> import numpy as np
+        >>> from dropmix.audit.inputs.predictions import Predictions
+        >>> arm = Predictions("a", np.zeros(100, int), np.zeros((4, 100), int), np.arange(4))
+        >>> outlying([arm], [np.array([0.70, 0.71, 0.30, 0.70])])[0][:42]
+        'a, seed 2: an accuracy of 30.0 % is far fr'
     """
     gaps = [a - np.median(a) for a in accuracies if len(a) > 2]
     if not gaps:
