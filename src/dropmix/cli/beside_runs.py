@@ -40,10 +40,10 @@ def tell_left_out(folder: Path) -> None:
     from dropmix.audit.arm_names import visible
     from dropmix.grid.store import scan
 
-    left = [found for found in scan(folder) if found.state != "done"] if folder.is_dir() else []
-    for found in left[:SHOWN]:
-        why = f": {found.cause}" if found.cause else ""
-        print(visible(f"left out: {found.path.name} is {found.state}{why}"), file=sys.stderr)
+    left = [run for run in scan(folder) if run.state != "done"] if folder.is_dir() else []
+    for run in left[:SHOWN]:
+        why = f": {run.cause}" if run.cause else ""
+        print(visible(f"left out: {run.path.name} is {run.state}{why}"), file=sys.stderr)
     if len(left) > SHOWN:
         print(f"and {len(left) - SHOWN} more; dropmix status lists all", file=sys.stderr)
 
@@ -73,8 +73,8 @@ def remember_pictures(out: Path, dataset: Any) -> None:
     """Note the pictures of a grid in `out`, unless they are noted already."""
     from dropmix.audit.spreadsheet import write_whole
 
-    if not (out / PICTURES).exists() and (found := pictures_of(dataset)):
-        text = json.dumps(found, ensure_ascii=False, indent=0)
+    if not (out / PICTURES).exists() and (pictures := pictures_of(dataset)):
+        text = json.dumps(pictures, ensure_ascii=False, indent=0)
         write_whole(out / PICTURES, lambda part: part.write_text(text, encoding="utf-8"))
 
 

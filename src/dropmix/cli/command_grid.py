@@ -103,17 +103,17 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
             f"{path}: expected the predictions of one run, got {sum(len(p.seeds) for p in parts)} runs. "
             "Let each call of the program write its own file."
         )
-    (found,) = parts
-    if found.seeds_given and int(found.seeds[0]) != spec.seed:
+    (predictions,) = parts
+    if predictions.seeds_given and int(predictions.seeds[0]) != spec.seed:
         raise ValueError(
-            f"{path}: expected seed {spec.seed}, got {found.seeds[0]}. Write the seed that the command was given."
+            f"{path}: expected seed {spec.seed}, got {predictions.seeds[0]}. Write the seed that the command was given."
         )
-    stated = {source.get("arm") for source in found.sources} - {None, path.stem}
+    stated = {source.get("arm") for source in predictions.sources} - {None, path.stem}
     if stated - {spec.arm.name}:
         raise ValueError(f"{path}: expected arm {spec.arm.name!r}, got {stated.pop()!r}. Leave out the column arm.")
-    digest = write_run(found, spec.arm.name, spec.seed, folder / PREDICTIONS)
+    digest = write_run(predictions, spec.arm.name, spec.seed, folder / PREDICTIONS)
     _check_examples(folder)
-    return {"predictions_sha256": digest, "accuracy_last": float(found.correct().mean())}
+    return {"predictions_sha256": digest, "accuracy_last": float(predictions.correct().mean())}
 
 
 def _check_examples(folder: Path) -> None:

@@ -8,11 +8,11 @@ SIDE, QUALITY = 112, 72
 """Longer side of a thumbnail in pixels, and its JPEG quality: about 3 KB."""
 
 
-def lost_pictures(found: Any, folder: Path, data: str | None = None) -> Any:
+def lost_pictures(audit: Any, folder: Path, data: str | None = None) -> Any:
     """Thumbnails for the page of a grid, or a note that says why there are none.
 
     Args:
-        found: the audit of the grid.
+        audit: the audit of the grid.
         folder: the grid's folder.
         data: folder of the pictures; None for where they were when the grid was trained.
     """
@@ -21,7 +21,7 @@ def lost_pictures(found: Any, folder: Path, data: str | None = None) -> Any:
     from dropmix.grid.store import data_folder
     from dropmix.report.page.lost_images import Pictures, wanted
 
-    asked = wanted(found)
+    asked = wanted(audit)
     place, jpeg, notes = data or data_folder(folder), {}, []
     for group, runs in group_runs(find_runs(folder)[0]).items() if asked else ():
         settings, ids = runs[0].spec.get("data"), [key for name, key in asked if name == group]

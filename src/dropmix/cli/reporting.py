@@ -33,12 +33,12 @@ def write_grid_report(
     return result
 
 
-def misses_a_protected_class(found: Any) -> bool:
+def misses_a_protected_class(audit: Any) -> bool:
     """Whether the decision on any arm is not "ship"."""
-    return any(comparison.summary["decision"] != "ship" for comparison in found.comparisons)
+    return any(comparison.summary["decision"] != "ship" for comparison in audit.comparisons)
 
 
-def print_audit(found: Any) -> None:
+def print_audit(audit: Any) -> None:
     """Print the decision on each arm and class, all arms side by side if there are several, and the notes."""
     from rich.console import Console
     from rich.padding import Padding
@@ -55,7 +55,7 @@ def print_audit(found: Any) -> None:
     console = Console()
     plain = not _draws("\u2191\u0394\u2500")
     spelled = ascii_text if plain else str
-    arms = found.comparisons
+    arms = audit.comparisons
     shown = arms if len(arms) <= ARMS and all("decision" in c.classes for c in arms) else []
     for comparison in arms:
         lead, *rest = (spelled(visible(part)) for part in verdict_parts(comparison))
@@ -69,45 +69,45 @@ def print_audit(found: Any) -> None:
         if comparison.slices:
             console.print(slice_table(comparison, console.width, plain))
     if shown:
-        console.print(class_legend(shown, found.settings.get("level", 0.9)), style="dim", highlight=False)
+        console.print(class_legend(shown, audit.settings.get("level", 0.9)), style="dim", highlight=False)
     if len(arms) > 1 and all("decision" in c.summary for c in arms):
-        console.print(overview(found, console.width, plain))
+        console.print(overview(audit, console.width, plain))
     elif len(arms) != 1:
-        console.print(to_terminal(paper_table(found), width=console.width, ascii_only=plain))
+        console.print(to_terminal(paper_table(audit), width=console.width, ascii_only=plain))
         macro = " (Macro: mean over classes)" if any(c.summary["gain_macro"] is not None for c in arms) else ""
         console.print(
             f"Acc in %{macro}, changes in points of recall; N_DC: classes with a lower mean recall; "
             "floor: how many would have one if all changed equally; sd in parentheses.",
             style="dim",
         )
-    for note in all_notes(found):
+    for note in all_notes(audit):
         console.print(Text(spelled(f"Note: {visible(note)}")))
 
 
-def write_audit(found: Any, out: Path, card: dict[str, Any], figures: bool = False, pictures: Any = None) -> Path:
+def write_audit(audit: Any, out: Path, card: dict[str, Any], figures: bool = False, pictures: Any = None) -> Path:
     """Write audit.json, classes.csv and the report; returns the page's path."""
     from dropmix.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)
-    found.to_json(out / "audit.json")
-    found.to_csv(out / "classes.csv")
-    found.slices_to_csv(out / "slices.csv")
-    return write_report(found, out, card=card, figures=figures, pictures=pictures)
+    audit.to_json(out / "audit.json")
+    audit.to_csv(out / "classes.csv")
+    audit.slices_to_csv(out / "slices.csv")
+    return write_report(audit, out, card=card, figures=figures, pictures=pictures)
 
 
-def write_for_ci(found: Any, summary: Path | None, junit: Path | None) -> None:
+def write_for_ci(audit: Any, summary: Path | None, junit: Path | None) -> None:
     """Write the decision as Markdown and as JUnit XML if asked to; each file is written whole or not at all."""
     from dropmix.audit.spreadsheet import write_whole
 
     if summary is not None:
         from dropmix.report.summary import to_summary
 
-        text = to_summary(found)
+        text = to_summary(audit)
         write_whole(summary, lambda part: part.write_text(text, encoding="utf-8"))
     if junit is not None:
         from dropmix.report.junit import to_junit
 
-        xml = to_junit(found)
+        xml = to_junit(audit)
         write_whole(junit, lambda part: part.write_text(xml, encoding="utf-8"))
 
 
@@ -166,5 +166,5 @@ def tolerances_of(text: str) -> float | dict[str, float]:
 
 def _items(text: str) -> list[tuple[str, str]]:
     """Items between commas: the quoted text at the start of each, "" if there is none, and the rest."""
-    parts = [(found[1], found[2].strip()) for found in ITEM.finditer(text)]
+    parts = [(match[1], match[2].strip()) for match in ITEM.finditer(text)]
     return [((quoted or "").replace('""', '"'), rest) for quoted, rest in parts if quoted or rest]

@@ -122,10 +122,10 @@ def look(out: Path, looks: "Looks", seeds: range) -> "Audit":
     return audit_grid(out, drop_seed=[str(seed) for seed in sorted(later)], **options)
 
 
-def still_open(found: "Audit") -> dict[str, list[str]]:
+def still_open(audit: "Audit") -> dict[str, list[str]]:
     """Protected classes that are neither hurt nor safe, by arm; arms without one are left out."""
     left: dict[str, list[str]] = {}
-    for c in found.comparisons:
+    for c in audit.comparisons:
         rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
         names = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
         if names:

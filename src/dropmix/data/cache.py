@@ -59,9 +59,9 @@ def cached(
     if root is None:
         return decode()
     file = root / f"{key(files, rows, *settings)}.npy"
-    found = fetch(file)
-    if found is not None:
-        return found
+    stored = fetch(file)
+    if stored is not None:
+        return stored
     start = time.perf_counter()
     array = decode()
     if time.perf_counter() - start >= WORTH and array.nbytes <= LIMIT // 2:

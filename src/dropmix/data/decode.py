@@ -227,7 +227,7 @@ def unusual(files: Sequence[str]) -> list[str]:
                     moving.append(file)
         except Exception:  # a damaged picture is told where it is read
             continue
-    name = lambda found: f"e.g. {os.path.join(*found[0].split(os.sep)[-2:])}"  # noqa: E731
+    name = lambda pictures: f"e.g. {os.path.join(*pictures[0].split(os.sep)[-2:])}"  # noqa: E731
     told = []
     if clear:
         told.append(f"pictures with transparency: {len(clear)}, {name(clear)}; the colour stored beneath is shown")

@@ -123,18 +123,20 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
     if not files:
         raise DataError(f"{path}: expected pictures, got none. Check the path.")
     ids = ids_of(path, files)
-    found = labels_of(labels, ids)
-    lost = [str(name) for name, label in zip(ids, found, strict=True) if not label]
+    file_labels = labels_of(labels, ids)
+    lost = [str(name) for name, label in zip(ids, file_labels, strict=True) if not label]
     for ending in PAPERS:  # the table itself
         left.endings.pop(ending, None)
     left.unlabelled += [os.path.join(path, name) for name in lost]
-    known = {label for label in found if label}
+    known = {label for label in file_labels if label}
     classes = sorted(known, key=lambda label: (int(label) if all(map(str.isdecimal, known)) else 0, label))
     check_alike(path, classes, left)
     if len(classes) < 2:
         raise DataError(f"data.labels: expected at least 2 classes, got {classes[0]!r} alone. Check {labels}.")
     place = {label: number for number, label in enumerate(classes)}
-    kept = [(file, name, place[label]) for file, name, label in zip(files, ids.tolist(), found, strict=True) if label]
+    kept = [
+        (file, name, place[label]) for file, name, label in zip(files, ids.tolist(), file_labels, strict=True) if label
+    ]
     kinds = [role_of(name.partition("/")[0]).kind if "/" in name else "" for _, name, _ in kept]
     other = next((kind for kind in ("test", "validation") if kind in kinds), "")
     wanted = ["train", other] if "train" in kinds and other and "" not in kinds else [""]
@@ -192,15 +194,15 @@ def list_images(
     Raises:
         DataError: folders without images.
     """
-    found = [[] if folder is None else list(images_below(str(folder), left)) for folder in folders]
-    empty = [folder for folder, files in zip(folders, found, strict=True) if folder is not None and not files]
+    by_folder = [[] if folder is None else list(images_below(str(folder), left)) for folder in folders]
+    empty = [folder for folder, files in zip(folders, by_folder, strict=True) if folder is not None and not files]
     inside = Left()
     for folder in empty:
         list(images_below(str(folder), inside))
     if empty and not (may_lack and not inside.endings):
         raise DataError(f"{listed([*map(str, empty)])}: expected images{_instead(inside)}")
-    labels = np.repeat(np.arange(len(found)), [len(files) for files in found]).astype(np.int64)
-    return [file for files in found for file in files], labels
+    labels = np.repeat(np.arange(len(by_folder)), [len(files) for files in by_folder]).astype(np.int64)
+    return [file for files in by_folder for file in files], labels
 
 
 def _instead(inside: Left) -> str:

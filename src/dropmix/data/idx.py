@@ -40,8 +40,8 @@ def read(name: str, path: Path) -> DataSource:
 def find(path: Path, start: str) -> Path:
     """The file whose name starts with `start`, plain before compressed."""
     for place in PLACES:
-        if found := sorted((path / place).glob(f"{start}*ubyte*")):
-            return found[0]
+        if matches := sorted((path / place).glob(f"{start}*ubyte*")):
+            return matches[0]
     raise DataError(
         f"{path}: expected a file {start}-idx*-ubyte or the same with .gz, got none. "
         "Name the folder that holds the IDX files, or allow the download with --download."

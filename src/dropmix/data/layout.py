@@ -59,9 +59,9 @@ def role_of(name: str) -> SplitName:
     for word in words:
         word = word.casefold()
         ends = {word} | {word.removesuffix(filler) for filler in FILLERS} | {word.removeprefix(f) for f in FILLERS}
-        found = {kind for kind, known in WORDS.items() if ends & known}
-        kinds |= found
-        rest += not found and word not in FILLERS
+        kinds_of_word = {kind for kind, known in WORDS.items() if ends & known}
+        kinds |= kinds_of_word
+        rest += not kinds_of_word and word not in FILLERS
     if kinds == {"train", "validation"}:  # both of them, beside a test split
         kinds = {"train"}
     return SplitName(kinds.pop(), not rest) if len(kinds) == 1 else SplitName()
@@ -107,7 +107,7 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
     """
     folders = class_folders(path, left)
     named = splits_among(folders)
-    splits = [folder for found in named.values() for folder in found]
+    splits = [folder for of_kind in named.values() for folder in of_kind]
     others = [folder for folder in folders if folder not in splits]
     if splits and (any(has_classes(folder) for folder in splits) or not others):
         return find_splits(path, folders, named, left)
@@ -126,7 +126,7 @@ def splits_among(folders: list[Path]) -> dict[str, list[Path]]:
     named = {kind: [f for f in folders if roles[f].plain and roles[f].kind == kind] for kind in WORDS}
     loose = [f for f in folders if roles[f].kind and not roles[f].plain and not has_pictures(f) and has_classes(f)]
     wanted = [f for f in loose if not named["train" if roles[f].kind == "train" else "test"]]
-    pair = [*wanted, *(folder for found in named.values() for folder in found if has_classes(folder))]
+    pair = [*wanted, *(folder for of_kind in named.values() for folder in of_kind if has_classes(folder))]
     kinds = {roles[f].kind == "train" for f in pair}
     shared = set.intersection(*(names_in(f) for f in pair)) if kinds == {True, False} and wanted else set()
     if shared and not any(shared & names_in(f) for f in folders if f not in pair):
@@ -159,9 +159,9 @@ def seen_through(folder: Path, but: set[str] | None = None) -> Path:
 
 def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], left: Left) -> FolderLayout:
     """The folders to train on and to test on, among folders named like splits."""
-    for kind, found in named.items():
-        if kind != "validation" and len(found) > 1:
-            both = " and ".join(folder.name for folder in found)
+    for kind, of_kind in named.items():
+        if kind != "validation" and len(of_kind) > 1:
+            both = " and ".join(folder.name for folder in of_kind)
             raise DataError(f"{path}: expected one folder for {kind}, got {both}. Remove or rename one.")
     train = next(iter(named["train"]), None)
     order = {word: place for place, word in enumerate(ORDER)}

@@ -54,19 +54,19 @@ def read(name: str, path: Path, size: int | None = None, exif: bool = False, see
     Raises:
         DataError: a column is missing, there is no split to train on, or a file is damaged.
     """
-    found = find_splits(path)
-    columns = find_columns(found["train"][0])
-    raw = {"train": read_labels(found["train"], columns)}
-    notes, files = [], {"train": found.pop("train")}
-    for split in list(found):
-        labels = read_labels(found[split], columns)
-        if len(found) > 1 and labels.dtype != object and (labels < 0).all():
+    shards = find_splits(path)
+    columns = find_columns(shards["train"][0])
+    raw = {"train": read_labels(shards["train"], columns)}
+    notes, files = [], {"train": shards.pop("train")}
+    for split in list(shards):
+        labels = read_labels(shards[split], columns)
+        if len(shards) > 1 and labels.dtype != object and (labels < 0).all():
             notes.append(f"the split {split} has no labels and is left out")
-            found.pop(split)
+            shards.pop(split)
             continue
-        files["test"], raw["test"] = found.pop(split), labels
+        files["test"], raw["test"] = shards.pop(split), labels
         notes += [f"tested on {split}"] if split != "test" else []
-        notes += [counted("split(s)", list(found))] if found else []
+        notes += [counted("split(s)", list(shards))] if shards else []
         break
     classes, indexed = name_classes(files, columns, raw)
     splits = {split: rows_of(files[split], columns, indexed[split], size, exif) for split in files}
@@ -108,27 +108,27 @@ def contents(files: list[Path], column: str) -> list[str]:
 
 def find_splits(path: Path) -> dict[str, list[Path]]:
     """Sorted files of each split: "train" first, then those to test on, the best first."""
-    found: dict[str, list[Path]] = {}
+    shards: dict[str, list[Path]] = {}
     files = parquet_files(path)
     for file in files:
         above = [] if path.is_file() else [*reversed(file.relative_to(path).parts[:-1])]
         name = next((one for one in above if role_of(one).plain), SHARD.sub("", file.stem))
         kind = role_of(name).kind
         word = next((one for one in TEST_NAMES if one == name.lower()), kind)
-        found.setdefault(word if kind == "validation" else kind, []).append(file)
+        shards.setdefault(word if kind == "validation" else kind, []).append(file)
     order = ("test", *TEST_NAMES)
-    tests = {split: found[split] for split in sorted(set(found) & {*order}, key=order.index)}
-    if not tests and "train" in found:
-        return {"train": found["train"]}
-    if set(found) == {""}:
-        return {"train": found[""]}
-    if "train" not in found:
+    tests = {split: shards[split] for split in sorted(set(shards) & {*order}, key=order.index)}
+    if not tests and "train" in shards:
+        return {"train": shards["train"]}
+    if set(shards) == {""}:
+        return {"train": shards[""]}
+    if "train" not in shards:
         got = listed([str(file.relative_to(path)) for file in files]) if files else "no parquet file"
         raise DataError(
             f"{path}: expected parquet files named train*.parquet and test*.parquet (or validation*.parquet), or files "
             f"of no split, got {got}. Rename the files or name another folder."
         )
-    return {"train": found["train"], **tests}
+    return {"train": shards["train"], **tests}
 
 
 def open_file(file: Path) -> pq.ParquetFile:

@@ -190,10 +190,10 @@ def superclass_names(
         ['people', 'fish']
     """
     pairs = set(zip(labels.tolist(), coarse.tolist(), strict=True))
-    found = dict(pairs)
-    if len(found) != num_classes or len(pairs) != num_classes:
+    coarse_of = dict(pairs)
+    if len(coarse_of) != num_classes or len(pairs) != num_classes:
         return None
-    return [names[found[label]] if names else str(found[label]) for label in range(num_classes)]
+    return [names[coarse_of[label]] if names else str(coarse_of[label]) for label in range(num_classes)]
 
 
 def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -188,22 +188,22 @@ def split_by_content(
     threshold = f"{int(share * 2**64):016x}"
     test = {key for key in set(keys.tolist()) if key < threshold}
     own = [sorted(set(keys[labels == label].tolist())) for label in range(len(classes))]
-    for name, found in zip(classes, own, strict=True):
-        if len(found) < 2:
+    for name, own_keys in zip(classes, own, strict=True):
+        if len(own_keys) < 2:
             kind = "pictures" if groups is None else what
             raise DataError(
-                f"{name}: expected at least 2 different {kind}, one to train on and one to test on, got {len(found)}. "
-                "Add some or remove the class."
+                f"{name}: expected at least 2 different {kind}, one to train on and one to test on, got "
+                f"{len(own_keys)}. Add some or remove the class."
             )
-        if not test.intersection(found):
-            test.add(found[0])
-    for found in own:
-        if test.issuperset(found):
-            test.discard(found[-1])
-    for name, found in zip(classes, own, strict=True):
-        if not test.intersection(found) or test.issuperset(found):
+        if not test.intersection(own_keys):
+            test.add(own_keys[0])
+    for own_keys in own:
+        if test.issuperset(own_keys):
+            test.discard(own_keys[-1])
+    for name, own_keys in zip(classes, own, strict=True):
+        if not test.intersection(own_keys) or test.issuperset(own_keys):
             raise DataError(
-                f"{name}: expected {what} on both sides of the split, got {len(found)} shared with other classes. "
+                f"{name}: expected {what} on both sides of the split, got {len(own_keys)} shared with other classes. "
                 "Set another data.split_seed, or smaller groups."
             )
     aside = np.array([key in test for key in keys.tolist()])
@@ -247,8 +247,8 @@ def alike_across(train: Split, test: Split) -> list[tuple[str, str]]:
 def brightness_steps(images: np.ndarray) -> np.ndarray:
     """Whether brightness rises from cell to cell of a grid, for each picture: bits in uint8 (N, 30)."""
     rows, columns = (np.arange(GRID) * side // GRID for side in images.shape[1:3])
-    found = np.empty((len(images), GRID * (GRID - 1) // 8), np.uint8)
+    steps = np.empty((len(images), GRID * (GRID - 1) // 8), np.uint8)
     for row, image in enumerate(images):
         cells = np.add.reduceat(np.add.reduceat(image.sum(2, dtype=np.int64), rows, 0), columns, 1)
-        found[row] = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return found
+        steps[row] = np.packbits(cells[:, 1:] > cells[:, :-1])
+    return steps

@@ -37,14 +37,14 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
         >>> groups_of(r"(cam\\d+)_", np.array(["cat/cam1_7.jpg", "dog/cam2_7.jpg"]))
         ['cam1', 'cam2']
     """
-    found = values_of(group, ids, "data.group", ("group", "groups", "group_id"))
-    lost = [name for name, one in zip(ids.tolist(), found, strict=True) if not one]
+    groups = values_of(group, ids, "data.group", ("group", "groups", "group_id"))
+    lost = [name for name, one in zip(ids.tolist(), groups, strict=True) if not one]
     if lost:
         raise DataError(
             f"data.group: expected a group for each picture, got none for {len(lost)} of {len(ids)}: "
             f"{listed(lost)}. Add them to the groups."
         )
-    return [str(one) for one in found]
+    return [str(one) for one in groups]
 
 
 LABELS = ("label", "labels", "class", "category", "target", "diagnosis", "dx", "species", "breed")
@@ -64,10 +64,10 @@ def labels_of(labels: str, ids: np.ndarray) -> list[str | None]:
         raise DataError(
             "data.labels: expected a table or a pattern, got folder. Leave it out: folders are the classes."
         )
-    found = values_of(labels, ids, "data.labels", LABELS, per_class=True)
-    if not any(found):
+    classes = values_of(labels, ids, "data.labels", LABELS, per_class=True)
+    if not any(classes):
         raise DataError(f"data.labels: expected a class for pictures such as {ids[0]}, got none. Check {labels}.")
-    return found
+    return classes
 
 
 def values_of(
@@ -106,8 +106,8 @@ def beside(given: str | None, folder: Path | None) -> str | None:
 
 def _file_of(given: str) -> str | None:
     """The file in "FILE.csv" or "FILE.csv:COLUMN"; None for anything else."""
-    found = re.match(r"(?is)(.*\.(?:csv|tsv))(?::.*)?$", given)
-    return found[1] if found else None
+    match = re.match(r"(?is)(.*\.(?:csv|tsv))(?::.*)?$", given)
+    return match[1] if match else None
 
 
 def _from_table(file: Path, column: str, ids: np.ndarray, usual: tuple[str, ...], per_class: bool) -> list[str | None]:
@@ -141,8 +141,8 @@ def _values(
             return columns[plain[name]]
     if len(rest) == 1:
         return columns[rest[0]]
-    if per_class and len(rest) > 1 and (found := _one_of(rest, columns)):
-        return found
+    if per_class and len(rest) > 1 and (classes := _one_of(rest, columns)):
+        return classes
     raise DataError(
         f"{file}: expected one column beside {names!r}, or {usual[0]!r}, got {_shown(columns)}. "
         f"Name one, as in {file.name}:{rest[0] if rest else usual[0]}."
@@ -151,12 +151,12 @@ def _values(
 
 def _one_of(rest: list[str], columns: Columns) -> list[str] | None:
     """The column that is 1 in each row; None if there are other values, or several of them."""
-    found = []
+    classes = []
     for cells in zip(*(columns[name] for name in rest), strict=True):
         if not {*cells} <= {"0", "1", "0.0", "1.0"} or sum(cell[0] == "1" for cell in cells) != 1:
             return None
-        found.append(rest[[cell[0] for cell in cells].index("1")].strip())
-    return found
+        classes.append(rest[[cell[0] for cell in cells].index("1")].strip())
+    return classes
 
 
 def name_column(columns: Columns, ids: np.ndarray) -> tuple[str | None, list[int | None]]:

@@ -102,7 +102,7 @@ def listed(names: list[str]) -> str:
 def subfolders(path: Path, left: Left | None = None) -> list[Path]:
     """Sorted folders inside a folder, except hidden ones, those of operating systems, and masks beside images; `left`
     collects what was skipped."""
-    found = []
+    folders = []
     entries = sorted(scan(str(path)), key=lambda entry: entry.name)
     masks = masks_among(entries)
     for entry in entries:
@@ -111,14 +111,14 @@ def subfolders(path: Path, left: Left | None = None) -> list[Path]:
                 left.masks += images_below(entry.path) if entry.is_dir() else [entry.path]
         elif entry.is_dir():
             if not is_hidden(entry.name):
-                found.append(Path(entry.path))
+                folders.append(Path(entry.path))
             elif left is not None and next(images_below(entry.path), None):
                 left.hidden.append(entry.path)
         elif left is not None and is_broken(entry):
             left.broken.append(entry.path)
         elif left is not None and is_picture(entry):
             left.stray.append(entry.path)
-    return found
+    return folders
 
 
 def is_hidden(name: str) -> bool:
@@ -133,18 +133,18 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
     """Entries of a folder. Their names must be UTF-8, because predictions are stored under them."""
     try:
         with os.scandir(folder) as entries:
-            found = list(entries)
+            listing = list(entries)
     except OSError as error:
         raise DataError(
             f"{folder}: expected a folder that can be read, got {error.strerror}. Check its permissions and links."
         ) from error
-    for entry in found:
+    for entry in listing:
         try:
             entry.name.encode()
         except UnicodeEncodeError:
             shown = entry.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             raise DataError(f"{folder}: expected names in UTF-8, got {shown}. Rename it.") from None
-    return found
+    return listing
 
 
 def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
@@ -194,15 +194,15 @@ def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, 
 def masks_among(entries: list[os.DirEntry[str]]) -> set[str]:
     """Names of masks: folders such as "masks" beside "images", and pictures such as "1_mask.png" beside "1.jpg"."""
     names = {entry.name.lower() for entry in entries}
-    found = {entry.name for entry in entries if entry.name.lower() in MASKS and entry.is_dir() and names & PHOTOGRAPHS}
+    masks = {entry.name for entry in entries if entry.name.lower() in MASKS and entry.is_dir() and names & PHOTOGRAPHS}
     if not any("mask" in name or "segmentation" in name for name in names):
-        return found
+        return masks
     stems = {os.path.splitext(name)[0] for name in names if os.path.splitext(name)[1] in ENDINGS}
     for entry in entries:
         of = MASK_OF.fullmatch(os.path.splitext(entry.name.lower())[0])
         if of and of[1] in stems and os.path.splitext(entry.name)[1].lower() in ENDINGS:
-            found.add(entry.name)
-    return found
+            masks.add(entry.name)
+    return masks
 
 
 def only_papers(folder: Path) -> bool:
@@ -222,11 +222,11 @@ def has_pictures(path: Path) -> bool:
 
 def class_folders(path: Path, left: Left | None = None) -> list[Path]:
     """`subfolders` without those that hold only files which describe pictures."""
-    found = subfolders(path, left)
-    papers = [folder for folder in found if only_papers(folder)]
+    folders = subfolders(path, left)
+    papers = [folder for folder in folders if only_papers(folder)]
     if left is not None:
         left.papers += map(str, papers)
-    return [folder for folder in found if folder not in papers]
+    return [folder for folder in folders if folder not in papers]
 
 
 def is_picture(entry: os.DirEntry[str]) -> bool:
@@ -237,6 +237,6 @@ def parquet_files(path: Path) -> list[Path]:
     """Sorted parquet files of a folder, at most two folders deep, hidden ones aside; or the file itself."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".parquet" else []
-    found = [file for pattern in ("*", "*/*", "*/*/*") for file in path.glob(pattern)]
-    parts = [(file, file.relative_to(path).parts) for file in found if file.suffix.lower() == ".parquet"]
+    files = [file for pattern in ("*", "*/*", "*/*/*") for file in path.glob(pattern)]
+    parts = [(file, file.relative_to(path).parts) for file in files if file.suffix.lower() == ".parquet"]
     return sorted(file for file, names in parts if file.is_file() and not any(map(is_hidden, names)))

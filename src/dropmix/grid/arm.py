@@ -33,14 +33,14 @@ def parse_methods(text: str) -> list[tuple[str, dict[str, Any]]]:
         >>> parse_methods("mixup, cutmix(alpha=0.2, form=continuous)")
         [('mixup', {}), ('cutmix', {'alpha': 0.2, 'form': 'continuous'})]
     """
-    found, place = [], 0
+    methods, place = [], 0
     while place < len(text):
         match = _METHOD.match(text, place)
         if not match:
             raise ValueError(f"methods: expected names such as mixup,cutmix(alpha=0.2), got {text[place:][:80]!r}.")
-        found.append((match[1], _parse_options(match[2] or "", match[0])))
+        methods.append((match[1], _parse_options(match[2] or "", match[0])))
         place = match.end()
-    return found
+    return methods
 
 
 def _parse_options(inside: str, where: str) -> dict[str, Any]:

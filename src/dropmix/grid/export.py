@@ -107,17 +107,17 @@ def read_about(path: Path) -> dict[str, Any]:
     if path.suffix == ".onnx":
         import onnx
 
-        held = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     elif path.suffix == ".safetensors":
         from safetensors import safe_open
 
         with safe_open(path, "pt") as stored:
-            held = stored.metadata() or {}
+            metadata = stored.metadata() or {}
     else:
-        held = {"dropmix.json": ""}
-        torch.export.load(path, extra_files=held)
-        held = {"dropmix": held["dropmix.json"]}
-    return json.loads(held["dropmix"])
+        metadata = {"dropmix.json": ""}
+        torch.export.load(path, extra_files=metadata)
+        metadata = {"dropmix": metadata["dropmix.json"]}
+    return json.loads(metadata["dropmix"])
 
 
 def _finished(folder: Path) -> RunSpec:

@@ -60,8 +60,8 @@ def traffic(network: str, sizes: Sizes, batch: int, precision: str) -> Traffic:
     """Count the bytes that forward and backward pass move; a hidden number takes 2 bytes in bf16 and 4 in fp32.
 
     Example:
-        >>> found = traffic("wrn10-1", Sizes(100, 100, 10, (32, 32, 3)), 100, "fp32")
-        >>> found.fused < found.eager
+        >>> work = traffic("wrn10-1", Sizes(100, 100, 10, (32, 32, 3)), 100, "fp32")
+        >>> work.fused < work.eager
         True
     """
     height, width, channels = sizes.shape

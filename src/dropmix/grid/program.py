@@ -75,8 +75,8 @@ def run_commands(
                 return
             run = progress[spec.folder_name]
             run.state = "running"
-            found = attempt_command(spec, out, place, adopt, should_stop, device)
-            run.state, run.cause, run.accuracy = found["state"], found.get("cause", ""), found.get("accuracy")
+            outcome = attempt_command(spec, out, place, adopt, should_stop, device)
+            run.state, run.cause, run.accuracy = outcome["state"], outcome.get("cause", ""), outcome.get("accuracy")
             run.done = int(run.state == "done")
 
     threads = [

@@ -182,12 +182,12 @@ def _note(told: dict[str, tuple[int, int, float | None]], running: Any) -> None:
 
 def _end(run: Progress, result: Callable[[], dict[str, Any]]) -> None:
     try:
-        found = result()
+        outcome = result()
     except Exception as error:  # an error of Ray: the task's machine or process died more often than tasks are retried
-        found = {"state": "failed", "cause": " ".join(str(error).split())[:300]}
-    run.state, run.cause = found["state"], found.get("cause", "")
-    if "accuracy" in found:
-        run.accuracy = float(found["accuracy"])
+        outcome = {"state": "failed", "cause": " ".join(str(error).split())[:300]}
+    run.state, run.cause = outcome["state"], outcome.get("cause", "")
+    if "accuracy" in outcome:
+        run.accuracy = float(outcome["accuracy"])
 
 
 def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
@@ -219,9 +219,9 @@ def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
         return attempt(job, lambda spec: dataset, should_stop, tell)
     with tempfile.TemporaryDirectory(prefix="dropmix-") as place:
         folder = Path(place) / name
-        held: Any = ray.get(home.fetch.remote(name))
-        if held:
-            unpack(folder, held)
+        packed: Any = ray.get(home.fetch.remote(name))
+        if packed:
+            unpack(folder, packed)
         sent = _stamp(folder)
 
         def tell_and_send(done: int, total: int, accuracy: float | None) -> None:
@@ -231,9 +231,9 @@ def _train(job: dict[str, Any], dataset: Dataset, home: Any) -> dict[str, Any]:
                 sent = now
                 home.keep.remote(name, pack(folder))
 
-        found = attempt({**job, "out": place}, lambda spec: dataset, should_stop, tell_and_send)
+        outcome = attempt({**job, "out": place}, lambda spec: dataset, should_stop, tell_and_send)
         ray.get(home.keep.remote(name, pack(folder)))
-        return found
+        return outcome
 
 
 def _stamp(folder: Path) -> int:

@@ -61,10 +61,10 @@ def create_run(out: Path, spec: Spec) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SPEC
     if path.exists():
-        found, _ = _read_spec(path)
-        if found is not None and found.hash != spec.hash:
-            raise StoreError(f"{folder}: expected the spec {spec.hash}, got {found.hash}. Choose another --out.")
-        if found is not None:
+        stored, _ = _read_spec(path)
+        if stored is not None and stored.hash != spec.hash:
+            raise StoreError(f"{folder}: expected the spec {spec.hash}, got {stored.hash}. Choose another --out.")
+        if stored is not None:
             return folder
     write_atomic(path, spec.to_json().encode())
     return folder
@@ -215,7 +215,7 @@ def check_same_grid(out: Path, spec: Spec, *others: Spec) -> None:
     if not out.is_dir():
         return
     arms = {run.arm.name: run.arm.model_dump(mode="json") for run in (spec, *others)}
-    for run in (held.spec for held in scan(out) if held.spec is not None):
+    for run in (entry.spec for entry in scan(out) if entry.spec is not None):
         if run.group != spec.group:
             ours, theirs = _flat(spec), _flat(run)
             keys = [k for k in sorted(ours | theirs) if ours.get(k) != theirs.get(k) and k != "data.fold"]

@@ -54,9 +54,9 @@ def run_together(
             run.done, run.total, run.accuracy = done, total, accuracy
             view(progress)
 
-        found = attempt(job_of(spec, settings, str(device)), begin, should_stop, on_progress, group)
-        run.state, run.cause = found["state"], found.get("cause", "")
-        run.accuracy = found.get("accuracy", run.accuracy)
+        outcome = attempt(job_of(spec, settings, str(device)), begin, should_stop, on_progress, group)
+        run.state, run.cause = outcome["state"], outcome.get("cause", "")
+        run.accuracy = outcome.get("accuracy", run.accuracy)
         view(progress)
         if run.state == "stopped":
             break

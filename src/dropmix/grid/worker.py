@@ -50,8 +50,8 @@ class Worker:
         for line in jobs:
             torch.set_num_threads(threads)  # a resumed run may have changed it
             pack = {job["name"]: self._attempt(job) for job in json.loads(line)}
-            for name, found in take_turns(pack):
-                self.send(event="end", run=name, **found)
+            for name, outcome in take_turns(pack):
+                self.send(event="end", run=name, **outcome)
             if self.stopping:
                 return
 
@@ -71,13 +71,13 @@ class Worker:
         data = spec.data
         key = data.model_dump_json()
         if key not in self.datasets:
-            found = load_data(spec, path)
-            if found.fingerprint != data.fingerprint:
+            dataset = load_data(spec, path)
+            if dataset.fingerprint != data.fingerprint:
                 raise ValueError(
-                    f"data: expected the images of fingerprint {data.fingerprint}, got {found.fingerprint}. "
+                    f"data: expected the images of fingerprint {data.fingerprint}, got {dataset.fingerprint}. "
                     "They changed since the run was planned; plan again in another --out."
                 )
-            self.datasets = {key: found}
+            self.datasets = {key: dataset}
         return self.datasets[key]
 
 

@@ -43,20 +43,20 @@ def written_arm(key: str, content: Mapping[str, Any], preset: str = "paper") -> 
 
 def _of_classes(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that name classes, with names as texts."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for field in ("rates", "confusions"):
         given = content.get(field) or None
         if not (given is None or isinstance(given, Mapping)):
             raise ValueError(f"expected {field} as class: value, got {given!r}. Name the classes.")
-        found[field] = given and {_name(field, name): value for name, value in given.items()}
-    if found["confusions"]:
-        found["confusions"] = {name: _name("confusions", c) for name, c in found["confusions"].items()}
-        if own := [name for name, other in found["confusions"].items() if name == other]:
+        fields[field] = given and {_name(field, name): value for name, value in given.items()}
+    if fields["confusions"]:
+        fields["confusions"] = {name: _name("confusions", c) for name, c in fields["confusions"].items()}
+        if own := [name for name, other in fields["confusions"].items() if name == other]:
             raise ValueError(f"expected another class as confusion of {own[0]!r}, got {own[0]!r} itself.")
     withheld = content.get("withhold") or ()
     if not isinstance(withheld, list | tuple):
         raise ValueError(f"expected withhold as a list of classes, got {withheld!r}. Write [{withheld}].")
-    return {**found, "withhold": tuple(_name("withhold", name) for name in withheld)}
+    return {**fields, "withhold": tuple(_name("withhold", name) for name in withheld)}
 
 
 def _name(field: str, name: Any) -> str:

@@ -73,7 +73,7 @@ def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
         >>> find_keys({"pixel_values": 0, "labels": 1, "path": 2})
         ('pixel_values', 'labels', [])
     """
-    found = []
+    keys = []
     for names in (IMAGES, LABELS):
         here = [name for name in names if name in batch]
         if len(here) != 1:
@@ -81,17 +81,17 @@ def find_keys(batch: Mapping[Any, Any]) -> tuple[str, str, list[str]]:
                 f"DropMix: expected a dict with one key of {', '.join(names)}, got {', '.join(map(str, batch))}. "
                 "Pass images and labels as augment(batch[...], batch[...])."
             )
-        found += here
+        keys += here
     masks = [name for name in MASKS if name in batch]
-    x = batch[found[0]]
-    for key in batch.keys() - {*found, *masks}:
+    x = batch[keys[0]]
+    for key in batch.keys() - {*keys, *masks}:
         sides = batch[key].shape[-2:] if isinstance(batch[key], Tensor) and batch[key].ndim >= 3 else None
         if key in _OF_BOXES or (isinstance(x, Tensor) and x.ndim >= 4 and sides == x.shape[-2:]):
             raise ValueError(
                 f"DropMix: expected images, labels and {MASKS[0]} in a dict, got {key!r} too, which would stay "
                 "unmixed beside mixed images. Call mix = augment.draw(x, y), apply_mix, and mix.targets for the rest."
             )
-    return found[0], found[1], masks
+    return keys[0], keys[1], masks
 
 
 def replaced(batch: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:

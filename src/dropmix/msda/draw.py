@@ -133,9 +133,9 @@ def check_batch(where: str, x: Tensor, *, places: int = 0, most: int | None = No
         places: least number of axes after the channels; 0 takes vectors (B, C) too, and any number of axes.
         most: largest number of them.
     """
-    found = x.ndim - 2
-    if found >= places and (most is None or found <= most):
-        if places and found > 1 and x.shape[-1] == 3 and min(x.shape[1:-1]) >= 16:
+    axes = x.ndim - 2
+    if axes >= places and (most is None or axes <= most):
+        if places and axes > 1 and x.shape[-1] == 3 and min(x.shape[1:-1]) >= 16:
             raise ValueError(
                 f"{where}: expected x of shape (B, C, ...), got {tuple(x.shape)}, which looks like channels last. "
                 'Say DropMix(..., channels="last"), or pass x.movedim(-1, 1).'

@@ -115,11 +115,11 @@ def _confusions(policy: str, confusions: Confusions | None, num_classes: int) ->
         if len(values) != num_classes:
             raise ValueError(f"DropMix: expected {num_classes} confusions, one per class, got {len(values)}.")
         pairs = dict(enumerate(values))
-    found = {key: _class_id("confusions", value, num_classes) for key, value in pairs.items()}
-    own = [key for key, value in found.items() if key == value]
+    confusion_of = {key: _class_id("confusions", value, num_classes) for key, value in pairs.items()}
+    own = [key for key, value in confusion_of.items() if key == value]
     if own:
         raise ValueError(f"DropMix: expected another class as confusion of class {own[0]}, got {own[0]} itself.")
-    return found
+    return confusion_of
 
 
 def _class_id(where: str, label: int, num_classes: int) -> int:

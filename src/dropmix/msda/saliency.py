@@ -127,8 +127,8 @@ def channels_last(saliency: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return a saliency function of (B, C, ...) that calls one of (B, ..., C)."""
 
     def of_channels_first(x: Tensor, y: Tensor, **asked: Any) -> Tensor:
-        found = saliency(x.movedim(1, -1), y, **asked)
-        return found.movedim(-1, 1) if asked.get("signed") else found
+        maps = saliency(x.movedim(1, -1), y, **asked)
+        return maps.movedim(-1, 1) if asked.get("signed") else maps
 
     return of_channels_first
 

@@ -266,16 +266,16 @@ def _whole(target: Mapping[str, Any]) -> dict[str, Any]:
 
 def _picked(target: Mapping[str, Any], keep: Sequence[int], more: Mapping[str, Any] | None) -> dict[str, Any]:
     """Fields of the boxes to keep, followed by those of another image; fields of the image stay."""
-    count, found = len(target["boxes"]), {}
+    count, fields = len(target["boxes"]), {}
     for key, value in target.items():
         per_box = isinstance(value, Tensor | list) and key not in _OF_THE_IMAGE
         if not per_box or (isinstance(value, Tensor) and value.ndim == 0) or len(value) != count:
-            found[key] = value
+            fields[key] = value
             continue
         rest = None if more is None else more[key]
         if isinstance(value, list):
-            found[key] = [value[n] for n in keep] + list(rest or [])
+            fields[key] = [value[n] for n in keep] + list(rest or [])
         else:
             chosen = untyped(value)[list(keep)]
-            found[key] = typed(chosen if rest is None else torch.cat([chosen, untyped(rest)]), value)
-    return found
+            fields[key] = typed(chosen if rest is None else torch.cat([chosen, untyped(rest)]), value)
+    return fields

@@ -20,8 +20,8 @@ def digests(network: str, weights: str | None) -> dict[str, str | None]:
         >>> digests("wrn10-1", None)
         {'network_sha256': None, 'weights_sha256': None}
     """
-    found = None if weights is None else weights_digest(weights, network)
-    return {"network_sha256": file_digest(network), "weights_sha256": found}
+    of_weights = None if weights is None else weights_digest(weights, network)
+    return {"network_sha256": file_digest(network), "weights_sha256": of_weights}
 
 
 def build_trained(
@@ -40,11 +40,11 @@ def build_trained(
         ValueError: the network's file or the weights are not those of `known`, or do not fit.
     """
     if known and any(known.values()):
-        found = digests(network, weights)
+        current = digests(network, weights)
         for field, what in (("network_sha256", network), ("weights_sha256", weights)):
-            if known.get(field) not in (None, found[field]):
+            if known.get(field) not in (None, current[field]):
                 raise ValueError(
-                    f"{field.partition('_')[0]}: expected {what} with SHA-256 {known[field]}, got {found[field]}. "
+                    f"{field.partition('_')[0]}: expected {what} with SHA-256 {known[field]}, got {current[field]}. "
                     "It changed since the run was planned; plan again in another --out."
                 )
     net = build(network, num_classes, shape[0], shape[1])

@@ -121,8 +121,8 @@ def head_of(net: nn.Module) -> list[str]:
         ['_fc']
     """
     if hasattr(net, "get_classifier"):
-        found: Any = net.get_classifier()  # pyright: ignore[reportCallIssue]
-        heads = found if isinstance(found, tuple | list) else (found,)
+        classifier: Any = net.get_classifier()  # pyright: ignore[reportCallIssue]
+        heads = classifier if isinstance(classifier, tuple | list) else (classifier,)
         names = [name for name, module in net.named_modules() if any(module is head for head in heads)]
         if names and any(True for head in heads for _ in head.parameters()):
             return names

@@ -14,14 +14,14 @@ RULE = (
 )
 
 
-def claims_lines(found: Mapping[str, Sequence[Claim]]) -> list[str]:
+def claims_lines(by_heading: Mapping[str, Sequence[Claim]]) -> list[str]:
     """Lines for a terminal: claim, arms, estimate with interval, verdict, measure.
 
     Args:
-        found: heading -> claims.
+        by_heading: heading -> claims.
     """
     lines = []
-    for heading, claims in found.items():
+    for heading, claims in by_heading.items():
         lines.append(heading)
         for claim in claims:
             lines.append(f"  {claim.claim}: {claim.verdict}")
@@ -29,22 +29,22 @@ def claims_lines(found: Mapping[str, Sequence[Claim]]) -> list[str]:
     return [*lines, RULE]
 
 
-def claims_markdown(found: Mapping[str, Sequence[Claim]]) -> str:
+def claims_markdown(by_heading: Mapping[str, Sequence[Claim]]) -> str:
     """One table per heading."""
     parts = ["# The paper's claims in words\n"]
-    for heading, claims in found.items():
+    for heading, claims in by_heading.items():
         rows = [["claim", "arms", "measure", "estimate [95 %]", "verdict"], [":--"] * 5]
         rows += [[c.claim, c.about, c.measure, _interval(c), c.verdict] for c in claims]
         parts.append(f"## {heading}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows))
     return "\n".join([*parts, RULE, ""])
 
 
-def claims_csv(found: Mapping[str, Sequence[Claim]]) -> str:
+def claims_csv(by_heading: Mapping[str, Sequence[Claim]]) -> str:
     """One line per claim; numbers in the unit that the line names, empty if unknown."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow("runs,claim,arms,measure,unit,estimate,low,high,verdict".split(","))
-    for heading, claims in found.items():
+    for heading, claims in by_heading.items():
         for c in claims:
             numbers = (c.estimate.value, c.estimate.low, c.estimate.high)
             cells = ["" if v != v else f"{SCALE[c.unit] * v:.4f}" for v in numbers]
@@ -52,11 +52,11 @@ def claims_csv(found: Mapping[str, Sequence[Claim]]) -> str:
     return out.getvalue()
 
 
-def write_claims(found: Mapping[str, Sequence[Claim]], folder: Path) -> list[Path]:
+def write_claims(by_heading: Mapping[str, Sequence[Claim]], folder: Path) -> list[Path]:
     """Write `claims.md` and `claims.csv`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "claims.md", folder / "claims.csv"]
-    for path, text in zip(paths, (claims_markdown(found), claims_csv(found))):
+    for path, text in zip(paths, (claims_markdown(by_heading), claims_csv(by_heading))):
         path.write_text(text, encoding="utf-8")
     return paths
 

@@ -115,8 +115,8 @@ def confidences(p: Pair) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     position, m = p.position, len(p.sizes)
     both = [
-        np.stack([np.bincount(position, weights=row, minlength=m) / p.sizes for row in held])
-        for held in (p.baseline.p_true, p.treated.p_true)
+        np.stack([np.bincount(position, weights=row, minlength=m) / p.sizes for row in p_true])
+        for p_true in (p.baseline.p_true, p.treated.p_true)
     ]
     return both[0], both[1]
 
@@ -218,7 +218,7 @@ def _panel(need: Need, group: RunGroup, preset: str | None) -> Panel:
     elif group.spec.get("train", {}).get("precision") == "bf16":
         heading += ", bf16"
     audit = group.audit(sorted(wanted, key=lambda n: (group.arms[n].method, group.arms[n].rate)))
-    ranges = {c.arm: found for c in audit.comparisons if (found := group.confidence(c.arm)) is not None}
+    ranges = {c.arm: confidence for c in audit.comparisons if (confidence := group.confidence(c.arm)) is not None}
     label = need.network if exact else f"small: {group.short_words}"
     return Panel(need.network, heading, label, exact, audit, ranges, _missing(planned, group, exact))
 

@@ -157,9 +157,9 @@ def _predictor(
     return Predictor(name, values, float(r[0]), float(low), float(high), *corrected, beyond, p)
 
 
-def _with_holm(found: list[Predictor]) -> list[Predictor]:
-    adjusted = holm(np.array([one.p for one in found]))
-    return [replace(one, holm=float(p)) for one, p in zip(found, adjusted)]
+def _with_holm(predictors: list[Predictor]) -> list[Predictor]:
+    adjusted = holm(np.array([one.p for one in predictors]))
+    return [replace(one, holm=float(p)) for one, p in zip(predictors, adjusted)]
 
 
 def half(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -241,13 +241,13 @@ def _left_out(x: np.ndarray, y: np.ndarray, parts: np.ndarray) -> float:
     return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
-def as_json(found: Explained) -> dict[str, object]:
+def as_json(explained: Explained) -> dict[str, object]:
     """Everything as numbers and lists."""
     return {
-        "classes": list(found.names),
-        "change": found.change.tolist(),
-        "reliability": found.reliability,
-        "model": found.model,
-        "shuffled": found.shuffled,
-        "predictors": [{**asdict(one), "values": np.asarray(one.values).tolist()} for one in found.predictors],
+        "classes": list(explained.names),
+        "change": explained.change.tolist(),
+        "reliability": explained.reliability,
+        "model": explained.model,
+        "shuffled": explained.shuffled,
+        "predictors": [{**asdict(one), "values": np.asarray(one.values).tolist()} for one in explained.predictors],
     }

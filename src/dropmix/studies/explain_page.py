@@ -78,38 +78,38 @@ def explain_arm(
     return replace(explained, names=tuple(name for name, here in zip(names, present, strict=True) if here))
 
 
-def findings(found: Explained) -> list[Predictor]:
+def findings(explained: Explained) -> list[Predictor]:
     """Predictors whose correlation is not chance, the strongest first."""
-    return sorted((one for one in found.predictors if one.holm < LEVEL), key=lambda one: -abs(one.correlation))
+    return sorted((one for one in explained.predictors if one.holm < LEVEL), key=lambda one: -abs(one.correlation))
 
 
-def in_words(arm: str, found: Explained) -> str:
+def in_words(arm: str, explained: Explained) -> str:
     """The finding for a reader to act on, in one or two sentences.
 
     Without a finding, they say so, and whether the change itself can be measured.
     """
-    known = findings(found)
+    known = findings(explained)
     if known:
         one = known[0]
         size = "lower" if one.correlation > 0 else "higher"
         more = f" Also: {', '.join(other.name for other in known[1:])}." if len(known) > 1 else ""
         text = (
             f"{arm}: classes with {size} {one.name} lose more or gain less (rank correlation {one.correlation:+.2f} "
-            f"[{one.low:+.2f}, {one.high:+.2f}]). Check these first: {_first(one, found.names)}.{more}"
+            f"[{one.low:+.2f}, {one.high:+.2f}]). Check these first: {_first(one, explained.names)}.{more}"
         )
-    elif found.reliability < 0.3:
+    elif explained.reliability < 0.3:
         text = (
             f"{arm}: no predictor found; the changes themselves are mostly seed noise (reliability "
-            f"{found.reliability:.2f}). Train more seeds before asking which classes are hurt."
+            f"{explained.reliability:.2f}). Train more seeds before asking which classes are hurt."
         )
     else:
         text = (
-            f"{arm}: no predictor found among {len(found.predictors)}, though the changes repeat over seeds "
-            f"(reliability {found.reliability:.2f}). Do not guess the hurt classes beforehand: audit."
+            f"{arm}: no predictor found among {len(explained.predictors)}, though the changes repeat over seeds "
+            f"(reliability {explained.reliability:.2f}). Do not guess the hurt classes beforehand: audit."
         )
-    if found.model is not None and found.shuffled is not None:
-        share = 100 * max(found.model, 0.0)
-        beats = found.model > max(found.shuffled, 0.0)
+    if explained.model is not None and explained.shuffled is not None:
+        share = 100 * max(explained.model, 0.0)
+        beats = explained.model > max(explained.shuffled, 0.0)
         text += (
             f" All predictors together explain {share:.0f} % of the reliable variance of classes left out"
             f"{'' if beats else ', no more than with shuffled classes'}."
@@ -124,15 +124,15 @@ def _first(one: Predictor, names: tuple[str, ...], most: int = 5) -> str:
 
 
 @figure_function
-def panels(found: Explained) -> Figure:
+def panels(explained: Explained) -> Figure:
     """One panel per predictor: its values against the recall change, a dot per class."""
-    columns = min(3, len(found.predictors))
-    rows = -(-len(found.predictors) // columns)
+    columns = min(3, len(explained.predictors))
+    rows = -(-len(explained.predictors) // columns)
     figure = new_figure(2.6 * columns, 2.3 * rows)
-    for number, one in enumerate(found.predictors, 1):
+    for number, one in enumerate(explained.predictors, 1):
         axes = figure.add_subplot(rows, columns, number)
         axes.axhline(0, color=TIED, linewidth=0.8)
-        axes.scatter(one.values, 100 * found.change, s=9, color="#0072B2", alpha=0.7, linewidths=0)
+        axes.scatter(one.values, 100 * explained.change, s=9, color="#0072B2", alpha=0.7, linewidths=0)
         axes.set_xlabel(one.name)
         axes.set_title(f"{one.correlation:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", fontsize=8)
         if (number - 1) % columns == 0:
@@ -144,21 +144,21 @@ def panels(found: Explained) -> Figure:
 def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[Path]:
     """Write explain.html and explain.json; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    content = {"format": 1, "source": source, "arms": {arm: as_json(found) for arm, found in arms.items()}}
+    content = {"format": 1, "source": source, "arms": {arm: as_json(explained) for arm, explained in arms.items()}}
     paths = [out / "explain.html", out / "explain.json"]
     paths[1].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    parts = [f"<h2>{html.escape(arm)}</h2>{_section(arm, found)}" for arm, found in arms.items()]
+    parts = [f"<h2>{html.escape(arm)}</h2>{_section(arm, explained)}" for arm, explained in arms.items()]
     paths[0].write_text(_PAGE.format(source=html.escape(source), body="\n".join(parts)), encoding="utf-8")
     return paths
 
 
-def _section(arm: str, found: Explained) -> str:
-    cells = "".join(_row(one) for one in found.predictors)
-    picture = base64.b64encode(rendered(panels(found), "png")).decode()
+def _section(arm: str, explained: Explained) -> str:
+    cells = "".join(_row(one) for one in explained.predictors)
+    picture = base64.b64encode(rendered(panels(explained), "png")).decode()
     alt = html.escape(f"One panel per predictor of the recall change under {arm}.")
     return (
-        f"<p>{html.escape(in_words(arm, found))}</p>"
-        f"<p>{len(found.change)} classes. Reliability of the change: {found.reliability:.2f}.</p>"
+        f"<p>{html.escape(in_words(arm, explained))}</p>"
+        f"<p>{len(explained.change)} classes. Reliability of the change: {explained.reliability:.2f}.</p>"
         "<table><tr><th>predictor<th>rank correlation<th>corrected for noise<th>beyond baseline recall<th>p (Holm)</tr>"
         f'{cells}</table><img alt="{alt}" src="data:image/png;base64,{picture}">'
     )

@@ -36,33 +36,34 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
     return change
 
 
-def write_label_information(found: "LabelInformation", change: np.ndarray | None, out: Path) -> None:
+def write_label_information(information: "LabelInformation", change: np.ndarray | None, out: Path) -> None:
     """Write label-information.csv (class x partner x strength), classes.csv, and the figure."""
     from dropmix.report.figures.label_curves import label_curves
     from dropmix.report.figures.style import save
 
     out.mkdir(parents=True, exist_ok=True)
-    found.save(out / CURVES)
-    curves, area, kept = found.curves(), found.area(), found.kept()
-    pairs = np.bincount(found.own, minlength=len(found.classes))
+    information.save(out / CURVES)
+    curves, area, kept = information.curves(), information.area(), information.kept()
+    pairs = np.bincount(information.own, minlength=len(information.classes))
     with (out / CLASSES).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("class", "pairs", "confidence_unmixed", "area", "kept", "recall_change"))
-        for i, name in enumerate(found.classes):
+        for i, name in enumerate(information.classes):
             moved = np.nan if change is None else change[i]
             numbers = ["" if v != v else f"{v:.6g}" for v in (curves[i, 0], area[i], kept[i], moved)]
             table.writerow((guarded(name), pairs[i], *numbers))
-    save(label_curves(found.strengths, curves, found.classes, change), out / "label-information")
+    save(label_curves(information.strengths, curves, information.classes, change), out / "label-information")
 
 
-def print_correlations(found: "LabelInformation", change: np.ndarray | None, arm: str) -> None:
+def print_correlations(information: "LabelInformation", change: np.ndarray | None, arm: str) -> None:
     """Say what the curves have to do with the recall changes."""
     from dropmix.studies.label_information import rank_correlation
 
-    area, kept = found.area(), found.kept()
+    area, kept = information.area(), information.kept()
     print(
-        f"{len(found.own)} pairs, {np.isfinite(area).sum()} classes: confidence in the own class {_mean(found, 0)} "
-        f"unmixed, {_mean(found, len(found.strengths) // 2)} half-way; area under the curve {np.nanmean(area):.3f}."
+        f"{len(information.own)} pairs, {np.isfinite(area).sum()} classes: confidence in the own class "
+        f"{_mean(information, 0)} unmixed, {_mean(information, len(information.strengths) // 2)} half-way; area under "
+        f"the curve {np.nanmean(area):.3f}."
     )
     if change is None:
         return
@@ -76,5 +77,5 @@ def print_correlations(found: "LabelInformation", change: np.ndarray | None, arm
     print(f"Share of the label kept: {worse:.3f} in degraded classes, {better:.3f} in improved ones.")
 
 
-def _mean(found: "LabelInformation", place: int) -> str:
-    return f"{found.confidence[:, place].mean():.2f}"
+def _mean(information: "LabelInformation", place: int) -> str:
+    return f"{information.confidence[:, place].mean():.2f}"

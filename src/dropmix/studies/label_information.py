@@ -101,8 +101,8 @@ def label_information(
         Figs. 4 and 15 of arXiv 2307.09136, with the mean over many pairs in place of chosen ones.
     Example:
         >>> x, y = torch.eye(4)[:, :, None, None], np.arange(4)
-        >>> found = label_information(lambda rows: x[rows], y, lambda x: 9 * x.flatten(1), list("abcd"), partners=2)
-        >>> found.curves().shape, bool((np.diff(found.curves(), axis=1) < 0).all())
+        >>> info = label_information(lambda rows: x[rows], y, lambda x: 9 * x.flatten(1), list("abcd"), partners=2)
+        >>> info.curves().shape, bool((np.diff(info.curves(), axis=1) < 0).all())
         ((4, 11), True)
     """
     s = np.linspace(0, 1, 11) if strengths is None else np.asarray(strengths, float)

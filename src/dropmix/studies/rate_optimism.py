@@ -25,7 +25,7 @@ class Optimism:
     repetitions: int
 
 
-def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed: int = 0) -> Optimism:
+def expected_optimism(candidates: Sequence[Candidate], repetitions: int = 2000, seed: int = 0) -> Optimism:
     """The expected overstatement of the best of several accuracies on the test set, by simulation.
 
     The audit's estimates of the class changes serve as the truth, its variances as the noise; all rates share
@@ -33,13 +33,13 @@ def expected_optimism(found: Sequence[Candidate], repetitions: int = 2000, seed:
     seeds.
 
     Args:
-        found: candidates with comparisons.
+        candidates: candidates with comparisons.
         repetitions: simulated studies.
         seed: of the simulation.
     Raises:
         AuditError: no candidate with a comparison, or no noise known (one seed).
     """
-    treated = [c.comparison for c in found if c.comparison is not None]
+    treated = [c.comparison for c in candidates if c.comparison is not None]
     if not treated:
         raise AuditError("select: expected a method's arms, got vanilla alone. Run a method at some rates first.")
     columns = {key: np.stack([np.asarray(c.classes[key], float) for c in treated]) for key in _NEEDED}

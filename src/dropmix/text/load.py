@@ -134,15 +134,15 @@ def locate_texts(name: str, path: str | Path | None) -> Path:
         raise DataError(
             f"load: expected a folder with {told}, got none. Name it with --data, or set DROPMIX_DATA to it."
         )
-    found = Path(path if path is not None else root or "").expanduser()
+    place = Path(path if path is not None else root or "").expanduser()
     base = name.removesuffix("-imbalanced")
-    for inner in (found / base, found / "text" / base) if name != "text" else ():
+    for inner in (place / base, place / "text" / base) if name != "text" else ():
         if inner.is_dir():
-            found = inner
+            place = inner
             break
-    if not found.exists():
-        raise DataError(f"load: expected a file or folder of {told}, got {found}, which is not there. Check the path.")
-    return found / FILES[name] if name in FILES and found.is_dir() else found
+    if not place.exists():
+        raise DataError(f"load: expected a file or folder of {told}, got {place}, which is not there. Check the path.")
+    return place / FILES[name] if name in FILES and place.is_dir() else place
 
 
 def class_names(name: str, rows: list[Example], test: list[Example]) -> list[str]:
@@ -175,8 +175,8 @@ def tokenise(texts: list[str], folder: Path, most: int | None) -> np.ndarray:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     unknown = tokenizer.unk_token_id or 0
     cut = {"truncation": True, "max_length": most} if most else {}
-    found = tokenizer(texts, add_special_tokens=False, **cut)["input_ids"]
-    return pad([[token + 1 for token in ids] or [unknown + 1] for ids in found])
+    token_ids = tokenizer(texts, add_special_tokens=False, **cut)["input_ids"]
+    return pad([[token + 1 for token in ids] or [unknown + 1] for ids in token_ids])
 
 
 def _domains(path: Path, classes: list[str]) -> list[str] | None:
@@ -204,7 +204,7 @@ def _remarks(classes: list[str], texts: dict[str, list[str]], splits: dict[str, 
     for key in ("train", target):
         for text, label in zip(texts[key], splits[key].labels.tolist()):
             labels.setdefault(text, set()).add(label)
-    if torn := [text for text, found in labels.items() if len(found) > 1]:
+    if torn := [text for text, given in labels.items() if len(given) > 1]:
         yield (
             f"warning: {len(torn)} {'text stands' if len(torn) == 1 else 'texts stand'} in two classes, e.g. "
             f"{torn[0]!r:.60}. Leave one of them out."

@@ -119,7 +119,7 @@ def rows_of_json(where: str, content: Any, columns: TextColumns) -> list[Example
 
 def examples(where: str, rows: Iterable[dict[str, Any]], columns: TextColumns) -> list[Example]:
     """Texts and labels of rows; all rows that lack one are counted, and the first are named."""
-    found: list[Example] = []
+    parsed: list[Example] = []
     wrong: list[str] = []
     keys: list[str | None] = []
     for number, row in enumerate(rows, 1):
@@ -130,13 +130,13 @@ def examples(where: str, rows: Iterable[dict[str, Any]], columns: TextColumns) -
             if key is not None and not cell:
                 wrong.append(f"row {number}: expected a {key}, got {row.get(key)!r:.40}")
         text, label, group = cells
-        found.append(Example(text or "", (label or "").strip(), group and group.strip()))
+        parsed.append(Example(text or "", (label or "").strip(), group and group.strip()))
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(f"{where}, {'; '.join(wrong[:SHOWN])}{more}. Fill them in or remove the rows.")
-    if not found:
+    if not parsed:
         raise DataError(f"{where}: expected rows of texts and labels, got none. Check the file.")
-    return found
+    return parsed
 
 
 def find_columns(where: str, names: Iterable[str], columns: TextColumns) -> tuple[str, str, str | None]:
@@ -162,15 +162,15 @@ def _column(where: str, names: list[str], what: str, named: str | None, usual: t
             got = ", ".join(names)
             raise DataError(f"{where}: expected a column {named!r}, got {got}. Check data.{what}_column.")
         return named
-    found = [name for name in names if name.strip().lower() in usual]
-    kinds = [name.strip().lower() for name in found]
-    found = [name for name, kind in zip(found, kinds) if NAMES_OF.get(kind) not in kinds]
-    if len(found) != 1:
+    matches = [name for name in names if name.strip().lower() in usual]
+    kinds = [name.strip().lower() for name in matches]
+    matches = [name for name, kind in zip(matches, kinds) if NAMES_OF.get(kind) not in kinds]
+    if len(matches) != 1:
         raise DataError(
-            f"{where}: expected one column of {what} ({', '.join(usual)}), got {', '.join(found or names)}. "
+            f"{where}: expected one column of {what} ({', '.join(usual)}), got {', '.join(matches or names)}. "
             f"Name it with --set data.{what}_column=NAME."
         )
-    return found[0]
+    return matches[0]
 
 
 def _cell(value: Any) -> str:

@@ -71,8 +71,8 @@ def read_source(path: Path, columns: TextColumns = USUAL) -> TextSource:
 
 def _files(folder: Path) -> list[Path]:
     """Sorted files of texts of a folder."""
-    found = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
-    return [file for file in found if file.name[0] != "." and file.name != SUPERCLASSES]
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+    return [file for file in files if file.name[0] != "." and file.name != SUPERCLASSES]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -123,13 +123,13 @@ def _of_folders(path: Path, folders: list[Path], columns: TextColumns) -> TextSo
         parts: dict[str, list[Example]] = {}
         used: list[Path] = []
         for kind in ("train", "test", "validation"):
-            found = [folder for folder in folders if kinds.get(folder) == kind]
-            if len(found) > 1:
-                got = ", ".join(folder.name for folder in found)
+            of_kind = [folder for folder in folders if kinds.get(folder) == kind]
+            if len(of_kind) > 1:
+                got = ", ".join(folder.name for folder in of_kind)
                 raise DataError(f"{path}: expected one folder {kind}, got {got}. Remove or rename one.")
-            if found and (kind != "validation" or "test" not in parts):
-                parts["test" if kind == "validation" else kind] = _of_folder(found[0], columns)
-                used += found
+            if of_kind and (kind != "validation" or "test" not in parts):
+                parts["test" if kind == "validation" else kind] = _of_folder(of_kind[0], columns)
+                used += of_kind
         if len(parts) < 2:
             got = ", ".join(folder.name for folder in folders[:LISTED])
             raise DataError(f"{path}: expected folders train and test, got {got}. Add the missing one.")

@@ -44,8 +44,8 @@ def load_checkpoint(
         UserWarning: a checkpoint is damaged, foreign or incomplete; the message names it, and the previous one is used;
             without one the run starts again.
     """
-    held = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS) if (folder / name).exists()]
-    for path in held:
+    paths = [folder / name for name in (f"{NAME}.new", NAME, PREVIOUS) if (folder / name).exists()]
+    for path in paths:
         try:
             _check_sums(path)
             content = torch.load(path, map_location=device, weights_only=True)
@@ -57,7 +57,7 @@ def load_checkpoint(
             reason = str(error).strip().split("\n")[0] or type(error).__name__
         except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
             reason = str(error).strip().split("\n")[0]
-        next_step = "the run starts again" if path == held[-1] else "trying the one before"
+        next_step = "the run starts again" if path == paths[-1] else "trying the one before"
         warnings.warn(f"checkpoint {path} cannot be used ({reason}); {next_step}", stacklevel=2)
     return None
 

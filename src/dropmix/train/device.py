@@ -32,10 +32,10 @@ def resolve_device(name: str = "auto") -> torch.device:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"device: expected auto, cpu, cuda or cuda:N, got {name!r}.")
-    found = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= found:
+    gpu_count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= gpu_count:
         raise ValueError(
-            f"device: expected a CUDA GPU for {name!r}, found {found or 'none'}. Use --device cpu or auto."
+            f"device: expected a CUDA GPU for {name!r}, found {gpu_count or 'none'}. Use --device cpu or auto."
         )
     return device
 

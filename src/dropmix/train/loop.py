@@ -157,16 +157,16 @@ class _Run:
 
     def resume(self) -> None:
         if self.group is None:
-            found = load_checkpoint(self.folder, self.spec.hash, self.device, self._fields())
+            checkpoint = load_checkpoint(self.folder, self.spec.hash, self.device, self._fields())
         else:  # the others may not see the folder
-            held = load_checkpoint(self.folder, self.spec.hash, fields=self._fields()) if self.leads else None
-            found = self.group.share(held)
-        if found is None:
+            loaded = load_checkpoint(self.folder, self.spec.hash, fields=self._fields()) if self.leads else None
+            checkpoint = self.group.share(loaded)
+        if checkpoint is None:
             return
-        self.stepper.load_state_dict(found)
-        self.place = Place(**found["place"])
+        self.stepper.load_state_dict(checkpoint)
+        self.place = Place(**checkpoint["place"])
         # Sums over threads round by the number of threads, so a run keeps the number that it began with.
-        torch.set_num_threads(found.get("threads", torch.get_num_threads()))
+        torch.set_num_threads(checkpoint.get("threads", torch.get_num_threads()))
         self.started = time.monotonic() - self.place.seconds
 
     def _fields(self) -> tuple[str, ...]:

@@ -88,11 +88,11 @@ def accuracy_summary(accuracies: list[tuple[int, float]], epochs: int) -> dict[s
 
 def environment(device: torch.device) -> dict[str, str]:
     """Versions and device, for the run card."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in ("dropmix", "torch", "numpy", "pyarrow"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
+            versions[package] = "unknown"
     gpu = device.type == "cuda"
-    return found | {"device": torch.cuda.get_device_name(device) if gpu else torch.backends.cpu.get_cpu_capability()}
+    return versions | {"device": torch.cuda.get_device_name(device) if gpu else torch.backends.cpu.get_cpu_capability()}

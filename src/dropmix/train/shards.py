@@ -101,15 +101,15 @@ class ShardStep:
         return [(k, partial(make, places[k]), Mix.identity(places[k].stop - places[k].start)) for k in self.mine]
 
     def _within_shards(self, x: Tensor, y: Tensor, epoch: int, step: int, places: list[slice]) -> list[Shard]:
-        found = []
+        drawn = []
         # All are drawn before any training, because saliency needs the weights and statistics before the step.
         for k in self.mine:
             part = (x, y) if self.group is not None else (x[places[k]], y[places[k]])
             saliency = partial(self._saliency_of_shard, _share(places[k], places[-1].stop))
             with self._statistics_of_first(k):
                 mix = self.stepper.draw(*part, epoch, step * self.shards + k, saliency)
-            found.append((k, partial(self.stepper.mix, *part, mix), mix))
-        return found
+            drawn.append((k, partial(self.stepper.mix, *part, mix), mix))
+        return drawn
 
     def _saliency_of_shard(
         self, share: float, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0
@@ -119,16 +119,16 @@ class ShardStep:
     def _saliency(self, x: Tensor, y: Tensor, *, signed: bool = False, clean: float = 0.0) -> Tensor:
         """Saliency of samples of the whole batch; the process of each shard computes a part."""
         places = shard_slices(len(x), self.shards)
-        found = []
+        parts = []
         for k in self.mine:
             part, share = x[places[k]], _share(places[k], len(x))
             if not len(part):
-                found.append(x.new_zeros((0, *x.shape[1:]) if signed else (0, *x.shape[2:]), dtype=torch.float32))
+                parts.append(x.new_zeros((0, *x.shape[1:]) if signed else (0, *x.shape[2:]), dtype=torch.float32))
                 continue
             with self._statistics_of_first(k):
                 gradient = self._saliency_of_shard(share, part, y[places[k]], signed=signed, clean=clean)
-            found.append(gradient * share)
-        whole = torch.cat(found)
+            parts.append(gradient * share)
+        whole = torch.cat(parts)
         return whole if self.group is None else self.group.assemble(whole, places[self.group.rank], len(x))
 
     def _statistics_of_first(self, k: int) -> AbstractContextManager[None]:

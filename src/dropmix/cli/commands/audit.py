@@ -118,8 +118,8 @@ def audit(
 
         _refuse_given({**reading, "columns": columns})
         options |= {} if reference is None else {"baseline": reference}
-        found, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
-        pictures = None if no_images or out is None else lost_pictures(found, baseline, data)
+        result, card = audit_grid(baseline, between="rates" if rates else (), **options), run_card(baseline)
+        pictures = None if no_images or out is None else lost_pictures(result, baseline, data)
     else:
         _refuse_again(baseline, treated or [])
         if data is not None or rates:
@@ -139,17 +139,17 @@ def audit(
         _refuse_overwriting([path for path in read if path is not None], summary, junit, out)
         others = [str(path) for path in treated or []]
         files = {**options, **reading, "columns": _pairs(columns)}
-        found = audit_predictions(str(baseline), others or None, reference=reference, **files)
+        result = audit_predictions(str(baseline), others or None, reference=reference, **files)
         card, pictures = {}, None
-    failed = protect is not None and misses_a_protected_class(found)
+    failed = protect is not None and misses_a_protected_class(result)
     if fail_if is not None:  # a rule that names an unknown class is refused before anything is written
-        failed = rule_holds(found, fail_if, points=True) or failed
-    write_for_ci(found, summary, junit)
-    page = None if out is None else write_audit(found, out, card, figures, pictures)
+        failed = rule_holds(result, fail_if, points=True) or failed
+    write_for_ci(result, summary, junit)
+    page = None if out is None else write_audit(result, out, card, figures, pictures)
     if json:
-        print(found.dumps())
+        print(result.dumps())
     else:
-        print_audit(found)
+        print_audit(result)
         if page is not None:
             print(page)
     raise typer.Exit(3 if failed else 0)

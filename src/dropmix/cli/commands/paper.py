@@ -42,12 +42,12 @@ def plan(
     runs = planned(names, preset, None if data is None else _fingerprints(names, preset, data))
     keep_freed_memory()
     make_deterministic()
-    found = costs(runs, None if quick else resolve_device(device))
-    for run, cost in zip(runs, found):
+    run_costs = costs(runs, None if quick else resolve_device(device))
+    for run, cost in zip(runs, run_costs):
         time = "" if cost.seconds is None else f"  {duration(cost.seconds)}"
         print(f"{run.network:<11}{run.spec.folder_name:<44} {cost.flops:.2e} FLOPs{time}  {','.join(run.serves)}")
-    total = f"{sum(cost.flops for cost in found):.2e} FLOPs"
-    seconds = [cost.seconds for cost in found if cost.seconds is not None]
+    total = f"{sum(cost.flops for cost in run_costs):.2e} FLOPs"
+    seconds = [cost.seconds for cost in run_costs if cost.seconds is not None]
     if seconds:
         total += f", about {duration(sum(seconds))} one after the other on this machine's {resolve_device(device)}"
     arms = len({(run.spec.group, run.spec.arm.name) for run in runs})
@@ -129,10 +129,10 @@ def claims(
     groups, notes = find_groups(runs)
     for note in notes:
         _say(note)
-    found = group_claims(groups, seed)
-    for line in claims_lines(found):
+    by_heading = group_claims(groups, seed)
+    for line in claims_lines(by_heading):
         _say(line)
-    for path in [] if out is None else write_claims(found, out):
+    for path in [] if out is None else write_claims(by_heading, out):
         print(path)
 
 

@@ -24,5 +24,5 @@ def report(
     """Write a grid's HTML page, figures and tables."""
     options: dict[str, Any] = {} if protect is None else {"protect": names_of(protect)}
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
-    found = write_grid_report(folder, out or folder / "report", figures, data, not no_images, **options)
-    raise typer.Exit(3 if protect is not None and misses_a_protected_class(found) else 0)
+    audit = write_grid_report(folder, out or folder / "report", figures, data, not no_images, **options)
+    raise typer.Exit(3 if protect is not None and misses_a_protected_class(audit) else 0)

@@ -54,7 +54,7 @@ def select(
         status = train_runs(due, folder, data, **training)
         if status:
             raise typer.Exit(status)
-    chosen = {name: _choose(name, found, select_on, halving) for name, found in among.items()}
+    chosen = {name: _choose(name, candidates, select_on, halving) for name, candidates in among.items()}
     _draw(chosen, folder / "report")
     clear = {name: choice for name, choice in chosen.items() if choice.told_apart}
     if not clear:
@@ -86,10 +86,10 @@ def _candidates(
     tell_left_out(folder)
     runs, _ = find_runs(folder)
     check_held_out(folder, runs, select_on)
-    found = sweeps(runs)
-    if method is not None and method not in found:
-        raise ValueError(f"--method: expected one of {', '.join(found)}, got {method!r}. Name one that was run.")
-    wanted = {name: sweep for name, sweep in found.items() if len(sweep) > 1 and method in (None, name)}
+    by_method = sweeps(runs)
+    if method is not None and method not in by_method:
+        raise ValueError(f"--method: expected one of {', '.join(by_method)}, got {method!r}. Name one that was run.")
+    wanted = {name: sweep for name, sweep in by_method.items() if len(sweep) > 1 and method in (None, name)}
     if not wanted:
         raise ValueError(
             f"{folder}: expected a method at two or more rates, got none. Run more rates, e.g. --rates 0,0.2,0.4."
@@ -105,10 +105,10 @@ def _due(runs: "list[Run]", among: "dict[str, tuple[Candidate, ...]]") -> list[A
 
     specs = {run.arm: RunSpec.model_validate(run.spec) for run in runs}
     first = min(run.spec["seed"] for run in runs)
-    held = {(run.arm, run.spec["seed"]) for run in runs}
-    rounds = [halve(found) for found in among.values()]
+    finished = {(run.arm, run.spec["seed"]) for run in runs}
+    rounds = [halve(candidates) for candidates in among.values()]
     wanted = {(c.arm, first + s): None for due in rounds for s in range(due.seeds) for c in due.left}
-    return [specs[arm].model_copy(update={"seed": seed}) for arm, seed in wanted if (arm, seed) not in held]
+    return [specs[arm].model_copy(update={"seed": seed}) for arm, seed in wanted if (arm, seed) not in finished]
 
 
 def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: bool) -> "RateChoice":

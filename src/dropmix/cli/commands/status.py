@@ -17,12 +17,12 @@ def status(folder: Annotated[Path, typer.Argument(help="A grid's folder.")]) -> 
     from dropmix.train.config import RunSpec
 
     runs = scan(folder)
-    for found in runs:
-        length = f"epoch {found.epoch} of {found.spec.train.epochs}" if isinstance(found.spec, RunSpec) else ""
-        cause = f"  {visible(found.cause)}" if found.cause else ""
-        print(f"{visible(found.path.name):<44} {found.state:<12} {length}{cause}")
-    states = [found.state for found in runs]
-    for name in sorted({*planned(folder)} - {found.path.name for found in runs}):
+    for run in runs:
+        length = f"epoch {run.epoch} of {run.spec.train.epochs}" if isinstance(run.spec, RunSpec) else ""
+        cause = f"  {visible(run.cause)}" if run.cause else ""
+        print(f"{visible(run.path.name):<44} {run.state:<12} {length}{cause}")
+    states = [run.state for run in runs]
+    for name in sorted({*planned(folder)} - {run.path.name for run in runs}):
         print(f"{visible(name):<44} left")
         states.append("left")
     parts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]

@@ -39,6 +39,6 @@ def explain_command(
 
         given, networks = of_images(folder, data, baseline)
     arms = explain_grid(folder, given, baseline, networks, accept)
-    for arm, found in arms.items():
-        print(in_words(arm, found))
+    for arm, explained in arms.items():
+        print(in_words(arm, explained))
     print(write_explained(arms, out or folder, folder.name)[0])

@@ -48,7 +48,7 @@ def label_info(
         find_pictures(images)  # before weights are downloaded
         asked = of_pictures(*by_name(network), images, target)
     change = None if audit is None else read_changes(audit, arm, asked.classes)
-    found = label_information(
+    information = label_information(
         asked.batch,
         asked.labels,
         asked.predict,
@@ -58,6 +58,6 @@ def label_info(
         per_class=per_class,
         seed=seed,
     )
-    write_label_information(found, change, out)
-    print_correlations(found, change, arm)
+    write_label_information(information, change, out)
+    print_correlations(information, change, arm)
     print(out / "label-information.png")

@@ -78,11 +78,11 @@ def _arms(folder: Path, arm: str, source: dict[str, Any], ends: tuple[float, flo
     from dropmix.studies.tailor import scores, tailored_rates, training_sizes
     from dropmix.studies.tailored_runs import arms_file
 
-    found = {c.arm: c for c in audit_grid(folder).comparisons}
-    if arm not in found:
-        raise ValueError(f"--arm: expected one of {', '.join(map(visible, found))}, got {visible(arm)!r}. Name one.")
-    names, sizes = list(found[arm].classes["class"]), training_sizes(found[arm])
-    rates = tailored_rates(scores(found[arm]), sizes, *ends)
+    by_arm = {c.arm: c for c in audit_grid(folder).comparisons}
+    if arm not in by_arm:
+        raise ValueError(f"--arm: expected one of {', '.join(map(visible, by_arm))}, got {visible(arm)!r}. Name one.")
+    names, sizes = list(by_arm[arm].classes["class"]), training_sizes(by_arm[arm])
+    rates = tailored_rates(scores(by_arm[arm]), sizes, *ends)
     order = sorted(range(len(names)), key=lambda i: -rates[i])
     for i in order[:SHOWN]:
         print(f"{rates[i]:.2f}  {visible(names[i])}")
@@ -117,7 +117,7 @@ def final_runs(runs: "list[Run]", arms: dict[str, Any], seeds: int) -> list[Any]
     return [base.model_copy(update={"arm": arm, "seed": first + s}) for s in range(seeds) for arm in made]
 
 
-def _tell(found: "list[Difference]", arms: dict[str, Any]) -> None:
+def _tell(differences: "list[Difference]", arms: dict[str, Any]) -> None:
     """Print what the tailored arm gains over each control, in points."""
     from rich.console import Console
     from rich.table import Table
@@ -131,7 +131,7 @@ def _tell(found: "list[Difference]", arms: dict[str, Any]) -> None:
     table = Table(title="Tailored arm minus", title_justify="left", box=None, pad_edge=False)
     for column in ("", "spared classes", "other classes", "mean class recall", "accuracy"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    for d in found:
+    for d in differences:
         ends = (
             (d.spared, d.spared_low, d.spared_high),
             (d.rest, d.rest_low, d.rest_high),
@@ -141,12 +141,12 @@ def _tell(found: "list[Difference]", arms: dict[str, Any]) -> None:
         shown = [f"{100 * m:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]" for m, low, high in ends]
         table.add_row("shuffled (mean of 3)" if d.against == "shuffled" else d.against, *shown)
     Console(width=max(Console().width, 120)).print(table)  # folded to a narrow terminal, it could not be read
-    print(f"Points of recall, with 95 % t intervals over {found[0].seeds} seeds. {sentence(found)}")
+    print(f"Points of recall, with 95 % t intervals over {differences[0].seeds} seeds. {sentence(differences)}")
 
 
-def sentence(found: "list[Difference]") -> str:
+def sentence(differences: "list[Difference]") -> str:
     """Whether rates per class helped the classes that they were chosen to help."""
-    against = {d.against: d for d in found}
+    against = {d.against: d for d in differences}
     pair = [against["uniform"], against["shuffled"]]
     if all(d.spared_low > 0 for d in pair):
         return "Rates per class helped the spared classes: more than one rate, and more than the same rates shuffled."

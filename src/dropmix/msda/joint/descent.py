@@ -56,13 +56,13 @@ def greedy_start(problem: JointProblem) -> Tensor:
     """Return a labelling whose outputs, one after another, show at each block what costs least, (P, m, n, 2)."""
     parts, images, _ = problem.cost.shape
     used = problem.cost.new_zeros(parts, images, 1)
-    found = []
+    outputs = []
     for _ in range(images):
         extra = 2 * problem.gamma * above(problem, problem.affinity @ used)
         best = (problem.cost + extra).argmin(1)[:, None, :, None].expand(-1, -1, -1, 2)
         used = used + counts(best, images).mT
-        found.append(best)
-    return torch.cat(found, 1)
+        outputs.append(best)
+    return torch.cat(outputs, 1)
 
 
 def solve(problem: JointProblem) -> Tensor:
@@ -81,13 +81,15 @@ def solve(problem: JointProblem) -> Tensor:
     many = problem._replace(
         cost=problem.cost.repeat(len(starts), 1, 1), affinity=problem.affinity.repeat(len(starts), 1, 1)
     )
-    found = _softly(many, torch.cat(starts), 1.0, 10, 10)
+    labelling = _softly(many, torch.cat(starts), 1.0, 10, 10)
     for strength in _SHAKES if small else ():
-        found = _better(many, found, _softly(many, found, strength, 3, 5))
-    value = objective(many, found).view(len(starts), parts)
-    found = found.view(len(starts), parts, images, blocks, 2)[value.argmin(0), torch.arange(parts, device=value.device)]
-    found = _better(problem, found, greedy_start(problem))
-    return _better(problem, found, own_labelling(parts, images, blocks, found.device))
+        labelling = _better(many, labelling, _softly(many, labelling, strength, 3, 5))
+    value = objective(many, labelling).view(len(starts), parts)
+    labelling = labelling.view(len(starts), parts, images, blocks, 2)[
+        value.argmin(0), torch.arange(parts, device=value.device)
+    ]
+    labelling = _better(problem, labelling, greedy_start(problem))
+    return _better(problem, labelling, own_labelling(parts, images, blocks, labelling.device))
 
 
 def _softly(problem: JointProblem, labelling: Tensor, strength: float, soft: int, hard: int) -> Tensor:

@@ -53,8 +53,8 @@ def least(problem: JointProblem, known: Tensor) -> Tensor:
     ones = [
         problem._replace(cost=c[None], affinity=a[None]) for c, a in zip(problem.cost, problem.affinity, strict=True)
     ]
-    found = [_least_of_one(one, labelling) for one, labelling in zip(ones, known.cpu(), strict=True)]
-    return torch.stack(found).to(known.device)
+    labellings = [_least_of_one(one, labelling) for one, labelling in zip(ones, known.cpu(), strict=True)]
+    return torch.stack(labellings).to(known.device)
 
 
 @lru_cache(maxsize=4)

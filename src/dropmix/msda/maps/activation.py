@@ -218,7 +218,7 @@ def _maps(network: nn.Module, x: Tensor) -> tuple[list[tuple[nn.Module, torch.Si
     finally:
         for handle in handles:
             handle.remove()
-    larger = [found for found in maps if found[1][2:].numel() > 1][-1:]
+    larger = [entry for entry in maps if entry[1][2:].numel() > 1][-1:]
     for module, shape in larger + maps[-1:]:
         flat = shape[1:].numel() if module is maps[-1][0] else shape[1]
         if width[0] in (0, shape[1], flat):

@@ -59,15 +59,15 @@ def logits_of(output: Any) -> Tensor:
     """
     if isinstance(output, Tensor):
         return output
-    found = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
-    if found is None and isinstance(output, tuple | list) and output:
-        found = output[0]
-    if not isinstance(found, Tensor):
+    logits = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+    if logits is None and isinstance(output, tuple | list) and output:
+        logits = output[0]
+    if not isinstance(logits, Tensor):
         raise ValueError(
             f"network: expected logits, a tuple that begins with them or .logits, got {type(output).__name__}. "
             "Wrap the network so that it returns logits."
         )
-    return found
+    return logits
 
 
 @torch.no_grad()
@@ -97,8 +97,8 @@ def check_no_gradients(network: nn.Module) -> None:
     Example:
         >>> check_no_gradients(nn.Linear(2, 2))
     """
-    found = [p.grad for p in network.parameters() if p.grad is not None]
-    if found and bool(torch.stack([gradient.any() for gradient in found]).any()):
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if gradients and bool(torch.stack([gradient.any() for gradient in gradients]).any()):
         raise RuntimeError(
             "input_gradient: expected no gradients before the clean pass, got some. Call optimizer.zero_grad() before "
             "the images are mixed. If you accumulate over n batches, say input_gradient(model, scale=1 / n)."

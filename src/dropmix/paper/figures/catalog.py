@@ -100,8 +100,8 @@ def alpha_sweep(panels: Sequence[Panel], folders: Sequence[Path]) -> list[Drawin
             name, _, alpha = comparison.arm.partition(" alpha=")
             if name == "mixup" and alpha and " " not in alpha:
                 alphas[1 - float(alpha)] = comparison
-        held = {x: c for x, c in sorted(alphas.items()) if c is not None}
-        lines = {"Mixup with DropMix, x = rate": panel.line("mixup"), "Mixup, x = 1 - alpha": held}
+        points = {x: c for x, c in sorted(alphas.items()) if c is not None}
+        lines = {"Mixup with DropMix, x = rate": panel.line("mixup"), "Mixup, x = 1 - alpha": points}
         return _curves(lines, panel, "DropMix rate, or 1 - alpha")
 
     return each(panels, "DropMix and alpha-controlled Mixup", draw)

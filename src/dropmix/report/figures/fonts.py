@@ -53,9 +53,9 @@ def without_boxes(figure: Figure) -> bool:
 
 
 def _texts(figure: Figure) -> Iterator[Text]:
-    for found in figure.findobj(Text):
-        if isinstance(found, Text) and not found.get_text().isascii():
-            yield found
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and not text.get_text().isascii():
+            yield text
 
 
 def _axes_of(figure: Figure) -> Iterator[Axis]:

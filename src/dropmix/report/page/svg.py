@@ -59,7 +59,7 @@ def _shorter_numbers(node: ET.Element) -> None:
     """Round to two decimals of a point, finer than any screen or printer."""
     for key in _ROUNDED:
         if key in node.attrib:
-            node.attrib[key] = _LONG.sub(lambda found: f"{float(found[0]):.2f}", node.attrib[key])
+            node.attrib[key] = _LONG.sub(lambda number: f"{float(number[0]):.2f}", node.attrib[key])
 
 
 def _set_root(root: ET.Element, figure: Figure, label: str) -> None:
