@@ -29,7 +29,7 @@ class Analysis:
         pair: the two arms, counted.
         change: recall change, (M,).
         noise: its variances.
-        found: inference for new seeds on these examples, and for new examples too.
+        inferences: inference for new seeds on these examples, and for new examples too.
         protected: classes that were named beforehand, (M,), bool.
         tolerance: (M,), fractions.
         same: whether both arms predict the same throughout.
@@ -43,7 +43,7 @@ class Analysis:
     pair: Pair
     change: np.ndarray
     noise: Variances
-    found: tuple[Inference, Inference]
+    inferences: tuple[Inference, Inference]
     protected: np.ndarray
     tolerance: np.ndarray
     same: bool
@@ -65,12 +65,12 @@ class Analysis:
 
     def tests(self, i: int) -> ClassTests:
         """Tests of all rows, on these examples (0) or for new ones too (1)."""
-        own = self.found[i].tests
+        own = self.inferences[i].tests
         return own if self.labels is None else both(own, self.labels.tests[i])
 
     def guarantee(self, i: int) -> Guarantee:
         """The guarantee over all rows."""
-        own = self.found[i].guarantee
+        own = self.inferences[i].guarantee
         return own if self.labels is None else widened(own, self.labels.tests[i])
 
 
@@ -100,12 +100,12 @@ def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
     same = _same(p)
     recall0, recall1 = (recalls(c, p.sizes).mean(axis=0) for c in (p.counts0, p.counts1))
     seen = Observed(change, recall0, recall1, p.sizes, counts, p.seeds, noise, tolerance, same)
-    found = infer(seen, settings), infer(seen, settings, population=True)
+    inferences = infer(seen, settings), infer(seen, settings, population=True)
     return Analysis(
         p,
         change,
         noise,
-        found,
+        inferences,
         protected,
         tolerance,
         same,

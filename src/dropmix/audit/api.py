@@ -228,15 +228,15 @@ def audit_grid(
         arms = {arm.arm: arm for arm in sound}
         pairs = {name: pair(arms[baseline], arm, None, settings) for name, arm in arms.items() if name != baseline}
         analyses = [analyse(p, settings, paired) for p in pairs.values()]
-        found = compose(analyses, settings, group)
-        alike += likeness(list(pairs.values()), found, seed)
+        of_group = compose(analyses, settings, group)
+        alike += likeness(list(pairs.values()), of_group, seed)
         asked_between = pairs_by_rate(members) if between == "rates" else between
         second = [
             _between(arms[one], arms[other], pairs.get(one), settings, paired)
             for one, other in asked_between
             if one in arms and other in arms
         ]
-        comparisons += [*found, *compose(second, settings, group)]
+        comparisons += [*of_group, *compose(second, settings, group)]
         notes += [*more, *facts, *said, *_outlying(list(pairs.values()))]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
@@ -279,11 +279,11 @@ def _between(
 ) -> Analysis:
     """A second arm against a first one, with how much of the first one's losses it gives back."""
     p = pair(plain, second, None, settings)
-    held = None
+    rescued = None
     if against is not None and np.array_equal(against.sizes, p.sizes):
-        held = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
+        rescued = rescue(against.counts0, p.counts0, p.counts1, p.sizes, settings.seed)
     keys = ("rescue_n_degraded", "rescue_lost", "rescue_given_back", "rescue_others")
-    numbers = (np.nan,) * 4 if held is None else (held.number, held.lost, held.given_back, held.others)
+    numbers = (np.nan,) * 4 if rescued is None else (rescued.number, rescued.lost, rescued.given_back, rescued.others)
     return replace(analyse(p, settings, paired), more=dict(zip(keys, numbers)))
 
 

@@ -71,10 +71,10 @@ def parse_arm(name: str) -> ArmName:
         >>> parse_arm("my own augmentation")
         ArmName(method='my own augmentation', rate=0.0)
     """
-    found = _RATE.search(name)
-    if not found or float(found[1]) > 1:
+    match = _RATE.search(name)
+    if not match or float(match[1]) > 1:
         return ArmName(" ".join(name.split()), 0.0)
-    return ArmName(" ".join((name[: found.start()] + name[found.end() :]).split()), float(found[1]))
+    return ArmName(" ".join((name[: match.start()] + name[match.end() :]).split()), float(match[1]))
 
 
 def arm_of_spec(arm: Mapping[str, Any]) -> ArmName:

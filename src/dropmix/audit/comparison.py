@@ -64,12 +64,14 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
     ):
         summary |= part[0]
         classes |= part[1]
-    for found, made, suffix in zip(a.found, words, ("", TWIN)):
-        summary |= {f"{key}{suffix}": value for key, value in inferred(found, made, a, by_slice.named).items()}
-        classes |= {f"{key}{suffix}": value for key, value in inferred_columns(found, made[: len(p.audited)]).items()}
-    floor_low, floor, floor_high = a.found[0].floor_change
+    for inference, made, suffix in zip(a.inferences, words, ("", TWIN)):
+        summary |= {f"{key}{suffix}": value for key, value in inferred(inference, made, a, by_slice.named).items()}
+        classes |= {
+            f"{key}{suffix}": value for key, value in inferred_columns(inference, made[: len(p.audited)]).items()
+        }
+    floor_low, floor, floor_high = a.inferences[0].floor_change
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
-    classes |= {"se_fixed_test": a.found[0].error, "se_population": a.found[1].error}
+    classes |= {"se_fixed_test": a.inferences[0].error, "se_population": a.inferences[1].error}
     classes |= _diagnosed(p, diagnosis)
     summary |= _split(p, settings) | a.more | by_slice.summary(summary, bool(a.named.any()))
     classes |= a.more_classes
@@ -191,12 +193,12 @@ def _confidence(p: Pair, sign: np.ndarray, settings: Settings, notes: list[str])
 
 
 def _confidence_kind(p: Pair, kind: str, notes: list[str]) -> str | None:
-    held = [k for k in ("p_true", "p_max") if all(getattr(a, k) is not None for a in (p.baseline, p.treated))]
-    if kind in held:
+    available = [k for k in ("p_true", "p_max") if all(getattr(a, k) is not None for a in (p.baseline, p.treated))]
+    if kind in available:
         return kind
-    if held:
-        notes.append(f"Not every prediction has {kind}; confidence is {held[0]} instead.")
-        return held[0]
+    if available:
+        notes.append(f"Not every prediction has {kind}; confidence is {available[0]} instead.")
+        return available[0]
     return None
 
 

@@ -107,17 +107,17 @@ def sweeps(runs: Sequence[Run]) -> dict[str, dict[float, str]]:
     for name, arm in arms.items():
         if arm.get("rate"):
             rated.setdefault((apart_from_rate(arm), arm.get("unit", "batch")), {})[float(arm["rate"])] = name
-    found: dict[str, dict[float, str]] = {}
+    by_label: dict[str, dict[float, str]] = {}
     for (kind, unit), sweep in rated.items():
         label = home.get(kind) or arm_of_spec(arms[next(iter(sweep.values()))]).plain
         label += f" unit={unit}" if unit != "batch" else ""
         zero = {0.0: home[kind]} if kind in home else {}
         # Arms with names of their own may be told apart by nothing else.
-        found[label if label not in found else next(iter(sweep.values()))] = zero | sweep
+        by_label[label if label not in by_label else next(iter(sweep.values()))] = zero | sweep
     for name in plain:
-        if not any(sweep.get(0.0) == name for sweep in found.values()):
-            found[name] = {0.0: name}
-    return {label: dict(sorted(sweep.items())) for label, sweep in sorted(found.items())}
+        if not any(sweep.get(0.0) == name for sweep in by_label.values()):
+            by_label[name] = {0.0: name}
+    return {label: dict(sorted(sweep.items())) for label, sweep in sorted(by_label.items())}
 
 
 def candidates(audit: Audit, sweep: dict[float, str], group: str = "") -> tuple[Candidate, ...]:
@@ -130,16 +130,16 @@ def candidates(audit: Audit, sweep: dict[float, str], group: str = "") -> tuple[
     Raises:
         AuditError: an arm of the sweep was not audited.
     """
-    held = {c.arm: c for c in audit.comparisons if c.group == group and c.baseline == BASELINE}
-    missing = [arm for arm in sweep.values() if arm not in held]
+    by_arm = {c.arm: c for c in audit.comparisons if c.group == group and c.baseline == BASELINE}
+    missing = [arm for arm in sweep.values() if arm not in by_arm]
     if missing:
-        raise AuditError(f"select: expected {missing[0]!r} among the audited arms, got {sorted(held)}. Audit it too.")
-    found = [_candidate(rate, held[arm]) for rate, arm in sweep.items()]
+        raise AuditError(f"select: expected {missing[0]!r} among the audited arms, got {sorted(by_arm)}. Audit it too.")
+    tried = [_candidate(rate, by_arm[arm]) for rate, arm in sweep.items()]
     if 1.0 not in sweep:
-        any_arm = next(iter(held.values()))
+        any_arm = next(iter(by_arm.values()))
         accuracies, n = _accuracies(any_arm, any_arm.accuracies_baseline, any_arm.recalls_baseline)
-        found.append(Candidate(BASELINE, 1.0, accuracies, 0.0, 0.0, 0.0, n))
-    return tuple(found)
+        tried.append(Candidate(BASELINE, 1.0, accuracies, 0.0, 0.0, 0.0, n))
+    return tuple(tried)
 
 
 def _candidate(rate: float, c: Comparison) -> Candidate:
@@ -161,7 +161,7 @@ def _accuracies(c: Comparison, accuracies: np.ndarray, recalls: np.ndarray) -> t
     return recalls.mean(axis=1), max(1, round(n))
 
 
-def choose(found: Sequence[Candidate]) -> RateChoice:
+def choose(tried: Sequence[Candidate]) -> RateChoice:
     """The rate that degrades the fewest classes among those within one standard error of the best accuracy.
 
     The standard error is that of the best rate. Numbers of classes that round to the same tenth are ties; ties go to
@@ -174,9 +174,9 @@ def choose(found: Sequence[Candidate]) -> RateChoice:
         >>> choose(flat).chosen.rate
         0.4
     """
-    if not found:
+    if not tried:
         raise AuditError("select: expected candidates, got none. Run a method at some rates first.")
-    ordered = tuple(sorted(found, key=lambda c: c.rate))
+    ordered = tuple(sorted(tried, key=lambda c: c.rate))
     best = max(ordered, key=lambda c: c.accuracy)
     eligible = [c for c in ordered if c.accuracy >= best.accuracy - best.standard_error - 1e-12]
     unknown = float("inf")
@@ -184,7 +184,7 @@ def choose(found: Sequence[Candidate]) -> RateChoice:
     return RateChoice(ordered, best, chosen, tuple(c.rate for c in eligible), told_apart(ordered))
 
 
-def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
+def told_apart(tried: Sequence[Candidate], level: float = 0.05) -> bool:
     """Whether the candidates differ by more than noise, in accuracy or in degraded classes.
 
     Accuracies: the F test of rates with seeds as blocks (arms of one seed share initial weights and order), on the
@@ -192,7 +192,7 @@ def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
     lies at one class or more, while vanilla has none.
 
     Args:
-        found: candidates, vanilla among them.
+        tried: candidates, vanilla among them.
         level: of the test.
     Example:
         >>> rng = np.random.default_rng(0)
@@ -201,16 +201,16 @@ def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
         >>> told_apart(same), told_apart([*same, better])
         (False, True)
     """
-    if any(c.low >= 1 for c in found):
+    if any(c.low >= 1 for c in tried):
         return True
-    seeds = min(len(c.accuracies) for c in found)
-    table = np.stack([c.accuracies[:seeds] for c in found])  # (rates, seeds)
+    seeds = min(len(c.accuracies) for c in tried)
+    table = np.stack([c.accuracies[:seeds] for c in tried])  # (rates, seeds)
     rates, means = len(table), table.mean(axis=1)
     if rates < 2:
         return False
     between = ((means - means.mean()) ** 2).sum() / (rates - 1)
     if seeds == 1:
-        noise = float(np.mean([c.standard_error**2 for c in found]))
+        noise = float(np.mean([c.standard_error**2 for c in tried]))
         p = float(chi2.sf(between / noise * (rates - 1), rates - 1)) if noise > 0 else float(between == 0)
         return p < level
     rest = table - means[:, None] - table.mean(axis=0) + table.mean()
@@ -221,15 +221,15 @@ def told_apart(found: Sequence[Candidate], level: float = 0.05) -> bool:
     return float(f_distribution.sf(seeds * between / noise, rates - 1, freedom)) < level
 
 
-def choose_on_test(found: Sequence[Candidate]) -> RateChoice:
+def choose_on_test(tried: Sequence[Candidate]) -> RateChoice:
     """The paper's way: the best accuracy on the test set itself, ties to the smallest rate.
 
     Raises:
         AuditError: no candidates.
     """
-    if not found:
+    if not tried:
         raise AuditError("select: expected candidates, got none. Run a method at some rates first.")
-    ordered = tuple(sorted(found, key=lambda c: c.rate))
+    ordered = tuple(sorted(tried, key=lambda c: c.rate))
     best = max(ordered, key=lambda c: c.accuracy)
     return RateChoice(ordered, best, best, (best.rate,), told_apart(ordered))
 
@@ -257,21 +257,21 @@ class Round:
         return all(len(c.accuracies) >= self.seeds for c in self.left)
 
 
-def halve(found: Sequence[Candidate], rounds: Sequence[tuple[int, int]] = ROUNDS) -> Round:
+def halve(tried: Sequence[Candidate], rounds: Sequence[tuple[int, int]] = ROUNDS) -> Round:
     """The round of successive halving that is due, or the last round.
 
     Each round keeps vanilla and the most accurate rates on the seeds of the round before. It depends only on those
     seeds, so that training more does not change it.
 
     Args:
-        found: one candidate per rate, with at least one seed each, accuracies in the order of seeds.
+        tried: one candidate per rate, with at least one seed each, accuracies in the order of seeds.
         rounds: (rates kept, seeds of each), seeds rising.
     Example:
         >>> one = [Candidate("a", r / 10, np.array([0.7 + r / 100]), 1.0) for r in range(11)]
         >>> halve(one).seeds, [c.rate for c in halve(one).left]
         (3, [0.6, 0.7, 0.8, 0.9, 1.0])
     """
-    left, before = sorted(found, key=lambda c: c.rate), 1
+    left, before = sorted(tried, key=lambda c: c.rate), 1
     due = Round(tuple(left), before)
     for keep, seeds in rounds:
         if not due.trained:

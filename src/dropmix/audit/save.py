@@ -156,11 +156,13 @@ def _columns(labels: np.ndarray, pred: Any, probs: Any, beside: dict[str, np.nda
                 f"save_predictions: expected probs (N, K){'' if classes is None else f' with K = {len(classes)}'}, "
                 f"got {scores.shape}. Save one run per file."
             )
-        found = reduce_scores(
+        reduced = reduce_scores(
             Array3(scores.astype(np.float32)[None]), truth.astype(np.int64), "probs", "save_predictions"
         )
-        made["pred"] = found["pred"][0] if made["label"].dtype.kind not in "UO" else np.array(classes)[found["pred"][0]]
-        made |= {key: found[key][0] for key in ("p_true", "p_max")}
+        made["pred"] = (
+            reduced["pred"][0] if made["label"].dtype.kind not in "UO" else np.array(classes)[reduced["pred"][0]]
+        )
+        made |= {key: reduced[key][0] for key in ("p_true", "p_max")}
     if pred is not None:
         made["pred"] = to_numpy(pred, "pred").reshape(-1)
         class_array(made["pred"], "pred", "save_predictions")

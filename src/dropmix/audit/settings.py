@@ -101,10 +101,10 @@ class Settings:
     def among(self, names: Sequence[str]) -> "Settings":
         """The same settings without the classes that are not among `names`."""
         known = {*names}
-        held = self.tolerance
-        if isinstance(held, Mapping):
-            held = {name: value for name, value in held.items() if name in known}
-        return replace(self, tolerance=held, protect=tuple(name for name in self.protect if name in known))
+        tolerance = self.tolerance
+        if isinstance(tolerance, Mapping):
+            tolerance = {name: value for name, value in tolerance.items() if name in known}
+        return replace(self, tolerance=tolerance, protect=tuple(name for name in self.protect if name in known))
 
     def with_slices(self, names: Sequence[str], by: np.ndarray | None) -> tuple["Settings", "Settings"]:
         """The same settings for rows of these names, and for slices: a name of a slice that no row has goes there.
@@ -114,19 +114,21 @@ class Settings:
             by: slice of each example, (N,), or None.
         """
         apart = set() if by is None else {*by.tolist()} - {*names}
-        held = self.tolerance
-        if isinstance(held, Mapping):
-            held = {name: value for name, value in held.items() if name not in apart}
-        rows = replace(self, tolerance=held, protect=tuple(name for name in self.protect if name not in apart))
+        tolerance = self.tolerance
+        if isinstance(tolerance, Mapping):
+            tolerance = {name: value for name, value in tolerance.items() if name not in apart}
+        rows = replace(self, tolerance=tolerance, protect=tuple(name for name in self.protect if name not in apart))
         return rows, self.among([*apart])
 
     def for_labels(self, labels: Sequence[str], measures: Sequence[str]) -> "Settings":
         """The same settings where the name of a label stands for all of its rows."""
         rows = {label: [f"{label} {measure}" for measure in measures] for label in labels}
-        held = self.tolerance
-        if isinstance(held, Mapping):
-            held = {row: value for name, value in held.items() for row in rows.get(name, [name])}
-        return replace(self, tolerance=held, protect=tuple(r for name in self.protect for r in rows.get(name, [name])))
+        tolerance = self.tolerance
+        if isinstance(tolerance, Mapping):
+            tolerance = {row: value for name, value in tolerance.items() for row in rows.get(name, [name])}
+        return replace(
+            self, tolerance=tolerance, protect=tuple(r for name in self.protect for r in rows.get(name, [name]))
+        )
 
     def to_dict(self) -> dict:
         """The settings as plain values."""

@@ -37,7 +37,7 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
         baseline gives with no effect at all) and `correlation_separate_seeds` (None with one baseline seed). Of
         very many arms, only the 1000 most similar pairs.
     """
-    found = []
+    rows = []
     for members in _comparable(pairs):
         changes = np.array([comparisons[i].classes["recall_change"] for i in members])
         observed, separate = _correlations(changes, changes), _separate([pairs[i] for i in members], seed)
@@ -48,7 +48,7 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
         by_chance = np.divide(np.add.outer(shared, shared) / 2, noise, out=np.full_like(noise, np.nan), where=noise > 0)
         for a, b in combinations(range(len(members)), 2):
             first, second = comparisons[members[a]], comparisons[members[b]]
-            found.append(
+            rows.append(
                 {
                     "group": first.group,
                     "baseline": first.baseline,
@@ -56,12 +56,12 @@ def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int
                     **_with_reasons(observed[a, b], by_chance[a, b], separate[a, b], len(pairs[members[a]].counts0)),
                 }
             )
-    if len(found) <= PAIRS:
-        return found
+    if len(rows) <= PAIRS:
+        return rows
     # The number of pairs grows with the square of the arms: only the most similar are kept, in their order.
     keys = ("correlation_separate_seeds", "correlation")
-    size = [abs(next((f[key] for key in keys if f[key] is not None), 0.0)) for f in found]
-    return [found[i] for i in sorted(np.argsort(-np.array(size), kind="stable")[:PAIRS].tolist())]
+    size = [abs(next((f[key] for key in keys if f[key] is not None), 0.0)) for f in rows]
+    return [rows[i] for i in sorted(np.argsort(-np.array(size), kind="stable")[:PAIRS].tolist())]
 
 
 def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
@@ -73,22 +73,22 @@ def _comparable(pairs: Sequence[Pair]) -> list[list[int]]:
     return [members for members in alike.values() if len(members) > 1]
 
 
-def likeness_note(found: Sequence[dict]) -> list[str]:
+def likeness_note(rows: Sequence[dict]) -> list[str]:
     """A warning for people if several arms share a baseline.
 
     Args:
-        found: from `likeness`.
+        rows: from `likeness`.
 
     Example:
         >>> print(*likeness_note([{"baseline": "vanilla", "arms": ["cutmix", "mixup"]}]))
         That two arms agree on a class confirms little: both are compared with the same seeds of vanilla, whose luck is
         in both changes.
     """
-    if not found:
+    if not rows:
         return []
     return [
         "That two arms agree on a class confirms little: both are compared with the same seeds of "
-        f"{found[0]['baseline']}, whose luck is in both changes."
+        f"{rows[0]['baseline']}, whose luck is in both changes."
     ]
 
 
@@ -120,7 +120,7 @@ def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:
     """Correlations of changes measured against different halves of the baseline's seeds, mean over splits, (A, A)."""
     counts, sizes = pairs[0].counts0, pairs[0].sizes
     total = np.zeros((len(pairs), len(pairs)))
-    held = np.zeros_like(total)
+    times = np.zeros_like(total)
     if len(counts) < 2:
         return total * np.nan
     rng = stream(seed, "likeness")
@@ -129,9 +129,9 @@ def _separate(pairs: Sequence[Pair], seed: int) -> np.ndarray:
         some = half(len(counts), rng)
         one, other = (treated - counts[kept].mean(axis=0) / sizes for kept in (some, ~some))
         value = _correlations(one, other)
-        held += ~np.isnan(value)
+        times += ~np.isnan(value)
         total += np.nan_to_num(value)
-    return np.divide(total, held, out=np.full_like(total, np.nan), where=held > 0)
+    return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ def verdict(comparison: Comparison) -> str:
 def verdict_parts(comparison: Comparison) -> list[str]:
     """The same part by part, for those who print one per line: first the decision, then what each part is about."""
     parts = (_opening, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
-    found = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
-    return [text for text in found if text]
+    texts = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
+    return [text for text in texts if text]
 
 
 def no_evidence(comparison: Comparison) -> bool:
@@ -290,6 +290,6 @@ def _nothing_changed(c: Comparison) -> bool:
 
 def _listed(c: Comparison, word: str) -> str:
     rows = zip(c.classes["recall_change"], c.classes["class"], c.classes["decision"])
-    found = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
-    text = ", ".join(f"{name} ({signed_points(change)})" for change, name in found[:NAMED])
-    return f"{text} and {len(found) - NAMED} more" if len(found) > NAMED else text
+    changes = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
+    text = ", ".join(f"{name} ({signed_points(change)})" for change, name in changes[:NAMED])
+    return f"{text} and {len(changes) - NAMED} more" if len(changes) > NAMED else text

@@ -251,10 +251,10 @@ def metadata(table: pa.Table, where: str) -> dict:
     if raw is None:
         return {}
     try:
-        held = json.loads(raw)
+        meta = json.loads(raw)
         kinds = (("classes", str), ("superclasses", str), ("train_counts", int))
-        sound = held.get("format") == 1 and all(
-            held.get(key) is None or (isinstance(held[key], list) and all(isinstance(v, kind) for v in held[key]))
+        sound = meta.get("format") == 1 and all(
+            meta.get(key) is None or (isinstance(meta[key], list) and all(isinstance(v, kind) for v in meta[key]))
             for key, kind in kinds
         )
     except (ValueError, AttributeError, RecursionError) as error:
@@ -263,7 +263,7 @@ def metadata(table: pa.Table, where: str) -> dict:
         raise AuditError(
             f"{where}: expected metadata of format 1, got {clip(raw.decode(errors='replace'))}. Update dropmix."
         )
-    return held
+    return meta
 
 
 def is_text(kind: pa.DataType) -> bool:

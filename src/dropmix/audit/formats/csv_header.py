@@ -78,14 +78,14 @@ def find_header(raw: bytes, coding: str, path: Path, pick: Pick | None = None) -
     best, faults = None, []
     for place, line, least in _candidates(lines, at):
         for delimiter in _delimiters(line, given):
-            found = _parsed(lines, place, line, delimiter, path)
+            header = _parsed(lines, place, line, delimiter, path)
             try:
-                found = replace(found, wanted=pick(found.names))
+                header = replace(header, wanted=pick(header.names))
             except AuditError as error:
                 faults.append(error)
                 continue
-            if _meant(found) >= least and (best is None or _rank(found) > _rank(best)):
-                best = found
+            if _meant(header) >= least and (best is None or _rank(header) > _rank(best)):
+                best = header
     if best is None:
         raise faults[0]
     return best
@@ -107,13 +107,13 @@ def _candidates(lines: list[str], at: int) -> Iterator[tuple[int, str, int]]:
     yield at, lines[at], 0
 
 
-def _meant(found: Header) -> int:
-    return len({*found.wanted.values()} & {*MEANT})
+def _meant(header: Header) -> int:
+    return len({*header.wanted.values()} & {*MEANT})
 
 
-def _rank(found: Header) -> tuple[int, int]:
+def _rank(header: Header) -> tuple[int, int]:
     """How much a line looks like the header: of equal ones, the first is it."""
-    return _meant(found), len(found.wanted) if _meant(found) else 0
+    return _meant(header), len(header.wanted) if _meant(header) else 0
 
 
 def _delimiters(line: str, given: str | None) -> list[str]:

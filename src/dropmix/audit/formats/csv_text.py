@@ -36,8 +36,8 @@ def read_csv(path: Path, pick: Pick, encoding: str | None = None) -> pa.Table:
     with opened(path) as file:
         raw = file.read(HEAD)
     coding = encoding or encoding_of(raw) or "utf-8"
-    found = find_header(raw, coding, path, pick)
-    header, skip, delimiter, wanted = found.names, found.skip, found.delimiter, found.wanted
+    parsed = find_header(raw, coding, path, pick)
+    header, skip, delimiter, wanted = parsed.names, parsed.skip, parsed.delimiter, parsed.wanted
     if not any(header):
         raise AuditError(
             f"{path}: expected a header line with the names of columns, got an empty one. Write the file again."
@@ -59,7 +59,7 @@ def read_csv(path: Path, pick: Pick, encoding: str | None = None) -> pa.Table:
         rows -= 1
     table = table.slice(0, rows).rename_columns([header[i] for i in places])
     refuse_other_rows(table, path)
-    return trimmed(table, {header[i]: found.padded[i] for i in places})
+    return trimmed(table, {header[i]: parsed.padded[i] for i in places})
 
 
 def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Table:
@@ -88,11 +88,11 @@ def _parse(path, coding, delimiter, names, skip, types, newlines=False) -> pa.Ta
             raise AuditError(
                 f"{path}: expected a known encoding, got {clip(coding)!r}. Name it as Python does."
             ) from error
-        found = _lines(path)
-        if found.zero is not None and not coding.startswith(("utf-16", "utf-32")):
-            raise AuditError(_zero(path, found)) from error
-        if found.opens is not None:
-            raise AuditError(_unclosed(path, found, None, 0)) from error
+        tally = _lines(path)
+        if tally.zero is not None and not coding.startswith(("utf-16", "utf-32")):
+            raise AuditError(_zero(path, tally)) from error
+        if tally.opens is not None:
+            raise AuditError(_unclosed(path, tally, None, 0)) from error
         raise AuditError(
             f"{path}: expected a readable csv file, got {clip(str(error).replace('CSV parse error: ', ''), 160)}. "
             f"Check the rows of the file ({len(names)} columns in its header)."
@@ -127,23 +127,23 @@ def _count(path: Path, table: pa.Table, skip: int, again: Callable[[], pa.Table]
     Raises:
         AuditError: fewer rows than lines, with the line where the quote opens.
     """
-    found, rows = _lines(path), len(table)
-    if found.zero is not None:
-        raise AuditError(_zero(path, found))
+    tally, rows = _lines(path), len(table)
+    if tally.zero is not None:
+        raise AuditError(_zero(path, tally))
     with opened(path) as file:
         before = sum(1 for _ in range(skip) if file.readline().strip(b"\xef\xbb\xbf\r\n"))
     # A quote that opens in the last field swallows only the end of its line.
     ended = not any("\n" in str(column[-1]) or "\r" in str(column[-1]) for column in table.columns) if rows else True
-    if rows == found.lines - before and ended:
+    if rows == tally.lines - before and ended:
         return None
-    if found.opens is not None:
-        table = again() if found.longest <= MOST_BREAKS else None
+    if tally.opens is not None:
+        table = again() if tally.longest <= MOST_BREAKS else None
         broken = table is None or any("\n" in str(text) for c in table.columns for text in c.unique().to_pylist())
-        if table is not None and len(table) == found.records - before and not broken:
+        if table is not None and len(table) == tally.records - before and not broken:
             return table
-        raise AuditError(_unclosed(path, found, rows, before))
+        raise AuditError(_unclosed(path, tally, rows, before))
     raise AuditError(
-        f"{path}: expected one row per line, got {rows} rows of {found.lines - before} lines. Write the file again."
+        f"{path}: expected one row per line, got {rows} rows of {tally.lines - before} lines. Write the file again."
     )
 
 
@@ -166,20 +166,20 @@ class _Lines:
     zero: int | None = None
 
 
-def _zero(path: Path, found: _Lines) -> str:
-    return f"{path}: expected text, got a zero byte in line {found.zero}. Write the file again."
+def _zero(path: Path, tally: _Lines) -> str:
+    return f"{path}: expected text, got a zero byte in line {tally.zero}. Write the file again."
 
 
-def _unclosed(path: Path, found: _Lines, rows: int | None, before: int) -> str:
-    read = "" if rows is None else f"{rows} rows of {found.lines - before} lines: "
+def _unclosed(path: Path, tally: _Lines, rows: int | None, before: int) -> str:
+    read = "" if rows is None else f"{rows} rows of {tally.lines - before} lines: "
     return (
-        f"{path}: expected one row per line, got {read}a quote that opens in line {found.opens} and does not close "
+        f"{path}: expected one row per line, got {read}a quote that opens in line {tally.opens} and does not close "
         "there. Close or remove it."
     )
 
 
 def _lines(path: Path) -> _Lines:
-    found = _Lines()
+    tally = _Lines()
     quotes = number = run = 0
     last = 10
     with opened(path) as file:
@@ -188,30 +188,30 @@ def _lines(path: Path) -> _Lines:
             ends = (data == 10) | (data == 13)
             ends[1:] &= ~ends[:-1].copy()  # one end per line, none for empty lines
             ends[0] &= last not in (10, 13)
-            found.lines += int(ends.sum())
+            tally.lines += int(ends.sum())
             if quotes % 2 or (data == 34).any():
                 # Counted modulo 256, which keeps what is even.
                 odd = ((np.cumsum(data == 34, dtype=np.uint8)[ends] + quotes % 2) % 2).astype(bool)
-                found.records += int((~odd).sum())
-                if found.opens is None and odd.any():
+                tally.records += int((~odd).sum())
+                if tally.opens is None and odd.any():
                     at = int(np.flatnonzero(ends)[int(odd.argmax())])
-                    found.opens = number + int((data[:at] == 10).sum()) + 1
+                    tally.opens = number + int((data[:at] == 10).sum()) + 1
                 stretch = np.diff(np.flatnonzero(np.concatenate([[True], ~odd, [True]]))) - 1
                 stretch[0] += run
-                found.longest = max(found.longest, int(stretch.max()))
+                tally.longest = max(tally.longest, int(stretch.max()))
                 run = int(stretch[-1])
             else:
-                found.records += int(ends.sum())
+                tally.records += int(ends.sum())
                 run = 0
-            if found.zero is None and not data.all():
-                found.zero = number + int((data[: int(data.argmin())] == 10).sum()) + 1
+            if tally.zero is None and not data.all():
+                tally.zero = number + int((data[: int(data.argmin())] == 10).sum()) + 1
             number += int((data == 10).sum())
             quotes += int((data == 34).sum())
             last = int(data[-1])
     tail = last not in (10, 13)
-    found.lines += tail
-    found.records += tail and not quotes % 2
-    return found
+    tally.lines += tail
+    tally.records += tail and not quotes % 2
+    return tally
 
 
 def read_lines(path: Path) -> list[str]:

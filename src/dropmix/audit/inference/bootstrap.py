@@ -31,7 +31,7 @@ class Intervals:
 
 def intervals(
     priors: Sequence[Prior],
-    found: Posterior,
+    together: Posterior,
     change: np.ndarray,
     variance: np.ndarray,
     margin: float,
@@ -44,7 +44,7 @@ def intervals(
 
     Args:
         priors: fitted to one data set.
-        found: its posterior.
+        together: its posterior.
         change: that data set, (M,).
         variance: (M,).
         margin: as in `posterior`.
@@ -64,14 +64,14 @@ def intervals(
     again = posterior(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin, common)
     degraded = truth < -margin
     number = degraded.sum(axis=1)
-    low, high = _bounds([float(p.number[0]) for p in (found, *alone)], again.number, number, level)
+    low, high = _bounds([float(p.number[0]) for p in (together, *alone)], again.number, number, level)
     some = number > 0
     m = len(variance)
     bounds = Intervals(max(low, 0.0), min(high, float(m)), np.nan, np.nan)
     if some.sum() < refits / 2:
         return bounds
     mean = (truth * degraded).sum(axis=1)[some] / number[some]
-    estimates = [float(p.mean_change[0]) for p in (found, *alone)]
+    estimates = [float(p.mean_change[0]) for p in (together, *alone)]
     low, high = _bounds(estimates, again.mean_change[some], mean, level)
     return Intervals(bounds.number_low, bounds.number_high, low, min(high, -margin))
 

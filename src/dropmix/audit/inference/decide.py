@@ -162,14 +162,14 @@ def rejected(p: np.ndarray, rate: float, most: float = 1.0) -> np.ndarray:
         >>> rejected(np.array([0.001, 0.04, 0.03, 0.9]), 0.1).tolist()
         [True, True, True, False]
     """
-    found = np.zeros(len(p), dtype=bool)
+    called = np.zeros(len(p), dtype=bool)
     if not len(p):
-        return found
+        return called
     order = np.argsort(p, kind="stable")
-    held = np.flatnonzero(p[order] <= np.minimum(rate * np.arange(1, len(p) + 1) / len(p), most))
-    if len(held):
-        found[order[: held[-1] + 1]] = True
-    return found
+    within = np.flatnonzero(p[order] <= np.minimum(rate * np.arange(1, len(p) + 1) / len(p), most))
+    if len(within):
+        called[order[: within[-1] + 1]] = True
+    return called
 
 
 def decide(
@@ -192,8 +192,8 @@ def decide(
     words = [np.full(len(t.p_hurt), UNDECIDED, dtype=object) for t in tests]
     for word, key in ((SAFE, "p_safe"), (HURT, "p_hurt")):
         family = np.concatenate([getattr(t, key)[c] for t, c in zip(tests, corrected)])
-        found = np.split(rejected(family, rate, alone), np.cumsum([c.sum() for c in corrected])[:-1])
-        for made, t, c, named, some in zip(words, tests, corrected, protected, found):
+        calls = np.split(rejected(family, rate, alone), np.cumsum([c.sum() for c in corrected])[:-1])
+        for made, t, c, named, some in zip(words, tests, corrected, protected, calls):
             made[np.flatnonzero(c)[some]] = word
             made[named & (getattr(t, key) <= alone)] = word
     for made, t, named in zip(words, tests, protected):

@@ -126,6 +126,6 @@ def _counts(rate, middle, rho, sizes, seeds: int, rng: np.random.Generator, draw
     trials = np.rint(rho * sizes * seeds).astype(np.int64)
     # The same in every seed; the smallest part of a prediction is the rounding's.
     sure = np.rint((sizes * seeds - trials) * middle).astype(np.int64)
-    found = rng.binomial(trials, rate, (draws, len(sizes)))
-    found += sure
-    return found
+    correct = rng.binomial(trials, rate, (draws, len(sizes)))
+    correct += sure
+    return correct

@@ -116,11 +116,11 @@ def guarantee(
     beyond, error = change + tolerance, np.sqrt(variance)
     both = np.sqrt(variance + factor * common)
     share = 0.5 - ALLOWANCE if common else 0.5
-    found = []
+    evidence = []
     for sign in (1, -1):
         simes, fisher = below(sign * beyond / both, tail), below((sign * beyond + widened) / error, tail)
-        found.append(Evidence(np.where(judged, simes, 1.0), np.where(judged, fisher, 1.0), share))
-    return Guarantee(found[0], found[1], level)
+        evidence.append(Evidence(np.where(judged, simes, 1.0), np.where(judged, fisher, 1.0), share))
+    return Guarantee(evidence[0], evidence[1], level)
 
 
 def simes_discoveries(p: np.ndarray, chosen: np.ndarray, level: float) -> int:

@@ -167,23 +167,23 @@ def _nothing(m: int) -> dict:
 
 def _many(change: np.ndarray, variance: np.ndarray, v: Variances, settings: Settings, rng) -> dict:
     priors = fit(change, variance)
-    found = posterior(priors, change, variance, settings.margin, v.common_scaled)
+    model = posterior(priors, change, variance, settings.margin, v.common_scaled)
     bounds = NO_BOUNDS
     if settings.refits > 1:
         asked = settings.margin, settings.level, settings.refits
-        bounds = intervals(priors, found, change, variance, *asked, rng, v.common_scaled)
-    number = float(found.number[0])
+        bounds = intervals(priors, model, change, variance, *asked, rng, v.common_scaled)
+    number = float(model.number[0])
     error = np.sqrt(variance + v.common_scaled)
     return {
-        "p_degraded": found.below[0],
-        "p_improved": found.above[0],
+        "p_degraded": model.below[0],
+        "p_improved": model.above[0],
         # By tests, not by the model: a prior that does not fit the truth calls classes to which nothing happened.
         "called": rejected(ndtr((change + settings.margin) / error), settings.fdr),
         "called_improved": rejected(ndtr((settings.margin - change) / error), settings.fdr),
-        "estimate": found.mean[0],
-        "half_width": ndtri((1 + settings.level) / 2) * found.sd[0],
+        "estimate": model.mean[0],
+        "half_width": ndtri((1 + settings.level) / 2) * model.sd[0],
         "number": number,
-        "mean_change": float(found.mean_change[0]) if number >= 0.5 else np.nan,
+        "mean_change": float(model.mean_change[0]) if number >= 0.5 else np.nan,
         "bounds": bounds,
     }
 

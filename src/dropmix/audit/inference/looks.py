@@ -148,13 +148,13 @@ def read_looks(folder: Path) -> Looks | None:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
-        held = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
         looks = Looks(
-            tuple(map(str, held["protect"])),
-            held["tolerance"] if isinstance(held["tolerance"], dict) else float(held["tolerance"]),
-            str(held["rule"]),
-            tuple(map(int, held["seeds"])),
-            int(held["done"]),
+            tuple(map(str, content["protect"])),
+            content["tolerance"] if isinstance(content["tolerance"], dict) else float(content["tolerance"]),
+            str(content["rule"]),
+            tuple(map(int, content["seeds"])),
+            int(content["done"]),
         )
         sound = 0 <= looks.done <= len(looks.seeds) <= MOST_LOOKS and len(levels(looks.seeds, looks.rule)) > 0
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:

@@ -177,11 +177,11 @@ def _inverse_trigamma(value: np.ndarray) -> np.ndarray:
         >>> polygamma(1, _inverse_trigamma(np.array([0.01, 1.0, 3.0]))).round(6).tolist()
         [0.01, 1.0, 3.0]
     """
-    found = 0.5 + 1 / value
+    half_dof = 0.5 + 1 / value
     for _ in range(STEPS):
-        there = polygamma(1, found)
-        found = found + there * (1 - there / value) / polygamma(2, found)
-    return found
+        there = polygamma(1, half_dof)
+        half_dof = half_dof + there * (1 - there / value) / polygamma(2, half_dof)
+    return half_dof
 
 
 @dataclass(frozen=True)

@@ -159,8 +159,8 @@ class _Units:
         self.unit, self.counts = None, sizes
         if groups is not None:
             pairs = position.astype(np.int64) * (int(groups.max()) + 1) + groups
-            held, self.unit = np.unique(pairs, return_inverse=True)
-            self.home = held // (int(groups.max()) + 1)
+            unique, self.unit = np.unique(pairs, return_inverse=True)
+            self.home = unique // (int(groups.max()) + 1)
             self.counts = np.bincount(self.home, minlength=len(sizes))
 
     def recalls(self, correct: np.ndarray) -> np.ndarray:
@@ -238,9 +238,9 @@ def _common(recalls, sizes: np.ndarray, shared, fixed: np.ndarray) -> tuple[floa
     """Variance of the gain beyond the classes' own, and the same widened by a t quantile."""
     share = sizes / sizes.sum()
     accuracy = [r @ share for r in recalls]
-    held = [a for a in accuracy if len(a) > 1]
-    if len(held) == 1:
-        gain = float(held[0].var(ddof=1)) * sum(1 / len(a) for a in accuracy)
+    several = [a for a in accuracy if len(a) > 1]
+    if len(several) == 1:
+        gain = float(several[0].var(ddof=1)) * sum(1 / len(a) for a in accuracy)
     else:
         gain = sum(float(a.var(ddof=1)) / len(a) for a in accuracy)
         if shared is not None and len(shared[0]) > 1:

@@ -148,13 +148,13 @@ def _agreed(counts: list[tuple]) -> tuple | None:
 
 
 def _stacked(arrays: list[np.ndarray | None]) -> np.ndarray | None:
-    held = [a for a in arrays if a is not None]
-    if len(held) < len(arrays):
+    present = [a for a in arrays if a is not None]
+    if len(present) < len(arrays):
         return None  # a mean over some of the seeds would be another quantity
-    if held[0].ndim == 3:
-        width = min(a.shape[2] for a in held)
-        held = [a[:, :, :width] for a in held]
-    return np.concatenate(held)
+    if present[0].ndim == 3:
+        width = min(a.shape[2] for a in present)
+        present = [a[:, :, :width] for a in present]
+    return np.concatenate(present)
 
 
 def _matched_by_position(lead: Predictions, arm: Predictions) -> Predictions:
@@ -254,10 +254,10 @@ def pool_folds(parts: Sequence[Predictions]) -> Predictions:
     lead = parts[0]
 
     def joined(key: str) -> Any:
-        held = [getattr(part, key) for part in parts]
-        if any(value is None for value in held):
+        values = [getattr(part, key) for part in parts]
+        if any(value is None for value in values):
             return None
-        return np.concatenate(held, axis=0 if key in ("labels", "example_id", "group", "by") else 1)
+        return np.concatenate(values, axis=0 if key in ("labels", "example_id", "group", "by") else 1)
 
     arrays = {key: joined(key) for key in ("labels", "pred", "example_id", "group", "by", "p_true", "p_max", "topk")}
     counts = [part.train_counts for part in parts if part.train_counts is not None]
@@ -277,7 +277,7 @@ def chosen_folds(parts: Folds, count: int) -> tuple[dict[str, dict[int, list[Pre
         arm -> seed -> its folds, the same everywhere, and notes on what was left out.
     """
     wanted: set[int | None] = set()
-    whole = [any(len(found) == count for found in seeds.values()) for seeds in parts.values()]
+    whole = [any(len(folds) == count for folds in seeds.values()) for seeds in parts.values()]
     if parts and sum(whole) < min(2, len(parts)):
         common = sorted(set.intersection(*map(set, parts.values())))
         shared = [set.intersection(*({*seeds[seed]} for seeds in parts.values())) for seed in common]
@@ -285,11 +285,11 @@ def chosen_folds(parts: Folds, count: int) -> tuple[dict[str, dict[int, list[Pre
     kept: dict[str, dict[int, list[Predictions]]] = {name: {} for name in parts}
     notes: list[str] = []
     for name, seeds in parts.items():
-        for seed, found in sorted(seeds.items()):
-            if wanted <= {*found} if wanted else len(found) == count:
-                kept[name][seed] = [part for fold, part in found.items() if not wanted or fold in wanted]
+        for seed, folds in sorted(seeds.items()):
+            if wanted <= {*folds} if wanted else len(folds) == count:
+                kept[name][seed] = [part for fold, part in folds.items() if not wanted or fold in wanted]
             else:
-                notes.append(f"Seed {seed} of {name} has {len(found)} of {count} folds and was left out.")
+                notes.append(f"Seed {seed} of {name} has {len(folds)} of {count} folds and was left out.")
     if wanted:
         notes.append(
             f"No two arms have all {count} folds of a seed yet: only {len(wanted)} of {count} were audited, those that "

@@ -55,9 +55,9 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
 
 def is_predictions(source: Mapping) -> bool:
     """Whether a mapping holds the arrays of one arm, not sources by name."""
-    held = {ALSO.get(bare(str(key)), "") for key in source}
+    keys = {ALSO.get(bare(str(key)), "") for key in source}
     arrays = not any(isinstance(v, Mapping | str | Path | Predictions) for v in source.values())
-    return bool(held & {"pred", "probs", "logits", "scores"}) and (arrays or "labels" in held)
+    return bool(keys & {"pred", "probs", "logits", "scores"}) and (arrays or "labels" in keys)
 
 
 def read_mapping(
@@ -81,9 +81,11 @@ def read_mapping(
         >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
         (2, 2)
     """
-    held = by_key(source, reading, name, strict=origin is None)
-    names = _names({"classes": reading.classes if held.get("classes") is None else held["classes"]}, "classes", name)
-    label = _labels(held, reading, name)
+    arrays = by_key(source, reading, name, strict=origin is None)
+    names = _names(
+        {"classes": reading.classes if arrays.get("classes") is None else arrays["classes"]}, "classes", name
+    )
+    label = _labels(arrays, reading, name)
     if label.values.ndim == 2 and label.values.shape[1] == 1:  # as Keras has them
         label = replace(label, values=label.values[:, 0])
     elif label.texts is None and is_one_hot(label.values):
@@ -94,13 +96,13 @@ def read_mapping(
             "joined by numpy.concatenate); a matrix of several labels per example goes apart (--labels FILE)."
         )
     count = len(label.values)
-    scores, kind = _scores(held, count, name)
-    found = {"label": label}
-    if "pred" in held:
-        found["pred"] = class_array(_classes(held["pred"], count, name, origin is not None), "pred", name)
-    numbers, names, label_kind = numbered(found, names, name)
+    scores, kind = _scores(arrays, count, name)
+    class_values = {"label": label}
+    if "pred" in arrays:
+        class_values["pred"] = class_array(_classes(arrays["pred"], count, name, origin is not None), "pred", name)
+    numbers, names, label_kind = numbered(class_values, names, name)
     labels = numbers["label"]
-    made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in held else None}
+    made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in arrays else None}
     if made["pred"] is not None and made["pred"].shape == (count, 1) and count > 1:
         made["pred"] = made["pred"].T
     check_shape(made["pred"], count, name)
@@ -110,7 +112,7 @@ def read_mapping(
                 f"{name}: expected scores of {len(names)} classes ({clip(', '.join(names))}), got {scores.shape[2]} "
                 "columns. Give the class list of the scores, classes."
             )
-        square = "example_id" not in held and scores.shape[2] == count > 2
+        square = "example_id" not in arrays and scores.shape[2] == count > 2
         if origin is not None and square and len({*labels.tolist()}) == count:
             refuse_totals(["confusion"], name)
         derived = reduce_scores(scores, labels, kind, name)
@@ -122,24 +124,26 @@ def read_mapping(
         made = {**derived, **{k: v for k, v in made.items() if v is not None}}
     shape: tuple[int, ...] = made["pred"].shape  # type: ignore[union-attr]
     for key in ("p_true", "p_max", "topk"):
-        own = _over_seeds(held, key, shape, name)
+        own = _over_seeds(arrays, key, shape, name)
         made[key] = own if own is not None else made.get(key)
-    ids = _ids(held, "example_id", count, name)
-    arm = clip(held.get("arm", default_arm or name), 200)
+    ids = _ids(arrays, "example_id", count, name)
+    arm = clip(arrays.get("arm", default_arm or name), 200)
     record = Predictions(
         arm=arm,
         labels=labels,
-        seeds=to_numpy(held["seeds"], f"{name} seeds").reshape(-1) if "seeds" in held else np.arange(shape[0]),
+        seeds=to_numpy(arrays["seeds"], f"{name} seeds").reshape(-1) if "seeds" in arrays else np.arange(shape[0]),
         example_id=ids,
-        group=_ids(held, "group", count, name),
-        by=_slices(held, reading, ids, count, name),
-        accept=accept_of_arrays(held, reading, labels, ids, names, name),
+        group=_ids(arrays, "group", count, name),
+        by=_slices(arrays, reading, ids, count, name),
+        accept=accept_of_arrays(arrays, reading, labels, ids, names, name),
         class_names=names,
-        superclasses=_names(held, "superclasses", name),
-        train_counts=None if held.get("train_counts") is None else tuple(to_numpy(held["train_counts"], name).tolist()),
+        superclasses=_names(arrays, "superclasses", name),
+        train_counts=None
+        if arrays.get("train_counts") is None
+        else tuple(to_numpy(arrays["train_counts"], name).tolist()),
         sources=() if origin is None else ({**origin, "arm": arm, "seeds": []},),
-        seeds_given="seeds" in held,
-        arm_given="arm" in held,
+        seeds_given="seeds" in arrays,
+        arm_given="arm" in arrays,
         label_kind=label_kind,
         **made,
     )
@@ -157,17 +161,17 @@ def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
     Raises:
         AuditError: a damaged or pickled file, or an array whose header promises more than the file holds.
     """
-    held = read_arrays(path, lambda names: by_key(dict.fromkeys(names), reading, str(path), strict=False))
-    if path.suffix.lower() == ".npy" and (names := getattr(held["pred"].dtype, "names", None)):  # a structured array
-        held = {key: np.ascontiguousarray(held["pred"][key]) for key in names}
-    held = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in held.items()}
-    return read_mapping(held, str(path), reading, origin, path.stem)
+    arrays = read_arrays(path, lambda names: by_key(dict.fromkeys(names), reading, str(path), strict=False))
+    if path.suffix.lower() == ".npy" and (names := getattr(arrays["pred"].dtype, "names", None)):  # a structured array
+        arrays = {key: np.ascontiguousarray(arrays["pred"][key]) for key in names}
+    arrays = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 and k == "arm" else v for k, v in arrays.items()}
+    return read_mapping(arrays, str(path), reading, origin, path.stem)
 
 
-def _labels(held: Mapping, reading: Reading, name: str) -> ClassValues:
+def _labels(arrays: Mapping, reading: Reading, name: str) -> ClassValues:
     if reading.labels is None:
-        return class_array(to_numpy(held["labels"], f"{name} labels"), "label", name)
-    ids = None if held.get("example_id") is None else to_numpy(held["example_id"], f"{name} example_id")
+        return class_array(to_numpy(arrays["labels"], f"{name} labels"), "label", name)
+    ids = None if arrays.get("example_id") is None else to_numpy(arrays["example_id"], f"{name} example_id")
     count = len(reading.labels.values) if ids is None else len(ids)
     ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
     return class_array(reading.labels.of(ids, count, name), "label", reading.labels.where)
@@ -200,12 +204,12 @@ def _classes(given: Any, count: int, name: str, of_file: bool) -> np.ndarray:
     return array.argmax(axis=1) if not square and len(array) == count and is_one_hot(array) else array
 
 
-def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:
+def _scores(arrays: dict[str, Any], count: int, name: str) -> tuple[Scores | None, str]:
     """Scores of every class, if any, and their kind; removes a `pred` that holds scores."""
     for key in ("probs", "logits", "scores", "pred"):
-        if held.get(key) is None:
+        if arrays.get(key) is None:
             continue
-        value = held[key]
+        value = arrays[key]
         if not isinstance(value, StoredScores):
             value = to_numpy(value, f"{name} {key}")
             if key == "pred" and not _looks_like_scores(value, count):
@@ -219,7 +223,7 @@ def _scores(held: dict[str, Any], count: int, name: str) -> tuple[Scores | None,
                 )
             value = Array3(value)
         if key == "pred":
-            del held["pred"]
+            del arrays["pred"]
         return value, {"probs": "probs", "logits": "logits"}.get(key, "auto")
     return None, ""
 
@@ -231,10 +235,10 @@ def _looks_like_scores(array: np.ndarray, count: int) -> bool:
     return array.ndim == 3 or not whole or (array.shape[1] != count and not is_one_hot(array))
 
 
-def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> np.ndarray | None:
-    if held.get(key) is None:
+def _over_seeds(arrays: Mapping, key: str, shape: tuple[int, ...], name: str) -> np.ndarray | None:
+    if arrays.get(key) is None:
         return None
-    array = to_numpy(held[key], f"{name} {key}")
+    array = to_numpy(arrays[key], f"{name} {key}")
     if array.ndim == (2 if key == "topk" else 1):
         array = array[None]
     if array.shape[:2] != shape:
@@ -245,30 +249,30 @@ def _over_seeds(held: Mapping, key: str, shape: tuple[int, ...], name: str) -> n
     return array
 
 
-def _names(held: Mapping, key: str, name: str) -> tuple[str, ...] | None:
-    if held.get(key) is None:
+def _names(arrays: Mapping, key: str, name: str) -> tuple[str, ...] | None:
+    if arrays.get(key) is None:
         return None
-    values = to_numpy(held[key], f"{name} {key}")
+    values = to_numpy(arrays[key], f"{name} {key}")
     if values.ndim != 1:
         raise AuditError(f"{name}: expected {key} (K,), got shape {values.shape}. Give one name per class.")
     return tuple(str(v) for v in values.tolist())
 
 
-def _slices(held: Mapping, reading: Reading, ids: np.ndarray | None, count: int, name: str) -> np.ndarray | None:
+def _slices(arrays: Mapping, reading: Reading, ids: np.ndarray | None, count: int, name: str) -> np.ndarray | None:
     if isinstance(reading.by, Labels):
         return reading.by.of(ids, count, name)
-    if held.get("by") is None:
+    if arrays.get("by") is None:
         return None
-    values = to_numpy(held["by"], f"{name} {reading.by}")
+    values = to_numpy(arrays["by"], f"{name} {reading.by}")
     if values.shape != (count,):
         raise AuditError(f"{name}: expected {reading.by} ({count},), got shape {values.shape}. Give one per example.")
     return np.array([word(v) for v in values.tolist()], dtype=object)
 
 
-def _ids(held: Mapping, key: str, count: int, name: str) -> np.ndarray | None:
-    if held.get(key) is None:
+def _ids(arrays: Mapping, key: str, count: int, name: str) -> np.ndarray | None:
+    if arrays.get(key) is None:
         return None
-    values = to_numpy(held[key], f"{name} {key}")
+    values = to_numpy(arrays[key], f"{name} {key}")
     if values.shape != (count,):
         raise AuditError(f"{name}: expected {key} ({count},), got shape {values.shape}. Give one per example.")
     if values.dtype.kind in "UO":

@@ -123,12 +123,12 @@ def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> Cla
 
 
 def numbered(
-    found: dict[str, ClassValues], names: Sequence[str] | None, where: str
+    columns: dict[str, ClassValues], names: Sequence[str] | None, where: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None, str]:
     """Classes of several columns as indices into one class list.
 
     Args:
-        found: by column; "label" is among them.
+        columns: by column; "label" is among them.
         names: the class list, or None.
     Returns:
         indices by column, the class list (None for plain numbers), and the kind: "number", "text", or "digits" for
@@ -136,13 +136,13 @@ def numbered(
     Raises:
         AuditError: text that the class list lacks, or text in one column and numbers in another.
     """
-    found = _without_prefix(found, names)
-    kinds = {key: v.texts is not None for key, v in found.items()}
-    numbers = {key: v.numbers() for key, v in found.items()}
+    columns = _without_prefix(columns, names)
+    kinds = {key: v.texts is not None for key, v in columns.items()}
+    numbers = {key: v.numbers() for key, v in columns.items()}
     known = None if names is None else set(names)
-    texts = list(dict.fromkeys(t for v in found.values() for t in v.texts or []))
+    texts = list(dict.fromkeys(t for v in columns.values() for t in v.texts or []))
     if all(kinds.values()) and known is not None and known.issuperset(texts):
-        return {key: v.among(names or ()) for key, v in found.items()}, tuple(names or ()), "text"
+        return {key: v.among(names or ()) for key, v in columns.items()}, tuple(names or ()), "text"
     if all(n is not None for n in numbers.values()):
         digits = all(kinds.values())
         plain = {key: n for key, n in numbers.items() if n is not None}
@@ -152,41 +152,42 @@ def numbered(
         other = next(key for key, is_name in kinds.items() if not is_name)
         raise AuditError(
             f"{where}: expected {other} and {text} of one type, got numbers in {other} and names in {text} "
-            f"({first(found[text].texts or [])}). Save class names in both or numbers in both, or give the class list."
+            f"({first(columns[text].texts or [])}). Save class names in both or numbers in both, or give the class "
+            "list."
         )
     if names is None:
-        _absent_texts(found, where)
-        _check_alike(found, where)
+        _absent_texts(columns, where)
+        _check_alike(columns, where)
         names = sorted(texts)
     if known is not None:  # numbers as text in one column, names in another: the list connects them
-        plain_text = {k for k, n in numbers.items() if n is not None and not known & {*(found[k].texts or [])}}
-        found = {k: ClassValues(v.numbers()) if k in plain_text else v for k, v in found.items()}  # type: ignore
-        texts = [t for v in found.values() for t in v.texts or []]
+        plain_text = {k for k, n in numbers.items() if n is not None and not known & {*(columns[k].texts or [])}}
+        columns = {k: ClassValues(v.numbers()) if k in plain_text else v for k, v in columns.items()}  # type: ignore
+        texts = [t for v in columns.values() for t in v.texts or []]
     known = set(names)
     unknown = [t for t in dict.fromkeys(texts) if t not in known]
     if unknown:
         raise AuditError(
             f"{where}: expected classes of the class list, got {first(unknown)}. {unlike(unknown[0], names)}"
         )
-    made = {k: v.among(names) if v.texts is not None else v.values for k, v in found.items()}
+    made = {k: v.among(names) if v.texts is not None else v.values for k, v in columns.items()}
     return made, tuple(names), "text"
 
 
-def _without_prefix(found: dict[str, ClassValues], names: Sequence[str] | None) -> dict[str, ClassValues]:
+def _without_prefix(columns: dict[str, ClassValues], names: Sequence[str] | None) -> dict[str, ClassValues]:
     """Classes that Hugging Face calls LABEL_3, as class 3 has no name, as numbers where the others have others."""
-    coded = {k: [UNNAMED.fullmatch(t) for t in v.texts] for k, v in found.items() if v.texts}
+    coded = {k: [UNNAMED.fullmatch(t) for t in v.texts] for k, v in columns.items() if v.texts}
     coded = {key: marks for key, marks in coded.items() if all(marks)}
     spelled = {mark[0] for marks in coded.values() for mark in marks if mark}
-    if (len(coded) == len(found) and names is None) or spelled & {*(names or ())}:
-        return found
-    turned = {key: np.array([int(mark[1]) for mark in marks])[found[key].values] for key, marks in coded.items()}  # type: ignore[index]
-    return {key: ClassValues(turned[key]) if key in turned else value for key, value in found.items()}
+    if (len(coded) == len(columns) and names is None) or spelled & {*(names or ())}:
+        return columns
+    turned = {key: np.array([int(mark[1]) for mark in marks])[columns[key].values] for key, marks in coded.items()}  # type: ignore[index]
+    return {key: ClassValues(turned[key]) if key in turned else value for key, value in columns.items()}
 
 
-def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
-    labels = set(found["label"].texts or []) if "label" in found else set()
-    known = {t for key, value in found.items() if key != "label" for t in value.texts or []}
-    for name, value in found.items():
+def _absent_texts(columns: dict[str, ClassValues], where: str) -> None:
+    labels = set(columns["label"].texts or []) if "label" in columns else set()
+    known = {t for key, value in columns.items() if key != "label" for t in value.texts or []}
+    for name, value in columns.items():
         texts, others = value.texts or [], known if name == "label" else labels
         wrong = [i for i, t in enumerate(texts) if t not in others and (t in ABSENT_NUMBER or not t.strip(MARKS))]
         if wrong:
@@ -195,12 +196,12 @@ def _absent_texts(found: dict[str, ClassValues], where: str) -> None:
             none_missing(np.isin(value.values, wrong), name, where, what)
 
 
-def _check_alike(found: dict[str, ClassValues], where: str) -> None:
+def _check_alike(columns: dict[str, ClassValues], where: str) -> None:
     """Refuse names as predictions if labels are numbers, and names that only look like a label."""
-    labels = found["label"].texts or []
+    labels = columns["label"].texts or []
     whole = bool(labels) and all(WHOLE.match(t) for t in labels)
     numeric = lambda texts: all(WHOLE.match(t) or FRACTION.match(t) for t in texts)  # noqa: E731
-    for key, value in found.items():
+    for key, value in columns.items():
         new = [t for t in value.texts or [] if t not in set(labels)]
         if key == "label" or not new:
             continue

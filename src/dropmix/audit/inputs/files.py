@@ -75,13 +75,13 @@ def files_of(path: Path) -> list[Path] | None:
     """
     if not path.is_dir() or (path / "predictions.parquet").is_file():
         return None
-    held = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._")
-    if not held:
+    files = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._")
+    if not files:
         raise AuditError(
             f"{path}: expected a run folder or a folder of prediction files, got no file that ends in "
             f"{', '.join(sorted(ENDINGS))}. Give a file of predictions, or audit the whole grid."
         )
-    return held
+    return files
 
 
 def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
@@ -116,25 +116,25 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
 
 def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
     where = str(path)
-    held = rows_of(read_json(path), where)
-    if isinstance(held, list) and held and all(isinstance(row, dict) for row in held):
-        keys = list(dict.fromkeys(str(key) for row in held for key in row))
+    data = rows_of(read_json(path), where)
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        keys = list(dict.fromkeys(str(key) for row in data for key in row))
         wanted = wanted_columns(keys, reading, where)
         try:
-            columns_of = {n: json_values([row.get(n) for row in held], n, key, where) for n, key in wanted.items()}
+            columns_of = {n: json_values([row.get(n) for row in data], n, key, where) for n, key in wanted.items()}
             table = pa.table({name: pa.array(values) for name, values in columns_of.items()})
         except (pa.ArrowException, OverflowError) as error:
             raise AuditError(f"{where}: expected one type per column, got {clip(error)}. Save one kind.") from error
         return from_table(table, where, stem_of(path), reading, source)
-    if reading.labels is not None and isinstance(held, list):
-        held = {"pred": held}
-    if reading.labels is not None and isinstance(held, dict) and all(type(v) in (str, int) for v in held.values()):
-        refuse_totals(list(held), where)
-        held = {"example_id": list(held), "pred": list(held.values())}
-    if isinstance(held, dict):
-        return [read_mapping(held, where, reading, source, stem_of(path))]
+    if reading.labels is not None and isinstance(data, list):
+        data = {"pred": data}
+    if reading.labels is not None and isinstance(data, dict) and all(type(v) in (str, int) for v in data.values()):
+        refuse_totals(list(data), where)
+        data = {"example_id": list(data), "pred": list(data.values())}
+    if isinstance(data, dict):
+        return [read_mapping(data, where, reading, source, stem_of(path))]
     raise AuditError(
-        f"{where}: expected a JSON object of arrays or a list of rows, got {type(held).__name__}. "
+        f"{where}: expected a JSON object of arrays or a list of rows, got {type(data).__name__}. "
         'Save {"labels": [...], "pred": [...]}.'
     )
 
@@ -200,16 +200,16 @@ def _read_slices(reading: Reading) -> str | Labels:
     where = checked_file(Path(file))
 
     def pick(names: Any) -> dict[str, str]:
-        found = find_columns(names, Reading(by=name), where)["by"]
+        column = find_columns(names, Reading(by=name), where)["by"]
         ids = find_columns(names, ANYHOW, where).get("example_id")
-        return {found: "by"} | ({ids: "example_id"} if ids else {})
+        return {column: "by"} | ({ids: "example_id"} if ids else {})
 
     table = read_table(Path(file), pick, reading.encoding)
-    found = find_columns(table.column_names, Reading(by=name), where)["by"]
-    ids = next((n for n in table.column_names if n != found), None)
+    column = find_columns(table.column_names, Reading(by=name), where)["by"]
+    ids = next((n for n in table.column_names if n != column), None)
     guess = Path(file).suffix.lower() not in PARQUET
     return Labels(
-        columns.words(table[found]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
+        columns.words(table[column]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
     )
 
 
@@ -232,19 +232,19 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
     where = checked_file(path)
     ending = ending_of(path)
     if ending in ARRAYS:
-        held = {bare(k): v for k, v in read_arrays(path, lambda _: None).items()}
-        values = next((held[a] for a in (*map(bare, ALIASES["label"]), *held) if a in held), None)
-        ids = next((held[a] for a in map(bare, ALIASES["example_id"]) if a in held), None)
+        arrays = {bare(k): v for k, v in read_arrays(path, lambda _: None).items()}
+        values = next((arrays[a] for a in (*map(bare, ALIASES["label"]), *arrays) if a in arrays), None)
+        ids = next((arrays[a] for a in map(bare, ALIASES["example_id"]) if a in arrays), None)
         ids = ids.astype(object) if ids is not None and ids.dtype.kind == "U" else ids
         values = to_numpy(values, where)
         if is_label_matrix(values):
             return label_matrix(Matrix(values, None, ids, where), reading.classes)
         return Labels(values, ids, where)
     if ending in JSON:
-        held = read_json(path)
-        if isinstance(held, dict):
-            return Labels(to_numpy(list(held.values()), where), np.array(list(held), dtype=object), where)
-        return Labels(to_numpy(held, where), None, where)
+        data = read_json(path)
+        if isinstance(data, dict):
+            return Labels(to_numpy(list(data.values()), where), np.array(list(data), dtype=object), where)
+        return Labels(to_numpy(data, where), None, where)
     pick = lambda names: {n: "label" for n, times in Counter(names).items() if n.strip() and times == 1}  # noqa: E731
     table = read_table(path, pick, reading.encoding)
     return _labels_of(table, where, ending in PARQUET, reading)
@@ -253,22 +253,22 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
 def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> Labels | LabelMatrix:
     names = table.column_names
     own = {k: v for k, v in (reading.columns or {}).items() if k in ("label", "example_id") and v in names}
-    found = find_columns(names, Reading(columns=own), where)
-    rest = [n for n in names if n not in found.values()]
-    if "label" not in found and len(rest) == 1:
-        found["label"] = rest[0]  # a file with ids and one other column
-    if "label" not in found and len(rest) > 1 and (matrix := _matrix_of_labels(table, rest, where, typed, reading)):
+    column_of = find_columns(names, Reading(columns=own), where)
+    rest = [n for n in names if n not in column_of.values()]
+    if "label" not in column_of and len(rest) == 1:
+        column_of["label"] = rest[0]  # a file with ids and one other column
+    if "label" not in column_of and len(rest) > 1 and (matrix := _matrix_of_labels(table, rest, where, typed, reading)):
         return matrix
-    if "label" not in found and len(names) == 1 and not typed:
+    if "label" not in column_of and len(names) == 1 and not typed:
         raise AuditError(f"{where}: expected a header line, such as label, got {shown(names)}. Add it.")
-    if "label" not in found:
+    if "label" not in column_of:
         raise AuditError(f"{where}: expected a column label, got {shown(names)}. Rename it, or name it in columns.")
     ids = (
-        columns.keys(table[found["example_id"]], "example_id", where, guess=not typed)
-        if "example_id" in found
+        columns.keys(table[column_of["example_id"]], "example_id", where, guess=not typed)
+        if "example_id" in column_of
         else None
     )
-    column = table[found["label"]]
+    column = table[column_of["label"]]
     if columns.is_text(column.type):
         codes, texts = columns.coded(column, "label", where)
         return Labels(np.array([*texts, None], dtype=object)[codes], ids, where)
@@ -282,10 +282,10 @@ def _matrix_of_labels(
     asked = {"by": reading.by, "group": reading.group}
     apart = {key: name for key, name in asked.items() if isinstance(name, str) and name in names}
     try:
-        found = matrix_of_table(table, [n for n in names if n not in apart.values()], where, typed)
+        matrix = matrix_of_table(table, [n for n in names if n not in apart.values()], where, typed)
     except AuditError:
         return None
-    if not is_label_matrix(found.values):
+    if not is_label_matrix(matrix.values):
         return None
-    made = label_matrix(found, reading.classes)
-    return replace(made, beside={k: Labels(columns.words(table[n]), found.ids, where) for k, n in apart.items()})
+    made = label_matrix(matrix, reading.classes)
+    return replace(made, beside={k: Labels(columns.words(table[n]), matrix.ids, where) for k, n in apart.items()})

@@ -113,38 +113,38 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
     unknown = [key for key in asked if key not in ALIASES and key not in ("group", "by")]
     if unknown:
         raise AuditError(f"columns: expected keys among {', '.join(ALIASES)}, got {clip(unknown[0])!r}. Rename it.")
-    found: dict[str, str] = {}
+    column_of: dict[str, str] = {}
     for key, name in asked.items():
         same = [n for n in names if n == name] or [n for n in names if plain(n) == plain(str(name))]
         if not same:
             raise MissingColumnError(
                 f"{where}: expected a column {clip(name)!r} for {key}, got {shown(names)}. Name one of these."
             )
-        found[key] = same[0]
+        column_of[key] = same[0]
     by_name: dict[str, str] = {}
     for name in names:
         if name.strip():
             by_name.setdefault(bare(name), name)
     for key, aliases in ALIASES.items():
-        if key not in found:
+        if key not in column_of:
             known = [by_name[a] for a in map(bare, aliases) if a in by_name]
-            free = [name for name in known if name not in found.values()]
-            found |= {key: free[0]} if free else {}
-    if reading.labels is not None and "pred" not in found:
-        if found.get("label") and "label" not in asked:
-            found["pred"] = found.pop("label")
+            free = [name for name in known if name not in column_of.values()]
+            column_of |= {key: free[0]} if free else {}
+    if reading.labels is not None and "pred" not in column_of:
+        if column_of.get("label") and "label" not in asked:
+            column_of["pred"] = column_of.pop("label")
         else:
             known = [by_name[a] for a in map(bare, ALONE) if a in by_name]
-            held = [name for name in known if name not in found.values()]
-            rest = [n for n in names if n.strip() and n not in found.values()]
-            held = held or (rest if len(rest) == 1 else [])  # a file with ids and one other column
-            found |= {"pred": held[0]} if held else {}
+            candidates = [name for name in known if name not in column_of.values()]
+            rest = [n for n in names if n.strip() and n not in column_of.values()]
+            candidates = candidates or (rest if len(rest) == 1 else [])  # a file with ids and one other column
+            column_of |= {"pred": candidates[0]} if candidates else {}
     if reading.labels is not None and "label" not in asked:
-        found.pop("label", None)
-    twice = [name for name in found.values() if list(names).count(name) > 1]
+        column_of.pop("label", None)
+    twice = [name for name in column_of.values() if list(names).count(name) > 1]
     if twice:
         raise AuditError(f"{where}: expected each column once, got {clip(twice[0])!r} twice. Rename the columns.")
-    return {key: found[key] for key in ("group", "by", *ALIASES) if key in found}
+    return {key: column_of[key] for key in ("group", "by", *ALIASES) if key in column_of}
 
 
 def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) -> dict[str, Any]:
@@ -162,26 +162,26 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
             f"{name}: expected an array {clip(lost[0])!r} for {asked[lost[0]]}, got "
             f"{clip(', '.join(map(str, source)))}. Name one of these."
         )
-    held: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for key, value in source.items():
         ours = asked.get(str(key)) or ALSO.get(bare(str(key)))
         ours = "labels" if ours == "label" else "seeds" if ours == "seed" else ours
-        if ours is None or (ours in held and bare(str(key)) != bare(ours)):
+        if ours is None or (ours in arrays and bare(str(key)) != bare(ours)):
             if ours is None and strict:
                 raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
             continue
-        held[ours] = value
+        arrays[ours] = value
     if reading.group and reading.group == reading.by:
-        held["by"] = held["group"]
+        arrays["by"] = arrays["group"]
     if reading.labels is not None:
-        held.pop("labels", None)
-    missing = "labels" not in held and reading.labels is None
-    if not missing and len(source) == 1 and not held:  # numpy.savez(file, pred)
-        held = {"pred": next(iter(source.values()))}
-    if missing or not {"pred", "probs", "logits", "scores"} & set(held):
+        arrays.pop("labels", None)
+    missing = "labels" not in arrays and reading.labels is None
+    if not missing and len(source) == 1 and not arrays:  # numpy.savez(file, pred)
+        arrays = {"pred": next(iter(source.values()))}
+    if missing or not {"pred", "probs", "logits", "scores"} & set(arrays):
         refuse_totals(list(source), name)
-        only = np.shape(held["pred"]) if held.get("pred") is not None else ()
-        if not strict and len(only) == 2 and only[0] == only[1] > 1 and np.asarray(held["pred"]).dtype.kind in "iu":
+        only = np.shape(arrays["pred"]) if arrays.get("pred") is not None else ()
+        if not strict and len(only) == 2 and only[0] == only[1] > 1 and np.asarray(arrays["pred"]).dtype.kind in "iu":
             refuse_totals(["confusion"], name)
         hint = "Give the true classes, labels (--labels FILE)." if missing else "Name it pred or probs."
         if any(re.fullmatch(r"arr_\d+", str(key)) for key in source):
@@ -189,4 +189,4 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
         raise AuditError(
             f"{name}: expected labels with pred or probs, got {clip(', '.join(map(str, source)))!r}. {hint}"
         )
-    return held
+    return arrays

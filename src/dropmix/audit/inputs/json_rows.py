@@ -8,7 +8,7 @@ from dropmix.audit.inputs.given import Reading, find_columns
 from dropmix.audit.naming.totals import refuse_totals
 
 
-def rows_of(held: Any, where: str) -> Any:
+def rows_of(data: Any, where: str) -> Any:
     """The rows of a JSON table as pandas writes it, by row, by column or `split`; else what was given.
 
     Raises:
@@ -18,30 +18,30 @@ def rows_of(held: Any, where: str) -> Any:
         >>> rows_of({"a.jpg": {"index": 3}}, "a.json")
         [{'example_id': 'a.jpg', 'index': 3}]
     """
-    if isinstance(held, list) and held and isinstance(held[0], list) and held[0] and isinstance(held[0][0], dict):
-        return [{"predictions": row} for row in held]  # as pipelines of Hugging Face give them
-    if not isinstance(held, dict) or not held:
-        return held
-    tables = [value for value in held.values() if _is_rows(value)]
-    others = [value for value in held.values() if isinstance(value, list | dict)]
+    if isinstance(data, list) and data and isinstance(data[0], list) and data[0] and isinstance(data[0][0], dict):
+        return [{"predictions": row} for row in data]  # as pipelines of Hugging Face give them
+    if not isinstance(data, dict) or not data:
+        return data
+    tables = [value for value in data.values() if _is_rows(value)]
+    others = [value for value in data.values() if isinstance(value, list | dict)]
     if len(tables) == len(others) == 1:
         return tables[0]  # {"model": ..., "predictions": [rows]}
-    if all(isinstance(value, list) and value and isinstance(value[0], dict) for value in held.values()):
-        return [{"example_id": name, "predictions": row} for name, row in held.items()]
-    if isinstance(held.get("schema"), dict) and isinstance(held.get("data"), list):
-        return held["data"]
-    if isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
-        return [dict(zip(held["columns"], row)) for row in held["data"] if isinstance(row, list)]
-    if any(isinstance(row, dict) and {"precision", "recall"} <= {*row} for row in held.values()):
+    if all(isinstance(value, list) and value and isinstance(value[0], dict) for value in data.values()):
+        return [{"example_id": name, "predictions": row} for name, row in data.items()]
+    if isinstance(data.get("schema"), dict) and isinstance(data.get("data"), list):
+        return data["data"]
+    if isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):
+        return [dict(zip(data["columns"], row)) for row in data["data"] if isinstance(row, list)]
+    if any(isinstance(row, dict) and {"precision", "recall"} <= {*row} for row in data.values()):
         refuse_totals(["precision", "recall"], where)
-    if not all(isinstance(row, dict) for row in held.values()):
-        return held
-    if find_columns(list(held), Reading(), ""):
-        return [{key: held[key].get(row) for key in held} for row in next(iter(held.values()))]
-    rows = list(held.values())
-    numbered = list(held) == [str(i) for i in range(len(held))]
+    if not all(isinstance(row, dict) for row in data.values()):
+        return data
+    if find_columns(list(data), Reading(), ""):
+        return [{key: data[key].get(row) for key in data} for row in next(iter(data.values()))]
+    rows = list(data.values())
+    numbered = list(data) == [str(i) for i in range(len(data))]
     named = any("example_id" in find_columns(list(row), Reading(), "") for row in rows)
-    return rows if numbered or named else [{"example_id": name, **row} for name, row in held.items()]
+    return rows if numbered or named else [{"example_id": name, **row} for name, row in data.items()]
 
 
 def _is_rows(value: Any) -> bool:

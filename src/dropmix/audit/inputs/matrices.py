@@ -67,9 +67,9 @@ def _score_names(names: Sequence[str]) -> list[str]:
     return [n for n in names if n.strip() and bare(n) not in IDS]
 
 
-def _matrix_of(held: Mapping, where: str) -> Matrix:
+def _matrix_of(source: Mapping, where: str) -> Matrix:
     """The scores among named arrays: those that are called so, or the only one of two axes or more."""
-    arrays = {bare(str(key)): to_numpy(value, f"{where} {key}") for key, value in held.items() if value is not None}
+    arrays = {bare(str(key)): to_numpy(value, f"{where} {key}") for key, value in source.items() if value is not None}
     wide = [key for key, array in arrays.items() if array.ndim > 1 and key not in map(bare, ALIASES["label"])]
     key = next((k for k in ("probs", "probabilities", "scores", "logits", *wide) if k in wide), None)
     if key is None:

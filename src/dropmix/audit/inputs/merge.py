@@ -47,8 +47,8 @@ def unify(parts: Sequence[Predictions]) -> list[Predictions]:
 
 def _facts(parts: Sequence[Predictions], key: str, union: Sequence[str]) -> tuple | None:
     """What parts know of each class of the union; None unless they know it of all."""
-    held = [(p.class_names, getattr(p, key)) for p in parts if p.class_names and getattr(p, key)]
-    known = {name: value for names, values in held for name, value in zip(names, values)}
+    by_part = [(p.class_names, getattr(p, key)) for p in parts if p.class_names and getattr(p, key)]
+    known = {name: value for names, values in by_part for name, value in zip(names, values)}
     return tuple(known[name] for name in union) if all(name in known for name in union) else None
 
 
@@ -270,11 +270,11 @@ def accept_of_runs(accept: Any, values: Mapping, ids, runs, where: str) -> np.nd
     return whole
 
 
-def accept_of_arrays(held: Mapping, reading: Reading, labels, ids, names, name: str) -> np.ndarray | None:
+def accept_of_arrays(arrays: Mapping, reading: Reading, labels, ids, names, name: str) -> np.ndarray | None:
     """Acceptable classes among named arrays, or from the source that the user named; None without both."""
-    if held.get("accept") is None:
+    if arrays.get("accept") is None:
         return None if reading.accept is None else fit_accept(reading.accept, labels, ids, names, name)
-    value = held["accept"]
+    value = arrays["accept"]
     if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "iu" and (value < 0).any():
         return value.astype(np.int32)
     sets: Any = [np.flatnonzero(r) for r in value] if getattr(value, "dtype", None) == np.bool_ else value

@@ -90,11 +90,11 @@ class Predictions:
         """
         if topk == 1:
             return self.pred == self.labels
-        held = 1 if self.topk is None else self.topk.shape[2]
-        if held < topk:
+        depth = 1 if self.topk is None else self.topk.shape[2]
+        if depth < topk:
             raise AuditError(
                 f"{self.arm}: expected predictions with at least {topk} ranked classes for topk={topk}, "
-                f"got {held}. Save a column topk, or audit with topk=1."
+                f"got {depth}. Save a column topk, or audit with topk=1."
             )
         return (self.topk[:, :, :topk] == self.labels[None, :, None]).any(axis=2)  # type: ignore[index]
 

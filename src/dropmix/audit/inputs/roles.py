@@ -77,7 +77,7 @@ def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
     made = []
     for row, parts, doubt in zip(rows, split, unclear):
         text = "/".join(t for t, _ in parts if t)
-        numbers = [n for _, found in parts for n in found]
+        numbers = [n for _, of_part in parts for n in of_part]
         whole = "/".join(row[i] for i in chosen if row[i])
         arm = text or _marked(fallback)[0] or (rows[0][-2] if depth > 1 else fallback)
         made.append(PathName(arm, numbers[0] if len(numbers) == 1 else None, whole, doubt))

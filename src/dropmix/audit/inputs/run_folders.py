@@ -96,16 +96,16 @@ def _json(path: Path) -> dict:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
-        held = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, PermissionError):
             raise AuditError(f"{path}: expected a readable file, got no permission. Change its permissions.") from error
         raise AuditError(
             f"{path}: expected JSON, got {clip(error)}. Delete the run's folder and run the grid again."
         ) from error
-    if not isinstance(held, dict):
-        raise AuditError(f"{path}: expected a JSON object, got {type(held).__name__}. Delete the run's folder.")
-    return held
+    if not isinstance(content, dict):
+        raise AuditError(f"{path}: expected a JSON object, got {type(content).__name__}. Delete the run's folder.")
+    return content
 
 
 def _spec(path: Path) -> dict:
@@ -208,24 +208,24 @@ def read_arms(
             continue
         seed = int(part.seeds[0])
         of_seed = parts.setdefault(run.arm, {}).setdefault(seed, {})
-        held = of_seed.get(run.fold)
-        if held is None:
+        earlier = of_seed.get(run.fold)
+        if earlier is None:
             of_seed[run.fold] = part
-        elif held.sources[0]["sha256"] == part.sources[0]["sha256"]:
+        elif earlier.sources[0]["sha256"] == part.sources[0]["sha256"]:
             notes.append(f"{run.path.name} repeats a run of {run.arm}, seed {seed}, and was left out.")
         else:
             raise AuditError(
                 f"{run.path}: expected each seed of {run.arm} once, got seed {seed} twice with different predictions "
-                f"(also {held.sources[0]['path']}). Remove one of the folders."
+                f"(also {earlier.sources[0]['path']}). Remove one of the folders."
             )
     kept, left_out = chosen_folds(parts, folds)
     notes += left_out
     arms = {
-        name: merge_seeds([pool_folds(found) for found in kept[name].values()], intersect)
+        name: merge_seeds([pool_folds(by_fold) for by_fold in kept[name].values()], intersect)
         for name in sorted(kept, key=lambda n: (n != BASELINE, n))
         if kept[name]
     }
-    if folds > 1 and all(len(found) == folds for seeds in kept.values() for found in seeds.values()):
+    if folds > 1 and all(len(by_fold) == folds for seeds in kept.values() for by_fold in seeds.values()):
         notes.append(f"Predictions of {folds} folds were pooled: every example is predicted once per seed.")
     if not arms:
         raise AuditError(f"{root}: expected folds that every arm has, got none. Run the grid to its end.")
@@ -260,25 +260,25 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     return replace(parts[0], arm=run.arm, ours=ours, spec_arm=arm_of_spec(run.spec["arm"]), sources=(source,))
 
 
-def write_run(found: Predictions, arm: str, seed: int, path: Path) -> str:
+def write_run(predictions: Predictions, arm: str, seed: int, path: Path) -> str:
     """Write one run's predictions as a run folder holds them; returns the file's SHA-256.
 
     Args:
-        found: predictions of one seed.
+        predictions: predictions of one seed.
         arm, seed: of the run.
         path: of `predictions.parquet`.
     """
-    count = len(found.labels)
+    count = len(predictions.labels)
     columns: dict[str, Any] = {"arm": pa.array([arm] * count), "seed": pa.array([seed] * count, pa.int64())}
-    if found.example_id is not None:
-        columns["example_id"] = pa.array(found.example_id)
-    columns |= {"label": pa.array(found.labels), "pred": pa.array(found.pred[0])}
+    if predictions.example_id is not None:
+        columns["example_id"] = pa.array(predictions.example_id)
+    columns |= {"label": pa.array(predictions.labels), "pred": pa.array(predictions.pred[0])}
     for key in ("p_true", "p_max"):
-        if (values := getattr(found, key)) is not None:
+        if (values := getattr(predictions, key)) is not None:
             columns[key] = pa.array(values[0])
-    names, groups = found.class_names, found.superclasses
+    names, groups = predictions.class_names, predictions.superclasses
     about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
-    about["train_counts"] = found.train_counts and list(found.train_counts)
+    about["train_counts"] = predictions.train_counts and list(predictions.train_counts)
     table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nothing reads it before `done` exists
     return sha256(path)

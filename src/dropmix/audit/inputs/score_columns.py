@@ -30,13 +30,13 @@ _NESTED = {"probs", "prob", "proba", "probas", "probability", "probabilities", "
 _NESTED |= {"yprob", "yproba", "predprobs", "predproba", "predscores", "predscore", "output", "outputs"}
 
 
-def wide_columns(names: Sequence[str], found: Mapping[str, str]) -> dict[str, str]:
+def wide_columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
     """Columns of predictions such as pred_0 or pred_mixup: what follows the prefix -> name of the column."""
-    return _marked(names, found, _WIDE)
+    return _marked(names, named, _WIDE)
 
 
-def _marked(names: Sequence[str], found: Mapping[str, str], pattern: re.Pattern) -> dict[str, str]:
-    matches = [(name, pattern.fullmatch(name.strip())) for name in names if name not in found.values()]
+def _marked(names: Sequence[str], named: Mapping[str, str], pattern: re.Pattern) -> dict[str, str]:
+    matches = [(name, pattern.fullmatch(name.strip())) for name in names if name not in named.values()]
     parts = [(name, match[1], match[2]) for name, match in matches if match]
     mark = min((separator for _, separator, _ in parts), key=len, default="")
     made: dict[str, str] = {}
@@ -60,13 +60,13 @@ def sum_to_one(table: pa.Table, names: Sequence[str], where: str) -> bool:
 
 
 def score_columns(
-    table: pa.Table, found: Mapping[str, str], known: Sequence[str], classes: Sequence[str] | None, where: str
+    table: pa.Table, named: Mapping[str, str], known: Sequence[str], classes: Sequence[str] | None, where: str
 ) -> dict[str, str]:
     """Columns that hold one score per class: class -> column; empty if there are none.
 
     Args:
         table: of the predictions.
-        found: columns that mean something else.
+        named: columns that mean something else.
         known: true classes that occur, as text.
         classes: the class list, or None.
         where: for errors.
@@ -74,14 +74,14 @@ def score_columns(
         AuditError: some classes of the class list have a column, and others have none.
     """
     names = table.column_names
-    if {"p_true", "p_max"} & found.keys() and "label" in found:  # beside p_false, p_true is the score of a class
+    if {"p_true", "p_max"} & named.keys() and "label" in named:  # beside p_false, p_true is the score of a class
         low = {name.casefold() for name in known}
-        found = {k: v for k, v in found.items() if not (k in ("p_true", "p_max") and k[2:] in low)}
+        named = {k: v for k, v in named.items() if not (k in ("p_true", "p_max") and k[2:] in low)}
     covers = lambda keys: {*known} <= {*keys} or (classes is not None and {*classes} <= {*keys})  # noqa: E731
-    before = _marked(names, found, _BEFORE)
+    before = _marked(names, named, _BEFORE)
     if len(before) > 1 and covers(before):
         return before
-    free = [n for n, times in Counter(names).items() if n.strip() and n not in found.values() and times == 1]
+    free = [n for n, times in Counter(names).items() if n.strip() and n not in named.values() and times == 1]
     for pattern in _BESIDE:
         made = {match[1].strip(): n for n in free if (match := pattern.fullmatch(n.strip()))}
         if len(made) > 1 and covers(made):

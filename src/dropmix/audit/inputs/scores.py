@@ -75,8 +75,8 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
         AuditError: NaN or infinity, values in [0, 1] whose rows do not sum to 1, or logits instead of probabilities.
 
     Example:
-        >>> found = reduce_scores(Array3(np.array([[[0.2, 0.8], [0.9, 0.1]]])), np.array([1, 1]), "probs", "x")
-        >>> found["pred"].tolist(), found["p_true"].round(3).tolist()
+        >>> reduced = reduce_scores(Array3(np.array([[[0.2, 0.8], [0.9, 0.1]]])), np.array([1, 1]), "probs", "x")
+        >>> reduced["pred"].tolist(), reduced["p_true"].round(3).tolist()
         ([[1, 0]], [[0.800000011920929, 0.10000000149011612]])
     """
     seeds, count, k = scores.shape
@@ -203,17 +203,17 @@ def is_one_hot(values: np.ndarray) -> bool:
     return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all())
 
 
-def label_matrix(found: Matrix, names: Sequence[str] | None = None) -> LabelMatrix:
+def label_matrix(matrix: Matrix, names: Sequence[str] | None = None) -> LabelMatrix:
     """True labels from a matrix; `names` replace its own.
 
     Raises:
         AuditError: another number of names than columns, or one that occurs twice.
     """
-    k = found.values.shape[1]
-    names = tuple(names) if names is not None else found.names or tuple(str(i) for i in range(k))
+    k = matrix.values.shape[1]
+    names = tuple(names) if names is not None else matrix.names or tuple(str(i) for i in range(k))
     if len(names) != k or len(set(names)) != k:
-        raise AuditError(f"{found.where}: expected {k} different names, got {first(list(names))}. Name every label.")
-    return LabelMatrix(found.values.astype(bool), names, found.ids, found.where)
+        raise AuditError(f"{matrix.where}: expected {k} different names, got {first(list(names))}. Name every label.")
+    return LabelMatrix(matrix.values.astype(bool), names, matrix.ids, matrix.where)
 
 
 def binary(

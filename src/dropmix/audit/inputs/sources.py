@@ -162,11 +162,11 @@ def _name(items: Sequence[Item], one_arm: bool = False) -> None:
     """
     paths = [item for item in items if isinstance(item.source, str | Path)]
     named = name_paths([item.source for item in paths])
-    seeds = [found.seed for found in named]
+    seeds = [path_name.seed for path_name in named]
     clear = not one_arm or len(set(seeds)) == len(seeds)
-    for item, found in zip(paths, named):
-        item.name, item.whole, item.unclear = found.arm, found.whole, found.unclear
-        item.seed = found.seed if clear else None
+    for item, path_name in zip(paths, named):
+        item.name, item.whole, item.unclear = path_name.arm, path_name.whole, path_name.unclear
+        item.seed = path_name.seed if clear else None
 
 
 def _read_all(items: Sequence[Item], reading: Reading) -> None:

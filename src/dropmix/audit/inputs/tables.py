@@ -30,14 +30,14 @@ def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, 
     """The columns to read from a file: name -> content ("" if that takes a look at the values)."""
     if names and all(re.match(r"-?\d+\.\d+", name) for name in names):
         raise AuditError(f"{where}: expected a header line with the names of columns, got numbers. Add it.")
-    found = find_columns(names, reading, where)
+    named = find_columns(names, reading, where)
     if reading.topk < 2:
-        found.pop("topk", None)
-    wanted = {name: key for key, name in found.items()}
-    if "example_id" not in found:
+        named.pop("topk", None)
+    wanted = {name: key for key, name in named.items()}
+    if "example_id" not in named:
         wanted |= {name: "" for name in names if plain(name) in COUNTS and name not in wanted}
-    if "pred" not in found:
-        wanted |= dict.fromkeys(wide_columns(names, found).values(), "pred")
+    if "pred" not in named:
+        wanted |= dict.fromkeys(wide_columns(names, named).values(), "pred")
         wanted |= {n: "" for n, times in Counter(names).items() if n.strip() and n not in wanted and times == 1}
     return wanted
 
@@ -58,57 +58,57 @@ def from_table(
     """
     table = unpacked(table)
     names = table.column_names
-    found = find_columns(names, reading, where)
-    if "label" not in found and reading.labels is None:
+    named = find_columns(names, reading, where)
+    if "label" not in named and reading.labels is None:
         refuse_totals(names, where)
-        _refuse_matrix(table, found, where)
+        _refuse_matrix(table, named, where)
         raise without_predictions(names, "label", where)
-    key = lambda name: columns.keys(table[found[name]], found[name], where, guess=not typed) if name in found else None  # noqa: E731
+    key = lambda name: columns.keys(table[named[name]], named[name], where, guess=not typed) if name in named else None  # noqa: E731
     ids = key("example_id")
     if reading.labels is None:
-        label = class_column(table[found["label"]], "label", where)
+        label = class_column(table[named["label"]], "label", where)
     else:
-        if len(table) != len(reading.labels.values) and "pred" not in found:
+        if len(table) != len(reading.labels.values) and "pred" not in named:
             refuse_totals(names, where)
         label = class_array(reading.labels.of(ids, len(table), where), "label", reading.labels.where)
-    wide, scores = _predicted_columns(table, found, label, reading, where)
-    if not ("pred" in found or wide or scores):
+    wide, scores = _predicted_columns(table, named, label, reading, where)
+    if not ("pred" in named or wide or scores):
         refuse_totals(names, where)
-        _refuse_matrix(table, found, where)
+        _refuse_matrix(table, named, where)
         raise without_predictions(names, "pred", where)
-    refuse_counts(table, found, where)
+    refuse_counts(table, named, where)
     if not len(table):
         raise AuditError(f"{where}: expected at least one prediction, got no rows. Write the file again.")
     meta = columns.metadata(table, where)
     shared = {
         **{key: meta.get(key) and tuple(meta[key]) for key in ("superclasses", "train_counts")},
-        "seeds_given": "seed" in found,
-        "arm_given": "arm" in found,
+        "seeds_given": "seed" in named,
+        "arm_given": "arm" in named,
     }
     group = key("group")
-    by = columns.words(table[found["by"]]) if "by" in found else None
+    by = columns.words(table[named["by"]]) if "by" in named else None
     if isinstance(reading.by, Labels):
         by = reading.by.of(ids, len(table), where)
     arm, arms = (
-        columns.coded(table[found["arm"]], "arm", where)
-        if "arm" in found
+        columns.coded(table[named["arm"]], "arm", where)
+        if "arm" in named
         else (np.zeros(len(table), np.int32), [default_arm])
     )
-    seed = columns.integers(table[found["seed"]], "seed", where) if "seed" in found else np.zeros(len(table), np.int64)
+    seed = columns.integers(table[named["seed"]], "seed", where) if "seed" in named else np.zeros(len(table), np.int64)
     own = meta.get("classes") if meta.get("classes") is not None else reading.classes
     runs = _runs(arm, seed)
-    if len(runs) == 1 and "seed" not in found:
+    if len(runs) == 1 and "seed" not in named:
         _refuse_stacked(ids, label.values, where)
     made = []
-    for suffix, values in _per_run(table, found, wide, scores, label, own, reading, where).items():
-        if "accept" in found:
-            lists = columns.lists(table[found["accept"]], "accept", where)
+    for suffix, values in _per_run(table, named, wide, scores, label, own, reading, where).items():
+        if "accept" in named:
+            lists = columns.lists(table[named["accept"]], "accept", where)
             values["accept"] = acceptable(lists, values["class_names"], where)
         elif reading.accept is not None:
             values["accept"] = accept_of_runs(reading.accept, values, ids, runs, where)
         values |= {"example_id": ids, "group": group, "by": by}
-        if reading.topk > 1 and "topk" in found:
-            values["topk"] = columns.ranked(table[found["topk"]], where)
+        if reading.topk > 1 and "topk" in named:
+            values["topk"] = columns.ranked(table[named["topk"]], where)
         for a, s, rows in runs:
             made.append(onto_classes(_one_run(values, rows, arms[a], s, where, shared, source), reading.classes, where))
             if suffix is not None:
@@ -117,12 +117,12 @@ def from_table(
 
 
 def _predicted_columns(
-    table: pa.Table, found: Mapping[str, str], label: ClassValues, reading: Reading, where: str
+    table: pa.Table, named: Mapping[str, str], label: ClassValues, reading: Reading, where: str
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Columns of predictions per run, or of scores per class, where there is no single column of predictions."""
-    if "pred" in found:
+    if "pred" in named:
         return {}, {}
-    wide = wide_columns(table.column_names, found)
+    wide = wide_columns(table.column_names, named)
     if wide and not sum_to_one(table, list(wide.values()), where):
         return wide, {}
     texts = np.unique(label.values).tolist() if label.texts is None else label.texts
@@ -130,14 +130,14 @@ def _predicted_columns(
     classes = None if reading.classes is None else [str(name) for name in reading.classes]
     if wide and {*known} <= {*wide}:  # pred_cat and pred_dog hold scores, or 1 for the predicted class
         return {}, wide
-    scores = score_columns(table, found, known, classes, where)
+    scores = score_columns(table, named, known, classes, where)
     return ({} if scores else wide), scores
 
 
-def _refuse_matrix(table: pa.Table, found: Mapping[str, str], where: str) -> None:
+def _refuse_matrix(table: pa.Table, named: Mapping[str, str], where: str) -> None:
     """Say what tables of numbers or lists are that hold neither classes nor scores under a known name."""
     numbers = 0
-    for name in (n for n in dict.fromkeys(table.column_names) if n not in found.values() or found.get("p_max") == n):
+    for name in (n for n in dict.fromkeys(table.column_names) if n not in named.values() or named.get("p_max") == n):
         if len(table) and is_list(table[name]):
             raise AuditError(
                 f"{where}: expected one number per row in column {clip(name)!r}, got a list. Save a column per class, "
@@ -162,7 +162,7 @@ def _of_wide(part: Predictions, suffix: str) -> Predictions:
     return replace(made, sources=sources)
 
 
-def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where) -> dict[str | None, dict[str, Any]]:
+def _per_run(table, named, wide, scores, label: ClassValues, own, reading, where) -> dict[str | None, dict[str, Any]]:
     """Values of each column of predictions, by what distinguishes the columns (None if there is one)."""
     made: dict[str | None, dict[str, Any]] = {}
     if scores:
@@ -183,18 +183,18 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
                 f"{where}: expected a column of scores for every true class, got none for "
                 f"{first([names[a] if names else a for a in absent])}. Add it."
             )
-        if "example_id" not in found and len(table) == len(scores) > 2 and len({*label.values.tolist()}) == len(table):
+        if "example_id" not in named and len(table) == len(scores) > 2 and len({*label.values.tolist()}) == len(table):
             raise AuditError(
                 f"{where}: expected a prediction per example, got one row and one column per class, as in {CONFUSION}. "
                 "Save the arrays that it was made of, y_true and y_pred."
             )
         place = np.array([at.get(i, 0) for i in range(max(at) + 1)])
-        found_of = reduce_scores(stack, place[numbers["label"]], "auto", where)
-        values = {"label": numbers["label"], "pred": numbers["pred"][found_of["pred"][0]]}
+        reduced = reduce_scores(stack, place[numbers["label"]], "auto", where)
+        values = {"label": numbers["label"], "pred": numbers["pred"][reduced["pred"][0]]}
         if not np.isin(stack.array, (0, 1)).all():  # ones for the predicted class are no probabilities
-            values |= {key: found_of[key][0] for key in ("p_true", "p_max")}
+            values |= {key: reduced[key][0] for key in ("p_true", "p_max")}
         return {None: {**values, "class_names": names, "label_kind": kind}}
-    preds = {None: found["pred"]} if "pred" in found else wide
+    preds = {None: named["pred"]} if "pred" in named else wide
     coded = {
         suffix: class_column(table[name], "pred" if suffix is None else name, where) for suffix, name in preds.items()
     }
@@ -203,20 +203,20 @@ def _per_run(table, found, wide, scores, label: ClassValues, own, reading, where
     for suffix in preds:
         pred = numbers["pred" if suffix is None else f"pred {suffix}"]
         made[suffix] = {"label": numbers["label"], "pred": pred, "class_names": names, "label_kind": kind}
-    if "pred" in found:
-        made[None] |= {key: _probability(table, found, key, reading, where) for key in ("p_true", "p_max")}
+    if "pred" in named:
+        made[None] |= {key: _probability(table, named, key, reading, where) for key in ("p_true", "p_max")}
     return made
 
 
 def _probability(
-    table: pa.Table, found: Mapping[str, str], key: str, reading: Reading, where: str
+    table: pa.Table, named: Mapping[str, str], key: str, reading: Reading, where: str
 ) -> np.ndarray | None:
-    if key not in found:
+    if key not in named:
         return None
-    if found[key].strip().lower() == key or key in (reading.columns or {}):
-        return columns.floats(table[found[key]], key, where)
+    if named[key].strip().lower() == key or key in (reading.columns or {}):
+        return columns.floats(table[named[key]], key, where)
     try:  # a column that may or may not be meant: used if it holds probabilities
-        values = columns.floats(table[found[key]], found[key], where)
+        values = columns.floats(table[named[key]], named[key], where)
     except AuditError:
         return None
     return values if values is not None and bool((values >= 0).all() and (values <= 1.002).all()) else None

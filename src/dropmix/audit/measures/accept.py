@@ -129,9 +129,9 @@ def shares_pictures(accept: np.ndarray, k: int) -> np.ndarray:
 
     rows, columns = np.nonzero(accept >= 0)
     ones = np.ones(len(rows))
-    held = sparse.csr_matrix((ones, (rows, accept[rows, columns])), shape=(len(accept), k)).minimum(1)
-    together = (held.T @ held).tocoo()  # only pairs that occur: (K, K) may not fit
-    often = together.data >= SHARES * np.asarray(held.sum(axis=0)).reshape(-1)[together.row]
+    membership = sparse.csr_matrix((ones, (rows, accept[rows, columns])), shape=(len(accept), k)).minimum(1)
+    together = (membership.T @ membership).tocoo()  # only pairs that occur: (K, K) may not fit
+    often = together.data >= SHARES * np.asarray(membership.sum(axis=0)).reshape(-1)[together.row]
     apart = together.row != together.col
     return np.unique((together.row.astype(np.int64) * k + together.col)[often & apart])
 

@@ -90,9 +90,9 @@ def ranked(p: Pair) -> Ranked:
     values, parts = [], []
     for arm in (p.baseline, p.treated):
         score = np.asarray(arm.score).reshape(len(arm.seeds), -1, k)
-        found = [[average_precision(truth[:, at], one[:, at]) for at in range(k)] for one in score]
-        values.append(np.array([[value for value, _ in row] for row in found]))
-        left = np.stack([np.stack([value - without for value, without in row], axis=1) for row in found])
+        precisions = [[average_precision(truth[:, at], one[:, at]) for at in range(k)] for one in score]
+        values.append(np.array([[value for value, _ in row] for row in precisions]))
+        left = np.stack([np.stack([value - without for value, without in row], axis=1) for row in precisions])
         parts.append(_in_groups(left - left.mean(axis=1, keepdims=True), group))
     positives = truth.sum(axis=0)
     examples = ((parts[1].mean(axis=0) - parts[0].mean(axis=0)) ** 2).sum(axis=0)

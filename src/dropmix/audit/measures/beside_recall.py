@@ -18,12 +18,12 @@ def beside_recall(p: Pair, level: float) -> tuple[dict[str, float], dict[str, np
     """
     columns: dict[str, np.ndarray] = {}
     measured = precision_and_f1(p.labels, p.baseline.pred, p.treated.pred, len(p.names), p.baseline.group)
-    for key, found in zip(("precision", "f1"), measured):
-        low, high = found.interval(level)
+    for key, measure in zip(("precision", "f1"), measured):
+        low, high = measure.interval(level)
         columns |= {
-            f"{key}_baseline": found.baseline[p.audited],
-            f"{key}_treated": found.treated[p.audited],
-            f"{key}_change": found.change[p.audited],
+            f"{key}_baseline": measure.baseline[p.audited],
+            f"{key}_treated": measure.treated[p.audited],
+            f"{key}_change": measure.change[p.audited],
             f"{key}_change_low": low[p.audited],
             f"{key}_change_high": high[p.audited],
         }
@@ -41,9 +41,9 @@ def superclass_columns(p: Pair) -> tuple[dict, dict]:
     groups = p.superclasses
     if groups is None or p.baseline.score is not None:
         return dict.fromkeys(keys, np.nan), {}
-    found = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, superclass_numbers(groups))
+    changes = superclass_changes(p.labels, p.baseline.pred, p.treated.pred, superclass_numbers(groups))
     known = np.array([groups[i] is not None for i in p.audited])
-    columns = {key: np.where(known, values[p.audited], np.nan) for key, values in zip(keys, found)}
+    columns = {key: np.where(known, values[p.audited], np.nan) for key, values in zip(keys, changes)}
     weights = p.sizes[known] / max(p.sizes[known].sum(), 1)
     means = {key: float(values[known] @ weights) if known.any() else np.nan for key, values in columns.items()}
     return means, columns

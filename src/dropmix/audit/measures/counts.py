@@ -72,14 +72,14 @@ def pair(baseline: Predictions, treated: Predictions, names: list[str] | None, s
     """
     baseline, treated = join([baseline, treated], settings.intersect)
     k = number_of_classes([baseline, treated])
-    held = baseline.class_names or treated.class_names
+    class_names = baseline.class_names or treated.class_names
     if names is not None:
-        if len(names) < k or (held is not None and len(names) != k):
+        if len(names) < k or (class_names is not None and len(names) != k):
             raise AuditError(f"classes: expected {k} names, got {len(names)}. Give one name per class.")
-        held, k = tuple(names), len(names)
+        class_names, k = tuple(names), len(names)
     for key in ("superclasses", "train_counts"):
         facts = getattr(baseline, key) or getattr(treated, key)
-        if facts is not None and len(facts) != k and (held is not None or len(facts) < k):
+        if facts is not None and len(facts) != k and (class_names is not None or len(facts) < k):
             raise AuditError(f"{key}: expected one per class, {k}, got {len(facts)}. Give each class's own.")
     labels = baseline.labels
     sizes = class_sizes(labels, k)
@@ -88,7 +88,7 @@ def pair(baseline: Predictions, treated: Predictions, names: list[str] | None, s
     return Pair(
         baseline,
         treated,
-        list(held) if held is not None else [str(i) for i in range(k)],
+        list(class_names) if class_names is not None else [str(i) for i in range(k)],
         audited,
         sizes[audited],
         correct0,

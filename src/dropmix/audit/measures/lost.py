@@ -50,14 +50,14 @@ def lost_images(p: Pair, change: np.ndarray, hurt: np.ndarray, asked: np.ndarray
     # In whole numbers, so that 1 of 3 is a third.
     lost = (2 * wrong1 > s1) & (wrong0 <= np.floor(FEW * s0 + 1e-9))
     fall = wrong1 * s0 - wrong0 * s1
-    found = []
+    images = []
     fell = [i for i in np.argsort(change, kind="stable").tolist() if change[i] < 0]
     for position in [*(i for i in fell if hurt[i]), *(i for i in fell if asked[i] and not hurt[i])]:
         rows = np.flatnonzero(lost & (p.position == position))
         for row in rows[np.argsort(-fall[rows], kind="stable")][:MOST]:
             called = np.bincount(p.treated.pred[~p.correct1[:, row], row])
             name, times = p.names[int(called.argmax())], int(called.max())
-            found.append(
+            images.append(
                 LostImage(ids[row : row + 1].tolist()[0], position, name, times, int(wrong1[row]), int(wrong0[row]))
             )
-    return found
+    return images

@@ -106,9 +106,9 @@ def precision_and_f1(
     mistakes = [np.nonzero(pred != labels) for pred in (pred0, pred1)]
     taken = [pred[at] for pred, at in zip((pred0, pred1), mistakes)]
     codes = [home * k + labels, *(home[at[1]] * k + to for at, to in zip(mistakes, taken))]
-    held, inverse = np.unique(np.concatenate(codes), return_inverse=True)
+    distinct, inverse = np.unique(np.concatenate(codes), return_inverse=True)
     own, *other = np.split(inverse, np.cumsum([len(code) for code in codes])[:-1])
-    of_class, units = held % k, int(home.max()) + 1
+    of_class, units = distinct % k, int(home.max()) + 1
     arms = [
         _arm(labels, pred, k, own, at[0], place, of_class, groups is not None)
         for pred, at, place in zip((pred0, pred1), mistakes, other)

@@ -236,7 +236,7 @@ def check_dropped(arms: Sequence[Predictions], dropped: Sequence[str]) -> None:
     Raises:
         AuditError: the message names it and the seeds of the arms.
     """
-    held = {name for arm in arms for s in arm.seeds for name in (str(s), f"{arm.arm}:{s}")}
-    if unknown := [name for name in dropped if name not in held]:
+    known = {name for arm in arms for s in arm.seeds for name in (str(s), f"{arm.arm}:{s}")}
+    if unknown := [name for name in dropped if name not in known]:
         there = [f"{arm.arm}:{s}" for arm in arms for s in arm.seeds]
         raise AuditError(f"drop_seed: expected seeds such as {first(there)}, got {first(unknown)}.")

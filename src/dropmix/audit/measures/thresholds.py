@@ -80,11 +80,11 @@ def chosen_thresholds(arms: Sequence[Predictions], scores: Any, labels: Any) -> 
         raise AuditError(
             f"validation: expected one source, or one per arm ({len(arms)}, baseline first), got {len(sources)}."
         )
-    found = []
+    chosen = []
     for source in sources:
         folder = files_of(Path(source)) if isinstance(source, str | Path) else None
-        found.append(best_thresholds(truth, [read_matrix(one, "validation")[0] for one in folder or [source]]))
-    return found * len(arms) if len(found) == 1 else found
+        chosen.append(best_thresholds(truth, [read_matrix(one, "validation")[0] for one in folder or [source]]))
+    return chosen * len(arms) if len(chosen) == 1 else chosen
 
 
 def best_thresholds(truth: LabelMatrix, scores: Sequence[Matrix]) -> np.ndarray:
@@ -100,9 +100,9 @@ def best_thresholds(truth: LabelMatrix, scores: Sequence[Matrix]) -> np.ndarray:
     parts = [binary(s, truth, "validation", {}, {}) for s in scores]
     made = np.full(len(truth.names), USUAL, np.float32)
     for at in range(len(truth.names)):
-        held = [p.labels // 2 == at for p in parts]
-        score = np.concatenate([p.score[:, own].reshape(-1) for p, own in zip(parts, held) if p.score is not None])
-        true = np.concatenate([np.tile(p.labels[own] % 2 == 0, len(p.pred)) for p, own in zip(parts, held)])
+        masks = [p.labels // 2 == at for p in parts]
+        score = np.concatenate([p.score[:, own].reshape(-1) for p, own in zip(parts, masks) if p.score is not None])
+        true = np.concatenate([np.tile(p.labels[own] % 2 == 0, len(p.pred)) for p, own in zip(parts, masks)])
         if not true.any():
             continue
         order = np.argsort(-score, kind="stable")

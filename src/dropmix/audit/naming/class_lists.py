@@ -26,11 +26,11 @@ HEADS = {"class", "classes", "class_name", "class_names", "label", "labels", "na
 HEADS |= {"index", "idx", "id", "class_id", "label_id", "class_idx", "class_index"}
 
 
-def class_list(held: Any, where: str) -> tuple[str, ...]:
+def class_list(content: Any, where: str) -> tuple[str, ...]:
     """Names of the classes by number, from what a file or a user gives.
 
     Args:
-        held: names in order, number -> name (or several names, of which the last counts), name -> number, or one of
+        content: names in order, number -> name (or several names, of which the last counts), name -> number, or one of
             these under a usual key, as in the config.json of Hugging Face.
         where: the source, for errors.
     Raises:
@@ -40,16 +40,16 @@ def class_list(held: Any, where: str) -> tuple[str, ...]:
         >>> class_list({"id2label": {"1": "dog", "0": "cat"}}, "config.json")
         ('cat', 'dog')
     """
-    if isinstance(held, Mapping):
-        inner = next((held[key] for key in LISTS if isinstance(held.get(key), list | Mapping)), None)
+    if isinstance(content, Mapping):
+        inner = next((content[key] for key in LISTS if isinstance(content.get(key), list | Mapping)), None)
         if inner is not None:
             return class_list(inner, where)
-        by_name = all(isinstance(v, int) and not isinstance(v, bool) for v in held.values())
-        pairs = [(v, k) if by_name else (k, v[-1] if isinstance(v, list) and v else v) for k, v in held.items()]
-    elif held and all(isinstance(v, Mapping) and {"id", "name"} <= v.keys() for v in held):
-        pairs = [(v["id"], v["name"]) for v in held]
+        by_name = all(isinstance(v, int) and not isinstance(v, bool) for v in content.values())
+        pairs = [(v, k) if by_name else (k, v[-1] if isinstance(v, list) and v else v) for k, v in content.items()]
+    elif content and all(isinstance(v, Mapping) and {"id", "name"} <= v.keys() for v in content):
+        pairs = [(v["id"], v["name"]) for v in content]
     else:
-        pairs = [*enumerate(held)]
+        pairs = [*enumerate(content)]
     given = {int(n) if WHOLE.fullmatch(str(n)) else n: v for n, v in pairs}
     if {*given} != {*range(len(pairs))}:
         got = first([n for n, _ in pairs])
@@ -77,9 +77,9 @@ def class_lines(lines: list[str], where: str) -> tuple[str, ...]:
     cells = re.split("[,;\t]", lines[0]) if lines else []
     head = all(plain(cell.strip('"')) in HEADS for cell in cells)
     for form in (r"(?P<n>\d+) *[,;:\t ] *(?P<name>.+)", r"(?P<name>.+?) *[,;\t] *(?P<n>\d+)"):
-        found = [re.fullmatch(form, line) for line in lines[head:]]
-        pairs = {int(match["n"]): match["name"].strip('" ') for match in found if match}
-        if len(found) > 1 and {*pairs} == {*range(len(found))}:
+        matches = [re.fullmatch(form, line) for line in lines[head:]]
+        pairs = {int(match["n"]): match["name"].strip('" ') for match in matches if match}
+        if len(matches) > 1 and {*pairs} == {*range(len(matches))}:
             return class_list(pairs, where)
     if (len(lines) > 1 and (head or lines[0].startswith("# "))) or len(lines) == 1 < len(cells):
         raise AuditError(

@@ -48,16 +48,16 @@ def without_predictions(names: Sequence[str], missing: str, where: str) -> Audit
     )
 
 
-def refuse_counts(table: Any, found: Mapping[str, str], where: str) -> None:
+def refuse_counts(table: Any, named: Mapping[str, str], where: str) -> None:
     """Refuse a table of counts: a row per pair of true and predicted class, with a column of how often it came.
 
     Raises:
         AuditError: such a table.
     """
-    counts = [n for n in table.column_names if plain(n) in COUNTS and n not in found.values()]
-    if not counts or "example_id" in found or not {"label", "pred"} <= found.keys() or len(table) < 2:
+    counts = [n for n in table.column_names if plain(n) in COUNTS and n not in named.values()]
+    if not counts or "example_id" in named or not {"label", "pred"} <= named.keys() or len(table) < 2:
         return
-    pairs = zip(table[found["label"]].to_pylist(), table[found["pred"]].to_pylist())
+    pairs = zip(table[named["label"]].to_pylist(), table[named["pred"]].to_pylist())
     if len({*pairs}) == len(table):
         raise AuditError(
             f"{where}: expected a row per example, got a row per pair of classes with its number ({clip(counts[0])}), "

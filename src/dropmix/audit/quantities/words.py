@@ -48,18 +48,18 @@ def hurt_slices(slices: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
     parts = []
     for columns, one, many in ((slices, "slice", "slices"), (cells, "class", "classes")):
         rows = enumerate(zip(columns.get("recall_change", ()), columns.get("decision", ())))
-        found = sorted((float(change), i) for i, (change, word) in rows if word == "hurt")
-        if not found:
+        hurt = sorted((float(change), i) for i, (change, word) in rows if word == "hurt")
+        if not hurt:
             continue
         names = columns["slice"]
         if "class" in columns and len({*columns["class"]}) == len(columns["class"]):
             continue  # no class is in two slices: each stands among the classes already
         if "class" in columns:
             names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
-        named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in found[:NAMED])
-        named += f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in hurt[:NAMED])
+        named += f" and {len(hurt) - NAMED} more" if len(hurt) > NAMED else ""
         within = " within a slice" if "class" in columns else ""
-        parts.append(f"{len(found)} {one if len(found) == 1 else many}{within} lost more than is tolerated: {named}")
+        parts.append(f"{len(hurt)} {one if len(hurt) == 1 else many}{within} lost more than is tolerated: {named}")
     return "; ".join(parts)
 
 

@@ -179,13 +179,13 @@ def _of_file(text: str, names: Sequence[str], fact: Fact, encoding: str | None) 
     return values, where, notes
 
 
-def _of_json(held: Any, fact: Fact, where: str) -> Any:
+def _of_json(content: Any, fact: Fact, where: str) -> Any:
     """Class -> value, or a list of values; superclass -> classes is turned round."""
-    if not isinstance(held, list | dict):
-        raise AuditError(f"{where}: expected JSON of class to {fact.noun}, got {clip(held)}. Write a mapping.")
-    if isinstance(held, dict) and held and all(isinstance(inner, list) for inner in held.values()):
-        return _once([(str(name), parent) for parent, inner in held.items() for name in inner], where)
-    return held
+    if not isinstance(content, list | dict):
+        raise AuditError(f"{where}: expected JSON of class to {fact.noun}, got {clip(content)}. Write a mapping.")
+    if isinstance(content, dict) and content and all(isinstance(inner, list) for inner in content.values()):
+        return _once([(str(name), parent) for parent, inner in content.items() for name in inner], where)
+    return content
 
 
 def _of_rows(rows: list[list[str]], names: Sequence[str], fact: Fact, where: str, column: str) -> tuple[Any, list[str]]:
@@ -214,10 +214,10 @@ def _class_column(rows: list[list[str]], names: Sequence[str], heads: list[str])
     class list, each once, in any order.
     """
     known = {*names}
-    held = [{row[j] for row in rows} for j in range(len(heads))]
-    fits = [j for j, values in enumerate(held) if values & known and len(values) > DIFFERENT * len(rows)]
+    cells = [{row[j] for row in rows} for j in range(len(heads))]
+    fits = [j for j, values in enumerate(cells) if values & known and len(values) > DIFFERENT * len(rows)]
     if fits:
-        return max(fits, key=lambda j: (len(held[j] & known), heads[j] in CLASS_HEADS, -j)), known
+        return max(fits, key=lambda j: (len(cells[j] & known), heads[j] in CLASS_HEADS, -j)), known
     numbers = {str(i) for i in range(len(names))}
     return next((j for j in range(len(heads)) if numbers == {row[j] for row in rows[-len(names) :]}), None), numbers
 

@@ -74,8 +74,8 @@ def row_names(p: Pair) -> list[str]:
     """Names of the rows of average precision that a pair has: one per label with positive examples, or none."""
     if p.baseline.score is None:
         return []
-    held = {p.names[i] for i in p.audited}
-    return [f"{n} {AVERAGE_PRECISION}" for n, own in zip(labels_of(p.baseline), p.names[::2]) if own in held]
+    present = {p.names[i] for i in p.audited}
+    return [f"{n} {AVERAGE_PRECISION}" for n, own in zip(labels_of(p.baseline), p.names[::2]) if own in present]
 
 
 def label_rows(p: Pair, settings: Settings, tolerance: np.ndarray, protected: np.ndarray) -> LabelRows | None:
@@ -89,23 +89,23 @@ def label_rows(p: Pair, settings: Settings, tolerance: np.ndarray, protected: np
     names = row_names(p)
     if not names:
         return None
-    found = ranked(p)
-    at = found.positives > 0
-    change = found.after.mean(axis=0) - found.before.mean(axis=0)
-    variances = found.fixed[at], found.population[at]
-    asked = tolerance, found.units[at], settings.level, None, tail_dof(p.seeds)
+    measured = ranked(p)
+    at = measured.positives > 0
+    change = measured.after.mean(axis=0) - measured.before.mean(axis=0)
+    variances = measured.fixed[at], measured.population[at]
+    asked = tolerance, measured.units[at], settings.level, None, tail_dof(p.seeds)
     tests = [class_tests(change[at], v, *asked) for v in variances]
     return LabelRows(
         names=names,
-        n=found.positives[at],
-        n_groups=found.units[at],
-        before=found.before[:, at],
-        after=found.after[:, at],
+        n=measured.positives[at],
+        n_groups=measured.units[at],
+        before=measured.before[:, at],
+        after=measured.after[:, at],
         error=(np.sqrt(variances[0]), np.sqrt(variances[1])),
         tests=(tests[0], tests[1]),
         tolerance=tolerance,
         protected=protected,
-        share=found.share[at],
+        share=measured.share[at],
     )
 
 

@@ -85,13 +85,15 @@ def sliced(p: Pair, settings: Settings, tolerance: np.ndarray, shared, groups: n
         raise AuditError(
             f"by: expected at most {MOST} slices, got {len(names)} different values. Cut numbers into ranges."
         )
-    held = [str(name) for name in names]
+    slice_names = [str(name) for name in names]
     m = len(p.audited)
     cells, place = np.unique(code * m + p.position, return_inverse=True)
     of_slice, of_class = cells // m, cells % m
-    whole = _tested(code, p, settings, shared, groups, settings.tolerances(held), settings.protected(held))
+    whole = _tested(
+        code, p, settings, shared, groups, settings.tolerances(slice_names), settings.protected(slice_names)
+    )
     inside = _tested(place, p, settings, shared, groups, tolerance[of_class], np.zeros(len(cells), dtype=bool))
-    return Sliced(held, _of(whole, np.arange(len(held)), None), _of(inside, of_slice, of_class))
+    return Sliced(slice_names, _of(whole, np.arange(len(slice_names)), None), _of(inside, of_slice, of_class))
 
 
 def _of(made: dict[str, Any], of_slice: np.ndarray, of_class: np.ndarray | None) -> Tested:
@@ -174,19 +176,19 @@ def by_slices(analyses: Sequence[Any], settings: Settings) -> list[BySlice]:
         analyses: of the arms, with `slices`.
         settings: `fdr` and `alone` are used.
     """
-    held = [a.slices for a in analyses if a.slices is not None]
-    if not held:
+    slices = [a.slices for a in analyses if a.slices is not None]
+    if not slices:
         return [BySlice({}, {}) for _ in analyses]
     made = []
     for part in ("whole", "cells"):
-        rows = [getattr(s, part) for s in held]
+        rows = [getattr(s, part) for s in slices]
         named = [t.protected for t in rows]
         made.append([decide([t.tests[i] for t in rows], named, settings.fdr, settings.alone) for i in (0, 1)])
-    found = []
-    for s, a, whole, whole_new, cell, cell_new in zip(held, analyses, *made[0], *made[1]):
+    by_arm = []
+    for s, a, whole, whole_new, cell, cell_new in zip(slices, analyses, *made[0], *made[1]):
         names = [a.pair.names[i] for i in a.pair.audited]
-        found.append(BySlice(slice_columns(s, (whole, whole_new), cell), cell_columns(s, (cell, cell_new), names)))
-    return found
+        by_arm.append(BySlice(slice_columns(s, (whole, whole_new), cell), cell_columns(s, (cell, cell_new), names)))
+    return by_arm
 
 
 def slice_columns(s: Sliced, words: tuple[np.ndarray, np.ndarray], cell_words: np.ndarray) -> dict[str, Any]:

@@ -82,14 +82,14 @@ def to_decide(
     # No number of seeds makes up for images that hardly show anything.
     seeds = np.where(np.asarray(decided, dtype=object) == TOO_FEW, np.inf, seeds)
     wanted = None if names is None else {str(name) for name in names}
-    found = []
+    needs = []
     for i, (name, decision) in enumerate(zip(classes["class"], decided)):
         if wanted is None or str(name) in wanted:
             both = float(seeds_too[i]), float(images_too[i])
             more = seeds[i] - now, images[i] - n[i], (both[0] - now, both[1] - n[i])
             text = "" if decision in ("hurt", "safe") else _in_words(*more, n[i])
-            found.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), both, text))
-    return found
+            needs.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), both, text))
+    return needs
 
 
 def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +105,7 @@ def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.n
     )
 
 
-def _in_words(seeds: float, images: float, both: tuple[float, float], held: float) -> str:
+def _in_words(seeds: float, images: float, both: tuple[float, float], images_now: float) -> str:
     """The ways in words; both together where each alone would take very many.
 
     Example:
@@ -118,7 +118,7 @@ def _in_words(seeds: float, images: float, both: tuple[float, float], held: floa
     """
     ways = [_seeds(seeds)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
-    if np.isfinite(both[0]) and seeds > FEW_SEEDS and images > held:
+    if np.isfinite(both[0]) and seeds > FEW_SEEDS and images > images_now:
         of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} images"
         ways.append(f"{_seeds(both[0])} together with {of}")
     if len(ways) > 1 and "together" in ways[-1]:
