@@ -1,5 +1,6 @@
 """Files given for an audit or for a grid that are neither: one line, exit status 2, nothing written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ FOREIGN = {
     "other": b'{"comparisons": [{"arm": 3}]}',
     "bytes": bytes(range(256)),
     "deep": b"[" * 200_000,
+    "empty": b"",
 }
 COMMANDS = (("plan",), ("explain", "--out", "out"), ("tailor", "--arm", "mixup", "--out", "out"), ("select",))
 
@@ -38,3 +40,24 @@ def test_changes_of_classes_are_read_from_audits_alone(tmp_path: Path, kind: str
     (tmp_path / "x.json").write_bytes(FOREIGN[kind])
     with pytest.raises(ValueError, match=r"x\.json: expected an audit\.json of ours"):
         read_changes(tmp_path / "x.json", "mixup", ["fox"])
+
+
+def test_a_huge_audit_is_refused_unread(refused, here: Path) -> None:
+    from dropmix.studies.label_files import read_changes
+
+    with (here / "x.json").open("wb") as file:
+        file.truncate(10**10)
+    assert "longer than" in refused("plan", "x.json", names="x.json")
+    with pytest.raises(ValueError, match=r"x\.json: expected an audit\.json of ours, got it is longer than"):
+        read_changes(here / "x.json", "mixup", ["fox"])
+
+
+def test_plan_prints_nothing_before_it_refuses(run, here: Path) -> None:
+    row = {"class": "fox", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03}
+    row |= {"tolerance": 0.01, "decision": "undecided", "decision_population": "undecided"}
+    summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
+    whole = {"arm": "mixup", "baseline": "vanilla", "summary": summary, "classes": [row]}
+    (here / "x.json").write_text(json.dumps({"comparisons": [whole, whole | {"arm": "cutmix", "summary": {}}]}))
+    ran = run("plan", "x.json")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "'cutmix'" in ran.err

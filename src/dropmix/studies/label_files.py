@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dropmix.audit.spreadsheet import guarded
+from dropmix.train.files import MOST_BYTES, read_regular
 
 if TYPE_CHECKING:
     from dropmix.studies.label_information import LabelInformation
@@ -24,10 +25,11 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
     if path.is_dir():
         path = path / "audit.json"
     try:
-        comparisons = json.loads(path.read_bytes())["comparisons"]
+        comparisons = json.loads(read_regular(path, MOST_BYTES))["comparisons"]
         change_by_arm = {c["arm"]: {row["class"]: row["recall_change"] for row in c["classes"]} for c in comparisons}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: expected an audit.json of ours, got {type(error).__name__}. Audit first.") from None
+        got = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise ValueError(f"{path}: expected an audit.json of ours, got {got}. Audit first.") from None
     if arm not in change_by_arm:
         raise ValueError(f"{path}: expected the arm {arm!r}, got {', '.join(change_by_arm)}. Name one with --arm.")
     change = np.array([np.nan if (v := change_by_arm[arm].get(name)) is None else v for name in classes], float)

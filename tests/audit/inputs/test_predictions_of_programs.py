@@ -126,7 +126,10 @@ BARE = text("label,pred", TRUE, SAID)
         (BARE + "accuracy,0.58\n", "a last row that sums up: accuracy, 0.58"),
         (BARE + "Mean:,0.58\n", "a last row that sums up"),
         (text("label,pred,x", [*TRUE[:-1], "nan"], SAID, SAID), "label without gaps, got 1 empty values, in row 40"),
-        (text("label,pred,x", [*TRUE[:-1], "?"], SAID, SAID), r"'\?' \(a class\? Then give the class list\)"),
+        (
+            text("label,pred,x", [*TRUE[:-1], "?"], SAID, SAID),
+            r"if '\?' is a class, give the class list \(--classes FILE\)",
+        ),
         (text("label,pred", TRUE, BEST), "label and pred of one type"),
         (text("label,pred_0,pred_1", TRUE, BEST, BEST), "one type"),
         (text("id,.row,label,pred", ["Fold1"] * COUNT, range(COUNT), TRUE, SAID), "--columns example_id=NAME"),
@@ -135,6 +138,22 @@ BARE = text("label,pred", TRUE, SAID)
 def test_rows_that_are_no_predictions_are_told(tmp_path, content, message):
     with pytest.raises(AuditError, match=message):
         arms(tmp_path, "a.csv", content)
+
+
+@pytest.mark.parametrize("word", ["total", "mean", "accuracy"])
+def test_a_last_row_of_a_class_called_as_a_sum_is_read(tmp_path, word):
+    (arm,) = arms(tmp_path, "a.csv", PLAIN + f"last.png,{word},{SAID[0]}\n")
+    assert len(arm.labels) == COUNT + 1
+    assert word in arm.class_names
+
+
+@pytest.mark.parametrize("word", ["NA", "-", "?", "None", "null", "n/a"])
+def test_a_class_called_as_a_gap_is_read_with_a_class_list(tmp_path, word):
+    content = text("id,label,pred", NAMES, [word if t == "yak" else t for t in TRUE], ["dog"] * COUNT)
+    with pytest.raises(AuditError, match="give the class list"):
+        arms(tmp_path, "a.csv", content)
+    (arm,) = arms(tmp_path, "a.csv", content, classes=[word, "cat", "dog", "fox"])
+    assert (arm.labels == 0).sum() == [*TRUE].count("yak")
 
 
 def test_classes_called_as_sums_are_read(tmp_path):

@@ -1,10 +1,13 @@
 """Rates per class from a grid on a validation split: written, trained beside their controls, and compared."""
 
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 from dropmix import DropMix
 from dropmix.cli.studies.tailor import sentence
@@ -45,6 +48,52 @@ def test_rates_are_written_for_a_grid_and_for_a_loop(dropmix, held, grids):
     assert (status, "--arm: expected one of mixup" in errors) == (2, True)
     status, _, errors = dropmix("tailor", held, "--arm", "mixup", "--mean", "1.4")
     assert (status, "floor <= mean rate" in errors) == (2, True)
+
+
+def test_a_written_arm_holds_in_a_loop_of_ones_own(dropmix, held, grids, tmp_path):
+    assert dropmix("tailor", held, "--arm", "mixup", "--mean", "0.4", "--out", tmp_path)[0] == 0
+    page = (Path(__file__).parents[3] / "docs" / "choosing-a-rate.md").read_text()
+    code = page.partition("# of your data set")[2].partition("```")[0].partition("\n")[2]
+    arms = json.loads((tmp_path / "arms.json").read_text())
+    arms["arms"]["tailored"]["withhold"] = ["8"]
+    del arms["arms"]["tailored"]["rates"]["3"]  # as of a class that the split lacks
+    (tmp_path / "arms.json").write_text(json.dumps(arms))
+    around = {"json": json, "DropMix": DropMix, "classes": [*"0123456789"], "Path": lambda name: tmp_path / name}
+    exec(code, around)
+    augment, arm = around["augment"], arms["arms"]["tailored"]
+    rates = [arm["rates"].get(c, arm["rate"]) for c in "0123456789"]
+
+    pixels, targets = load_digits(return_X_y=True)
+    images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
+    rows = TensorDataset(images, torch.tensor(targets))
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    optimizer, losses = torch.optim.SGD(net.parameters(), lr=0.5), []
+    kept, seen = torch.zeros(10), torch.zeros(10)
+    loader = DataLoader(
+        rows,
+        128,
+        shuffle=True,
+        drop_last=True,
+        collate_fn=lambda b: (*augment(*default_collate(b)), default_collate(b)),
+    )
+    for _ in range(12):
+        for x, soft, (plain, y) in loader:
+            same = (x == plain).flatten(1).all(dim=1)
+            alone = soft.gather(1, y[:, None])[:, 0] == 1
+            seen += torch.bincount(y, minlength=10)
+            kept += torch.bincount(y[same & alone], minlength=10)
+            assert not soft[y != 8, 8].any()  # no partner is an eight
+            loss = torch.nn.functional.cross_entropy(net(x), soft)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    # A sample that draws an eight, or itself, is not mixed either.
+    share, lost = kept / seen, 1 / 10
+    for c, rate in enumerate(rates):
+        error = 4 * (0.25 / seen[c].item()) ** 0.5
+        assert rate - error < share[c] < rate + (1 - rate) * 2 * lost + error, (c, rate, share[c])
 
 
 def test_never_from_test_images_unasked(dropmix, tmp_path):

@@ -29,7 +29,7 @@ def plain_types(table: pa.Table) -> pa.Table:
     return table
 
 
-def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
+def none_missing(missing: np.ndarray, name: str, where: str, what: str, advice: str = "Fill or remove them.") -> None:
     """Refuse missing values, and say how many and in which rows.
 
     Raises:
@@ -39,7 +39,7 @@ def none_missing(missing: np.ndarray, name: str, where: str, what: str) -> None:
         rows = np.flatnonzero(missing.reshape(-1))
         raise AuditError(
             f"{where}: expected {name} without gaps, got {len(rows)} {what} values, in row {first(rows + 1)} "
-            "(the first row is 1). Fill or remove them."
+            f"(the first row is 1). {advice}"
         )
 
 

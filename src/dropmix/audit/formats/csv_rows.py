@@ -1,5 +1,6 @@
 """Rows of a CSV file that are no data, and blanks that belong to the layout."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from dropmix.audit.errors import AuditError, clip
 
 SUMS = {"total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "accuracy", "acc", "overall"}
 SUMS |= {"count", "macro avg", "weighted avg", "overall accuracy", "total accuracy"}
+
+NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?")
 
 
 def refuse_other_rows(table: pa.Table, path: Path) -> None:
@@ -35,7 +38,8 @@ def refuse_other_rows(table: pa.Table, path: Path) -> None:
         return
     for name in names:
         last = str(table[name][len(table) - 1])
-        if _bare(last).rstrip(":").casefold() in SUMS and _times(table, coded or names, last) == 1:
+        once = _bare(last).rstrip(":").casefold() in SUMS and _times(table, coded or names, last) == 1
+        if once and not _names_a_class(table, [other for other in names if other != name]):
             cells = ", ".join(str(table[other][len(table) - 1]) for other in names)
             raise AuditError(
                 f"{path}: expected a prediction in every row, got a last row that sums up: {clip(cells)}. Remove it; "
@@ -49,6 +53,13 @@ def _bare(text: str) -> str:
 
 def _holds(column: pa.ChunkedArray, text: str) -> bool:
     return any(_bare(known) == text for chunk in column.chunks for known in chunk.dictionary.to_pylist())
+
+
+def _names_a_class(table: pa.Table, names: list[str]) -> bool:
+    """Whether the last row holds a word that other rows have in one of these columns; a sum has numbers there."""
+    cells = {name: str(table[name][len(table) - 1]) for name in names}
+    words = {name: cell for name, cell in cells.items() if cell.strip() and not NUMBER.fullmatch(cell.strip())}
+    return any(_times(table, [name], cell) > 1 for name, cell in words.items())
 
 
 def _times(table: pa.Table, names: list[str], text: str) -> int:

@@ -191,9 +191,12 @@ def _absent_texts(columns: dict[str, ClassValues], where: str) -> None:
         texts, others = value.texts or [], known if name == "label" else labels
         wrong = [i for i, t in enumerate(texts) if t not in others and (t in ABSENT_NUMBER or not t.strip(MARKS))]
         if wrong:
-            kind = first(sorted({repr(texts[i]) for i in wrong}))
-            what = "empty" if texts[wrong[0]] in ABSENT else f"{kind} (a class? Then give the class list)"
-            none_missing(np.isin(value.values, wrong), name, where, what)
+            kind, advice = first(sorted({repr(texts[i]) for i in wrong})), "Fill or remove them."
+            if any(texts[i].casefold() == "nan" for i in wrong):  # which no class list may hold
+                kind = "empty"
+            else:
+                advice = f"Fill or remove them; if {kind} is a class, give the class list (--classes FILE)."
+            none_missing(np.isin(value.values, wrong), name, where, kind, advice)
 
 
 def _check_alike(columns: dict[str, ClassValues], where: str) -> None:

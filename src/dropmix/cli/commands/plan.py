@@ -45,19 +45,23 @@ def plan(
     arms = [c["arm"] for c in comparisons]
     if arm is not None and arm not in arms:
         raise ValueError(f"--arm: expected one of {', '.join(arms)}, got {arm!r}.")
+    lines: list[str] = []
     for c in comparisons:
         if arm in (None, c["arm"]):
             try:
-                _measured(c, names, new_images, power / 100)
+                lines += _measured(c, names, new_images, power / 100)
             except (LookupError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"{audited}: expected the JSON of an audit, got one with {type(error).__name__} in {c['arm']!r}. "
                     "Run dropmix audit again."
                 ) from None
+    print("\n".join(lines))
 
 
 def _comparisons(path: Path) -> list[dict[str, Any]]:
     import json
+
+    from dropmix.train.files import MOST_BYTES, read_regular
 
     inside = [path / "audit.json", path / "report" / "audit.json"]  # the second of a grid, once it is reported
     path = next((file for file in inside if file.is_file()), inside[0]) if path.is_dir() else path
@@ -66,8 +70,13 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
             f"{path}: expected audit.json, got nothing there. Run dropmix audit with --out, or dropmix report, first."
         )
     try:
-        comparisons = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
+        comparisons = json.loads(read_regular(path, MOST_BYTES))["comparisons"]
         missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
+    except OSError as error:
+        raise ValueError(
+            f"{path}: expected the JSON of an audit, got a file that cannot be read ({error.strerror}). "
+            "Give the audit.json that dropmix audit wrote."
+        ) from None
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         raise ValueError(
             f"{path}: expected the JSON of an audit, got something else. Give the audit.json that dropmix audit wrote."
@@ -77,7 +86,8 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
     return comparisons
 
 
-def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> None:
+def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
+    """What a comparison's classes need, line by line."""
     from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS
     from dropmix.audit.rows.to_decide import to_decide
 
@@ -90,20 +100,19 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     rows = to_decide(c["summary"], columns, names, new_images, power)
     s = c["summary"]
     kind = "new images" if new_images else "these images"
-    print(f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}.")
+    lines = [f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}."]
     still = sorted((row for row in rows if row.text), key=lambda row: (not row.way, min(row.seeds, row.both[0])))
     if still:
-        print(f"Each class, tested alone (--protect), would be decided with a chance of {100 * power:g} % by:")
-    for row in still[:MOST_ROWS]:
-        print(f"  {row.name}: {row.text}")
+        lines.append(f"Each class, tested alone (--protect), would be decided with a chance of {100 * power:g} % by:")
+    lines += [f"  {row.name}: {row.text}" for row in still[:MOST_ROWS]]
     if len(still) > MOST_ROWS:
-        print(f"  and {len(still) - MOST_ROWS} more classes")
+        lines.append(f"  and {len(still) - MOST_ROWS} more classes")
     if not all(row.way for row in still):
-        print(
+        lines.append(
             f"Too close to the tolerance: {MOST_SEEDS} seeds per arm with {MOST_IMAGES} times the images would not do. "
             "Allow the class to lose more, or accept that it stays undecided."
         )
-    print(f"{len(rows) - len(still)} of {len(rows)} classes are decided.")
+    return [*lines, f"{len(rows) - len(still)} of {len(rows)} classes are decided."]
 
 
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:
