@@ -68,3 +68,12 @@ def test_pickled_npz_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", labels=np.array([{}], dtype=object), pred=np.array([1]))
     with pytest.raises(AuditError, match="without pickled objects"):
         read(tmp_path / "a.npz", "x")
+
+
+def test_a_data_set_saved_to_disk_is_told_how_to_become_a_file(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for file in ("data-00000-of-00001.arrow", "state.json", "dataset_info.json"):
+            (tmp_path / name / file).write_text("{}")
+    with pytest.raises(AuditError, match=r"a: expected .*save_to_disk wrote\. Save it as parquet \(load_from_disk"):
+        audit_predictions(tmp_path / "a", tmp_path / "b")

@@ -71,10 +71,15 @@ def files_of(path: Path) -> list[Path] | None:
     """Prediction files in a folder that is not a run folder; None for a file or a run folder.
 
     Raises:
-        AuditError: a folder without any such file.
+        AuditError: a folder without any such file, or one of `datasets`.
     """
     if not path.is_dir() or (path / "predictions.parquet").is_file():
         return None
+    if (path / "dataset_info.json").is_file() and any(path.glob("*.arrow")):
+        raise AuditError(
+            f"{path}: expected files of predictions, got a data set that save_to_disk wrote. "
+            "Save it as parquet (load_from_disk(...).to_parquet(FILE)), and give that file."
+        )
     files = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._")
     if not files:
         raise AuditError(
