@@ -21,7 +21,7 @@ from dropmix.audit.quantities.words import (
     tolerated,
 )
 from dropmix.audit.result import Comparison
-from dropmix.audit.rows.to_decide import what_would_decide
+from dropmix.audit.rows.would_decide import ONE_SEED, what_would_decide
 
 SIGNIFICANT = 0.05
 
@@ -40,8 +40,8 @@ def verdict(comparison: Comparison) -> str:
         >>> worse = [0] * 50 + [1] * 40 + [0] * 10
         >>> print(verdict(audit_predictions((labels, labels), (labels, worse)).only))
         Do not ship: 1 class lost more than 1 point: 1 (-20.0). treated: accuracy 100.0 to 90.0 % (-10.0 points).
-        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. Both arms have only one seed: this compares two trained
-        models. Train more seeds to compare the ways they were trained.
+        Guaranteed at 95 %: 1 to 2 of 2 classes are hurt. One seed per arm compares two trained models: what other
+        seeds would do is unknown. To judge the way of training, train at least two more seeds per arm first.
     """
     return " ".join(verdict_parts(comparison))
 
@@ -270,12 +270,9 @@ def _count(c: Comparison) -> str:
 
 
 def _caution(c: Comparison) -> str:
-    if max(c.summary["seeds_baseline"], c.summary["seeds_treated"]) > 1:
-        return ""
-    return (
-        "Both arms have only one seed: this compares two trained models. Train more seeds to compare the ways they "
-        "were trained."
-    )
+    """What one seed each cannot say, unless what would decide the open classes said it already."""
+    alone = max(c.summary["seeds_baseline"], c.summary["seeds_treated"]) == 1
+    return ONE_SEED if alone and ONE_SEED not in _would_decide(c) else ""
 
 
 def _noun(c: Comparison) -> str:

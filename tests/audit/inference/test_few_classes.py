@@ -74,7 +74,7 @@ def test_one_seed_warns_and_has_mcnemar(rng, draw):
     labels = np.repeat(np.arange(30), 20)
     arms = [{"labels": labels, "pred": draw(rng, labels, 1, 0.7, 30)} for _ in range(2)]
     audit = audit_predictions(*arms, refits=20)
-    assert "only one seed" in audit.verdict()
+    assert "One seed per arm" in audit.verdict()
     assert audit.summary["seed_variance_ratio"] is None
     assert audit.summary["split_n_degraded"] is None
     lost = [((arms[0]["pred"][0] == m) & (arms[1]["pred"][0] != m))[labels == m].sum() for m in range(30)]

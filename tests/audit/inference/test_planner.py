@@ -5,6 +5,7 @@ import pytest
 
 from dropmix.audit.inference.planner import (
     Noise,
+    as_arms,
     assumed_noise,
     both_needed,
     chance_of_decision,
@@ -12,6 +13,7 @@ from dropmix.audit.inference.planner import (
     noise_of_audit,
     power_of_decision,
     seeds_needed,
+    seeds_of_each,
 )
 
 
@@ -136,3 +138,13 @@ def test_a_small_class_has_a_smaller_share_of_what_seeds_do_to_whole_classes(aud
     noise = noise_of_audit(summary, classes)
     whole = noise.seed / (noise.seed + noise.flip / classes["n"])
     assert 0 < whole[0] < whole[1]
+
+
+@pytest.mark.parametrize("counts", [(3, 1), (1, 3), (10, 2), (4, 4), (5, 3)])
+@pytest.mark.parametrize("wished", [2, 5, 12])
+def test_arms_are_raised_to_what_does_as_well_as_the_wished_seeds(counts, wished):
+    arms = as_arms(wished, counts)
+    assert all(after >= before for after, before in zip(arms, counts))
+    assert seeds_of_each(arms) >= wished - 1e-9
+    fewer = (arms[0] - 1, arms[1]) if counts[0] < counts[1] else (arms[0], arms[1] - 1)
+    assert fewer[0] < counts[0] or fewer[1] < counts[1] or seeds_of_each(fewer) < wished

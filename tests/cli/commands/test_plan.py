@@ -59,3 +59,23 @@ def test_unknown_names_are_one_line(audit):
         assert isinstance(error, ValueError)
         assert "\n" not in str(error)
     assert "Did you mean 'fox'?" in str(run(audit, "--protect", "fx").exception)
+
+
+def test_one_seed_each_asks_for_seeds_first_and_never_speaks_of_these_images(audit):
+    content = json.loads((audit / "audit.json").read_text())
+    content["comparisons"][0]["summary"] |= {"seed_variance_ratio": None, "seeds_baseline": 1, "seeds_treated": 1}
+    (audit / "audit.json").write_text(json.dumps(content))
+    lines = run(audit, "--protect", "fox").stdout.splitlines()
+    assert lines[0] == "mixup against vanilla, 1 v 1 seeds, new images."
+    assert "train at least two more seeds per arm first" in lines[1]
+    assert "decided between these two models with a chance of 80 %" in lines[2]
+    assert "more test images of the class" in lines[3]
+    assert "train at least" not in run(audit, "--protect", "owl").stdout
+
+
+@pytest.mark.parametrize(("seeds", "few"), [((2, 2), True), ((3, 1), True), ((3, 3), False)])
+def test_fewer_than_three_seeds_in_an_arm_are_filled_up_first(audit, seeds, few):
+    content = json.loads((audit / "audit.json").read_text())
+    content["comparisons"][0]["summary"] |= dict(zip(("seeds_baseline", "seeds_treated"), seeds))
+    (audit / "audit.json").write_text(json.dumps(content))
+    assert ("Train until both arms have three, then plan again." in run(audit).stdout) == few

@@ -232,6 +232,55 @@ def both_needed(
     return np.where(wished > 0, times, np.inf)
 
 
+def seeds_of_each(counts: tuple[int, int]) -> float:
+    """Seeds in each arm that give the same noise as these, S with 2 / S = 1 / S0 + 1 / S1.
+
+    Example:
+        >>> seeds_of_each((3, 3)), seeds_of_each((3, 1))
+        (3.0, 1.5)
+    """
+    return 2 / (1 / counts[0] + 1 / counts[1])
+
+
+def as_arms(seeds: float, counts: tuple[int, int]) -> tuple[int, int]:
+    """Seeds of both arms that do as well as `seeds` in each: the arm with fewer is raised first, and none is removed.
+
+    Args:
+        seeds: wished for each arm, at least 1.
+        counts: S0, S1, so far.
+
+    Example:
+        >>> as_arms(5, (3, 3)), as_arms(2, (3, 1)), as_arms(5, (3, 1))
+        ((5, 5), (3, 2), (5, 5))
+    """
+    few, many = sorted(counts)
+    left = 2 / seeds - 1 / many
+    raised = np.ceil(1 / left - 1e-9) if left > 0 else np.inf
+    if few < many and raised <= many:
+        return max(int(raised), counts[0]), max(int(raised), counts[1])
+    return max(int(np.ceil(seeds)), counts[0]), max(int(np.ceil(seeds)), counts[1])
+
+
+def tolerance_decided(
+    seen: np.ndarray, now: np.ndarray, then: np.ndarray, power: float = POWER, level: float = ALONE
+) -> np.ndarray:
+    """The smallest tolerated loss at which each class would be found safe with the wished chance, (M,).
+
+    Args:
+        seen: change seen so far, (M,), fractions.
+        now: variance of the seen change, (M,).
+        then: variance with what is added, (M,).
+        power: wished chance.
+        level: of each one-sided test.
+
+    Example:
+        >>> tolerance_decided(np.array([0.0]), np.array([4e-4]), np.array([1e-4])).round(3).tolist()
+        [0.032]
+    """
+    spread = np.sqrt(np.maximum(now - then, 0))
+    return ndtri(power) * spread - quantile(level, USUAL_TAIL) * np.sqrt(then) - np.asarray(seen)
+
+
 def _largest_variance(change: Any, tolerance: Any, power: float, level: float, now: np.ndarray | None) -> np.ndarray:
     """The variance at which a decision has the intended chance."""
     if now is None:

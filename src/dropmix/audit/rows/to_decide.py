@@ -1,4 +1,8 @@
-"""What would decide the classes that are neither hurt nor safe: more seeds, more test images, or both together."""
+"""What would decide the classes that are neither hurt nor safe: more seeds, more test images, or both together.
+
+One seed per arm shows nothing of what another seed would do. More images then decide between the two trained models
+only, and the words say so.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,15 +17,18 @@ from dropmix.audit.inference.planner import (
     MOST_SEEDS,
     POWER,
     Noise,
+    as_arms,
     both_needed,
     images_needed,
     noise_of_audit,
     seeds_needed,
+    seeds_of_each,
+    tolerance_decided,
 )
-from dropmix.audit.quantities.table import TWIN
-from dropmix.audit.quantities.words import NAMED, listed
 
 FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
+STEP = 0.005  # tolerances are proposed in half points
+FAR_SEEDS, FAR_IMAGES = 30, 10  # more seeds per arm, or more times the images, than most could add
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,18 @@ class ToDecide:
     Args:
         name: of the class.
         decision: as it stands.
-        seeds: seeds per arm that would do; infinite if 50 do not.
+        seeds: seeds in each arm that would do; infinite if 50 do not.
         images: test images of the class that would do with the present seeds; infinite if no number does.
-        both: seeds per arm and images that would do together; infinite if 50 seeds with 100 times the images do not.
-        text: the same in words; "" if the class is decided.
+        both: seeds in each arm and images that would do together; infinite if 50 seeds with 100 times the images do
+            not.
+        tolerance: the tolerated loss, a fraction.
+        wider: the tolerated loss, in half points, that `wider_seeds` and `wider_images` would decide.
+        wider_seeds: 10 seeds per arm, or twice the present ones if more; the one of each arm if nothing is known of
+            seeds.
+        wider_images: the present ones; twice as many for one seed per arm or too few examples.
+        text: the ways in words; "" if the class is decided or there is no way.
+        open: whether the class is neither hurt nor safe.
+        held: images of the class so far.
     """
 
     name: str
@@ -42,12 +57,24 @@ class ToDecide:
     seeds: float
     images: float
     both: tuple[float, float]
+    tolerance: float
+    wider: float
+    wider_seeds: int
+    wider_images: int
     text: str
+    open: bool
+    held: int
 
     @property
     def way(self) -> bool:
-        """Whether the class is undecided and could be decided."""
-        return bool(self.text) and min(self.seeds, self.images, self.both[0]) < np.inf
+        """Whether the class is undecided and could be decided at its tolerance."""
+        return bool(self.text)
+
+    @property
+    def far(self) -> bool:
+        """Whether every way takes more than most could add."""
+        ways = (self.seeds, self.held), (1, self.images), self.both
+        return self.way and all(s > FAR_SEEDS or n > FAR_IMAGES * self.held for s, n in ways)
 
 
 def to_decide(
@@ -67,33 +94,48 @@ def to_decide(
     """
     noise = noise_of_audit(summary, classes)
     # One seed per arm shows no seed noise, so only new images can be planned for.
-    noise = noise if new_images or summary["seed_variance_ratio"] is None else noise.on_these_images()
+    lone_models = one_seed_each(summary)
+    noise = noise if new_images or lone_models else noise.on_these_images()
     n = np.asarray(classes["n"], dtype=float)
-    now = min(summary["seeds_baseline"], summary["seeds_treated"])
+    counts = summary["seeds_baseline"], summary["seeds_treated"]
+    now = seeds_of_each(counts)
     change, tolerance = (np.asarray(classes[key], dtype=float) for key in ("recall_change", "tolerance"))
     level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
-    error = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float)
-    seeds = seeds_needed(change, tolerance, noise, n, power, level, error**2)
-    images = images_needed(change, tolerance, noise, now, power, level, error**2)
+    variance = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float) ** 2
+    seeds = seeds_needed(change, tolerance, noise, n, power, level, variance)
+    images = images_needed(change, tolerance, noise, now, power, level, variance)
     images = np.where(images <= MOST_IMAGES * n, np.maximum(images, FEW_EXAMPLES), np.inf)
-    seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, error**2))
+    seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, variance))
     images_too = np.maximum(images_too, FEW_EXAMPLES)
     decided = classes["decision_population" if new_images else "decision"]
     # No number of seeds makes up for images that hardly show anything.
-    seeds = np.where(np.asarray(decided, dtype=object) == TOO_FEW, np.inf, seeds)
+    few = np.asarray(decided, dtype=object) == TOO_FEW
+    seeds = np.where(few, np.inf, seeds)
+    more_seeds = int(max(FEW_SEEDS, 2 * max(counts))) if not lone_models else 1
+    more_images = np.where(few | lone_models, np.maximum(2 * n, 2 * FEW_EXAMPLES), n)
+    wider = tolerance_decided(change, variance, noise.variance(more_seeds, more_images), power, level)
+    wider = np.maximum(np.ceil(wider / STEP - 1e-9) * STEP, tolerance + STEP)
     wanted = None if names is None else {str(name) for name in names}
     needs = []
     for i, (name, decision) in enumerate(zip(classes["class"], decided)):
         if wanted is None or str(name) in wanted:
             both = float(seeds_too[i]), float(images_too[i])
-            more = seeds[i] - now, images[i] - n[i], (both[0] - now, both[1] - n[i])
-            text = "" if decision in ("hurt", "safe") else _in_words(*more, n[i])
-            needs.append(ToDecide(str(name), decision, float(seeds[i]), float(images[i]), both, text))
+            more = float(seeds[i]), images[i] - n[i], (both[0], both[1] - n[i])
+            left = decision not in ("hurt", "safe")
+            text = _in_words(*more, n[i], counts) if left else ""
+            asked = float(seeds[i]), float(images[i]), both
+            least = float(tolerance[i]), float(wider[i]), more_seeds, int(more_images[i])
+            needs.append(ToDecide(str(name), decision, *asked, *least, text, left, int(n[i])))
     return needs
 
 
-def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Seeds per arm and images of each class that decide it together, (M,) each; infinite if no number does."""
+def one_seed_each(summary: Mapping[str, Any]) -> bool:
+    """Whether two trained models are compared, so that nothing is known of seeds."""
+    return summary["seed_variance_ratio"] is None
+
+
+def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Seeds in each arm and images of each class that decide it together, (M,) each; infinite if no number does."""
     change, tolerance, power, level, variance = asked
     times = both_needed(change, tolerance, noise, now, n, power, level, variance)
     most = images_needed(change, tolerance, noise, MOST_SEEDS, power, level, variance)
@@ -105,29 +147,52 @@ def _together(noise: Noise, now: int, n: np.ndarray, asked: tuple) -> tuple[np.n
     )
 
 
-def _in_words(seeds: float, images: float, both: tuple[float, float], images_now: float) -> str:
-    """The ways in words; both together where each alone would take very many.
+def _in_words(
+    seeds: float, images: float, both: tuple[float, float], images_now: float, counts: tuple[int, int] = (3, 3)
+) -> str:
+    """The ways in words, "" if there is none; both together where each alone would take very many.
+
+    Args:
+        seeds: in each arm.
+        images: more of the class.
+        both: seeds in each arm, and more images of the class.
+        images_now: images of the class so far.
+        counts: seeds of both arms so far.
 
     Example:
-    >>> _in_words(4, np.inf, (2, 30), 50)
+    >>> _in_words(7, np.inf, (5, 30), 50)
     'about 4 more seeds per arm'
-    >>> _in_words(np.inf, 2000, (9, 300), 313)
+    >>> _in_words(np.inf, 2000, (12, 300), 313)
     'about 2000 more test images of the class, or about 9 more seeds per arm together with about 300 images'
-    >>> _in_words(np.inf, np.inf, (2, 30), 20)
+    >>> _in_words(np.inf, np.inf, (5, 30), 20)
     'about 2 more seeds per arm together with about 30 more test images of the class'
+    >>> _in_words(2.0, np.inf, (2, 30), 20, (3, 1))
+    'about 1 more seed of the arm with 1'
     """
-    ways = [_seeds(seeds)] if np.isfinite(seeds) else []
+    ways = [_seeds(seeds, counts)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
-    if np.isfinite(both[0]) and seeds > FEW_SEEDS and images > images_now:
+    if np.isfinite(both[0]) and seeds - min(counts) > FEW_SEEDS and images > images_now:
         of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} images"
-        ways.append(f"{_seeds(both[0])} together with {of}")
+        ways.append(f"{_seeds(both[0], counts)} together with {of}")
     if len(ways) > 1 and "together" in ways[-1]:
         return f"{', '.join(ways[:-1])}, or {ways[-1]}"
-    return " or ".join(ways) or "too close to the tolerance"
+    return " or ".join(ways)
 
 
-def _seeds(count: float) -> str:
-    return f"about {max(int(count), 1)} more seed{'' if count < 2 else 's'} per arm"
+def _seeds(each: float, counts: tuple[int, int]) -> str:
+    """So many more seeds, and of which arm.
+
+    Example:
+        >>> _seeds(5.0, (3, 3)), _seeds(5.0, (3, 1))
+        ('about 2 more seeds per arm', 'about 5 seeds in each arm')
+    """
+    few, many = sorted(counts)
+    arms = as_arms(each, counts)
+    count = max(min(arms) - few, 1)
+    more = f"about {count} more seed{'' if count == 1 else 's'}"
+    if few == many:
+        return f"{more} per arm"
+    return f"{more} of the arm with {few}" if max(arms) == many else f"about {max(arms)} seeds in each arm"
 
 
 def _images(count: float) -> str:
@@ -143,42 +208,3 @@ def _rounded(value: float) -> int:
     """
     step = 10 ** max(int(np.floor(np.log10(value))) - 1, 0)
     return int(np.ceil(value / step) * step)
-
-
-def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> str:
-    """Sentences on what would decide the protected classes that are neither safe nor hurt; "" if there are none.
-
-    Args:
-        summary, classes: of a comparison.
-    """
-    rows = zip(classes["class"], classes["decision"], classes["protected"])
-    left = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
-    if not left:
-        return ""
-    ways = to_decide(summary, classes, left[:NAMED])
-    said = [row for row in ways if row.way]
-    shut = [row.name for row in ways if not row.way]
-    whom = "them" if len(left) <= NAMED else f"the first {NAMED} of them"
-    text, chance = "", f"with a chance of {100 * POWER:g} %"
-    if len(left) == 1 and said:
-        text = f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {said[0].name} {chance}."
-    elif said:
-        text = f"{chance.capitalize()}, this would decide {whom}: {', '.join(f'{r.name} ({r.text})' for r in said)}."
-    if shut:
-        seeds = "" if summary["seed_variance_ratio"] is None else f"{MOST_SEEDS} seeds per arm with "
-        most = f"{seeds}{MOST_IMAGES} times the images"
-        text += f" Not even {most} would be likely to decide {listed(shut)}: too close to the tolerance."
-    return f"{text} {_ruled_out(classes, left[:NAMED], len(left) > 1)}".strip()
-
-
-def _ruled_out(classes: Mapping[str, Any], left: list[str], several: bool) -> str:
-    """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
-    rows = zip(classes["class"], classes[f"recall_change_low{TWIN}"], classes["decision"])
-    losses = [
-        f"{max(-100 * end, 0):.1f} points{f' ({name})' if several else ''}"
-        for name, end, word in rows
-        if name in left and word != TOO_FEW
-    ]
-    if not losses:
-        return ""
-    return f"So far, the interval for new examples rules out losses of more than {listed(losses)}."

@@ -1,0 +1,95 @@
+"""In words, what would decide the protected classes that are open: at their tolerance, or at which wider one."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dropmix.audit.inference.decide import TOO_FEW
+from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
+from dropmix.audit.quantities.table import TWIN
+from dropmix.audit.quantities.words import NAMED, listed
+from dropmix.audit.rows.to_decide import ToDecide, one_seed_each, to_decide
+
+ONE_SEED = (
+    "One seed per arm compares two trained models: what other seeds would do is unknown. To judge the way of training, "
+    "train at least two more seeds per arm first."
+)
+
+
+def out_of_reach(rows: Iterable[ToDecide], summary: Mapping[str, Any], power: float = POWER) -> str:
+    """A sentence on classes that hardly anything decides at their tolerance, and on the wider ones that are decided.
+
+    Args:
+        rows: from `to_decide`.
+        summary: of the same comparison.
+        power: wished chance of the decision.
+    """
+    rows, models, text = list(rows), one_seed_each(summary), ""
+    shut = [row for row in rows if row.open and not row.way]
+    hard = [row for row in rows if (row in shut or row.far) and row.wider < 1]
+    ways = [f"{row.name} at {_points(row.wider)} {_what(row, models)}" for row in hard]
+    if shut:
+        most = f"{MOST_IMAGES} times the images"
+        most = most if models else f"{MOST_SEEDS} seeds per arm with {most}"
+        at = f"a tolerance of {_points(shut[0].tolerance)}" if len(shut) == 1 else "their tolerances"
+        text = f"Not even {most} would be likely to decide {listed([row.name for row in shut])} at {at}"
+    if ways:
+        start = f"{text}; with" if text else "With"
+        text = f"{start} a wider tolerance, you could decide {listed(ways)} (chance {100 * power:g} %)"
+    return f"{text}." if text else ""
+
+
+def _what(row: ToDecide, models: bool) -> str:
+    """What decides a class at the wider tolerance."""
+    images = f"{row.wider_images} test images" if models or row.decision == TOO_FEW else ""
+    if models:
+        return f"with {images}"
+    return " and ".join(part for part in (f"with {row.wider_seeds} seeds per arm", images) if part)
+
+
+def _points(value: float) -> str:
+    """A tolerance in points.
+
+    Example:
+        >>> _points(0.01), _points(0.025)
+        ('1 point', '2.5 points')
+    """
+    text = f"{100 * value:.10g}"
+    return f"{text} point{'' if text == '1' else 's'}"
+
+
+def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> str:
+    """Sentences on what would decide the protected classes that are neither safe nor hurt; "" if there are none.
+
+    Args:
+        summary, classes: of a comparison.
+    """
+    rows = zip(classes["class"], classes["decision"], classes["protected"])
+    left = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
+    if not left:
+        return ""
+    ways = to_decide(summary, classes, left[:NAMED])
+    said = [row for row in ways if row.way]
+    whom = "them" if len(left) <= NAMED else f"the first {NAMED} of them"
+    text, chance = "", f"with a chance of {100 * POWER:g} %"
+    if one_seed_each(summary):
+        text, chance = f"{ONE_SEED} ", f"between these two models {chance}"
+    if len(left) == 1 and said:
+        text += f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {said[0].name} {chance}."
+    elif said:
+        text += f"{chance[0].upper()}{chance[1:]}, this would decide {whom}: "
+        text += f"{', '.join(f'{r.name} ({r.text})' for r in said)}."
+    shut = out_of_reach(ways, summary)
+    return " ".join(part for part in (text.strip(), shut, _ruled_out(classes, left[:NAMED], len(left) > 1)) if part)
+
+
+def _ruled_out(classes: Mapping[str, Any], left: list[str], several: bool) -> str:
+    """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
+    rows = zip(classes["class"], classes[f"recall_change_low{TWIN}"], classes["decision"])
+    losses = [
+        f"{max(-100 * end, 0):.1f} points{f' ({name})' if several else ''}"
+        for name, end, word in rows
+        if name in left and word != TOO_FEW
+    ]
+    if not losses:
+        return ""
+    return f"So far, the interval for new examples rules out losses of more than {listed(losses)}."

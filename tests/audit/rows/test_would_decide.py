@@ -1,0 +1,48 @@
+"""What would decide the protected classes, in sentences."""
+
+import numpy as np
+import pytest
+
+from dropmix.audit.inference.planner import chance_of_decision, noise_of_audit
+from dropmix.audit.rows.to_decide import to_decide
+from dropmix.audit.rows.would_decide import out_of_reach, what_would_decide
+
+
+def test_one_open_class_is_named_once_and_several_each(audit):
+    summary, classes = audit()
+    classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
+    text = what_would_decide(summary, classes)
+    assert text.startswith("About ")
+    assert "would decide fox with a chance of 80 %. So far" in text
+    assert text.endswith("rules out losses of more than 8.0 points.")
+    both = classes | {"decision": ["undecided", "undecided"], "protected": ["yes", "yes"]}
+    assert "this would decide them: fox (about " in what_would_decide(summary, both)
+    assert what_would_decide(summary, classes | {"protected": ["no", "yes"]}) == ""
+
+
+def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit):
+    summary, classes = audit(seed_variance_ratio=50.0)
+    classes |= {"recall_change": np.array([-0.01, -0.2]), "protected": ["yes", "no"]}
+    classes |= {"recall_change_low_population": np.array([-0.08, -0.3])}
+    fox, lynx = to_decide(summary, classes)
+    said = out_of_reach([fox, lynx], summary)
+    points = f"{100 * fox.wider:g}"
+    assert said == (
+        "Not even 50 seeds per arm with 100 times the images would be likely to decide fox at a tolerance of 1 point; "
+        f"with a wider tolerance, you could decide fox at {points} points with 10 seeds per arm (chance 80 %)."
+    )
+    assert f"{said} So far, the interval" in what_would_decide(summary, classes)
+
+    noise, now = noise_of_audit(summary, classes).on_these_images(), classes["se_fixed_test"] ** 2
+    asked = classes["recall_change"], now, noise.variance(10, classes["n"])
+    does, less = (chance_of_decision(asked[0], t, *asked[1:])[0] for t in (fox.wider, fox.wider - 0.005))
+    assert less < 0.8 <= does
+    assert (200 * fox.wider) % 1 == pytest.approx(0, abs=1e-9)
+
+
+def test_many_images_for_one_seed_each_come_with_a_tolerance_that_fewer_decide(audit):
+    summary, classes = audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1)
+    rows = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
+    assert "with 100 test images (chance 80 %)" in out_of_reach(rows, summary)
+    assert "seeds" not in out_of_reach(rows, summary)
+    assert out_of_reach(to_decide(summary, classes | {"recall_change": np.array([-0.09, -0.2])}), summary) == ""
