@@ -98,12 +98,12 @@ def test_the_page_shows_what_was_lost(dropmix, tmp_path, lay_out):
         assert abs(green - tint(i)) < 4
         assert blue < 10
     text = re.sub(r"<[^>]+>", "", page.read_text())
-    assert "Test images that were lost" in text
+    assert "Test examples that were lost" in text
     assert re.search(r"owl in 4 of 4 seeds\.\s+vanilla: wrong in 0 of 4", text)
     status, _, _ = dropmix("report", "g", "--no-images")
     assert status == 0
     assert not shown(page)
-    assert "Test images that were lost" in page.read_text()
+    assert "Test examples that were lost" in page.read_text()
 
 
 def test_pictures_that_moved_are_named_and_can_be_pointed_to(dropmix, tmp_path):

@@ -103,6 +103,6 @@ def test_a_protected_class_that_is_hurt_stands_once_and_tolerances_are_english()
     audit = audit_predictions((labels, labels), (labels, worse), protect=["1"])
     below = to_summary(audit).partition("| protected class |")[2]
     assert below.count("hurt | -40.0") == 1
-    assert "**Other hurt classes** (change in points, with its interval on these images): 2 -60.0" in below
+    assert "**Other hurt classes** (change in points, with its interval on these examples): 2 -60.0" in below
     assert "tolerated: 1 point." in below
     assert "Tolerated: 1 point." in to_junit(audit)

@@ -63,8 +63,8 @@ def _question(suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: i
     ends = ("", "_low", "_high", "_low_population", "_high_population")
     change, low, high, low_new, high_new = (100 * float(rows[f"recall_change{end}"][i]) for end in ends)
     text = (
-        f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very images, "
-        f"{low_new:+.1f} to {high_new:+.1f} on new images of the same kind. {int(rows['n'][i])} test images; "
+        f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very examples, "
+        f"{low_new:+.1f} to {high_new:+.1f} on new examples of the same kind. {int(rows['n'][i])} test examples. "
         f"Tolerated: {tolerance_words([rows['tolerance'][i]])}."
     )
     word = rows["decision"][i]

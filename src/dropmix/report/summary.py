@@ -61,7 +61,7 @@ def _arm(c: "Comparison", s: Standing) -> str:
         return "\n".join([f"### {_text(s.title)}", "", _text(verdict(c)), ""])
     lines = [f"### {s.mark} {_text(s.title)}: {s.decision}", "", _text(verdict(c)), ""]
     if s.protected:
-        lines += ["| protected class | decision | change, points | images |", "|:--|:--|--:|--:|"]
+        lines += ["| protected class | decision | change, points | examples |", "|:--|:--|--:|--:|"]
         for i in s.protected[:CLASSES]:
             lines.append(f"| {_name(c, i)} | {c.classes['decision'][i]} | {_change(c, i)} | {int(c.classes['n'][i])} |")
         if len(s.protected) > CLASSES:
@@ -71,14 +71,14 @@ def _arm(c: "Comparison", s: Standing) -> str:
         named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in others[:CLASSES])
         more = f", and {len(others) - CLASSES} more" if len(others) > CLASSES else ""
         what = "Other hurt classes" if s.protected else "Hurt"
-        lines += [f"**{what}** (change in points, with its interval on these images): {named}{more}.", ""]
+        lines += [f"**{what}** (change in points, with its interval on these examples): {named}{more}.", ""]
     few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
     lines.append(
         f"Of {int(c.summary['n_classes'])} classes {len(s.hurt)} hurt, {s.n_safe} safe, {s.n_undecided} "
         f"undecided{few}; tolerated: {s.tolerance}."
     )
     if slices := slice_rows(c, CLASSES):
-        lines += ["", "| slice | decision | change, points | images | classes hurt |", "|:--|:--|--:|--:|--:|"]
+        lines += ["", "| slice | decision | change, points | examples | classes hurt |", "|:--|:--|--:|--:|--:|"]
         for row in slices:
             span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
             lines.append(f"| {_text(row['name'])} | {row['decision']} | {span} | {row['n']} | {row['n_hurt']} |")
@@ -87,7 +87,7 @@ def _arm(c: "Comparison", s: Standing) -> str:
     if (broken := number(c.summary, "negative_flips")) is not None:
         again = number(c.summary, "negative_flips_by_seed")
         same = "" if again is None else f" (between two seeds of the baseline: {100 * again:.1f} %)"
-        lines += ["", f"Right before and wrong now: {100 * broken:.1f} % of the images{same}."]
+        lines += ["", f"Right before and wrong now: {100 * broken:.1f} % of the examples{same}."]
     return "\n".join([*lines, ""])
 
 

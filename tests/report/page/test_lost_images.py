@@ -52,7 +52,7 @@ def test_no_pictures_name_the_images_and_no_lost_image_says_nothing(audit, real_
     text = page(audit)
     assert 'title="0/4/0.png"' in text
     assert "data:image/jpeg" not in text
-    assert "Test images that were lost" not in page(
+    assert "Test examples that were lost" not in page(
         replace(audit, comparisons=[replace(audit.comparisons[0], lost=[])])
     )
 
