@@ -219,7 +219,7 @@ def test_a_protected_class_that_nothing_would_decide_is_said_to_be_one():
         [(labels, predicted) for predicted in order] for order in (seeds, [*seeds[:2], ["sound"] * 13 + labels[13:]])
     ]
     found = audit_predictions(*arms, protect=["crack"], tolerance=0.0).only
-    said = "Not even 50 seeds per arm with 100 times the images would be likely to decide crack at a tolerance of 0"
+    said = "Not even 50 seeds per arm with 100 times the examples would be likely to decide crack at a tolerance of 0"
     text = verdict(found)
     ways = r" points; with a wider tolerance, you could decide crack at [0-9.]+ points with 10 seeds per arm and 80 "
     assert re.search(said + ways, text)
@@ -229,7 +229,7 @@ def test_one_seed_per_arm_never_asks_for_images_without_saying_that_seeds_are_un
     labels = ["crack"] * 60 + ["sound"] * 200
     lost = [["sound"] * 5 + labels[5:], labels[:3] + ["sound"] * 6 + labels[9:]]
     text = verdict(audit_predictions(*[(labels, pred) for pred in lost], protect=["crack"]).only)
-    seeds, images = "train at least two more seeds per arm first", "more test images of the class"
+    seeds, images = "train at least two more seeds per arm first", "more test examples of the class"
     assert text.count(seeds) == 1
     assert text.index(seeds) < text.index(images)
     assert "would decide crack between these two models with a chance of 80 %" in text

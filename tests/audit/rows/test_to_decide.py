@@ -16,7 +16,7 @@ def test_only_open_classes_get_advice(audit):
 
 def test_one_seed_asks_for_images(audit):
     fox, _ = to_decide(*audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1))
-    assert "images" in fox.text
+    assert "examples" in fox.text
     assert "seed " not in fox.text
 
 

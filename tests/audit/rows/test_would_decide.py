@@ -28,7 +28,7 @@ def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit
     said = out_of_reach([fox, lynx], summary)
     points = f"{100 * fox.wider:g}"
     assert said == (
-        "Not even 50 seeds per arm with 100 times the images would be likely to decide fox at a tolerance of 1 point; "
+        "Not even 50 seeds per arm with 100 times the examples would be likely to decide fox at a tolerance of 1 point; "
         f"with a wider tolerance, you could decide fox at {points} points with 10 seeds per arm (chance 80 %)."
     )
     assert f"{said} So far, the interval" in what_would_decide(summary, classes)
@@ -43,6 +43,6 @@ def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit
 def test_many_images_for_one_seed_each_come_with_a_tolerance_that_fewer_decide(audit):
     summary, classes = audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1)
     rows = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
-    assert "with 100 test images (chance 80 %)" in out_of_reach(rows, summary)
+    assert "with 100 test examples (chance 80 %)" in out_of_reach(rows, summary)
     assert "seeds" not in out_of_reach(rows, summary)
     assert out_of_reach(to_decide(summary, classes | {"recall_change": np.array([-0.09, -0.2])}), summary) == ""

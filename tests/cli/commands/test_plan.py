@@ -66,10 +66,10 @@ def test_one_seed_each_asks_for_seeds_first_and_never_speaks_of_these_images(aud
     content["comparisons"][0]["summary"] |= {"seed_variance_ratio": None, "seeds_baseline": 1, "seeds_treated": 1}
     (audit / "audit.json").write_text(json.dumps(content))
     lines = run(audit, "--protect", "fox").stdout.splitlines()
-    assert lines[0] == "mixup against vanilla, 1 v 1 seeds, new images."
+    assert lines[0] == "mixup against vanilla, 1 v 1 seeds, new examples."
     assert "train at least two more seeds per arm first" in lines[1]
     assert "decided between these two models with a chance of 80 %" in lines[2]
-    assert "more test images of the class" in lines[3]
+    assert "more test examples of the class" in lines[3]
     assert "train at least" not in run(audit, "--protect", "owl").stdout
 
 

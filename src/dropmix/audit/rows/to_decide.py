@@ -163,16 +163,16 @@ def _in_words(
     >>> _in_words(7, np.inf, (5, 30), 50)
     'about 4 more seeds per arm'
     >>> _in_words(np.inf, 2000, (12, 300), 313)
-    'about 2000 more test images of the class, or about 9 more seeds per arm together with about 300 images'
+    'about 2000 more test examples of the class, or about 9 more seeds per arm together with about 300 examples'
     >>> _in_words(np.inf, np.inf, (5, 30), 20)
-    'about 2 more seeds per arm together with about 30 more test images of the class'
+    'about 2 more seeds per arm together with about 30 more test examples of the class'
     >>> _in_words(2.0, np.inf, (2, 30), 20, (3, 1))
     'about 1 more seed of the arm with 1'
     """
     ways = [_seeds(seeds, counts)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
     if np.isfinite(both[0]) and seeds - min(counts) > FEW_SEEDS and images > images_now:
-        of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} images"
+        of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} examples"
         ways.append(f"{_seeds(both[0], counts)} together with {of}")
     if len(ways) > 1 and "together" in ways[-1]:
         return f"{', '.join(ways[:-1])}, or {ways[-1]}"
@@ -196,7 +196,7 @@ def _seeds(each: float, counts: tuple[int, int]) -> str:
 
 
 def _images(count: float) -> str:
-    return f"about {_rounded(max(count, 1))} more test image{'' if count <= 1 else 's'} of the class"
+    return f"about {_rounded(max(count, 1))} more test example{'' if count <= 1 else 's'} of the class"
 
 
 def _rounded(value: float) -> int:

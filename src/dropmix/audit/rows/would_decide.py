@@ -26,21 +26,23 @@ def out_of_reach(rows: Iterable[ToDecide], summary: Mapping[str, Any], power: fl
     rows, models, text = list(rows), one_seed_each(summary), ""
     shut = [row for row in rows if row.open and not row.way]
     hard = [row for row in rows if (row in shut or row.far) and row.wider < 1]
-    ways = [f"{row.name} at {_points(row.wider)} {_what(row, models)}" for row in hard]
+    needs = [_what(row, models) for row in hard]
+    shared = f" {needs[0]}" if len(set(needs)) == 1 else ""
+    ways = [f"{row.name} at {_points(row.wider)}{'' if shared else f' {need}'}" for row, need in zip(hard, needs)]
     if shut:
-        most = f"{MOST_IMAGES} times the images"
+        most = f"{MOST_IMAGES} times the examples"
         most = most if models else f"{MOST_SEEDS} seeds per arm with {most}"
         at = f"a tolerance of {_points(shut[0].tolerance)}" if len(shut) == 1 else "their tolerances"
         text = f"Not even {most} would be likely to decide {listed([row.name for row in shut])} at {at}"
     if ways:
         start = f"{text}; with" if text else "With"
-        text = f"{start} a wider tolerance, you could decide {listed(ways)} (chance {100 * power:g} %)"
+        text = f"{start} a wider tolerance, you could decide {listed(ways)}{shared} (chance {100 * power:g} %)"
     return f"{text}." if text else ""
 
 
 def _what(row: ToDecide, models: bool) -> str:
     """What decides a class at the wider tolerance."""
-    images = f"{row.wider_images} test images" if models or row.decision == TOO_FEW else ""
+    images = f"{row.wider_images} test examples" if models or row.decision == TOO_FEW else ""
     if models:
         return f"with {images}"
     return " and ".join(part for part in (f"with {row.wider_seeds} seeds per arm", images) if part)

@@ -105,7 +105,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     rows = to_decide(c["summary"], columns, names, new_images, power)
     s = c["summary"]
     models = one_seed_each(s)
-    kind = "new images" if new_images or models else "these images"
+    kind = "new examples" if new_images or models else "these examples"
     lines = [f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}."]
     left = [row for row in rows if row.open]
     still = sorted((row for row in left if row.way), key=lambda row: (min(row.seeds, row.both[0]), row.images))
