@@ -28,8 +28,8 @@ def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit
     said = out_of_reach([fox, lynx], summary)
     points = f"{100 * fox.wider:g}"
     assert said == (
-        "Not even 50 seeds per arm with 100 times the examples would be likely to decide fox at a tolerance of 1 point; "
-        f"with a wider tolerance, you could decide fox at {points} points with 10 seeds per arm (chance 80 %)."
+        "Not even 50 seeds per arm with 100 times the examples would be likely to decide fox at a tolerance of 1 point"
+        f"; with a wider tolerance, you could decide fox at {points} points with 10 seeds per arm (chance 80 %)."
     )
     assert f"{said} So far, the interval" in what_would_decide(summary, classes)
 
