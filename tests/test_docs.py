@@ -142,9 +142,10 @@ def test_commands_parse(page: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "line"), [(p, line) for p, line in DROPMIX if line.startswith("dropmix run")])
-def test_commands_name_settings_that_exist(page: str, line: str) -> None:
+def test_commands_name_settings_that_exist(page: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from dropmix.cli.options import grid_of
 
+    monkeypatch.chdir((ROOT / page).parent)  # a file of a network lies beside the page that names it
     given = GROUP.commands["run"].make_context("run", shlex.split(line)[2:]).params
     if given["config"] or given["recipe"] == "command" or "$" in line:
         return
