@@ -7,7 +7,7 @@ from PIL import Image
 
 from dropmix.cli.look_alikes import write_look_alikes
 from dropmix.data import load
-from dropmix.data.tables import groups_of
+from dropmix.data.readers.tables import groups_of
 
 NAMES = ("=1+1.png", "@a.png", "+b.png", "-c.png", "'=d.png", "e, f.png")
 

@@ -45,8 +45,8 @@ def _rows(settings: dict[str, Any], place: str | None) -> tuple[Any, dict[Any, i
     """The rows that a run predicted, and the place of each id among them."""
     from dropmix.data.catalog import DATASETS, locate
     from dropmix.data.load import open_source
+    from dropmix.data.readers.tables import beside
     from dropmix.data.records import DataError, pooled
-    from dropmix.data.tables import beside
 
     name = settings["name"]
     if name not in DATASETS:  # texts

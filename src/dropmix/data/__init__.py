@@ -1,9 +1,8 @@
 """Data sets by name, from packages, files and folders, in memory or left in their files; no torch is imported here.
 
 Read in this order: `load` (a name to a data set), `records` (what a data set is), `catalog` (the names), `stratify`
-(splits), then the readers `digits`, `idx`, `cifar`, `parquet` and `folder`, which uses `layout` and `walk` (folders),
-`tables` (classes, groups) and `files` (pictures that stay there); `decode`, `picture`, `cache` and `resize` (pixels),
-`resident` and `stream` (batches).
+(splits), `readers` (a module per layout), `files` (pictures that stay where they are); `decode`, `picture`, `cache` and
+`resize` (pixels), `resident` and `stream` (batches).
 
 `dropmix.data.resident` and `dropmix.data.stream` make batches with torch.
 """

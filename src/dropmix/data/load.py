@@ -10,9 +10,11 @@ import numpy as np
 
 from dropmix.data.cache import cached, digest
 from dropmix.data.catalog import Description, describe, fetch, locate
-from dropmix.data.cifar import FILES
 from dropmix.data.decode import resize_all
 from dropmix.data.files import in_files
+from dropmix.data.readers.cifar import FILES
+from dropmix.data.readers.tables import beside, groups_of
+from dropmix.data.readers.walk import ARCHIVES, has_classes, listed, parquet_files, subfolders
 from dropmix.data.records import (
     BadPictures,
     DataError,
@@ -26,8 +28,6 @@ from dropmix.data.records import (
     statistics,
 )
 from dropmix.data.stratify import check_arguments, fold_rows, split_rows
-from dropmix.data.tables import beside, groups_of
-from dropmix.data.walk import ARCHIVES, has_classes, listed, parquet_files, subfolders
 
 
 def load(
@@ -66,9 +66,9 @@ def load(
         folds: number of stratified parts into which all pictures, train and test, are cut, see `fold_rows`.
         fold: the part that becomes the test split.
         exif: turn pictures by their EXIF orientation.
-        split: of a folder without a test split, "seed" or "hash", see `dropmix.data.folder.read`.
-        group: pictures that stay on one side of a folder's split together, see `dropmix.data.tables.groups_of`.
-        labels: table or pattern that gives the classes of a folder's pictures, see `dropmix.data.tables.labels_of`.
+        split: of a folder without a test split, "seed" or "hash", see `dropmix.data.readers.folder.read`.
+        group: pictures that stay on one side of a folder's split together, see `dropmix.data.readers.tables.groups_of`.
+        labels: table or pattern that gives the classes of a folder's pictures, see `readers.tables.labels_of`.
     Returns:
         Dataset; gray pictures come with one channel. Mean and deviation are the published ones for CIFAR, else those
         of the chosen training images. Files have three channels, and ImageNet's mean and deviation.
@@ -157,7 +157,7 @@ def open_source(
     """The source for a name, by the layout of its folder."""
     if path is None:
         _of_folders_alone(name, options)
-        return resized_source(import_module(f"dropmix.data.{known.reader}").read(name, None), size)
+        return resized_source(import_module(f"dropmix.data.readers.{known.reader}").read(name, None), size)
     if download:
         fetch(name, path)
     if not path.is_dir() and not (name in ("folder", "parquet") and parquet_files(path)):
@@ -169,7 +169,7 @@ def open_source(
     reader, of = ("folder", name) if name == "folder" and options.get("labels") else reader_of(name, known, path)
     if reader != "folder":
         _of_folders_alone(name, options)
-    read = import_module(f"dropmix.data.{reader}").read
+    read = import_module(f"dropmix.data.readers.{reader}").read
     if reader == "folder":
         return read(of, path, size, **options)
     if reader == "parquet":

@@ -12,8 +12,8 @@ from PIL import Image
 
 from dropmix.data.files import RESIZED
 from dropmix.data.picture import read_picture, shorter_side
+from dropmix.data.readers.walk import Left, images_below
 from dropmix.data.records import DataError
-from dropmix.data.walk import Left, images_below
 
 QUALITY = 95
 CHUNK = 32

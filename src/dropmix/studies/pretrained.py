@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from dropmix.data import Files
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
 from dropmix.data.decode import decode_all
-from dropmix.data.folder import list_images
+from dropmix.data.readers.folder import list_images
+from dropmix.data.readers.walk import ENDINGS, subfolders
 from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
-from dropmix.data.walk import ENDINGS, subfolders
 from dropmix.grid.data import load_data
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation

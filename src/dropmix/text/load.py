@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.data.layout import class_key
+from dropmix.data.readers.layout import class_key
+from dropmix.data.readers.walk import listed
 from dropmix.data.records import DataError, Dataset, Texts
 from dropmix.data.stratify import check_arguments, check_groups, fold_rows, split_by_content, split_rows
-from dropmix.data.walk import listed
 from dropmix.text.network_names import encoder_folder
 from dropmix.text.read import Example, TextColumns
 from dropmix.text.splits import read_source

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dropmix.data.layout import role_of
+from dropmix.data.readers.layout import role_of
+from dropmix.data.readers.walk import listed
 from dropmix.data.records import TEST_NAMES, DataError
-from dropmix.data.walk import listed
 from dropmix.text.read import USUAL, Example, TextColumns, read_folders, read_json, read_rows, rows_of_json, text_files
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")

@@ -71,7 +71,7 @@ class Data(Frozen):
     then changes colours as CutMix's ImageNet code does. `resized` is the side to which `dropmix resize` brought them.
     `exif` turns pictures by their EXIF orientation. A folder without a test split is split by a seed or by the "hash"
     of each file, with a `group` whole; `labels`, a table or pattern, may give the classes; see
-    `dropmix.data.folder.read`. The `group` of texts is a column. The first `tokens` tokens of each text are kept;
+    `dropmix.data.readers.folder.read`. The `group` of texts is a column. The first `tokens` tokens of a text are kept;
     columns are named if they have no usual name. `augment` lists policies, each image by itself, such as
     "randaugment(2,9)"; see `dropmix.train.augment`. `normalize` "network" takes mean and deviation from the network's
     own record. Of `folds` stratified parts, part `fold` is predicted.

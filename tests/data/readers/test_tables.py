@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dropmix.data import DataError, load
-from dropmix.data.tables import groups_of, labels_of, read_table
+from dropmix.data.readers.tables import groups_of, labels_of, read_table
 
 COUNT = 20
 

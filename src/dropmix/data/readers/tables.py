@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dropmix.data.readers.walk import ARCHIVES, images_below, listed, scan
 from dropmix.data.records import DataError
-from dropmix.data.walk import ARCHIVES, images_below, listed, scan
 
 ENDINGS = (".csv", ".tsv")
 MOST_BYTES = 200_000_000

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all
-from dropmix.data.layout import role_of
+from dropmix.data.readers.layout import role_of
+from dropmix.data.readers.walk import counted, listed, parquet_files
 from dropmix.data.records import TEST_NAMES, DataError, DataSource, Rows, superclass_names
 from dropmix.data.stratify import split_by_content
-from dropmix.data.walk import counted, listed, parquet_files
 
 IMAGES = ("img", "image", "images", "picture", "image_bytes", "bytes", "jpg", "png", "webp")
 LABELS = ("fine_label", "label", "labels", "class", "target", "category", "cls")

@@ -7,7 +7,7 @@ import pytest
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
 from dropmix.data import DataError, load
-from dropmix.data.idx import read_idx
+from dropmix.data.readers.idx import read_idx
 
 
 @pytest.mark.parametrize("zipped", [False, True])

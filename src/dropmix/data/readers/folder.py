@@ -8,11 +8,9 @@ import numpy as np
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all, unusual
-from dropmix.data.layout import by_class, check_alike, check_names, find_layout, is_split, role_of
-from dropmix.data.records import DataError, DataSource, Rows
-from dropmix.data.stratify import check_groups, split_by_content, split_rows
-from dropmix.data.tables import groups_of, ids_below, ids_of, labels_of, table_hint, what_to_do
-from dropmix.data.walk import (
+from dropmix.data.readers.layout import by_class, check_alike, check_names, find_layout, is_split, role_of
+from dropmix.data.readers.tables import groups_of, ids_below, ids_of, labels_of, table_hint, what_to_do
+from dropmix.data.readers.walk import (
     CONVERTIBLE,
     ENDINGS,
     PAPERS,
@@ -22,6 +20,8 @@ from dropmix.data.walk import (
     images_below,
     listed,
 )
+from dropmix.data.records import DataError, DataSource, Rows
+from dropmix.data.stratify import check_groups, split_by_content, split_rows
 
 FLAT_TEST = 0.2
 """Share of each class held out as the test split if the folder has none."""

@@ -7,9 +7,18 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from dropmix.data.readers.tables import what_to_do
+from dropmix.data.readers.walk import (
+    NAMED,
+    PHOTOGRAPHS,
+    Left,
+    class_folders,
+    has_classes,
+    has_pictures,
+    listed,
+    subfolders,
+)
 from dropmix.data.records import DataError
-from dropmix.data.tables import what_to_do
-from dropmix.data.walk import NAMED, PHOTOGRAPHS, Left, class_folders, has_classes, has_pictures, listed, subfolders
 
 WORDS = {
     "train": {"train", "training", "trn", "trainval"},
@@ -18,17 +27,14 @@ WORDS = {
 }
 """Words that name a split. Of the validation words, the first found replaces a missing test split."""
 ORDER = ("validation", "valid", "val")
-FILLERS = {"set", "sets", "data", "dataset", "datasets", "split", "splits", "folder", "dir", "the", "my", "all", "full"}
-FILLERS |= {"image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "files", "samples"}
-FILLERS |= {"labelled", "labeled", "cls", "new", "final", "raw", "small", "x"}
+FILLERS = set("set sets data dataset datasets split splits folder dir the my all full image images img imgs".split())
+FILLERS |= set("picture pictures pics photo photos files samples labelled labeled cls new final raw small x".split())
 OTHER_SPLITS = re.compile(
-    r"(?:tr|te|ts|va|apprentissage|entra[iî]nement|entrenamiento|prueba|pruebas|validaci[oó]n|treino|teste|addestramento"
-    r"|lernen|pr[uü]fung|(?:fold|split|part|partition|set|subset|batch|cv|k)[-_ ]?(?:\d{1,2}|[a-e]))",
-    re.IGNORECASE,
+    r"(?i)(?:tr|te|ts|va|apprentissage|entra[iî]nement|entrenamiento|prueba|pruebas|validaci[oó]n|treino|teste|addestramento"
+    r"|lernen|pr[uü]fung|(?:fold|split|part|partition|set|subset|batch|cv|k)[-_ ]?(?:\d{1,2}|[a-e]))"
 )
 """Names that may be splits in other languages, abbreviations, and folds; too loose to decide by them alone."""
-DEPTH = 4
-"""Largest number of folders around the data set that are opened."""
+DEPTH = 4  # folders around the data set that are opened, at most
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""Readers: one module per layout in which data sets lie on disk; `load` picks one by the catalogue and what it finds.
+
+Read in this order: `digits` (the simplest), `idx`, `cifar` and `parquet`, then `folder`, which uses `layout` and `walk`
+(folders as people have them) and `tables` (classes and groups that a table gives).
+"""
