@@ -27,7 +27,10 @@ class BadPictures(DataError):
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
         more = f"; and {len(lines) - self.SHOWN} more" if len(lines) > self.SHOWN else ""
-        shown = "; ".join(line.rstrip(".") for line in lines[: self.SHOWN])
+        first = [line.rstrip(".") for line in lines[: self.SHOWN]]
+        names, _, reasons = zip(*(line.partition(": ") for line in first))
+        # Said once, a reason that all share leaves room for the names.
+        shown = f"{', '.join(names)}: {reasons[0]}" if len({*reasons}) == 1 else "; ".join(first)
         super().__init__(lines[0] if len(lines) == 1 else f"{len(lines)} pictures cannot be used: {shown}{more}.")
 
 

@@ -95,7 +95,7 @@ def wrong_values(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """Tables with forbidden values, as parquet, and as CSV if text can express them."""
     bad: dict[str, list] = {
         "label": [-1, 2**31, 2**62, 100_000, 0.5, np.nan, "x", None, b"\xff", [1, 2]],
-        "pred": [-1, 2**31, 2**40, 0.5, np.inf, "x", None, [1]],
+        "pred": [-1, 2**31, 2**40, 0.5, np.inf, "x", None],
         "seed": [0.5, "a", None, 2**64],
         "example_id": [0.5, None, 1, 2**64, -(2**62), [3]],
         "p_true": [-0.1, 1.5, np.nan, np.inf, -np.inf, None, "high"],
