@@ -16,7 +16,7 @@ from dropmix.audit.inputs.roles import ERRORS
 
 OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
 FEW = 20  # fewest examples on which seeds that never agree are not seeds
-NEAR = 1e-3  # one run, predicted twice, may differ in its probabilities by rounding, but not by more
+NEAR = 0.05  # one run, predicted twice at another precision, differs in its probabilities, but not by more
 ALIKE = 0.2  # two seeds are nearly copies if they disagree less than this share of what other pairs do
 
 
