@@ -26,7 +26,7 @@ function count(chosen) {
   const each = ["hurt", "safe", "undecided", "too few examples"].map((word) => [words.filter((w) => w === word).length, word]);
   const mean = chosen.reduce((sum, i) => sum + arm.columns.change[i], 0) / n;
   $("#words").textContent = `Decided one by one: ${each.filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", ")}. `
-    + `Mean change ${signed(mean)} points.`;
+    + `Mean change ${short(mean)} points.`;
   $("#bound").dataset.range = `${low} ${high}`;
 }
 
