@@ -31,6 +31,18 @@ def test_time_left_follows_the_steps_of_the_last_minutes(monkeypatch):
     assert eta(runs(a=("running", 20, 100))) == "13 min left"
 
 
+def test_time_left_does_not_count_the_start_of_the_workers(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(view.time, "monotonic", lambda: clock[0])
+    eta = view.Eta()
+    for clock[0] in (0.0, 30.0, 60.0):  # torch and the images load
+        assert eta(runs(old=("done",), new=("running", 0, 100))) == "time left unknown"
+    clock[0] = 70.0
+    assert eta(runs(old=("done",), new=("running", 20, 100))) == "40 s left"
+    clock[0] = 80.0
+    assert eta(runs(old=("done",), new=("running", 40, 100))) == "30 s left"
+
+
 def test_plain_lines_say_each_end_once_and_nothing_of_what_was_done_before():
     said: list[str] = []
     plain = view.PlainView(said.append, seconds=1e9)

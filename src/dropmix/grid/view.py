@@ -16,7 +16,10 @@ _LIVE_ROWS = 20
 
 
 class Eta:
-    """Time left, from the share of all runs' steps done in the last `window` seconds."""
+    """Time left, from the share of all runs' steps done in the last `window` seconds.
+
+    The window opens at the first step: workers that load torch and images make no steps, and would promise hours.
+    """
 
     def __init__(self, window: float = 600.0) -> None:
         self.window = window
@@ -25,6 +28,8 @@ class Eta:
     def __call__(self, runs: Runs) -> str:
         """Return a text such as "12 min left"."""
         share, now = sum(_share(run) for run in runs.values()) / max(len(runs), 1), time.monotonic()
+        if len(self.past) == 1 and self.past[0][1] == share:
+            self.past.clear()
         self.past.append((now, share))
         while now - self.past[0][0] > self.window:
             self.past.popleft()
