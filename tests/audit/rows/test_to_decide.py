@@ -49,6 +49,15 @@ def test_where_each_alone_would_take_very_many_both_are_offered_too(audit):
     assert "together" not in cheap.text
 
 
+def test_images_that_save_few_seeds_are_not_asked_for(audit):
+    summary, classes = audit(seeds_baseline=3, seeds_treated=3, seed_variance_ratio=8.0)
+    classes |= {"n": np.array([300, 80]), "se_fixed_test": np.array([0.025, 0.015]), "se_population": np.full(2, 0.026)}
+    fox, _ = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
+    assert 10 < fox.seeds - 3 < 2 * (fox.both[0] - 3)
+    assert "together" not in fox.text
+    assert fox.text.endswith("more seeds per arm")
+
+
 def test_the_arm_with_fewer_seeds_is_raised_first(audit):
     summary, classes = audit(seeds_baseline=4, seeds_treated=1)
     fox, _ = to_decide(summary, classes)

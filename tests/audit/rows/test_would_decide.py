@@ -20,6 +20,16 @@ def test_one_open_class_is_named_once_and_several_each(audit):
     assert what_would_decide(summary, classes | {"protected": ["no", "yes"]}) == ""
 
 
+@pytest.mark.parametrize(("seeds", "first"), [((2, 2), True), ((3, 1), True), ((3, 3), False)])
+def test_with_fewer_than_three_seeds_the_third_comes_first(audit, seeds, first):
+    summary, classes = audit(seeds_baseline=seeds[0], seeds_treated=seeds[1])
+    classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
+    text = what_would_decide(summary, classes)
+    assert text.startswith("Train until both arms have three seeds, then ask again") == first
+    assert "would decide fox" in text
+    assert "three" not in what_would_decide(summary, classes | {"protected": ["no", "yes"]})
+
+
 def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit):
     summary, classes = audit(seed_variance_ratio=50.0)
     classes |= {"recall_change": np.array([-0.01, -0.2]), "protected": ["yes", "no"]}

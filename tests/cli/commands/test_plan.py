@@ -78,4 +78,4 @@ def test_fewer_than_three_seeds_in_an_arm_are_filled_up_first(audit, seeds, few)
     content = json.loads((audit / "audit.json").read_text())
     content["comparisons"][0]["summary"] |= dict(zip(("seeds_baseline", "seeds_treated"), seeds))
     (audit / "audit.json").write_text(json.dumps(content))
-    assert ("Train until both arms have three, then plan again." in run(audit).stdout) == few
+    assert ("Train until both arms have three seeds, then ask again" in run(audit).stdout) == few

@@ -150,7 +150,7 @@ def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np
 def _in_words(
     seeds: float, images: float, both: tuple[float, float], images_now: float, counts: tuple[int, int] = (3, 3)
 ) -> str:
-    """The ways in words, "" if there is none; both together where each alone would take very many.
+    """The ways in words, "" if there is none; both together where that at least halves what each alone would take.
 
     Args:
         seeds: in each arm.
@@ -160,8 +160,8 @@ def _in_words(
         counts: seeds of both arms so far.
 
     Example:
-    >>> _in_words(7, np.inf, (5, 30), 50)
-    'about 4 more seeds per arm'
+    >>> _in_words(7, np.inf, (5, 30), 50), _in_words(19, np.inf, (16, 2200), 313)
+    ('about 4 more seeds per arm', 'about 16 more seeds per arm')
     >>> _in_words(np.inf, 2000, (12, 300), 313)
     'about 2000 more test examples of the class, or about 9 more seeds per arm together with about 300 examples'
     >>> _in_words(np.inf, np.inf, (5, 30), 20)
@@ -171,7 +171,8 @@ def _in_words(
     """
     ways = [_seeds(seeds, counts)] if np.isfinite(seeds) else []
     ways += [_images(images)] if np.isfinite(images) else []
-    if np.isfinite(both[0]) and seeds - min(counts) > FEW_SEEDS and images > images_now:
+    many = seeds - min(counts) > FEW_SEEDS and images > images_now
+    if many and np.isfinite(both[0]) and 2 * (both[0] - min(counts)) <= seeds - min(counts) and 2 * both[1] <= images:
         of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} examples"
         ways.append(f"{_seeds(both[0], counts)} together with {of}")
     if len(ways) > 1 and "together" in ways[-1]:

@@ -10,11 +10,6 @@ from dropmix.cli.app import app
 from dropmix.cli.reporting import names_of
 
 MOST_ROWS = 20
-ENOUGH_SEEDS = 3  # of each arm; with fewer, what was named decided 22 to 65 % of simulated classes instead of 80
-FEW_SEEDS = (
-    "With fewer than three seeds in an arm, the noise is hardly known: the numbers below are the least, and often too "
-    "few. Train until both arms have three, then plan again."
-)
 
 
 @app.command()
@@ -94,7 +89,7 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
-    from dropmix.audit.rows.would_decide import ONE_SEED, out_of_reach
+    from dropmix.audit.rows.would_decide import FEW_SEEDS, ONE_SEED, few_seeds, out_of_reach
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
@@ -111,7 +106,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     still = sorted((row for row in left if row.way), key=lambda row: (min(row.seeds, row.both[0]), row.images))
     if models and left:
         lines.append(ONE_SEED)
-    elif left and min(s["seeds_baseline"], s["seeds_treated"]) < ENOUGH_SEEDS:
+    elif left and few_seeds(s):
         lines.append(FEW_SEEDS)
     if still:
         with_chance = f"{'between these two models ' if models else ''}with a chance of {100 * power:g} %"
