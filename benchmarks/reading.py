@@ -20,7 +20,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
 from dropmix.data.picture import BOX_DRAWS, random_box, read_picture, resized_crop
-from dropmix.data.readers.layout import images_below
+from dropmix.data.readers.walk import images_below
 from dropmix.data.resize import resize_folder
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,6 +1,11 @@
-"""The same pictures in any random legal layout are the same data set: folders, links and parquet files."""
+"""The same pictures in any random legal layout are the same data set: folders, links, tables and parquet files.
 
+More cases by hand: DROPMIX_FUZZ=2000 pytest tests/data/test_valid_layouts.py
+"""
+
+import csv
 import json
+import os
 import shutil
 import unicodedata
 
@@ -20,16 +25,45 @@ NAMES = [
 ]
 TRAINS = ["train", "Training", "training_set", "TRAIN", "train-set", "Train Data", "trn", "train_images", "trainset"]
 TESTS = ["test", "Testing", "test_set", "valid", "VAL", "validation", "TestSet", "val_images", "dev", "holdout", "eval"]
-KINDS = ["png", "PNG", "bmp", "webp", "tif", "TIFF", "ppm"]
+MODES = {
+    "RGB": ["png", "PNG", "bmp", "webp", "tif", "TIFF", "ppm"],
+    "RGBA": ["png", "webp", "tiff"],
+    "P": ["png", "gif", "tif"],  # Pillow misreads a BMP of 8 bits with a palette of black and white
+    "L": ["png", "bmp", "tif", "pgm", "gif"],
+    "LA": ["png", "tif"],
+    "1": ["png", "bmp", "tif"],
+}
+"""Modes of lossless files, and their endings."""
+TONES = {"colour": ["RGB", "RGBA", "P"], "gray": ["RGB", "RGBA", "P", "L", "LA"], "black and white": [*MODES]}
+"""Modes that can hold pictures of some tones."""
 
 
-def draw_pictures() -> dict[tuple[str, int, int], np.ndarray]:
+def draw_pictures(tone: str) -> dict[tuple[str, int, int], np.ndarray]:
     rng = np.random.default_rng(3)
     keys = [(split, label, n) for split in ("train", "test") for label in range(3) for n in range(4)]
-    return {key: rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for key in keys}
+    made = {key: rng.integers(0, 256, (8, 8, 3 if tone == "colour" else 1), dtype=np.uint8) for key in keys}
+    if tone == "black and white":
+        made = {key: image // 128 * 255 for key, image in made.items()}
+    return {key: np.repeat(image, 3 // image.shape[2], 2) for key, image in made.items()}
 
 
-PICTURES = draw_pictures()
+PICTURES = {tone: draw_pictures(tone) for tone in TONES}
+
+
+def save(rng, tone, image, file):
+    """Write a picture in any mode that holds it without loss; returns the file, which has a matching ending."""
+    mode = pick(rng, *TONES[tone])
+    file = file.with_name(f"{file.name}.{pick(rng, *MODES[mode])}")
+    picture = Image.fromarray(image)
+    if mode == "P":
+        colours, indices = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
+        picture = Image.fromarray(indices.reshape(8, 8).astype(np.uint8), "L")
+        picture.putpalette(colours.tobytes())
+    elif mode != "RGB":
+        picture = picture.convert("L").convert(mode) if mode in ("LA", "1") else picture.convert(mode)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file, **({"lossless": True, "exact": True} if file.suffix == ".webp" else {}))
+    return file
 
 
 def content(dataset):
@@ -45,78 +79,113 @@ def pick(rng, *options):
     return options[int(rng.integers(len(options)))]
 
 
-def as_folders(rng, root, names):
+def as_folders(rng, root, names, tone):
     """Folders of classes, wrapped or linked, among files of no concern; returns the folder to name."""
     wraps = ["photos", "archive", "my data"][: int(rng.integers(1, 4))]
     base, store = root.joinpath(*wraps), root / "store"
     store.mkdir()
     splits = {"train": base / pick(rng, *TRAINS), "test": base / pick(rng, *TESTS)}
-    inner, link = pick(rng, "", "", "images"), pick(rng, "", "", "file", "class", "split")
-    for (split, label, n), image in PICTURES.items():
-        kind = pick(rng, *KINDS)
-        file = (
-            splits[split]
-            / inner
-            / names[label]
-            / pick(rng, "", "", "more")
-            / f"{pick(rng, 'im', 'IMG ', 'ü')}{n}.{kind}"
-        )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        target = store / f"{split}{label}{n}.{kind}" if link == "file" else file
-        Image.fromarray(image).save(target, **({"lossless": True} if kind == "webp" else {}))
-        if target != file:
-            file.symlink_to(target)
+    inner, link = pick(rng, "", "", "images"), pick(rng, "", "", "file", "hard", "class", "split")
+    keys = [*PICTURES[tone]]
+    for split, label, n in [keys[i] for i in rng.permutation(len(keys))]:
+        folder = splits[split] / inner / names[label] / pick(rng, "", "", "more")
+        name = f"{pick(rng, 'im', 'IMG ', 'ü', '1', 'a' * 200)}{n}"
+        file = save(rng, tone, PICTURES[tone][split, label, n], store / f"{split}{label}{n}")
+        place = folder / f"{name}{file.suffix}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if link in ("file", "hard"):
+            (place.symlink_to if link == "file" else place.hardlink_to)(file)
+        else:
+            shutil.move(file, place)
     for folder in {"class": [splits["train"] / inner / names[0]], "split": [*splits.values()]}.get(link, []):
         shutil.move(folder, store / folder.name)
         folder.symlink_to(store / folder.name)
-    for junk in (".ipynb_checkpoints", "__MACOSX", "annotations", "docs"):
+    for junk in (".ipynb_checkpoints", "__MACOSX", "annotations", "docs", "$RECYCLE.BIN"):
         if rng.random() < 0.2:
             (base / junk / "x").mkdir(parents=True)
-            (base / junk / "x" / f"a.{'png' if '_' in junk else 'xml'}").write_bytes(b"x")
+            (base / junk / "x" / f"a.{'xml' if junk.isalpha() else 'png'}").write_bytes(b"x")
     (base / "labels.csv").write_text("name,label\n")
-    (splits["train"] / inner / names[0] / "Thumbs.db").write_bytes(b"x")
-    return root / wraps[0]
+    for debris in ("Thumbs.db", ".DS_Store", "._im0.png", "desktop.ini"):
+        (splits["train"] / inner / names[0] / debris).write_bytes(b"x")
+    return {"path": root / wraps[0]}
 
 
-def as_parquet(rng, root, names):
-    """Shards of different types: text or numbers, from 0 or from 1, as structs or bytes."""
-    how, test = pick(rng, "files", "folders", "data"), pick(rng, "test", "validation", "valid", "val")
-    text, image_column, column = rng.random() < 0.5, pick(rng, "img", "image"), pick(rng, "label", "labels")
+def as_table(rng, root, names, tone):
+    """Pictures in folders of no meaning, or of splits, and a table that knows the classes."""
+    folders = {split: pick(rng, "images", "a/b", "") for split in ("train", "test")}
+    how = pick(rng, "column", "folders")
+    if how == "folders":
+        folders = {"train": pick(rng, *TRAINS), "test": pick(rng, *TESTS)}
+    base, rows = root / "set", []
+    keys, lead = [*PICTURES[tone]], pick(rng, "", "./", "/home/me/set/", "C:\\data\\set\\")
+    for number, (split, label, n) in enumerate(keys[i] for i in rng.permutation(len(keys))):
+        file = save(rng, tone, PICTURES[tone][split, label, n], base / folders[split] / f"{number:03d}")
+        cell = pick(rng, file.name, file.name.lower()) if not lead else f"{lead}{file.relative_to(base).as_posix()}"
+        split_cell = pick(rng, *{"train": ["train", "Training"], "test": ["test", "TEST"]}[split])
+        rows.append({"": number, "image": cell, "label": names[label], "width": 8, "split": split_cell})
+    head = [key for key in ("", "image", "label", "width", "split") if key in ("image", "label") or rng.random() < 0.5]
+    head = [key for key in head if key != "split"] + (["split"] if how == "column" else [])
+    head = [head[i] for i in rng.permutation(len(head))]
+    table = base / pick(rng, "t.csv", "T.TSV")
+    with table.open("w", newline="", encoding=pick(rng, "utf-8", "utf-8-sig", "utf-16")) as stored:
+        quoting = pick(rng, csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        writer = csv.writer(stored, delimiter=pick(rng, ",", ";", "\t", "|"), quoting=quoting)
+        writer.writerows([head, *([rows[i][key] for key in head] for i in rng.permutation(len(rows)))])
+    return {"path": base, "labels": pick(rng, table.name, str(table), f"{table.name}:label")}
+
+
+def as_parquet(rng, root, names, tone):
+    """Shards of different types and columns: text or numbers, with names in any order, as structs or bytes."""
+    how, test = pick(rng, "files", "folders", "data", "column"), pick(rng, "test", "validation", "valid", "val")
+    text, parts = rng.random() < 0.5, int(rng.integers(1, 4))
     for split in ("train", "test"):
-        for part in range(2):
-            rows = [(label, image) for (s, label, n), image in PICTURES.items() if s == split and n % 2 == part]
-            cells = [{"bytes": encoded(root, image, pick(rng, "png", "bmp")), "path": None} for _, image in rows]
-            labels = [names[label] if text else label for label, _ in rows]
-            kind = pick(rng, pa.string(), pa.large_string()) if text else pick(rng, pa.int8(), pa.uint16(), pa.int64())
-            images = pa.array(cells) if rng.random() < 0.5 else pa.array([c["bytes"] for c in cells], pa.large_binary())
-            about = {"info": {"features": {column: {"names": names, "_type": "ClassLabel"}}}}
-            table = pa.table({image_column: images, column: pa.array(labels, kind)})
+        for part in range(parts):
+            picked = [key for key in PICTURES[tone] if key[0] == split and key[2] % parts == part]
+            keys = [picked[i] for i in rng.permutation(len(picked))]
+            own = [names[i] for i in rng.permutation(3)]
+            cells = [save(rng, tone, PICTURES[tone][key], root / "x").read_bytes() for key in keys]
+            images = pa.array(cells, pick(rng, pa.binary(), pa.large_binary(), pa.binary_view()))
+            images = images if rng.random() < 0.5 else pa.array([{"bytes": cell, "path": None} for cell in cells])
+            labels = [names[label] if text else own.index(names[label]) for _, label, _ in keys]
+            kind = pick(rng, pa.int8(), pa.uint16(), pa.int64(), pa.float32(), pa.decimal128(5, 0))
+            kind = pick(rng, pa.string(), pa.large_string(), pa.string_view(), pa.binary()) if text else kind
+            column, image_column = pick(rng, "label", "labels", "Label", "class"), pick(rng, "img", "image", "Image")
+            columns = {image_column: images, column: pa.array(labels, kind), "width": pa.array([8] * len(keys))}
+            columns |= {"split": pa.array([split] * len(keys))} if how == "column" else {}
+            table = pa.table({key: columns[key] for key in rng.permutation([*columns]).tolist()})
+            about = {"info": {"features": {column: {"names": own, "_type": "ClassLabel"}}}}
             table = table if text else table.replace_schema_metadata({"huggingface": json.dumps(about)})
             name = split if split == "train" else test
-            files = {"files": f"{name}-{part:05d}-of-00002", "folders": f"{name}/{part}", "data": f"data/{name}-{part}"}
-            file = root / "set" / f"{files[how]}.parquet"
+            files = {
+                "files": f"{name}-{part:05d}-of-{parts:05d}",
+                "folders": f"{name}/{part}",
+                "data": f"data/{name}-{part}",
+            }
+            file = root / "set" / f"{files.get(how, f'{part}{split[1]}')}.{pick(rng, 'parquet', 'Parquet')}"
             file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, file)
-    return root / "set"
+            pq.write_table(table, file, row_group_size=int(rng.integers(1, 9)))
+    return {"path": root / "set"}
 
 
-def encoded(root, image, kind) -> bytes:
-    Image.fromarray(image).save(root / f"x.{kind}")
-    return (root / f"x.{kind}").read_bytes()
-
-
-@pytest.mark.parametrize("case", range(60))
+@pytest.mark.parametrize("case", range(int(os.environ.get("DROPMIX_FUZZ", "90"))))
 def test_every_layout_is_the_same_data_set(tmp_path, case):
     rng = np.random.default_rng([13, case])
-    names = pick(rng, *NAMES)
-    write = pick(rng, as_folders, as_folders, as_parquet)
-    expected = [(s, unicodedata.normalize("NFC", names[k]), image.tobytes()) for (s, k, _), image in PICTURES.items()]
-    assert content(load("folder", write(rng, tmp_path, names))) == sorted(expected)
+    names, tone = pick(rng, *NAMES), pick(rng, *TONES)
+    write = pick(rng, as_folders, as_folders, as_table, as_parquet)
+    called = [name.strip() if write is as_table else name for name in names]  # as a table's cells are
+    channels = 3 if tone == "colour" else 1
+    expected = [
+        (split, unicodedata.normalize("NFC", called[k]), image[..., :channels].tobytes())
+        for (split, k, _), image in PICTURES[tone].items()
+    ]
+    assert content(load("folder", **write(rng, tmp_path, names, tone))) == sorted(expected)
 
 
 @pytest.mark.parametrize("numbers", [[1, 2, 3], [0, 7, 1000]])
 def test_class_numbers_of_parquet_files_may_begin_anywhere(tmp_path, write_parquet, numbers):
     for split in ("train", "test"):
-        labels = [numbers[label] for s, label, _ in PICTURES if s == split]
-        write_parquet(tmp_path / f"{split}.parquet", [i for (s, *_), i in PICTURES.items() if s == split], labels)
+        labels = [numbers[label] for s, label, _ in PICTURES["colour"] if s == split]
+        write_parquet(
+            tmp_path / f"{split}.parquet", [i for (s, *_), i in PICTURES["colour"].items() if s == split], labels
+        )
     assert load("folder", tmp_path).classes == [str(number) for number in numbers]

@@ -85,7 +85,7 @@ def load(
     group, labels = beside(group, place), beside(labels, place)
     options = {"exif": exif, "split": split, "seed": seed, "group": None if folds else group, "labels": labels}
     source = open_source(name, known, place, download, size, options)
-    check_source(source, known)
+    check_source(source, known, folds is not None)
     if folds is None:
         called, digested = source.name, fingerprint
         chosen = rows_of_splits(source, train_per_class, validation, seed)
@@ -211,8 +211,8 @@ def resized_source(source: DataSource, size: int | None) -> DataSource:
     return replace(source, train=resized(source.train), test=resized(source.test))
 
 
-def check_source(source: DataSource, known: Description) -> None:
-    """Raise DataError if labels and classes of the two splits do not fit each other."""
+def check_source(source: DataSource, known: Description, pooled: bool = False) -> None:
+    """Raise DataError if labels and classes of the two splits do not fit each other, unless these are `pooled`."""
     count = len(source.classes)
     if known.classes not in (None, count):
         raise DataError(
@@ -227,7 +227,8 @@ def check_source(source: DataSource, known: Description) -> None:
                 f"({len(bad)} such rows). Use a split with true labels."
             )
         present[split] = set(np.unique(rows.labels).tolist())
-    if unknown := sorted(present["test"] - present["train"]):
+    unknown = sorted(present["test"] - present["train"])
+    if unknown and not pooled:
         raise DataError(
             f"{source.train.root or source.name}: expected every class of test in train, got "
             f"{listed([source.classes[label] for label in unknown])} only in test. Add images of it to train, or "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.data.readers.layout import class_key
+from dropmix.data.readers.names import class_key
 from dropmix.data.readers.walk import listed
 from dropmix.data.records import DataError, Dataset, Texts
 from dropmix.data.stratify import check_arguments, check_groups, fold_rows, split_by_content, split_rows

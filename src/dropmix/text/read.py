@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dropmix.data.readers.parquet import metadata_names, unreadable
+from dropmix.data.readers.shards import metadata_names, unreadable
 from dropmix.data.records import DataError
 
 TEXT_COLUMNS = ("text", "sentence", "utterance", "query", "question", "content", "review", "message", "comment")

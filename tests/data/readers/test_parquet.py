@@ -186,7 +186,8 @@ def test_missing_columns_and_splits(tmp_path, pictures, write_parquet):
     pq.write_table(pa.table({"img": ["a.png"], "label": [0]}), tmp_path / "train.parquet")
     with pytest.raises(DataError, match=r"column img of encoded pictures .*, got string"):
         load("parquet", tmp_path)
-    pq.write_table(pa.table({"img": [b"a"], "label": [0]}).slice(0, 0), tmp_path / "train.parquet")
+    for split in ("train", "test"):
+        pq.write_table(pa.table({"img": [b"a"], "label": [0]}).slice(0, 0), tmp_path / f"{split}.parquet")
     with pytest.raises(DataError, match="got 0 rows"):
         load("parquet", tmp_path)
 

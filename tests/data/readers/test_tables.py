@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from dropmix.data import DataError, load
-from dropmix.data.readers.tables import groups_of, labels_of, read_table
+from dropmix.data.readers.cells import read_table
+from dropmix.data.readers.tables import groups_of, labels_of
 
 COUNT = 20
 

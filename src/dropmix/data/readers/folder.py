@@ -8,8 +8,9 @@ import numpy as np
 
 from dropmix.data.cache import cached
 from dropmix.data.decode import decode_all, unusual
-from dropmix.data.readers.layout import by_class, check_alike, check_names, find_layout, is_split, role_of
-from dropmix.data.readers.tables import groups_of, ids_below, ids_of, labels_of, table_hint, what_to_do
+from dropmix.data.readers.layout import chosen_kinds, find_layout, is_split, kinds_of_splits, role_of
+from dropmix.data.readers.names import by_class, check_alike, check_names
+from dropmix.data.readers.tables import groups_of, ids_below, ids_of, labels_of, splits_of, table_hint, what_to_do
 from dropmix.data.readers.walk import (
     CONVERTIBLE,
     ENDINGS,
@@ -27,6 +28,8 @@ FLAT_TEST = 0.2
 """Share of each class held out as the test split if the folder has none."""
 PART = re.compile(r"[-_ ]*(?:part|batch|chunk|folder|images?|photos?|pictures?|vol|volume)[-_ ]*\d+$", re.IGNORECASE)
 """The end of the name of a folder that holds a part of the pictures, such as HAM10000_images_part_1."""
+
+WHOLE = re.compile(r"\d+\.0+")
 
 Pictures = tuple[list[str], np.ndarray]
 """Paths of N pictures, and their labels, int64 (N,)."""
@@ -72,6 +75,8 @@ def read(
             classes, parts = flat(root, left)
         else:
             classes, folders = by_class(layout.train, layout.test, left)
+            if len(classes) < 2:
+                refuse_one_class(layout.train, classes[0], left)
             parts = [
                 list_images([part.get(label) for label in classes], left, may_lack=part is folders[1])
                 for part in folders
@@ -89,11 +94,9 @@ def flat(path: Path, left: Left) -> tuple[list[str], list[Pictures]]:
     """Classes and pictures of a folder of class folders."""
     folders: list[Path | None] = [*class_folders(path)]
     classes = [folder.name for folder in folders if folder]
-    hidden = (
-        f" ({counted('hidden folder(s)', [os.path.basename(name) for name in left.hidden])})" if left.hidden else ""
-    )
     if not classes:
-        raise DataError(f"{path}: expected folders of images, one per class, got none{hidden}. {what_to_do(path)}")
+        told = left_out(left)
+        raise DataError(f"{path}: expected folders of images, one per class, got none{told}. {what_to_do(path)}")
     check_names(path, classes, left)
     for label in classes if not all(map(is_split, classes)) else ():
         if is_split(label):
@@ -106,15 +109,26 @@ def flat(path: Path, left: Left) -> tuple[list[str], list[Pictures]]:
     if (alone or parts) and (hint := table_hint(path, ids_below(path))):
         raise DataError(f"{path}: expected a folder per class, got {listed(classes)}. {hint}")
     if alone:
-        raise DataError(
-            f"{path}: expected folders of at least 2 classes, got {classes[0]!r} alone{hidden}. "
-            "Name the folder above the classes, or add one."
-        )
+        refuse_one_class(path, classes[0], left)
     if parts:
         left.remarks.append(
             f"the classes are named like parts of one folder: {listed(classes)}. Check that they are classes"
         )
     return classes, [list_images(folders, left)]
+
+
+def left_out(left: Left) -> str:
+    """Folders that are no classes, in brackets, or ""."""
+    kinds = {"hidden folder(s)": left.hidden, "folder(s) without pictures": left.papers, "mask(s)": left.masks}
+    told = [counted(kind, [os.path.basename(name) for name in names]) for kind, names in kinds.items() if names]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def refuse_one_class(path: Path, name: str, left: Left) -> None:
+    raise DataError(
+        f"{path}: expected folders of at least 2 classes, got {name!r} alone{left_out(left)}. "
+        "Name the folder above the classes, add one, or give the classes with --set data.labels=FILE.csv."
+    )
 
 
 def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictures]]:
@@ -128,6 +142,8 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
     for ending in PAPERS:  # the table itself
         left.endings.pop(ending, None)
     left.unlabelled += [os.path.join(path, name) for name in lost]
+    if all(WHOLE.fullmatch(label) for label in file_labels if label):  # 3.0, as pandas writes numbers beside gaps
+        file_labels = [label and label.partition(".")[0] for label in file_labels]
     known = {label for label in file_labels if label}
     classes = sorted(known, key=lambda label: (int(label) if all(map(str.isdecimal, known)) else 0, label))
     check_alike(path, classes, left)
@@ -138,6 +154,11 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
         (file, name, place[label]) for file, name, label in zip(files, ids.tolist(), file_labels, strict=True) if label
     ]
     kinds = [role_of(name.partition("/")[0]).kind if "/" in name else "" for _, name, _ in kept]
+    splits = kinds_of_splits(splits_of(labels, np.array([name for _, name, _ in kept])))
+    if splits and not any(kinds):
+        chosen = chosen_kinds(splits, f"the split column of {labels}", left.remarks)
+        parts = [[(file, label) for (file, _, label), here in zip(kept, part, strict=True) if here] for part in chosen]
+        return classes, [*map(as_part, parts)]
     other = next((kind for kind in ("test", "validation") if kind in kinds), "")
     wanted = ["train", other] if "train" in kinds and other and "" not in kinds else [""]
     parts = [
@@ -146,7 +167,11 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
     ]
     if len(parts) > 1:
         left.remarks.append(f"trained on the pictures in folders named {' and tested on those in '.join(wanted)}")
-    return classes, [([file for file, _ in part], np.array([label for _, label in part], np.int64)) for part in parts]
+    return classes, [*map(as_part, parts)]
+
+
+def as_part(pairs: list[tuple[str, int]]) -> Pictures:
+    return [file for file, _ in pairs], np.array([label for _, label in pairs], np.int64)
 
 
 def split_here(

@@ -2,11 +2,12 @@
 
 import os
 import re
-import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dropmix.data.readers.names import check_links, class_key
 from dropmix.data.readers.tables import what_to_do
 from dropmix.data.readers.walk import (
     NAMED,
@@ -77,14 +78,26 @@ def is_split(name: str) -> bool:
     return role_of(name).plain
 
 
-def class_key(name: str) -> str:
-    """A class's name for comparison across splits, without case, Unicode form and blanks at its ends.
+def kinds_of_splits(values: Sequence[str | None]) -> list[str]:
+    """The kind of split of each value of a column ("" if it is empty); no kinds if the column names no splits.
 
     Example:
-        >>> class_key("Cafe\\u0301 ") == class_key("caf\\u00e9")
-        True
+        >>> kinds_of_splits(["Train", "val", None]), kinds_of_splits(["train", "north"]), kinds_of_splits(["train"])
+        (['train', 'validation', ''], [], [])
     """
-    return unicodedata.normalize("NFC", name).strip().casefold()
+    roles = {value: role_of(value) if isinstance(value, str) else SplitName() for value in {*values}}
+    kinds = {role.kind for role in roles.values()}
+    named = all(role.plain for value, role in roles.items() if isinstance(value, str) and value.strip())
+    return [roles[value].kind for value in values] if named and {"train"} < kinds - {""} else []
+
+
+def chosen_kinds(kinds: Sequence[str], where: str, remarks: list[str]) -> list[list[bool]]:
+    """Which rows are trained on and which are tested on, by the kinds of their splits; says so in `remarks`."""
+    test = "test" if "test" in kinds else "validation"
+    remarks.append(f"{where} says what is trained on (train) and tested on ({test})")
+    rest = sum(kind not in ("train", test) for kind in kinds)
+    remarks += [f"{rest} pictures of other splits left out"] if rest else []
+    return [[kind == wanted for kind in kinds] for wanted in ("train", test)]
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,7 @@ def find_layout(path: Path, left: Left, depth: int = DEPTH) -> FolderLayout:
         if len(inner) > 1 or not has_pictures(inner[0]):
             left.remarks.append(f"the classes are the folders in {folders[0].name}")
             return find_layout(folders[0], left, depth - 1)
+    check_links(path, [folder.name for folder in folders])
     left.remarks += remarks_on(folders)
     return FolderLayout(path, path, None)
 
@@ -174,12 +188,17 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     validation = sorted(named["validation"], key=lambda f: order.get(re.sub(r"[\W\d_]|set", "", f.name.lower()), 9))
     tests = [*named["test"], *validation]
     # A test folder without class folders has no labels, as in some competitions.
-    test = next((folder for folder in tests if has_classes(folder)), None)
+    test = next((folder for folder in tests if has_labels(folder, train)), None)
     if train is not None and not tests and not has_classes(train):
         raise DataError(f"{train}: expected folders of images, one per class, got none. {what_to_do(train)}")
     if train is None or not tests:
         got = ", ".join(folder.name for folder in folders)
         alone = train or tests[0]
+        inner = [folder for folder in folders if sum(map(is_split, names_in(folder))) > 1]
+        if inner:
+            raise DataError(
+                f"{path}: expected folders train and test (or val), got {got}. Name {inner[0]}, which has them."
+            )
         raise DataError(
             f"{path}: expected folders train and test (or val), got {got}. Add the missing one, or name {alone} to "
             f"have a part of it held out; if {alone.name} is a class, rename it."
@@ -188,7 +207,13 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
         lacking = train if test is not None else tests[0]
         advice = f"Sort its pictures into a folder per class, or name {train} to have a part of it held out."
         advice = what_to_do(train) if not has_classes(train) else advice
-        raise DataError(f"{lacking}: expected folders of images, one per class, got none. {advice}")
+        got = "".join(f"{folder.name} alone, no class of {train.name}" for folder in class_folders(lacking)[:1])
+        raise DataError(f"{lacking}: expected folders of images, one per class, got {got or 'none'}. {advice}")
+    if os.path.realpath(train) == os.path.realpath(test):
+        raise DataError(
+            f"{path}: expected {train.name} and {test.name} with pictures of their own, got one folder, by a link. "
+            f"Remove the link; name {train} to have a part of it held out."
+        )
     parts = {role_of(folder.name).kind: folder for folder in (train, test)}
     left.splits += [str(folder) for folder in folders if folder not in (train, test) and is_split(folder.name)]
     left.folders += [str(folder) for folder in folders if folder not in (train, test) and not is_split(folder.name)]
@@ -198,6 +223,13 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     if any(folder.name.lower() != kind for kind, folder in parts.items()) or (inner, inner_test) != (train, test):
         left.remarks.append(f"trained on {inner.relative_to(path)}, tested on {inner_test.relative_to(path)}")
     return FolderLayout(path, inner, inner_test)
+
+
+def has_labels(test: Path, train: Path | None) -> bool:
+    """Whether a test folder has class folders; one folder that is no class of several, as in test/unknown, is none."""
+    known = set() if train is None else names_in(train)
+    named = names_in(test)
+    return has_classes(test) and (len(known) < 2 or len(named) > 1 or bool(named & known))
 
 
 def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
@@ -220,6 +252,7 @@ def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
             f"the classes are named like splits or folds: {names}. If they are, put the class folders of all into one"
         )
         return [looks] if named and classes else []
+    refuse_splits_of_other_classes(classes)
     told = [f"{folder.name} ({listed(sorted(names))})" for folder, names in inside.items()]
     count = Counter(name for names in inside.values() for name in names)
     kinds = {role_of(name).kind if is_split(name) else "" for name in count}
@@ -242,59 +275,15 @@ def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
     return [f"{line}. If the inner folders are the classes, move them up"]
 
 
-def by_class(train: Path, test: Path, left: Left) -> tuple[list[str], list[dict[str, Path]]]:
-    """Sorted names of the classes, and for each split the folder of each class.
-
-    A class found in one split only is matched to a class of the other split whose name differs only in case, Unicode
-    form or blanks at its ends; it is named as in `train`.
-
-    Raises:
-        DataError: two names of one split that print alike.
-    """
-    parts = [{folder.name: folder for folder in class_folders(split, left)} for split in (train, test)]
-    for split, part in zip((train, test), parts):
-        check_names(split, list(part), left)
-    alone = [[name for name in parts[i] if name not in parts[1 - i]] for i in (0, 1)]
-    keys = [Counter(class_key(name) for name in names) for names in alone]
-    for name in alone[0]:
-        key = class_key(name)
-        if keys[0][key] == keys[1][key] == 1:
-            other = next(one for one in alone[1] if class_key(one) == key)
-            parts[1][name] = parts[1].pop(other)
-            show = repr if unicodedata.normalize("NFC", other) != unicodedata.normalize("NFC", name) else ascii
-            left.remarks.append(f"class {show(other)} of {test.name} is taken as {show(name)} of {train.name}")
-    return sorted(set(parts[0]) | set(parts[1])), parts
-
-
-def check_names(folder: Path, names: list[str], left: Left) -> None:
-    """Remark on class names that differ only by case or blanks at their ends.
-
-    Raises:
-        DataError: two names that print alike, such as composed and decomposed forms of a letter, or two classes whose
-            folders are one, by a link.
-    """
-    places: dict[str, str] = {}
-    for name in names:
-        other = places.setdefault(os.path.realpath(folder / name), name)
-        if other != name:
-            raise DataError(
-                f"{folder}: expected a folder of its own for each class, got {other!r} and {name!r} as one, by a link. "
-                "Remove the link."
-            )
-    check_alike(folder, names, left)
-
-
-def check_alike(folder: Path, names: list[str], left: Left) -> None:
-    """Remark on names that differ only by case or blanks at their ends, and refuse those that print alike."""
-    keys = Counter(class_key(name) for name in names)
-    near = [repr(name) for name in names if keys[class_key(name)] > 1]
-    if near:
-        left.remarks.append(f"classes that differ only by case or blanks: {listed(near)}. Merge them if they are one")
-    known: dict[str, str] = {}
-    for name in names:
-        other = known.setdefault(unicodedata.normalize("NFC", name), name)
-        if other != name:
-            raise DataError(
-                f"{folder}: expected class names that differ, got {other!a} and {name!a}, which print alike. "
-                "Merge or rename them."
-            )
+def refuse_splits_of_other_classes(classes: list[Path]) -> None:
+    """Raise DataError if folders taken for classes differ only by words of splits, as x_train and x_test do."""
+    roles = {folder: role_of(folder.name) for folder in classes}
+    kinds = {role.kind for role in roles.values()}
+    words = {tuple(w for w in re.findall(r"[^\W\d_]+", f.name.casefold()) if not role_of(w).kind) for f in classes}
+    if {"train"} < kinds and "" not in kinds and len(words) == 1:
+        train = next(folder for folder, role in roles.items() if role.kind == "train")
+        names = listed([folder.name for folder in classes])
+        raise DataError(
+            f"{train.parent}: expected splits with folders of the same classes, got {names}, whose folders differ. "
+            f"Name {train} to have a part of it held out."
+        )

@@ -1,28 +1,24 @@
 """What is known about each picture outside of its folder: in a table beside the pictures, or in their names."""
 
-import csv
-import io
 import os
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from dropmix.data.readers.walk import ARCHIVES, images_below, listed, scan
+from dropmix.data.readers.cells import Columns, name_column, read_table, shown
+from dropmix.data.readers.walk import ARCHIVES, Left, images_below, listed, scan
 from dropmix.data.records import DataError
 
 ENDINGS = (".csv", ".tsv")
-MOST_BYTES = 200_000_000
-FEW = 0.5
-"""A table is one of the pictures if a column names at least this share of its rows or of the pictures."""
-
-WAYS = 4
-"""In how many ways a cell may name a picture."""
+OTHER = re.compile(
+    r"(?i)\.(?:xlsx?|ods|json[l]?|txt|parquet|arrow|feather|pkl|npz|mat|xml|ya?ml|db|zip|gz|md)(?::[^:]*)?$"
+)
+"""Endings of files that may hold a table and are not read as one."""
+STORES = {".arrow", ".tfrecord", ".tfrecords", ".h5", ".hdf5", ".npz", ".npy", ".mat", ".pkl", ".lmdb", ".mdb", ".rec"}
+"""Endings of files that hold many pictures and are not read here."""
 MOST_HINTS = 20
 """Largest number of tables to look into for a hint."""
-
-Columns = dict[str, list[str]]
 
 
 def groups_of(group: str, ids: np.ndarray) -> list[str]:
@@ -47,7 +43,11 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
     return [str(one) for one in groups]
 
 
-LABELS = ("label", "labels", "class", "category", "target", "diagnosis", "dx", "species", "breed")
+SPLITS = ("split", "subset", "partition")
+"""Columns that may name the split of each picture."""
+MISSING = {"", "nan", "<na>", "nat"}
+"""How programs write a value that is not there."""
+LABELS = ("label", "labels", "class", "category", "target", "diagnosis", "dx", "species", "breed", "choice")
 
 
 def labels_of(labels: str, ids: np.ndarray) -> list[str | None]:
@@ -89,6 +89,8 @@ def values_of(
     file = _file_of(given)
     if file is not None:
         return _from_table(Path(file), given[len(file) + 1 :], ids, usual, per_class)
+    if OTHER.search(given):
+        raise DataError(f"{given}: expected a table as CSV or TSV, got another kind of file. Save it as CSV.")
     try:
         matches = [re.search(given, name) for name in ids.tolist()]
     except re.error as error:
@@ -115,7 +117,7 @@ def _from_table(file: Path, column: str, ids: np.ndarray, usual: tuple[str, ...]
     names, match = name_column(columns, ids)
     if names is None:
         raise DataError(
-            f"{file}: expected a column that names the pictures, such as {ids[0]}, got {_shown(columns)}. "
+            f"{file}: expected a column that names the pictures, such as {ids[0]}, got {shown(columns)}. "
             "Give paths below the folder, or file names."
         )
     values = _values(file, columns, names, column, usual, per_class)
@@ -123,7 +125,15 @@ def _from_table(file: Path, column: str, ids: np.ndarray, usual: tuple[str, ...]
     for name, row, value in zip(columns[names], match, values, strict=True):
         if row is not None and known.setdefault(row, value) != value:
             raise DataError(f"{file}: expected one value for each picture, got two for {name}. Give full paths.")
-    return [known.get(row) or None for row in range(len(ids))]
+    return [None if known.get(row, "").casefold() in MISSING else known[row] for row in range(len(ids))]
+
+
+def splits_of(labels: str, ids: np.ndarray) -> list[str | None]:
+    """The split of each picture by a column of the table that gives the classes; nothing without such a column."""
+    file = _file_of(labels)
+    columns = {} if file is None else read_table(Path(file))
+    column = next((name for name in columns if name.strip().casefold() in SPLITS), None)
+    return [] if column is None or file is None else _from_table(Path(file), column, ids, (), False)
 
 
 def _values(
@@ -132,7 +142,7 @@ def _values(
     """The column that is asked for, or that can be told from the others."""
     if column:
         if column not in columns:
-            raise DataError(f"{file}: expected a column {column!r}, got {_shown(columns)}. Name one of them.")
+            raise DataError(f"{file}: expected a column {column!r}, got {shown(columns)}. Name one of them.")
         return columns[column]
     rest = [name for name in columns if name != names]
     plain = {name.strip().casefold(): name for name in reversed(rest)}
@@ -144,7 +154,7 @@ def _values(
     if per_class and len(rest) > 1 and (classes := _one_of(rest, columns)):
         return classes
     raise DataError(
-        f"{file}: expected one column beside {names!r}, or {usual[0]!r}, got {_shown(columns)}. "
+        f"{file}: expected one column beside {names!r}, or {usual[0]!r}, got {shown(columns)}. "
         f"Name one, as in {file.name}:{rest[0] if rest else usual[0]}."
     )
 
@@ -159,81 +169,9 @@ def _one_of(rest: list[str], columns: Columns) -> list[str] | None:
     return classes
 
 
-def name_column(columns: Columns, ids: np.ndarray) -> tuple[str | None, list[int | None]]:
-    """The column that names most pictures, and the picture (row of `ids`) of each of its cells; None if there is none.
-
-    Raises:
-        DataError: a name of several pictures.
-    """
-    paths = {name: row for row, name in enumerate(ids.tolist())}
-    shorts = [{_short(name, way): row for name, row in paths.items()} for way in range(WAYS)]
-    counts = [Counter(_short(name, way) for name in paths) for way in range(WAYS)]
-    best: tuple[int, str, int] = (0, "", 0)
-    for column, cells in columns.items():
-        for way in range(WAYS):
-            named = len({_plain(cell) for cell in cells} & shorts[way].keys())
-            best = max(best, (named, column, -way))
-    named, column, way = best
-    if not named or named < FEW * min(len(ids), len({*columns[column]})):
-        return None, []
-    for cell in columns[column]:
-        if counts[-way][_plain(cell)] > 1:
-            raise DataError(
-                f"data: expected names of one picture each, got {cell} for {counts[-way][_plain(cell)]} of them. "
-                "Give paths below the folder, or name the folder of one part."
-            )
-    return column, [shorts[-way].get(_plain(cell)) for cell in columns[column]]
-
-
-def _plain(name: str) -> str:
-    name = name.strip().replace("\\", "/").removeprefix("./")
-    # As we write it: an apostrophe before what a spreadsheet would run as a formula.
-    return name[1:] if name[:1] == "'" and name.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r") else name
-
-
-def _short(path: str, way: int) -> str:
-    """A picture's path or file name (ways 0 and 2), or these without their ending (ways 1 and 3)."""
-    name = path.rpartition("/")[2] if way > 1 else path
-    return os.path.splitext(name)[0] if way % 2 else name
-
-
-def _shown(columns: Columns) -> str:
-    return listed([name or "an empty name" for name in columns])
-
-
-def read_table(file: Path) -> Columns:
-    """Columns of a CSV or TSV file, with cells as text.
-
-    Raises:
-        DataError: no file, one that is no table, rows of other lengths, or doubled columns.
-    """
-    try:
-        if not file.is_file() or file.stat().st_size > MOST_BYTES:
-            raise OSError("no file there" if not file.exists() else "no file of at most 200 MB")
-        stored = file.read_bytes()
-        text = stored.decode("utf-16" if stored[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        first = text.partition("\n")[0]
-        separator = max(",;\t|", key=first.count)
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "another encoding" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise DataError(f"{file}: expected a CSV file with a header, in UTF-8, got {reason}. Check it.") from None
-    if len(rows) < 2:
-        raise DataError(f"{file}: expected a header and rows, got {len(rows)} rows. Check it.")
-    head = [name.strip() for name in rows[0]]
-    if len({*head}) < len(head):
-        doubled = next(name for name, count in Counter(head).items() if count > 1)
-        raise DataError(f"{file}: expected columns of different names, got two of {doubled!r}. Rename one.")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(head):
-            raise DataError(
-                f"{file}: expected {len(head)} cells in each row, got {len(row)} in row {number}. Check the separators."
-            )
-    return {name: [row[place].strip() for row in rows[1:]] for place, name in enumerate(head)}
-
-
 def table_hint(folder: Path, ids: np.ndarray) -> str:
     """A sentence on a table that lies in a folder, or beside it, and names its pictures; "" without one."""
+    hints: list[tuple[int, str]] = []
     for place in (folder, folder.parent):
         for file in sorted(file for file in place.iterdir() if file.suffix.lower() in ENDINGS)[:MOST_HINTS]:
             try:
@@ -249,10 +187,10 @@ def table_hint(folder: Path, ids: np.ndarray) -> str:
             except DataError:
                 which = ":COLUMN"
             count = len({row for row in match if row is not None})
-            told = f" with one of its columns {_shown(columns)}" if which else ""
+            told = f" with one of its columns {shown(columns)}" if which else ""
             setting = f"--data {folder} --set data.labels={file}{which}{told}"
-            return f"{file.name} names {count} of the {len(ids)} pictures. Give {setting}."
-    return ""
+            hints.append((-count, f"{file.name} names {count} of the {len(ids)} pictures. Give {setting}."))
+    return min(hints, key=lambda hint: hint[0], default=(0, ""))[1]
 
 
 def what_to_do(path: Path) -> str:
@@ -262,6 +200,11 @@ def what_to_do(path: Path) -> str:
         return f"Unpack {listed(sorted(packed))}, and name the folder."
     ids = ids_below(path)
     if not len(ids):
+        left = Left()
+        list(images_below(str(path), left))
+        stored = sorted({*left.endings} & STORES)
+        if stored:
+            return f"Save what the files of {listed(stored)} hold as pictures in class folders, or as parquet."
         return "Name the folder above the class folders."
     return table_hint(path, ids) or (
         f"Sort its pictures into a folder per class; or let --set data.labels=PATTERN find the class in names such as "

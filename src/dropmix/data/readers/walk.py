@@ -31,10 +31,14 @@ PAPERS = {".txt", ".xml", ".json", ".csv", ".tsv", ".xls", ".xlsx", ".pdf", ".ma
 """Endings of files that describe pictures."""
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"}
 MASKS = {"mask", "masks", "annotations", "groundtruth", "ground_truth", "segmentation", "segmentations"}
-PHOTOGRAPHS = {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"}
+MASKS |= {"segmentationclass", "segmentationobject"}
+PHOTOGRAPHS = {"jpegimages"} | {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"}
 MASK_OF = re.compile(r"(.+?)[-_ ]*(?:mask|segmentation)(?:[-_ ]?\d+)?", re.IGNORECASE)
-JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
-"""Folders that operating systems create; names that begin with a dot are hidden too."""
+JUNK = {"__macosx", "@eadir", "$recycle.bin", "recycler", "system volume information", "lost+found", "found.000"}
+JUNK |= {"#recycle", "@recycle", "#snapshot", "@recently-snapshot"}
+"""Folders that operating systems and network drives create; names that begin with a dot are hidden too."""
+DEBRIS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r", "thumbs.db:encryptable"}
+"""Files that they create."""
 NAMED = 3
 """Number of names in a note."""
 
@@ -53,6 +57,8 @@ class Left:
     masks: list[str] = field(default_factory=list)
     papers: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -65,7 +71,9 @@ class Left:
             "split(s)": self.splits,
             "folder(s)": self.folders,
             "folder(s) without pictures": self.papers,
+            "folder(s) with the same folders once more": self.repeated,
             "mask(s)": self.masks,
+            "picture(s) that iCloud has not downloaded": self.absent,
             "device(s) or pipe(s)": self.special,
             "picture(s) without a label": self.unlabelled,
             "picture(s) outside of the class folders": self.stray,
@@ -187,7 +195,9 @@ def images_below(folder: str, left: Left | None = None, above: tuple[tuple[int, 
             left.broken.append(entry.path)
         elif left is not None and not entry.is_file():
             left.special.append(entry.path)
-        elif left is not None and not hidden and entry.name.lower() not in ("thumbs.db", "desktop.ini"):
+        elif left is not None and hidden and ending == ".icloud":  # .1.jpg.icloud stands for 1.jpg
+            left.absent.append(entry.path)
+        elif left is not None and not hidden and entry.name.lower() not in DEBRIS and entry.name[:2] != "~$":
             left.endings[ending] += 1
 
 
@@ -221,12 +231,32 @@ def has_pictures(path: Path) -> bool:
 
 
 def class_folders(path: Path, left: Left | None = None) -> list[Path]:
-    """`subfolders` without those that hold only files which describe pictures."""
+    """`subfolders` without those that hold only files which describe pictures, and without copies of the whole.
+
+    A copy holds only folders of the names beside it: pets beside cat and dog, if it holds cat and dog.
+    """
     folders = subfolders(path, left)
     papers = [folder for folder in folders if only_papers(folder)]
+    inside = {folder: names_inside(folder) for folder in folders if folder not in papers}
+    beside = {folder.name for folder in inside}
+    copies = {f.name: names for f, names in inside.items() if len(names) > 1 and names <= beside - {f.name}}
+    repeated = [folder for folder in inside if folder.name in copies and not copies[folder.name] & copies.keys()]
     if left is not None:
         left.papers += map(str, papers)
-    return [folder for folder in folders if folder not in papers]
+        left.repeated += map(str, repeated)
+    return [folder for folder in folders if folder not in papers and folder not in repeated]
+
+
+def names_inside(folder: Path) -> set[str]:
+    """Names of the folders in a folder that holds no pictures itself; none if it does."""
+    names = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                names |= set() if is_hidden(entry.name) else {entry.name}
+            elif is_picture(entry):  # nearly always the first
+                return set()
+    return names
 
 
 def is_picture(entry: os.DirEntry[str]) -> bool:
