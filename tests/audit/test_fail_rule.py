@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions, rule_holds
+from dropmix.audit.fail_rule import check_rule
 
 
 def fake(**numbers):
@@ -90,8 +91,43 @@ def test_decisions_and_single_classes_in_points(audit, rule, holds):
         ("decision > ship", "between texts"),
         ("decision == 5", "in place of a text"),
         ("gain == ship", "in place of a number"),
+        # Such rules would never hold, and the build would never fail.
+        ("decision == dont_ship", "decision to be ship, do not ship or undecided, got 'dont_ship'"),
+        ("decision == hurt", "decision to be ship, do not ship or undecided, got 'hurt'"),
+        ("decision_population != 'not ship'", "decision_population to be ship"),
+        ("class[fox].decision == 'do not ship'", "hurt, safe, undecided or too few examples, got 'do not ship'"),
+        ("class[fox].protected == true", "protected to be yes or no"),
     ],
 )
 def test_what_cannot_be_compared_is_named(audit, rule, words):
     with pytest.raises(AuditError, match=words):
         rule_holds(audit, rule)
+    if "fix" not in rule:  # names of classes are not known before
+        with pytest.raises(AuditError, match=words):
+            check_rule(rule)
+
+
+ODD = [
+    "tench, Tinca tinca",
+    "a].b",
+    "(x) and y",
+    'say "hi"',
+    "do not ship",
+    "[UNK]",
+    " spaced",
+    "it's",
+    "x].n > 3",
+    "é=1",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_classes_may_be_called_anything(name):
+    labels = np.repeat(np.arange(2), 100)
+    wrong = np.where(np.arange(200) < 60, 1, labels)
+    base, new = ({"labels": labels, "pred": p[None], "classes": [name, "other"]} for p in (labels, wrong))
+    audit = audit_predictions(base, new, refits=0)
+    rule = f"class[{name}].decision == hurt and class[{name}].f1_change<-10 or decision == ship"
+    check_rule(rule)
+    assert rule_holds(audit, rule, points=True)
+    assert not rule_holds(audit, f"class[{name}].decision != hurt or class[{name}].f1_change > 0", points=True)

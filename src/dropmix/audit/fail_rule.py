@@ -31,11 +31,14 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+# A class may be called anything, "a].b" too: its name ends where a column and an operator follow. Values of several
+# words need no quotes.
 TOKEN = re.compile(
-    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|((?:class|slice)\[(?:[^\]]|\](?!\.))*\]\.[a-z_]+|[A-Za-z_][A-Za-z_0-9]*)"
-    r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))"
+    r"\s*(?:(<=|>=|==|!=|<|>|\(|\))|((?:class|slice)\[.*?\]\.[a-z_0-9]+(?=\s*(?:[<>=!)]|and\b|or\b|$))"
+    r"|(?:do not ship|too few examples)\b|[A-Za-z_][A-Za-z_0-9]*)"
+    r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))",
+    re.DOTALL,
 )
-WORDS = ("do not ship", "too few examples")  # values of several words, which need no quotes
 DEEPEST = 50  # nested parentheses; more than anyone needs, and well below Python's limit
 
 
@@ -91,10 +94,8 @@ class _Kinds:
 
     def __getitem__(self, name: str) -> float | str:
         kind, bracket, _ = name.partition("[")
-        table = {"class": CLASSES, "slice": SLICES}[kind] if bracket else SUMMARY
         what = f"column of the {kind if kind == 'slice' else 'classe'}s" if bracket else "number of the summary"
-        known = {key: quantity for quantity in table for key in quantity.keys}
-        return "" if _find(name.rpartition("].")[2], known, what).kind == "string" else 0.0
+        return "" if _find(name.rpartition("].")[2], _quantities(name), what).kind == "string" else 0.0
 
 
 class _Values:
@@ -119,6 +120,13 @@ class _Values:
         return 100 * value if self.points and unit == "fraction" and isinstance(value, float) else value
 
 
+def _quantities(name: str) -> dict[str, Quantity]:
+    """Key -> quantity, of the table that a name in a rule is about."""
+    kind, bracket, _ = name.partition("[")
+    table = {"class": CLASSES, "slice": SLICES}[kind] if bracket else SUMMARY
+    return {key: quantity for quantity in table for key in quantity.keys}
+
+
 def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
     if name not in among:
         near = get_close_matches(name, among, 1)
@@ -130,8 +138,6 @@ def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
 def _tokens(expression: str) -> list[str]:
     tokens, at = [], 0
     text = expression.rstrip()
-    for words in WORDS:
-        text = re.sub(rf"(?<![\"'])\b{words}\b(?![\"'])", f'"{words}"', text)
     while at < len(text):
         match = TOKEN.match(text, at)
         if match is None:
@@ -177,6 +183,10 @@ def _comparison(tokens: list[str], values: "_Values | _Kinds", expression: str, 
         bound: float | str = float(text)
     except ValueError:
         bound = text.strip("\"'")
+    column = name.rpartition("].")[2]
+    words = quantity.words if (quantity := _quantities(name).get(column)) else ()
+    if words and isinstance(bound, str) and bound not in words:  # else the rule would never hold, or always
+        raise AuditError(f"rule: expected {column} to be {', '.join(words[:-1])} or {words[-1]}, got {clip(bound)!r}.")
     if value is None:
         return False
     if isinstance(value, str) != isinstance(bound, str):

@@ -1,6 +1,6 @@
 """Every column of a comparison's classes. See `dropmix.audit.quantities.table`."""
 
-from dropmix.audit.quantities.table import Quantity, count, number, text
+from dropmix.audit.quantities.table import OF_CLASSES, Quantity, count, number, text
 
 NO_EXAMPLE_OF_ITS_OWN = "the class has no example of its own label"
 NO_OTHER_CLASS_GAINED = "no other class gained examples of this one"
@@ -16,17 +16,21 @@ CLASSES: tuple[Quantity, ...] = (
     text("superclass", "name of the superclass", null=NO_SUPERCLASSES_WERE_GIVEN),
     count("n", "examples"),
     number("n_train", "training examples", "count", null=TRAIN_COUNTS_ARE_NOT_KNOWN, kind="integer"),
-    text("decision", "hurt, safe, undecided or too few examples", twin=True),
+    text("decision", "hurt, safe, undecided or too few examples", twin=True, words=OF_CLASSES),
     text("label", "name of the label, where examples may have several", optional=True),
     text("measure", "sensitivity, specificity or average precision, where examples may have several", optional=True),
-    text("protected", "yes if the class was named beforehand, else no"),
+    text("protected", "yes if the class was named beforehand, else no", words=("yes", "no")),
     number("tolerance", "loss that is tolerated"),
     count("n_groups", "independent groups of examples", optional=True),
     number("recall_change_low", "lower end of the two-sided interval of the change, not shrunken", twin=True),
     number("recall_change_high", "upper end of it", twin=True),
     number("p_hurt", "p value of losing at most the tolerance: small if the class is hurt", "probability", twin=True),
     number("p_safe", "p value of losing at least the tolerance: small if the class is safe", "probability", twin=True),
-    text("status", "degraded, improved or tied, as observed, decided on integers"),
+    text(
+        "status",
+        "degraded, improved or tied, as observed, decided on integers",
+        words=("degraded", "improved", "tied"),
+    ),
     text("call", "degraded or improved if called so at the stated FDR, else empty", twin=True),
     text("partner", "class that gained most of this class's examples"),
     number("recall_baseline", "mean over seeds"),
@@ -122,7 +126,12 @@ CLASSES: tuple[Quantity, ...] = (
         source="McNemar 1947",
         optional=True,
     ),
-    text("decision_as_labelled", "the decision by the labels alone, beside acceptable labels", optional=True),
+    text(
+        "decision_as_labelled",
+        "the decision by the labels alone, beside acceptable labels",
+        optional=True,
+        words=OF_CLASSES,
+    ),
     number("recall_change_as_labelled", "by the labels alone", null=NO_EXAMPLE_OF_ITS_OWN, optional=True),
     number(
         "lost_to_acceptable",

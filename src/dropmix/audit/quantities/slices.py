@@ -1,11 +1,11 @@
 """Every column of a comparison's slices, and of the classes within them. See `dropmix.audit.quantities.table`."""
 
-from dropmix.audit.quantities.table import Quantity, count, number, text
+from dropmix.audit.quantities.table import OF_CLASSES, Quantity, count, number, text
 
 _TESTED: tuple[Quantity, ...] = (
     count("n", "examples"),
     count("n_groups", "independent groups of examples", optional=True),
-    text("decision", "hurt, safe, undecided or too few examples", twin=True),
+    text("decision", "hurt, safe, undecided or too few examples", twin=True, words=OF_CLASSES),
     number("tolerance", "loss that is tolerated"),
     number("recall_baseline", "share of its examples that is right, mean over seeds"),
     number("recall_treated", "share of its examples that is right, mean over seeds"),
@@ -18,7 +18,7 @@ _TESTED: tuple[Quantity, ...] = (
 SLICES: tuple[Quantity, ...] = (
     text("slice", "value of the column"),
     *_TESTED,
-    text("protected", "yes where the slice was named beforehand, else no"),
+    text("protected", "yes where the slice was named beforehand, else no", words=("yes", "no")),
     count("n_classes", "classes with examples in the slice"),
     count("n_hurt", "classes within the slice with the decision hurt"),
     count("n_safe", "classes within the slice with the decision safe"),

@@ -1,6 +1,6 @@
 """Every number of a comparison's summary. See `dropmix.audit.quantities.table`."""
 
-from dropmix.audit.quantities.table import Quantity, count, number, text
+from dropmix.audit.quantities.table import OF_ARMS, Quantity, count, number, text
 
 AN_ARM_HAS_ONE = "an arm has one seed, or no class was ever chosen"
 BOTH_ARMS_HAVE_ONE = "both arms have one seed only"
@@ -16,7 +16,7 @@ NO_PROBABILITIES_IN_THE = "no probabilities in the predictions, or too few degra
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
 
 SUMMARY: tuple[Quantity, ...] = (
-    text("decision", "ship, do not ship or undecided, for these classes and tolerances", twin=True),
+    text("decision", "ship, do not ship or undecided, for these classes and tolerances", twin=True, words=OF_ARMS),
     number(
         "tolerance", "loss that is tolerated in a class", null="classes have different tolerances: see the settings"
     ),
@@ -203,7 +203,12 @@ SUMMARY: tuple[Quantity, ...] = (
         optional=True,
     ),
     number("rescue_others", "the same for the other classes", null=IT_TAKES_TWO_SEEDS, optional=True),
-    text("decision_as_labelled", "the decision by the labels alone, beside acceptable labels", optional=True),
+    text(
+        "decision_as_labelled",
+        "the decision by the labels alone, beside acceptable labels",
+        optional=True,
+        words=OF_ARMS,
+    ),
     count("n_hurt_as_labelled", "classes that are hurt by the labels alone", optional=True),
     count("n_safe_as_labelled", "classes that are safe by the labels alone", optional=True),
     number("accuracy_baseline_as_labelled", "mean over seeds, by the labels alone", optional=True),

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 TWIN = "_population"
+OF_ARMS = ("ship", "do not ship", "undecided")
+OF_CLASSES = ("hurt", "safe", "undecided", "too few examples")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Quantity:
         twin: whether there is a second key for new examples.
         optional: whether some comparisons lack the key altogether.
         kind: type in JSON.
+        words: all values that a text may have; () if they are not known beforehand.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Quantity:
     twin: bool = False
     optional: bool = False
     kind: Literal["number", "integer", "string"] = "number"
+    words: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
