@@ -235,15 +235,16 @@ WORLDS = {
 def main() -> None:
     """Parse the command line, and print a row per world and design."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="worlds whose name holds this text")
+    parser.add_argument("--only", default="", help="worlds whose name starts with this text")
     parser.add_argument("--pools", type=int, default=6)
+    parser.add_argument("--fresh", type=int, default=0, help="another number draws other pools and studies")
     parser.add_argument("--studies", type=int, default=50, help="of each pool and design; a tenth with 1000 classes")
     args = parser.parse_args()
     print(heading())
     for name, world in WORLDS.items():
-        if args.only in name:
+        if name.startswith(args.only):
             many = max(args.studies // (10 if world.classes == 1000 else 1), 1)
-            start = zlib.crc32(name.encode())
+            start = zlib.crc32(name.encode()) + args.fresh
             pools = [pool(world, np.random.default_rng([start, i])) for i in range(args.pools)]
             for seeds in SEEDS:
                 draws = [

@@ -276,7 +276,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return list(value) if all(type(v) is str for v in value) else [plain(v) for v in value]
     if isinstance(value, np.ndarray):
         finite = value.dtype.kind in "biu" or (value.dtype.kind == "f" and np.isfinite(value).all())
         return value.tolist() if finite else plain(value.tolist())

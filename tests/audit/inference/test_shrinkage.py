@@ -5,7 +5,7 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from dropmix.audit.inference.bootstrap import intervals
-from dropmix.audit.inference.shrinkage import Shape, fit, posterior, shape_weights
+from dropmix.audit.inference.shrinkage import Shape, fit, losses, posterior, shape_weights, shapes
 
 
 def one_shape(sigma, m):
@@ -30,6 +30,46 @@ def test_em_reaches_the_maximum_likelihood():
     assert found == pytest.approx(best.fun, abs=0.02)
     # The value leaves out the constant of the normal density.
     assert prior.value[0] == pytest.approx(-found + 60 * np.log(2 * np.pi) / 2, abs=0.05)
+
+
+def plain_em(change, variance, shape, rounds, inner=10):
+    """The same steps for one data set, in double precision, with every component to the end."""
+    total, moving = variance[:, None] + shape.sigma**2, shape.moving
+    mu = (change / variance).sum() / (1 / variance).sum()
+    weight, density = np.full(len(moving), 1 / len(moving)), np.empty(0)
+    for _ in range(rounds):
+        gap = change[:, None] - mu * moving - shape.centre
+        density = np.exp(-0.5 * gap**2 / total) / np.sqrt(total)
+        for _ in range(inner):
+            weight = weight * (density / (density @ weight)[:, None]).mean(axis=0) ** 1.7
+            weight /= weight.sum()
+        pull = weight * density / (density @ weight)[:, None] * moving / total
+        mu += (pull * gap).sum() / pull.sum()
+    return mu, weight, np.log(density @ weight).sum()
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_components_without_weight_are_left_out_and_nothing_changes(which):
+    rng = np.random.default_rng(3)
+    variance = rng.uniform(1, 4, 150) * 1e-4
+    theta = np.where(rng.random(150) < 0.3, 0.06, 0.0)
+    change = theta + np.sqrt(variance) * rng.standard_normal(150)
+    shape = shapes(change, variance)[which]
+    prior = fit(change, variance, [shape], rounds=8)[0]
+    mu, weight, value = plain_em(change, variance, shape, rounds=8)
+    assert (prior.weight[0] == 0).any()
+    assert prior.mu[0] == pytest.approx(mu, abs=1e-6)
+    assert prior.weight[0] == pytest.approx(weight, abs=1e-4)
+    assert prior.value[0] == pytest.approx(value, abs=1e-3)
+
+
+def test_losses_are_a_part_of_the_posterior():
+    rng = np.random.default_rng(0)
+    variance, change = rng.uniform(1, 4, 30) * 1e-4, rng.normal(0, 0.03, 30)
+    priors = fit(change, variance)
+    whole, part = (found(priors, change, variance, 0.005, 1e-5) for found in (posterior, losses))
+    assert np.array_equal(part.below, whole.below)
+    assert np.array_equal(part.change_below, whole.change_below)
 
 
 def test_posterior_is_bayes_rule():

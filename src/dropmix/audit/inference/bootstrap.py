@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dropmix.audit.inference.shrinkage import Posterior, Prior, draw, fit, posterior, shape_weights
+from dropmix.audit.inference.shrinkage import Losses, Prior, draw, fit, losses, shape_weights
 
 ROOM = 50_000  # classes of all refits together; many classes need fewer refits, as their errors average out
 LEAST = 50
@@ -31,7 +31,7 @@ class Intervals:
 
 def intervals(
     priors: Sequence[Prior],
-    together: Posterior,
+    together: Losses,
     change: np.ndarray,
     variance: np.ndarray,
     margin: float,
@@ -53,7 +53,7 @@ def intervals(
         rng: the only source of randomness.
         common: variance of what moves all observed changes together.
     """
-    alone = [posterior([p], change, variance, margin, common) for p in priors]
+    alone = [losses([p], change, variance, margin, common) for p in priors]
     # A shape without weight in the data would get none in data drawn from the other shapes either.
     priors = [p for p, share in zip(priors, shape_weights(priors)[0]) if share > 0.02]
     refits = min(refits, max(LEAST, ROOM // len(change)))
@@ -61,7 +61,7 @@ def intervals(
     alike = np.sqrt(common) * rng.standard_normal((refits, 1))
     observed = truth + alike + np.sqrt(variance) * rng.standard_normal(truth.shape)
     shapes = [p.shape for p in priors]
-    again = posterior(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin, common)
+    again = losses(fit(observed, variance, shapes, priors, rounds=15), observed, variance, margin, common)
     degraded = truth < -margin
     number = degraded.sum(axis=1)
     low, high = _bounds([float(p.number[0]) for p in (together, *alone)], again.number, number, level)

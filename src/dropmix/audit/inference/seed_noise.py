@@ -58,9 +58,11 @@ from scipy.special import digamma, gammaln, polygamma
 
 TYPICAL = 0.003  # c of networks seen so far; only the weights depend on it
 TINY = 1e-12  # a lone class centred on itself does not vary
-STEPS = 8
+STEPS = 2
 USUAL_SPREAD, USUAL_CLASSES = 0.08, 10.0  # cv^2 of a class's variance before any is seen, and the classes it counts for
 STEEP = 0.1  # possible flips at which c is stated
+HALVES = np.geomspace(1e-3, 1e4, 600)  # half degrees of freedom, and below the variance of the log at each
+LOG_VARIANCES = polygamma(1, HALVES)
 SPREADS = np.geomspace(0.01, 100, 41)  # cv^2 that are tried
 LIKELY, WIDE = np.log(0.3), 1.2  # weak prior of log cv^2: mean and sd
 LEAST = 0.5  # of the seen variance: by luck, recalls near 1 would seem certain
@@ -171,13 +173,17 @@ def _likely_spread(ratio: np.ndarray, moved: np.ndarray, own_dof: np.ndarray) ->
 
 
 def _inverse_trigamma(value: np.ndarray) -> np.ndarray:
-    """The half degrees of freedom at which the log of a chi-square has this variance, by Newton's method on 1 / value.
+    """The half degrees of freedom at which the log of a chi-square has this variance.
+
+    From a table, then by Newton's method on 1 / value.
 
     Example:
-        >>> polygamma(1, _inverse_trigamma(np.array([0.01, 1.0, 3.0]))).round(6).tolist()
-        [0.01, 1.0, 3.0]
+        >>> value = np.array([1e-9, 0.01, 1.0, 3.0, 1e4])
+        >>> bool(np.allclose(polygamma(1, _inverse_trigamma(value)), value, rtol=1e-13))
+        True
     """
-    half_dof = 0.5 + 1 / value
+    half_dof = np.exp(np.interp(-np.log(value), -np.log(LOG_VARIANCES), np.log(HALVES)))
+    half_dof = np.where(value < LOG_VARIANCES[-1], 0.5 + 1 / value, half_dof)
     for _ in range(STEPS):
         there = polygamma(1, half_dof)
         half_dof = half_dof + there * (1 - there / value) / polygamma(2, half_dof)

@@ -35,7 +35,7 @@ from scipy.special import ndtr
 from dropmix.audit.inference.prior_shapes import Shape, shapes
 
 NO_WEIGHT = 1e-12  # of a component, below which it moves no posterior
-BLOCK = 100_000  # numbers in one block of the EM: bounds memory, and fits a cache
+BLOCK = 200_000  # numbers in one block of the EM: bounds memory, and fits a cache
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,10 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """The posterior of each class's true change, for B data sets, averaged over shapes.
+class Losses:
+    """P(theta < -margin) and E[theta; theta < -margin], on that event and not given it, (B, M), mean over shapes."""
 
-    Args:
-        mean: (B, M).
-        sd: (B, M).
-        below: P(theta < -margin), (B, M).
-        above: P(theta > margin), (B, M).
-        change_below: E[theta; theta < -margin], (B, M): expectation on that event, not given it.
-    """
-
-    mean: np.ndarray
-    sd: np.ndarray
     below: np.ndarray
-    above: np.ndarray
     change_below: np.ndarray
 
     @property
@@ -76,6 +65,15 @@ class Posterior:
     def mean_change(self) -> np.ndarray:
         """Estimated mean true change of the degraded classes, (B,)."""
         return self.change_below.sum(axis=1) / np.maximum(self.number, 1e-12)
+
+
+@dataclass(frozen=True)
+class Posterior(Losses):
+    """The posterior of each class's true change, for B data sets: also P(theta > margin), mean and sd, (B, M) each."""
+
+    above: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
 
 
 def fit(
@@ -117,7 +115,8 @@ def _fit_blocks(change, variance, shape: Shape, start: Prior | None, rounds: int
 def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner: int) -> Prior:
     total = (variance[:, None] + shape.sigma**2).T  # (K, M): sums over components then run along classes
     least = total.min()
-    kernel = _Kernel(total, shape, least)
+    centre = shape.centre.T if shape.centre.any() or not shape.moving.all() else None
+    kernel = _Kernel(total, shape.moving, centre, least)
     b, (k, m) = len(change), total.shape
     if start is None:
         mu = (change / variance).sum(axis=1) / (1 / variance).sum()
@@ -126,41 +125,61 @@ def _fit(change, variance, shape: Shape, start: Prior | None, rounds: int, inner
         # A weight of zero would stay zero.
         mu, weight = np.repeat(start.mu, b), np.repeat(0.9 * start.weight + 0.1 / k, b, axis=0)
     last, information, value = np.full(b, -np.inf), np.ones(b), np.zeros(b)
-    at = np.arange(b)  # data sets that are not done
+    at, used = np.arange(b), np.arange(k)  # data sets that are not done, components that have weight in any of them
     for _ in range(rounds):
         likelihood, gap, top = kernel(change[at], mu[at])
-        weight[at], mixed = _weights(likelihood, weight[at], inner)
+        own, mixed = _weights(likelihood, weight[np.ix_(at, used)], inner)
+        weight[np.ix_(at, used)] = own
         value[at] = (np.log(mixed) + top).sum(axis=1, dtype=np.float64) - 0.5 * m * np.log(least)
         likelihood *= kernel.inverse
-        narrow = weight[at].astype(np.float32)[:, None, :]
-        slope = ((narrow @ likelihood)[:, 0] / mixed).sum(axis=1, dtype=np.float64)
-        information[at] = np.maximum(slope, 1e-6)
-        likelihood *= gap
-        mu[at] += ((narrow @ likelihood)[:, 0] / mixed).sum(axis=1, dtype=np.float64) / information[at]
-        at = at[np.abs(value[at] - last[at]) >= 1e-3]
-        if not len(at):
+        narrow = own.astype(np.float32)[:, None, :]
+        curve = (narrow @ likelihood)[:, 0] / mixed
+        information[at] = np.maximum(curve.sum(axis=1, dtype=np.float64), 1e-6)
+        if gap.shape[1] == 1:  # one gap for all components
+            push = curve * gap[:, 0]
+        else:
+            likelihood *= gap
+            push = (narrow @ likelihood)[:, 0] / mixed
+        mu[at] += push.sum(axis=1, dtype=np.float64) / information[at]
+        left = np.abs(value[at] - last[at]) >= 1e-3
+        if not left.any():
             break
+        at, own = at[left], own[left]
         last[at] = value[at]
+        kept = own.max(axis=0) > NO_WEIGHT
+        if not kept.all():
+            weight[np.ix_(at, used[~kept])] = 0
+            used, kernel = used[kept], kernel.of(kept)
     return Prior(shape, mu, least / information, weight, value)
 
 
 class _Kernel:
-    """Likelihood of every class under every component, relative to its best one, so that no class underflows."""
+    """Likelihood of every class under every component, relative to its best one, so that no class underflows.
 
-    def __init__(self, total: np.ndarray, shape: Shape, least: float) -> None:
+    `total` holds variances of observed changes, (K, M), and `centre` (K, M) is None if all components are at mu.
+    """
+
+    def __init__(self, total: np.ndarray, moving: np.ndarray, centre: np.ndarray | None, least: float) -> None:
+        self.given = total, moving, centre, least
         self.half = (-0.5 / total).astype(np.float32)
-        self.scale = np.sqrt(least / total).astype(np.float32)
-        self.inverse = (least / total * shape.moving[:, None]).astype(np.float32)
-        self.still = np.flatnonzero(shape.moving == 0)
-        self.centre = shape.centre.T.astype(np.float32) if shape.centre.any() or len(self.still) else None
         self.best = self.half.max(axis=0)
+        self.behind = self.half - self.best
+        self.scale = np.sqrt(least / total).astype(np.float32)
+        self.inverse = (least / total * moving[:, None]).astype(np.float32)
+        self.still = np.flatnonzero(moving == 0)
+        self.centre = None if centre is None else centre.astype(np.float32)
+
+    def of(self, kept: np.ndarray) -> "_Kernel":
+        """The kernel of some components, (K,) bool."""
+        total, moving, centre, least = self.given
+        return _Kernel(total[kept], moving[kept], None if centre is None else centre[kept], least)
 
     def __call__(self, change: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Likelihoods (B, K, M), gaps to the centres (B, K or 1, M), and log of the best component's, (B, M)."""
         gap = (change - mu[:, None]).astype(np.float32)[:, None, :]
         if self.centre is None:  # one gap for all components: the widest is the best
             square = gap * gap
-            exponent = (self.half - self.best) * square
+            exponent = self.behind * square
             top = (self.best * square)[:, 0]
         else:
             gap = gap - self.centre
@@ -205,22 +224,36 @@ def posterior(
         margin: classes below -margin count as degraded; fraction, >= 0.
         common: variance of what moves all observed changes together; no data can tell it from a true common change.
     """
+    below, change_below, above, mean, square = _averaged(priors, change, variance, margin, common, 5)
+    return Posterior(below, change_below, above, mean, np.sqrt(np.maximum(square - mean**2, 0)))
+
+
+def losses(
+    priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray, margin: float, common: float = 0.0
+) -> Losses:
+    """The part of `posterior` that is about losses, in less time."""
+    return Losses(*_averaged(priors, change, variance, margin, common, 2))
+
+
+def _averaged(
+    priors: Sequence[Prior], change: np.ndarray, variance: np.ndarray, margin: float, common: float, kinds: int
+) -> np.ndarray:
+    """The first of P and E below the margin, P above it, the mean and the mean square, (kinds, B, M)."""
     change = np.atleast_2d(change)
     mixing = shape_weights(priors)
-    parts = np.zeros((5, *change.shape))
+    parts = np.zeros((kinds, *change.shape))
     for prior, share in zip(priors, mixing.T):
         # Skip a shape without weight.
         rows = np.flatnonzero(share > 1e-6)
-        size = max(1, BLOCK // 4 // prior.shape.sigma.size)  # many arrays, in double precision
+        size = max(1, BLOCK // 8 // prior.shape.sigma.size)  # for many arrays in double precision
         for i in range(0, len(rows), size):
             at = rows[i : i + size]
-            parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin, common)
-    spread = np.sqrt(np.maximum(parts[1] - parts[0] ** 2, 0))
-    return Posterior(parts[0], spread, parts[2], parts[3], parts[4])
+            parts[:, at] += share[at, None] * _moments(prior, at, change[at], variance, margin, common, kinds)
+    return parts
 
 
 def _moments(
-    prior: Prior, rows: np.ndarray, change: np.ndarray, variance: np.ndarray, margin: float, common: float
+    prior: Prior, rows: np.ndarray, change: np.ndarray, variance: np.ndarray, margin: float, common: float, kinds: int
 ) -> np.ndarray:
     # Components along the middle axis, so that sums run along classes. Those that no data set uses are left out.
     used = (prior.weight[rows] > NO_WEIGHT).any(axis=0)
@@ -240,9 +273,10 @@ def _moments(
     z = (-margin - centre) / spread
     below = ndtr(z)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    above = ndtr((centre - margin) / spread)
-    kinds = (centre, spread**2 + centre**2, below, above, centre * below - spread * density)
-    return np.stack([(share * kind).sum(axis=1) for kind in kinds])
+    asked = [below, centre * below - spread * density]
+    if kinds > 2:
+        asked += [ndtr((centre - margin) / spread), centre, spread**2 + centre**2]
+    return np.stack([(share * kind).sum(axis=1) for kind in asked])
 
 
 def draw(priors: Sequence[Prior], count: int, rng: np.random.Generator) -> np.ndarray:

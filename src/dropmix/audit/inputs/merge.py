@@ -136,8 +136,11 @@ def whole_seeds(parts: Sequence[Predictions]) -> list[Predictions]:
 
 
 def _disjoint(parts: Sequence[Predictions]) -> bool:
-    ids = np.concatenate([p.example_id for p in parts if p.example_id is not None])
-    return len(np.unique(ids)) == len(ids)
+    ids = [p.example_id for p in parts if p.example_id is not None and len(p.example_id)]
+    if any((other == ids[0][0]).any() for other in ids[1:]):  # seeds of one test set: seen without sorting
+        return False
+    together = np.concatenate(ids)
+    return len(np.unique(together)) == len(together)
 
 
 def _together(parts: Sequence[Predictions]) -> Predictions:

@@ -66,14 +66,14 @@ class _Arm:
 
     Args:
         right, missed, wrong: per seed and class, the right, the missed and the wrongly predicted, (S, K) each.
-        cells: the same per cell, means over seeds, (3, C).
+        cells: the same per cell, means over seeds, three of (C,).
         products: sums over cells of the products of every two of the three, mean over seeds, (3, 3, K).
     """
 
     right: np.ndarray
     missed: np.ndarray
     wrong: np.ndarray
-    cells: np.ndarray
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray]
     products: np.ndarray
 
     @property
@@ -129,12 +129,10 @@ def _arm(labels, pred, k: int, own, seed, other, of_class, grouped: bool) -> _Ar
     missed = np.bincount(labels, minlength=k) - right
     wrong = np.bincount(seed * k + of_class[other], minlength=seeds * k).reshape(seeds, k)
     share = (pred == labels).mean(axis=0)
-    mean = np.stack(
-        [
-            np.bincount(own, weights=share, minlength=cells),
-            np.bincount(own, weights=1 - share, minlength=cells),
-            np.bincount(other, minlength=cells) / seeds,
-        ]
+    mean = (
+        np.bincount(own, weights=share, minlength=cells),
+        np.bincount(own, weights=1 - share, minlength=cells),
+        np.bincount(other, minlength=cells) / seeds,
     )
     products = np.zeros((3, 3, k))
     if grouped:
@@ -165,11 +163,16 @@ def _f1(right: np.ndarray, missed: np.ndarray, wrong: np.ndarray) -> tuple[np.nd
 def _measured(arms: list[_Arm], measure: Measure, of_class: np.ndarray, units: int) -> Measured:
     k = arms[0].right.shape[1]
     values, weights = zip(*(measure(*a.counts) for a in arms))
-    added = [(w[:, of_class] * a.cells).sum(axis=0) for w, a in zip(weights, arms)]
+    added = [_added(w, a, of_class) for w, a in zip(weights, arms)]
     examples = np.bincount(of_class, weights=(added[1] - added[0]) ** 2, minlength=k) * units / max(units - 1, 1)
     parts = [_over_seeds(a, w, mean, of_class) for a, w, mean in zip(arms, weights, added)]
     variance = _moderated(examples, arms, measure) + beyond_flips(parts)
     return Measured(values[0], values[1], values[1] - values[0], np.sqrt(variance))
+
+
+def _added(weights: np.ndarray, a: _Arm, of_class: np.ndarray) -> np.ndarray:
+    right, missed, wrong = (w[of_class] * cells for w, cells in zip(weights, a.cells))
+    return right + missed + wrong
 
 
 def _over_seeds(a: _Arm, weights: np.ndarray, added: np.ndarray, of_class: np.ndarray) -> SeedMoves:
