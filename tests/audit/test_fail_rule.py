@@ -107,6 +107,14 @@ def test_what_cannot_be_compared_is_named(audit, rule, words):
             check_rule(rule)
 
 
+def test_a_label_of_several_is_told_its_rows():
+    truth = np.array([[1, 0], [1, 1], [0, 0]] * 20)
+    base, new = truth[None] * 0.8, 0.9 - truth[None] * 0.8
+    audit = audit_predictions(base, new, labels=truth, classes=["ST", "AF"], refits=0)
+    with pytest.raises(AuditError, match=r"got 'ST'\. Did you mean ST sensitivity"):
+        rule_holds(audit, "class[ST].decision == hurt")
+
+
 ODD = [
     "tench, Tinca tinca",
     "a].b",

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dropmix.audit import audit_grid, audit_predictions
+from dropmix.audit import AuditError, audit_grid, audit_predictions
 
 
 def test_json_has_the_published_keys_and_no_nan(grid, tmp_path):
@@ -64,3 +64,15 @@ def test_numbers_are_plain(grid):
     held = audit_grid(grid, refits=0).comparisons[0].to_dict()
     assert type(held["classes"][0]["n"]) is int
     assert not any(isinstance(v, np.generic) for v in held["summary"].values())
+
+
+def test_a_set_of_classes_is_named_as_classes_are():
+    labels = np.repeat(np.arange(12), 60)
+    wrong = np.where((labels == 10) & (np.arange(720) % 2 == 0), 11, labels)
+    found = audit_predictions((labels, labels[None]), (labels, wrong[None]), refits=0).only
+    # One name is no list of letters: "1" and "0" are other classes.
+    assert found.hurt_among("10") == found.hurt_among(["10"]) == found.hurt_among([10]) == (1, 1)
+    assert found.hurt_among(np.array([10, 10])) == (1, 1)
+    assert found.hurt_among(["1", "0"])[0] == 0
+    with pytest.raises(AuditError, match=r"hurt_among: expected classes .* got 13"):
+        found.hurt_among(["10", "13"])

@@ -129,7 +129,7 @@ def _quantities(name: str) -> dict[str, Quantity]:
 
 def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
     if name not in among:
-        near = get_close_matches(name, among, 1)
+        near = get_close_matches(name, among, 1) or [known for known in among if known.startswith(f"{name} ")]
         hint = f"Did you mean {clip(near[0])}?" if near else "See audit.json for all names."
         raise AuditError(f"rule: expected a {what}, got {clip(name)!r}. {hint}")
     return among[name]

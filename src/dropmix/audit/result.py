@@ -1,7 +1,7 @@
 """What an audit found, and how it is saved."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.measures.lost import LostImage
+from dropmix.audit.settings import refuse_unknown
 from dropmix.audit.spreadsheet import indented, write_rows, write_whole
 
 SCHEMA_VERSION = 1
@@ -60,20 +61,29 @@ class Comparison:
     slice_classes: dict[str, Any] = field(default_factory=dict)
     lost: list[LostImage] = field(default_factory=list, repr=False)
 
-    def hurt_among(self, classes: Sequence[str]) -> tuple[int, int]:
+    def hurt_among(self, classes: Iterable[object]) -> tuple[int, int]:
         """The smallest and the largest number of hurt classes in a set; each holds at 95 %, even if picked afterwards.
 
         Args:
-            classes: names.
+            classes: names; class 3 is called "3".
         Raises:
-            KeyError: a class that was not audited.
+            AuditError: a class that was not audited.
+
+        Example:
+            >>> from dropmix.audit import audit_predictions
+            >>> labels = [0] * 50 + [1] * 50
+            >>> audit = audit_predictions((labels, labels), (labels, [0] * 50 + [1] * 35 + [0] * 15))
+            >>> audit.only.hurt_among(["1"]), audit.only.hurt_among(["0", "1"])
+            ((1, 1), (1, 2))
         """
         if self.guarantee is None:
             raise ValueError(
                 "hurt_among: expected an audit, got numbers read from a file. Audit the predictions again."
             )
         place = {name: i for i, name in enumerate(self.classes["class"])}
-        return self.guarantee.hurt_among(np.array([place[name] for name in dict.fromkeys(classes)], dtype=int))
+        chosen = dict.fromkeys([classes] if isinstance(classes, str) else map(str, classes))
+        refuse_unknown(chosen, list(place), "hurt_among")
+        return self.guarantee.hurt_among(np.array([place[name] for name in chosen], dtype=int))
 
     @property
     def by_class(self) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The settings of an audit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 
@@ -86,7 +86,7 @@ class Settings:
         """
         if not isinstance(self.tolerance, Mapping):
             return np.full(len(names), float(self.tolerance))
-        _known(self.tolerance, names, "tolerance")
+        refuse_unknown(self.tolerance, names, "tolerance")
         return np.array([float(self.tolerance.get(name, TOLERANCE)) for name in names])
 
     def protected(self, names: Sequence[str]) -> np.ndarray:
@@ -95,7 +95,7 @@ class Settings:
         Raises:
             AuditError: a protected class that does not exist or has no examples.
         """
-        _known(self.protect, names, "protect")
+        refuse_unknown(self.protect, names, "protect")
         return np.isin(np.array(names, dtype=object).astype(str), list(self.protect))
 
     def among(self, names: Sequence[str]) -> "Settings":
@@ -135,7 +135,12 @@ class Settings:
         return asdict(self) | {"protect": list(self.protect)}
 
 
-def _known(asked, names: Sequence[str], what: str) -> None:
+def refuse_unknown(asked: Iterable[str], names: Sequence[str], what: str) -> None:
+    """Refuse classes that an audit does not have; the nearest is named.
+
+    Raises:
+        AuditError: some of those asked for are not among the names.
+    """
     unknown = [name for name in asked if name not in {*names}]
     if unknown:
         near = get_close_matches(unknown[0], names, 1)

@@ -136,7 +136,9 @@ def _open(c: Comparison) -> str:
         return _not_shown(left)
     named = [(n, w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
     if c.slices and (named or s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
-        return _not_shown(named or [(name, word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)])
+        asked = named or [(name, word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)]
+        if asked:
+            return _not_shown(asked)
     if not (judged := s["n_classes"] - s["n_too_few"]):
         return "every class has too few examples to be judged"
     shown = f"{s['n_safe']} of {judged} {'is' if s['n_safe'] == 1 else 'are'} shown to be safe"

@@ -132,6 +132,8 @@ def test_thresholds_of_a_validation_set(rng, world):
 
 @pytest.mark.parametrize(("asked", "message"), [
     ({"threshold": {"XX": 0.1}}, "expected labels among AF"),
+    ({"threshold": 1.5}, "expected a number from 0 to 1 for probabilities, got 1.5"),  # no label would ever be found
+    ({"threshold": {"AF": float("nan")}}, "expected a number from 0 to 1 for probabilities, got nan"),
     ({"protect": ["XX"]}, "protect: expected classes"),
     ({"topk": 2}, "topk: expected 1"),
     ({"labels": np.ones((399, 3), int)}, "expected as many examples"),

@@ -74,6 +74,13 @@ def test_too_few_examples_are_said(rng):
     assert found.slices["n_too_few"].tolist() == [2, 0]
 
 
+def test_neither_classes_nor_slices_may_have_enough_examples():
+    labels, by = np.array([0, 1] * 6), ["a", "b", "c"] * 4
+    base, new = (np.where(np.arange(12) % k == 0, 1 - labels, labels)[None] for k in (6, 5))
+    verdict = audit_predictions((labels, base), (labels, new), by=by, refits=0).verdict()
+    assert verdict.startswith("Undecided: every class has too few examples to be judged. 0 of 3 slices are shown")
+
+
 def test_a_protected_slice_decides(world):
     labels, by, base, _ = world
     arms = [{"labels": labels, "pred": base, "camera": by}] * 2

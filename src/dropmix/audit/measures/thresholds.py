@@ -23,7 +23,8 @@ def with_thresholds(arms: Sequence[Predictions], given: Any, chosen: Any = None)
         given: one threshold, label -> threshold (others: 0.5), or None.
         chosen: (K,) per arm, chosen on a validation set; or None.
     Raises:
-        AuditError: a threshold of an unknown label, or none for scores that are no probabilities.
+        AuditError: a threshold of an unknown label, one that no score can reach, or none for scores that are no
+            probabilities.
     """
     names = labels_of(arms[0])
     if chosen is not None:
@@ -44,6 +45,10 @@ def with_thresholds(arms: Sequence[Predictions], given: Any, chosen: Any = None)
     else:
         levels = levels if given is None else np.full(len(names), given, np.float32)
         said = f"a threshold of {levels[0]:g}"
+    likely = all(arm.p_true is not None for arm in arms)
+    if len(out := levels[~((levels >= 0) & (levels <= 1)) if likely else ~np.isfinite(levels)]):
+        what = "a number from 0 to 1 for probabilities" if likely else "a number"
+        raise AuditError(f"threshold: expected {what}, got {out[0]:g}. {USUAL} is usual for probabilities.")
     return [_at(arm, levels) for arm in arms], _said(names, said)
 
 
