@@ -3,7 +3,16 @@ import torch
 
 from dropmix.grid import estimate, limits
 from dropmix.grid.arm import make_arm
-from dropmix.grid.estimate import Sizes, Speed, estimate_run, forward_flops, images_of, step_seconds, timed_spec
+from dropmix.grid.estimate import (
+    Sizes,
+    Speed,
+    Stopwatch,
+    estimate_run,
+    forward_flops,
+    images_of,
+    step_seconds,
+    timed_spec,
+)
 from dropmix.recipes import get_recipe
 from dropmix.train.config import Data, RunSpec, Train
 
@@ -109,3 +118,25 @@ def test_sizes_of_a_set_at_hand_are_of_what_is_predicted():
     spec = get_recipe("digits").with_settings({"data.validation": 0.2}).base
     dataset = load_data(spec, None)
     assert Sizes.of(dataset) == (len(dataset.train.labels), len(dataset.validation.labels), 10, (8, 8, 1))
+
+
+def test_a_busy_machine_is_told_by_its_own_clock(monkeypatch):
+    """A second of processor time that took four of the clock's."""
+    now = {"clock": 10.0, "processor": 3.0}
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: now["clock"])
+    monkeypatch.setattr(estimate.time, "process_time", lambda: now["processor"])
+    watch = Stopwatch()
+    assert watch.start == 3
+    now.update(clock=14.0, processor=4.0)
+    assert watch.slowdown() == 4
+    now.update(clock=10.5, processor=4.0)  # several threads
+    assert watch.slowdown() == 1
+
+
+def test_policies_of_single_images_are_timed_too(monkeypatch):
+    """They can take longer than the network."""
+    calls = []
+    spec = spec_of().model_copy(update={"data": Data(name="digits", augment=("trivialaugment",))})
+    monkeypatch.setattr("dropmix.train.augment.Augment.pixels", lambda self, x, seeds: calls.append(len(x)) or x)
+    step_seconds([timed_spec(spec, SIZES, CPU)], SIZES, CPU, steps=2)
+    assert calls == [10, 10, 10]

@@ -81,6 +81,23 @@ def test_losses_of_each_pixel_are_shared_by_sample(weight):
     torch.testing.assert_close(mix.loss(nn.CrossEntropyLoss(weight=weight), logits, y), total / mass)
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "labels"), [("cutmix", (4, 3, 8, 8), (4, 8, 8)), ("fmix", (4, 3, 8, 8), (4, 8, 8)),
+                                  ("cutmix", (4, 3, 9), (4, 9))]
+)  # fmt: skip
+def test_labels_per_pixel_are_cut_as_images_are_and_not_shared(name, shape, labels):
+    x, y = torch.rand(shape, generator=seeded()), torch.randint(0, 5, labels, generator=seeded(5))
+    mix = DropMix(name, num_classes=5, seed=0).draw(x, y)
+    logits = torch.randn(4, 5, *shape[2:], generator=seeded(4))
+    with pytest.raises(ValueError, match=r"got labels per pixel, .*criterion\(logits, mix.targets\(y\)\)"):
+        mix.loss(nn.CrossEntropyLoss(), logits, y)
+    assert nn.CrossEntropyLoss()(logits, mix.targets(y)).isfinite()
+    shares = F.one_hot(y, 5).movedim(-1, 1).float()
+    if len(shape) == 4:
+        with pytest.raises(ValueError, match="got labels per pixel"):
+            mix.loss(nn.CrossEntropyLoss(), logits, shares)
+
+
 def test_a_module_that_reduces_elsewhere_is_a_scalar_function():
     class Focal(nn.Module):
         reduction = "mean"

@@ -1,5 +1,6 @@
 """The cost of a run in advance: FLOPs by counting, time from a few real steps on stand-in images."""
 
+import heapq
 import statistics
 import tempfile
 import time
@@ -24,6 +25,7 @@ from dropmix.train.step import Stepper
 
 PASSES = {"gradient": 3, "features": 1, "class": 1, None: 0}  # what a mixed batch's map costs, in forward passes
 STEPS, WARM_UP = 5, {"cpu": 1, "cuda": 8}
+ENOUGH = 0.3  # processor seconds
 CPU_FLOPS = 2e10  # per timed step: large networks get smaller batches, so that timing takes seconds
 IMAGENET = (1_281_167, 50_000, 1000, 224)
 
@@ -152,7 +154,12 @@ def timed_spec(spec: RunSpec, sizes: Sizes, device: torch.device, most: float = 
         "seed": 0,
         "arm": _alike(spec.arm, name=spec.arm.method),
         "train": spec.train.model_copy(update=long),
-        "data": Data(name=spec.data.name, crop_padding=spec.data.crop_padding, flip=spec.data.flip),
+        "data": Data(
+            name=spec.data.name,
+            crop_padding=spec.data.crop_padding,
+            flip=spec.data.flip,
+            augment=spec.data.augment,
+        ),
     }
     return spec.model_copy(update={**changes, "weights": None, "weights_sha256": None})
 
@@ -188,6 +195,33 @@ def look_seconds(spec: RunSpec, sizes: Sizes, device: torch.device) -> float:
     x = x.contiguous(memory_format=torch.channels_last)
     times = [clocked(lambda: stepper.predict(x), device) for _ in range(STEPS + 1)]
     return statistics.median(times[1:]) / len(x)
+
+
+class Stopwatch:
+    """What the clock and this process's own processor time have made since its start, for a process of one thread."""
+
+    def __init__(self) -> None:
+        self.clock, self.start = time.perf_counter(), time.process_time()
+        """`start`: seconds that the process has computed so far, such as for its imports and the data."""
+
+    def slowdown(self) -> float:
+        """How many times as long as on an idle core everything takes now, at least 1."""
+        while (computed := time.process_time() - self.start) < ENOUGH:  # less says nothing about other programs
+            pass
+        return max(1.0, (time.perf_counter() - self.clock) / computed)
+
+
+def span(seconds: Sequence[float], workers: int) -> float:
+    """Seconds until the last of several runs ends; each starts, in order, on the first worker that is free.
+
+    Example:
+        >>> span([3.0, 3.0, 3.0], 2), span([3.0], 2), span([], 2)
+        (6.0, 3.0, 0.0)
+    """
+    ends = [0.0] * workers
+    for length in seconds:
+        heapq.heapreplace(ends, ends[0] + length)
+    return max(ends)
 
 
 def clocked(work: Callable[[], object], device: torch.device) -> float:

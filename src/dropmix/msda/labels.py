@@ -155,6 +155,7 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             f"Mix.loss: expected logits and labels of the mix's {len(mix.lam)} samples, got {len(logits)} and "
             f"{len(y)}. Give those of the batch that it was drawn for, labels as they were before mixing."
         )
+    _check_one_label(mix, y)
     if mix.is_identity:
         return criterion(logits, y)
     _check_known(mix)
@@ -195,6 +196,17 @@ def mixed_loss(mix: "Mix", criterion: Callable[[Tensor, Tensor], Tensor], logits
             "Return losses (B,), e.g. with reduction='none', and take their mean."
         )
     return own if not len(here) else here[0].item() * own + (1 - here[0].item()) * others
+
+
+def _check_one_label(mix: "Mix", y: Tensor) -> None:
+    """Labels per place belong to a record that cuts: a share of each loss would teach what the image does not show."""
+    placed = mix.box is not None or (mix.mask is not None and mix.mask[0].numel() > 1)
+    axes = y.ndim if y.is_floating_point() else y.ndim + 1  # shares per class, or ids
+    if placed and y.ndim > 1 and axes == mix.axes:
+        raise ValueError(
+            f"Mix.loss: expected one label per image, got labels per pixel, {tuple(y.shape)}, which are cut as the "
+            "images are. Use criterion(logits, mix.targets(y))."
+        )
 
 
 def contributions(mix: "Mix") -> list[tuple[Tensor, Tensor]]:

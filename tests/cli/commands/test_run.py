@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropmix.cli.app import app
+from dropmix.grid import estimate
 
 NETS = """
 import torch
@@ -51,3 +52,18 @@ def test_a_mistyped_name_stops_the_grid_before_it_starts(
     assert message in str(result.exception)
     assert isinstance(result.exception, ValueError)  # status 2
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("slowdown", "said"), [(4.0, ", 3.9 h while this machine is as busy as now"), (1.2, "")])
+def test_a_dry_run_gives_the_time_of_idle_cores_and_of_busy_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slowdown: float, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dropmix.train.device.cores", lambda: 2)
+    monkeypatch.setattr(estimate, "speed", lambda *_: estimate.Speed(step=1.0, look=0.0))
+    monkeypatch.setattr(estimate.time, "process_time", lambda: 500.0)
+    monkeypatch.setattr(estimate.Stopwatch, "slowdown", lambda self: slowdown)
+    asked = ["run", "digits", "--epochs", "1", "--methods", "vanilla", "--seeds", "3", "--device", "cpu", "--dry-run"]
+    last = CliRunner().invoke(app, asked).output.splitlines()[-1]
+    # Three runs of 1258 s on two workers, and twice 500 s to import and to read the images.
+    assert last.endswith(f"about 59 min with 2 workers on idle cores{said}")

@@ -121,6 +121,31 @@ def test_timms_prob_is_one_minus_the_rate(unit):
     assert abs(kept - 0.4) < 0.1
 
 
+@pytest.mark.parametrize("minmax", [None, (0.2, 0.8)])
+@pytest.mark.parametrize(("mode", "unit"), [("batch", "batch"), ("elem", "sample")])
+def test_labels_are_shared_as_by_timms_own_call(mode, unit, minmax, numpy_seed):
+    """timm's whole call, with prob, switch_prob and boxes: the own label's share of every image, over many batches."""
+    batches, batch, (height, width) = {"batch": 1500, "elem": 40}[mode], {"batch": 2, "elem": 50}[mode], (40, 60)
+    x, y = torch.zeros(batch, 1, height, width), torch.arange(batch)
+    theirs = timm.Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, cutmix_minmax=minmax, prob=0.7, switch_prob=0.4, mode=mode,
+                        label_smoothing=0.0, num_classes=batch)  # fmt: skip
+    options = {"per": {"batch": "batch", "elem": "sample"}[mode], "switch_prob": 0.4, "minmax": minmax}
+    augment = DropMix("mixup_cutmix", 0.3, num_classes=batch, unit=unit, seed=0, **options)
+
+    rows = slice(1) if mode == "batch" else slice(None)  # one lam per batch, or one per image
+    ours, other = [], []
+    for _ in range(batches):
+        ours.append(augment.draw(x, y).lam[rows])
+        other.append(theirs(x.clone(), y)[1].diagonal()[rows])
+    a, b = torch.cat(ours).numpy(), torch.cat(other).numpy()
+    for kept in (a == 1, b == 1):  # boxes cut to nothing are rare
+        assert abs(kept.mean() - 0.3) < 0.05
+    a, b = a[a < 1], b[b < 1]
+    # Sides that timm halves and ours halve alike differ by a pixel of 40: compared at 0.03.
+    assert stats.ks_2samp(a, b).statistic < 1.63 * np.sqrt(1 / len(a) + 1 / len(b)) + 0.03
+    assert abs(a.mean() - b.mean()) < 0.04
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

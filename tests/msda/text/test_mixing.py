@@ -124,6 +124,21 @@ def test_the_gradient_of_tokens_is_that_of_their_embeddings(network):
     assert (found[:, 0][x.flatten(1) == 0] == 0).all()
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("network", ["textcnn", "transformer"])
+def test_ssmix_finds_its_spans_where_no_gradients_are_recorded(network, mode):
+    torch.manual_seed(0)
+    net, x, y = build_text(network, 3, 1300), texts(), torch.arange(7) % 3
+    augment, saliency = DropMix("ssmix", num_classes=3, seed=0), token_gradient(net, net.stages[0])
+    expected, shares = augment(x, y, saliency=saliency, step=1)
+    with mode():
+        found, same = augment(texts(), y.clone(), saliency=saliency, step=1)
+    assert torch.equal(found, expected)
+    assert torch.equal(same, shares)
+    assert not torch.equal(found, x)
+    assert net.training
+
+
 @pytest.mark.parametrize("unit", ["batch", "sample", "count"])
 @pytest.mark.parametrize("method", TEXT_METHODS)
 def test_every_unit_leaves_dropped_texts_as_they_are(method, unit):

@@ -155,9 +155,12 @@ def run(
 
 
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
-    """List runs, FLOPs and an estimate of time, from a few timed steps on random images."""
+    """List runs, FLOPs and an estimate of time, from a few timed steps on random images.
+
+    Times are of idle cores, and of the machine as it is now if other programs take much of it.
+    """
     from dropmix.cli.beside_runs import check_grid
-    from dropmix.grid.estimate import Sizes, estimate_run
+    from dropmix.grid.estimate import Sizes, Stopwatch, estimate_run, span
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
     from dropmix.text import is_text
@@ -178,7 +181,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
             print(f"{spec.folder_name:<44} {inspect_run(out / spec.folder_name).state}")
         print(f"{len(runs)} runs; no estimate of time for texts: train one run with --seeds 1 --methods vanilla.")
         return
-    left = []
+    left, watch = [], Stopwatch()
     for spec in runs:
         state = inspect_run(out / spec.folder_name).state
         cost = estimate_run(spec, Sizes.of(dataset), target)
@@ -186,9 +189,14 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
         left += [(cost.flops, cost.seconds)] if state != "done" else []
         print(f"{spec.folder_name:<44} {state:<12} {cost.flops:.2e} FLOPs  {duration(cost.seconds)}")
     processes = min(workers or count, len(runs))
-    seconds = sum(seconds for _, seconds in left) / processes
-    flops = sum(flops for flops, _ in left)
-    cost = f"{flops:.2e} FLOPs, about {duration(seconds)} with {processes} workers"
+    # The workers' start comes on top: they import and read what this process has, after it.
+    seconds = 2 * watch.start + span([seconds for _, seconds in left], processes) if left else 0.0
+    idle = target.type == "cpu" and threads == 1
+    cost = f"{sum(flops for flops, _ in left):.2e} FLOPs, about {duration(seconds)} with {processes} workers"
+    cost += " on idle cores" if idle else ""
+    if idle and left and (slowdown := watch.slowdown()) > 1.5:
+        cost += f", {duration(seconds * slowdown)} while this machine is as busy as now"
+    cost += ", without the time to read files" if runs[0].data.resized_crop else ""
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
 
 

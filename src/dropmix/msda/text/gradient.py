@@ -11,7 +11,7 @@ def token_gradient(model: nn.Module, embedding: nn.Module) -> Callable[..., Tens
 
         S = sqrt(mean over dimensions of (d loss / d embedding)^2), 0 for padding
 
-    Runs the model in eval mode and computes no weight gradients.
+    Runs the model in eval mode, outside `torch.no_grad` and `torch.inference_mode`, and computes no weight gradients.
 
     Args:
         model: classifier of token ids (B, 1, 1, L).
@@ -35,8 +35,9 @@ def token_gradient(model: nn.Module, embedding: nn.Module) -> Callable[..., Tens
         handle = embedding.register_forward_hook(keep)
         model.eval()
         try:
-            with torch.enable_grad():
-                loss = nn.functional.cross_entropy(model(x).float(), y)
+            # Tensors made in inference mode take part in no gradient; copies made outside it do.
+            with torch.inference_mode(False), torch.enable_grad():
+                loss = nn.functional.cross_entropy(model(x.clone()).float(), y.clone())
                 (gradient,) = torch.autograd.grad(loss, kept[0])
         finally:
             handle.remove()
