@@ -43,9 +43,8 @@ def test_an_unreadable_file_is_refused(tmp_path, text):
 def test_a_typo_in_a_file_is_named(tmp_path):
     path = tmp_path / "grid.yaml"
     path.write_text("recipe: digits\nmethod: mixup\n")
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(ValueError, match=r"grid\.yaml: method: no such setting"):
         read_config(path)
-    assert error.value.errors()[0]["loc"] == ("method",)
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,17 @@ def test_every_state_is_told_apart(tmp_path):
     assert "remove the folder" in inspect_run(folder).cause
 
 
-def test_a_spec_changed_by_hand_is_not_done(tmp_path):
+@pytest.mark.parametrize(
+    "change", [("train", "epochs", 99), ("arm", "name", "mixup alpha=2"), ("arm", "name", "x\x1b[2J")]
+)
+def test_a_spec_changed_by_hand_is_not_done(tmp_path, change):
+    place, key, value = change
     folder = create_run(tmp_path, SPEC)
     (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
     (folder / "done").write_text("{}")
     assert inspect_run(folder).state == "done"
     changed = json.loads((folder / "spec.json").read_text())
-    changed["train"]["epochs"] += 1
+    changed[place][key] = value
     (folder / "spec.json").write_text(json.dumps(changed))
     (found,) = scan(tmp_path)
     assert (found.state, "was changed" in found.cause) == ("damaged", True)

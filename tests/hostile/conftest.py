@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+from dropmix.recipes import get_recipe
+from dropmix.train.config import Arm
 
 MEMORY = 2_000_000_000  # bytes that a command may take at its peak
 SECONDS = 60
@@ -47,11 +52,11 @@ def run(server: subprocess.Popen, tmp_path: Path) -> Run:
     """Run a command in the folder `here`, within 2 GB and a minute; a traceback is never an answer."""
     (tmp_path / "here").mkdir()
 
-    def ask(*words: str, env: Mapping[str, str] | None = None, stdout: str | None = None) -> Ran:
+    def ask(*words: str, env: Mapping[str, str] | None = None, **more: str | int | None) -> Ran:
         job = {"words": words, "cwd": str(tmp_path / "here"), "env": dict(env or {}), "seconds": SECONDS}
         assert server.stdin is not None
         assert server.stdout is not None
-        server.stdin.write(json.dumps(job | {"stdout": stdout}) + "\n")
+        server.stdin.write(json.dumps(job | more) + "\n")
         server.stdin.flush()
         ended = json.loads(server.stdout.readline())
         out, err = (
@@ -109,3 +114,23 @@ def predictions() -> Callable[..., Path]:
 def pair(here: Path) -> tuple[str, str]:
     """Two sound files of predictions."""
     return tuple(_predictions(here / name, seed).name for seed, name in enumerate(("a.csv", "b.csv")))  # type: ignore[return-value]
+
+
+@pytest.fixture
+def grid(here: Path) -> list[Path]:
+    """Folders of six finished runs that never trained: predictions by a coin."""
+    rng, folders = np.random.default_rng(0), []
+    base = get_recipe("digits").base
+    for arm, seed in [(arm, seed) for arm in ("vanilla", "mixup") for seed in range(3)]:
+        spec = base.model_copy(update={"arm": Arm(name=arm, method=arm), "seed": seed})
+        folder = here / "g" / spec.folder_name
+        folder.mkdir(parents=True)
+        (folder / "spec.json").write_text(spec.to_json())
+        label = np.arange(400) % 4
+        pred = np.where(rng.random(400) < 0.2, rng.integers(0, 4, 400), label)
+        rows = {"arm": [arm] * 400, "seed": [seed] * 400, "example_id": np.arange(400), "label": label, "pred": pred}
+        pq.write_table(pa.table(rows), folder / "predictions.parquet")
+        (folder / "metrics.jsonl").write_text('{"epoch": 2}\n')
+        (folder / "done").write_text(json.dumps({"seconds": 1.5, "environment": {"python": "3"}}))
+        folders.append(folder)
+    return folders

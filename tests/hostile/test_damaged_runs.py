@@ -7,34 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dropmix.recipes import get_recipe
-from dropmix.train.config import Arm
-
 SHOWN = ("status", "g"), ("audit", "g", "--out", "out")
-
-
-@pytest.fixture
-def grid(here: Path) -> list[Path]:
-    """Folders of six finished runs that never trained: predictions by a coin."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rng, folders = np.random.default_rng(0), []
-    base = get_recipe("digits").base
-    for arm, seed in [(arm, seed) for arm in ("vanilla", "mixup") for seed in range(3)]:
-        spec = base.model_copy(update={"arm": Arm(name=arm, method=arm), "seed": seed})
-        folder = here / "g" / spec.folder_name
-        folder.mkdir(parents=True)
-        (folder / "spec.json").write_text(spec.to_json())
-        label = np.arange(400) % 4
-        pred = np.where(rng.random(400) < 0.2, rng.integers(0, 4, 400), label)
-        rows = {"arm": [arm] * 400, "seed": [seed] * 400, "example_id": np.arange(400), "label": label, "pred": pred}
-        pq.write_table(pa.table(rows), folder / "predictions.parquet")
-        (folder / "metrics.jsonl").write_text('{"epoch": 2}\n')
-        (folder / "done").write_text(json.dumps({"seconds": 1.5, "environment": {"python": "3"}}))
-        folders.append(folder)
-    return folders
 
 
 def is_pipe(path: Path) -> None:
@@ -61,7 +34,13 @@ def holds(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
 
+def is_closed(path: Path) -> None:
+    path.chmod(0)
+
+
 DAMAGE = {
+    "closed": is_closed,
+    "long": lambda path: os.truncate(path, 11_000_000),
     "deep": holds(b"[" * 200_000),
     "deep objects": holds(b'{"a":' * 200_000),
     "empty": holds(b""),
@@ -85,6 +64,8 @@ def test_a_damaged_file_of_a_run_does_not_hide_the_others(run, grid, kind: str, 
         assert ran.status == 0, (words, ran.err)
     shown = run("status", "g").out
     assert all(folder.name in shown for folder in grid)
+    if file == "spec.json" and kind == "closed":
+        assert "remove" not in shown
     if file == "spec.json" and kind != "loop":  # a loop of links holds nothing, as a run that has not begun
         assert "1 damaged" in shown
 
@@ -188,3 +169,14 @@ def test_status_and_audit_agree_on_a_damaged_baseline_and_name_it(run, grid, dam
     ran = run("audit", "g", "--out", "out")
     assert ran.status == 2
     assert f"A damaged run was left out: g/{baseline[0].name}" in ran.err
+
+
+@pytest.mark.parametrize(("place", "key", "value"), [("arm", "name", "mixup alpha=2"), ("train", "epochs", 99)])
+def test_a_spec_edited_in_place_is_damaged_to_status_and_audit_alike(run, grid, place, key, value) -> None:
+    spec = json.loads((grid[0] / "spec.json").read_text())
+    spec[place][key] = value
+    (grid[0] / "spec.json").write_text(json.dumps(spec))
+    assert "5 done, 1 damaged" in run("status", "g").out
+    ran = run("audit", "g", "--out", "out")
+    assert ran.status == 0, ran.err
+    assert grid[0].name in "".join(ran.out.split())

@@ -1,6 +1,7 @@
 """Files given for an audit or for a grid that are neither: one line, exit status 2, nothing written."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ def test_a_huge_audit_is_refused_unread(refused, here: Path) -> None:
     assert "longer than" in refused("plan", "x.json", names="x.json")
     with pytest.raises(ValueError, match=r"x\.json: expected an audit\.json of ours, got it is longer than"):
         read_changes(here / "x.json", "mixup", ["fox"])
+
+
+def test_an_audit_of_many_lists_is_refused_below_a_gigabyte(run, here: Path) -> None:
+    (here / "x.json").write_bytes(b'{"comparisons": [' + b"[]," * 30_000_000 + b"[]]}")
+    ran = run("plan", "x.json")
+    assert (ran.status, "x.json: expected the JSON of an audit" in ran.err) == (2, True)
+    assert ran.peak < 1_000_000_000
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_plan_reads_files_alone(refused, here: Path, kind: str) -> None:
+    os.mkfifo(here / "x.json") if kind == "pipe" else (here / "x.json").symlink_to("/dev/zero")
+    assert "got a device, pipe or folder" in refused("plan", "x.json", names="x.json")
 
 
 def test_plan_prints_nothing_before_it_refuses(run, here: Path) -> None:

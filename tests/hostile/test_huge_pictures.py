@@ -82,6 +82,30 @@ def test_resizing_leaves_them_out_and_is_not_complete(run, here: Path, photos: t
     assert '"complete": false' in (here / "out/resized.json").read_text()
 
 
-@pytest.mark.parametrize("name", ["a.png", "b.jpg"])
-def test_pictures_to_show_are_refused(run, refused, photos: tuple[str, ...], name: str) -> None:
+def tiff() -> bytes:
+    tags = ((256, SIDE), (257, SIDE), (258, 8), (259, 1), (262, 1), (273, 200), (277, 1), (278, SIDE), (279, 100))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(300)
+
+
+def webp() -> bytes:
+    size = struct.pack("<I", SIDE - 1)[:3]
+    body = b"VP8X" + struct.pack("<II", 10, 0) + size + size
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body + bytes(50)
+
+
+def text_chunk() -> bytes:
+    """A picture with a comment of half a gigabyte."""
+    small = png()
+    comment = b"zTXtk\0\0" + zlib.compress(bytes(500_000_000), 1)
+    end = 8 + 25  # signature and header
+    chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
+    return small[:end] + chunk + small[end:]
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.jpg", "f.tiff", "g.webp", "h.png"])
+def test_pictures_to_show_are_refused(run, refused, here: Path, photos: tuple[str, ...], name: str) -> None:
+    more = {"f.tiff": tiff, "g.webp": webp, "h.png": text_chunk}
+    if name in more:
+        (here / "photos/cat" / name).write_bytes(more[name]())
     refused("show", "cutmix", f"photos/cat/{name}", "photos/dog/1.png", "--out", "out", names=name)

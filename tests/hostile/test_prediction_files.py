@@ -66,6 +66,7 @@ CONTENT = {
     "nan.json": lambda: b'{"labels": [NaN, 1], "pred": [0, 1]}',
     "null.json": lambda: b"null",
     "many.json": lambda: b"[" + b"[]," * 40_000_000 + b"[]]",
+    "nested.json": lambda: b"[" + b"[]," * 30_000_000 + b"[]]",
     "torn.jsonl": lambda: b'{"label": 1, "pred": 2}\n{"label": 1\n',
     "lists.jsonl": lambda: b"[1]\n[2]\n",
     "stray_quote.csv": stray_quote,
@@ -144,6 +145,7 @@ def test_options_take_files_alone(refused, here: Path, pair, option: str, kind: 
 
 
 BESIDE = {
+    "long": b"cat,1\n" * 6_000_000,
     "empty": b"",
     "noise": np.random.default_rng(1).bytes(5_000),
     "deep": b"[" * 100_000,

@@ -158,3 +158,51 @@ def test_a_group_is_a_column(tmp_path):
     assert read_rows(path, TextColumns(group="author")) == [Example("a", "x", "Ann")]
     with pytest.raises(DataError, match=r"data\.group: expected one of the columns"):
         read_rows(path, TextColumns(group="writer"))
+
+
+TABLE = [
+    "text,label",
+    *(f"what the {name} said number {i},{name}" for i in range(50) for name in ("cat", "dog", "fox")),
+]
+
+
+def with_quotes(opens: str, closes: str, swap: bool) -> str:
+    """The rows, the text or label of one with an opening quote, and one forty rows later with a closing one."""
+    rows = [row.split(",") for row in TABLE]
+    rows[10][opens == "label"] = f'"{rows[10][opens == "label"]}'
+    if closes:
+        rows[50][closes == "label"] += '"'
+    return "\n".join(",".join(reversed(row) if swap else row) for row in rows) + "\n"
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize(("opens", "closes"), [("text", ""), ("label", ""), ("text", "text"), ("label", "label")])
+def test_a_stray_quote_swallows_no_row(tmp_path, opens, closes, swap):
+    (tmp_path / "a.csv").write_text(with_quotes(opens, closes, swap))
+    with pytest.raises(DataError, match=r"a\.csv: .* row that begins in line 11\b"):
+        read_rows(tmp_path / "a.csv")
+
+
+def test_a_stray_quote_that_swallows_one_row_is_found(tmp_path):
+    rows = list(TABLE)
+    rows[10] = f'"{rows[10]}'
+    rows[11] = rows[11].replace(",", '",')
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataError, match="got 2 in the quotes of the row that begins in line 11"):
+        read_rows(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("names", [("text", "label"), ("label", "text")])
+def test_texts_of_several_lines_are_read(tmp_path, names):
+    texts = [
+        "Good food, bad service.\nOver all, fine",
+        "First\n\n  second, third\n",
+        'He said "no, dog"\nand left',
+        "one",
+    ]
+    rows = [{"text": text, "label": label} for text, label in zip(texts, ["cat", "dog", "fox", "dog"])]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    assert [row.text for row in read_rows(tmp_path / "a.csv")] == texts

@@ -1,5 +1,7 @@
 """The one error of the audit, which its user can fix."""
 
+from dropmix.audit.arm_names import visible
+
 
 class AuditError(ValueError):
     """An input or setting that cannot be audited; the message is one line and says what to do.
@@ -11,7 +13,7 @@ class AuditError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(visible(" ".join(str(message).split())))
 
 
 def first(values, limit: int = 3) -> str:
@@ -41,12 +43,12 @@ def shown(names) -> str:
 
 
 def clip(value: object, limit: int = 60) -> str:
-    """Text of a value, at most `limit` characters, on one line, safe to print.
+    """Text of a value, at most `limit` characters, on one line, safe to print: what is invisible is an escape.
 
     Example:
         >>> clip("a" * 100, limit=8)
         'aaaaaaa…'
     """
     text = str(value.item() if hasattr(value, "item") else value)[: limit + 1]  # pyright: ignore[reportAttributeAccessIssue]
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = visible(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,6 +1,7 @@
 """What an audit found, and how it is saved."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from dropmix.audit.settings import refuse_unknown
 from dropmix.audit.spreadsheet import indented, write_rows, write_whole
 
 SCHEMA_VERSION = 1
+# Controls of terminals and of the direction of text, which JSON may hold raw; as escapes they mean the same.
+_HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,8 +233,8 @@ class Audit:
         }
 
     def dumps(self) -> str:
-        """The audit as JSON text; NaN is null, infinities do not occur."""
-        return indented(self.to_dict()) + "\n"
+        """The audit as JSON text; NaN is null, infinities do not occur, and nothing in it steers a terminal."""
+        return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", indented(self.to_dict())) + "\n"
 
     def to_json(self, path: str | Path) -> Path:
         """Write the audit as JSON; the file appears whole or not at all."""

@@ -1,16 +1,17 @@
 """Files that an audit writes: whole or not at all, CSV that no spreadsheet runs as a formula, and JSON fast."""
 
 import contextlib
+import csv
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dropmix.audit.errors import AuditError
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@＝＋－＠")  # of full width too, which some spreadsheets take for the plain ones
 
 
 def guarded(text: str) -> str:
@@ -22,7 +23,7 @@ def guarded(text: str) -> str:
         >>> guarded("=1+1"), guarded("fox"), guarded("'=1")
         ("'=1+1", 'fox', "''=1")
     """
-    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA else text
+    return f"'{text}" if _is_formula(text.lstrip("'")) else text
 
 
 def unguarded(text: str) -> str:
@@ -32,7 +33,12 @@ def unguarded(text: str) -> str:
         >>> unguarded("'=1+1"), unguarded("'tis")
         ('=1+1', "'tis")
     """
-    return text[1:] if text.startswith("'") and text.lstrip("'")[:1] in _FORMULA else text
+    return text[1:] if text.startswith("'") and _is_formula(text.lstrip("'")) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether some spreadsheet may run a text; many drop blanks at its beginning or split it at tabs."""
+    return text.startswith(("\t", "\r", "\n")) or text.lstrip().startswith(_FORMULA)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -42,6 +48,16 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(map(_cell, keys)) + "\n")
         file.writelines(",".join([_cell(row.get(key)) for key in keys]) + "\n" for row in rows)
+
+
+def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as they are, the first of which is the header, whole or not at all."""
+
+    def write(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+    write_whole(path, write)
 
 
 def _cell(value: Any) -> str:
@@ -64,15 +80,14 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # known before it exists: a signal may come any time
     try:
-        try:
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except OSError as error:  # about the file that was asked for, not about a hidden one beside it
-            raise type(error)(error.errno, error.strerror, str(path)) from None
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         write(part)
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
+        if isinstance(error, OSError):  # about the file that was asked for, not about a hidden one beside it
+            error.filename, error.filename2 = str(path), None
         raise
     return path
 

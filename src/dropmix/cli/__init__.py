@@ -55,6 +55,10 @@ def main() -> None:
             status = INTERRUPTED if was_interrupted() and not isinstance(error, SystemExit) else explain(error)
         except KeyboardInterrupt:
             status = INTERRUPTED
+    try:
+        sys.stdout.flush()  # a short output is still in memory, and the interpreter would end with a traceback
+    except OSError as error:
+        status = explain(error)
     if status in (INTERRUPTED, TERMINATED):  # Typer answers Ctrl-C with a status alone
         print("stopped", file=sys.stderr)
     raise SystemExit(status)

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-MOST_BYTES = 200_000_000
+MOST_BYTES = 100_000_000
+MOST_PLANNED = 20_000_000
 PLANNED = "planned.txt"
 PICTURES = "pictures.json"
 SHOWN = 3
@@ -28,7 +29,7 @@ def planned(out: Path) -> list[str]:
     """The sorted folder names noted in `out`; none where there is no note, or one that we did not write."""
     file = out / PLANNED
     try:
-        if not file.is_file() or file.stat().st_size > MOST_BYTES:
+        if not file.is_file() or file.stat().st_size > MOST_PLANNED:
             return []
         return sorted({name for name in file.read_text(encoding="utf-8").split("\n") if name})
     except (OSError, UnicodeDecodeError):
@@ -74,7 +75,7 @@ def remember_pictures(out: Path, dataset: Any) -> None:
     from dropmix.audit.spreadsheet import write_whole
 
     if not (out / PICTURES).exists() and (pictures := pictures_of(dataset)):
-        text = json.dumps(pictures, ensure_ascii=False, indent=0)
+        text = json.dumps(pictures, indent=0)
         write_whole(out / PICTURES, lambda part: part.write_text(text, encoding="utf-8"))
 
 
@@ -119,11 +120,13 @@ def _first(names: list[str]) -> str:
 
 def _noted(out: Path) -> dict[str, str]:
     """What `remember_pictures` wrote; {} where there is nothing, or something that it did not write."""
+    from dropmix.audit.formats.archives import within_limits
+
     file = out / PICTURES
     try:
         if not file.is_file() or file.stat().st_size > MOST_BYTES:
             return {}
-        known = json.loads(file.read_bytes())
+        known = json.loads(within_limits(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) and all(isinstance(value, str) for value in known.values()) else {}

@@ -47,17 +47,7 @@ def explain(error: BaseException) -> int:
 
 def _message(error: BaseException) -> str:
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        first: dict[str, Any] = error.errors()[0]  # pyright: ignore[reportAttributeAccessIssue]
-        path = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
-        what = "no such setting" if first["type"] == "extra_forbidden" else what
-        if what.startswith("Input should be "):
-            what = "expected " + what.removeprefix("Input should be ").partition(", unable")[0]
-            return _one_line(f"{path}: {what}, got {first['input']!r}. Correct it.")
-        if first["type"] == "missing":
-            return _one_line(f"{path}: expected a value, got none. Add it.")
-        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
-        return _one_line(f"{path}: {what}{got}.")
+        return first_of(error)
     if full := _full_disk(error):
         return full
     if isinstance(error, PermissionError):
@@ -71,6 +61,21 @@ def _message(error: BaseException) -> str:
         where = "" if error.filename is None else f"{_shortened(os.fsdecode(error.filename))}: "
         return _one_line(f"{where}expected {expected}, got {got}. {advice}.")
     return _one_line(str(error)) or type(error).__name__
+
+
+def first_of(error: Any) -> str:
+    """The first of pydantic's errors, as one line: the field, what was expected, and what came."""
+    first: dict[str, Any] = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    what = "no such setting" if first["type"] == "extra_forbidden" else what
+    if what.startswith("Input should be "):
+        what = "expected " + what.removeprefix("Input should be ").partition(", unable")[0]
+        return _one_line(f"{path}: {what}, got {first['input']!r}. Correct it.")
+    if first["type"] == "missing":
+        return _one_line(f"{path}: expected a value, got none. Add it.")
+    got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+    return _one_line(f"{path}: {what}{got}.")
 
 
 def _shortened(path: str, most: int = 200) -> str:

@@ -1,6 +1,5 @@
 """Pictures on the two sides of a split that look almost the same: listed, and grouped so that they stay together."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def write_look_alikes(folder: Path, dataset: Dataset, pairs: Pairs) -> Path:
     Returns:
         The file, with columns name, group and looks_like.
     """
-    from dropmix.audit.spreadsheet import guarded, write_whole
+    from dropmix.audit.spreadsheet import guarded, write_table
 
     splits = [split for split in (dataset.train, dataset.validation, dataset.test) if isinstance(split, Split)]
     names = [str(name) for split in splits for name in split.ids]
@@ -51,14 +50,9 @@ def write_look_alikes(folder: Path, dataset: Dataset, pairs: Pairs) -> Path:
     partner = {train: test for test, train in pairs} | dict(pairs)
     rows = sorted((name not in partner, group, name, partner.get(name, "")) for name, group in groups.items())
 
-    def write(part: Path) -> None:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["name", "group", "looks_like"])
-            writer.writerows([guarded(text) for text in (name, group, like)] for _, group, name, like in rows)
-
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / NAME, write)
+    listed = [[guarded(text) for text in (name, group, like)] for _, group, name, like in rows]
+    write_table(folder / NAME, [["name", "group", "looks_like"], *listed])
     return folder / NAME
 
 

@@ -28,8 +28,8 @@ class _Pipe(io.FileIO):
                 return super().write(data)
             except BrokenPipeError:
                 self.lost = True
-            except OSError:
-                self.lost = True
+            except OSError as error:
+                self.lost, error.filename = True, "standard output"
                 raise
         return memoryview(data).nbytes
 

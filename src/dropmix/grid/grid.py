@@ -98,4 +98,11 @@ class Grid(Frozen):
                     )
                 place = inner
             place[last] = value
-        return self.model_copy(update={"base": RunSpec.model_validate(content, strict=False)})
+        base = RunSpec.model_validate(content, strict=False)
+        for path in (path for path, value in settings.items() if isinstance(value, bool)):
+            held: Any = base
+            for part in path.split("."):
+                held = held[part] if isinstance(held, dict) else getattr(held, part)
+            if not isinstance(held, bool):  # true would pass for the number 1
+                raise ValueError(f"{path}: expected a number, got {str(settings[path]).lower()}. Correct it.")
+        return self.model_copy(update={"base": base})

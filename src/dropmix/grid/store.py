@@ -22,7 +22,7 @@ State = Literal["done", "running", "interrupted", "failed", "new", "damaged"]
 SPEC, DONE, FAILED, METRICS = "spec.json", "done", "failed", "metrics.jsonl"
 DATA = "data-path.txt"
 """File beside the runs: the folder of the images on the machine that trained last. Not part of any run."""
-_NAMED = re.compile(r".+-s\d+(?:-f\d+)?-([0-9a-f]{10})")
+_NAMED = re.compile(r".+-s\d+(?:-f\d+)?-[0-9a-f]{10}", re.DOTALL)
 _TRIES = 100  # of 10 ms: on a busy machine, who only asks may hold the lock for a while
 
 
@@ -114,9 +114,9 @@ def inspect_run(folder: Path) -> RunFolder:
     spec, cause = _read_spec(folder / SPEC)
     if spec is None:
         return RunFolder(folder, "damaged", None, cause=cause)
-    named = _NAMED.fullmatch(folder.name)
-    if named and named[1] != spec.hash:
-        cause = f"spec.json was changed by hand (hash {spec.hash}); put it back, or remove the folder and run again"
+    if _NAMED.fullmatch(folder.name) and folder.name != spec.folder_name:
+        own = spec.folder_name[-80:]
+        cause = f"spec.json was changed by hand (it is that of {own}); put it back, or remove the folder and run again"
         return RunFolder(folder, "damaged", spec, cause=cause)
     epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
@@ -213,6 +213,8 @@ def check_same_grid(out: Path, spec: Spec, *others: Spec) -> None:
         StoreError: names the settings that differ, or an arm that goes by the name of another one.
     """
     if not out.is_dir():
+        if os.path.lexists(out):
+            raise StoreError(f"{out}: expected a folder for the runs, got no folder. Choose another --out.")
         return
     arms = {run.arm.name: run.arm.model_dump(mode="json") for run in (spec, *others)}
     for run in (entry.spec for entry in scan(out) if entry.spec is not None):

@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.paper.claims import Claim
 
 SCALE = {"points": 100.0, "points squared": 1e4, "fraction": 1.0}
@@ -57,7 +59,7 @@ def write_claims(by_heading: Mapping[str, Sequence[Claim]], folder: Path) -> lis
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "claims.md", folder / "claims.csv"]
     for path, text in zip(paths, (claims_markdown(by_heading), claims_csv(by_heading))):
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
     return paths
 
 

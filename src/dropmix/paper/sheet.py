@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.paper.side_by_side import Side
 from dropmix.report.tables.paper_layout import Row
 from dropmix.report.tables.render import Cell, escape_latex, escape_markdown, to_latex, to_markdown, to_terminal
@@ -123,7 +125,7 @@ class Sheet:
         written = []
         for ending, text in (("md", self.markdown()), ("tex", self.latex()), ("csv", self.csv())):
             written.append(folder / f"{self.name}.{ending}")
-            written[-1].write_text(text, encoding="utf-8")
+            write_whole(written[-1], partial(Path.write_text, data=text, encoding="utf-8"))
         return written
 
 

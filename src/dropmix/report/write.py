@@ -61,6 +61,9 @@ def write_report(
                 target.mkdir(exist_ok=True)
             else:
                 os.replace(path, target)
+    except OSError as error:  # about the folder that was asked for, not about a hidden one within it
+        error.filename, error.filename2 = str(out), None
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out / "report.html"

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
 from dropmix.audit.inputs.run_folders import ANYHOW, BASELINE, find_runs, group_runs, read_arms
 from dropmix.audit.measures.recall import class_sizes, correct_counts
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.report.figures.style import TIED, figure_function, grid, new_figure, rendered
 from dropmix.studies.explain import Explained, Predictor, as_json, explain
 from dropmix.studies.predictors import constant, from_labels, from_runs
@@ -146,9 +148,10 @@ def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[
     out.mkdir(parents=True, exist_ok=True)
     content = {"format": 1, "source": source, "arms": {arm: as_json(explained) for arm, explained in arms.items()}}
     paths = [out / "explain.html", out / "explain.json"]
-    paths[1].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     parts = [f"<h2>{html.escape(arm)}</h2>{_section(arm, explained)}" for arm, explained in arms.items()]
-    paths[0].write_text(_PAGE.format(source=html.escape(source), body="\n".join(parts)), encoding="utf-8")
+    page = _PAGE.format(source=html.escape(source), body="\n".join(parts))
+    for path, text in zip(paths, (page, json.dumps(content, indent=1) + "\n")):
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8", errors="replace"))
     return paths
 
 

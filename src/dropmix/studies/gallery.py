@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.data.picture import read_picture
 from dropmix.msda import get_method
 from dropmix.msda.binding import GIVEN
@@ -193,7 +194,8 @@ def _save(figure: Figure, out: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    Image.fromarray(np.ascontiguousarray(pixels)).quantize(256).save(out, format="PNG", optimize=True)
+    picture = Image.fromarray(np.ascontiguousarray(pixels)).quantize(256)
+    write_whole(out, lambda part: picture.save(part, format="PNG", optimize=True))
 
 
 def _mask_only(mix: Mix, x: Tensor) -> Mix:

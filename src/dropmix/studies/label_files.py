@@ -1,13 +1,13 @@
 """Files and lines of `dropmix label-info`."""
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dropmix.audit.spreadsheet import guarded
+from dropmix.audit.formats.archives import within_limits
+from dropmix.audit.spreadsheet import guarded, write_table
 from dropmix.train.files import MOST_BYTES, read_regular
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read_changes(path: Path, arm: str, classes: list[str]) -> np.ndarray:
     if path.is_dir():
         path = path / "audit.json"
     try:
-        comparisons = json.loads(read_regular(path, MOST_BYTES))["comparisons"]
+        comparisons = json.loads(within_limits(read_regular(path, MOST_BYTES).decode()))["comparisons"]
         change_by_arm = {c["arm"]: {row["class"]: row["recall_change"] for row in c["classes"]} for c in comparisons}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         got = error.strerror if isinstance(error, OSError) else type(error).__name__
@@ -47,13 +47,12 @@ def write_label_information(information: "LabelInformation", change: np.ndarray 
     information.save(out / CURVES)
     curves, area, kept = information.curves(), information.area(), information.kept()
     pairs = np.bincount(information.own, minlength=len(information.classes))
-    with (out / CLASSES).open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(("class", "pairs", "confidence_unmixed", "area", "kept", "recall_change"))
-        for i, name in enumerate(information.classes):
-            moved = np.nan if change is None else change[i]
-            numbers = ["" if v != v else f"{v:.6g}" for v in (curves[i, 0], area[i], kept[i], moved)]
-            table.writerow((guarded(name), pairs[i], *numbers))
+    rows: list[tuple] = [("class", "pairs", "confidence_unmixed", "area", "kept", "recall_change")]
+    for i, name in enumerate(information.classes):
+        moved = np.nan if change is None else change[i]
+        numbers = ["" if v != v else f"{v:.6g}" for v in (curves[i, 0], area[i], kept[i], moved)]
+        rows.append((guarded(name), pairs[i], *numbers))
+    write_table(out / CLASSES, rows)
     save(label_curves(information.strengths, curves, information.classes, change), out / "label-information")
 
 

@@ -1,6 +1,5 @@
 """How fast mixing removes a class's label for a trained network: confidence against mixing strength."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from dropmix.audit.spreadsheet import guarded
+from dropmix.audit.spreadsheet import guarded, write_table
 
 BATCH = 256
 
@@ -61,12 +60,11 @@ class LabelInformation:
         total = np.zeros((len(count), len(self.strengths)))
         np.add.at(total, which.reshape(-1), self.confidence)
         names = [guarded(name) for name in self.classes]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            out = csv.writer(file)
-            out.writerow(("class", "partner", "strength", "confidence", "pairs"))
-            for (own, partner), n, row in zip(pairs.T, count, total):
-                for s, value in zip(self.strengths, row / n):
-                    out.writerow((names[own], names[partner], f"{s:.4g}", f"{value:.6g}", n))
+        rows: list[tuple] = [("class", "partner", "strength", "confidence", "pairs")]
+        for (own, partner), n, row in zip(pairs.T, count, total):
+            for s, value in zip(self.strengths, row / n):
+                rows.append((names[own], names[partner], f"{s:.4g}", f"{value:.6g}", n))
+        write_table(path, rows)
 
 
 def label_information(

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import io
 import json
 import math
 import sys
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dropmix.data.readers.cells import numbered_rows
 from dropmix.data.readers.shards import metadata_names, unreadable
 from dropmix.data.records import DataError
 
@@ -206,20 +206,44 @@ def _table(path: Path, ending: str, columns: TextColumns) -> Iterator[dict[str, 
     content = _content(path)
     csv.field_size_limit(sys.maxsize)
     delimiter = "\t" if ending == ".tsv" else _delimiter(content.split("\n", 1)[0], columns)
-    rows = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    names: list[str] = []
+    rows: list[tuple[int, list[str]]] = []
     try:
-        names = next(rows, [])
-        for row in rows:
-            if not any(cell.strip() for cell in row):
-                continue  # an empty line, or what a spreadsheet leaves behind
-            if len(row) != len(names):
-                raise DataError(
-                    f"{path}, line {rows.line_num}: expected {len(names)} fields ({', '.join(names)}), got {len(row)}. "
-                    "Quote texts that hold the separator."
-                )
-            yield dict(zip(names, row))
+        for line, row in numbered_rows(content, delimiter):
+            if not rows and not names:
+                names = row
+            elif any(cell.strip() for cell in row):  # not an empty line, or what a spreadsheet leaves behind
+                if len(row) != len(names):
+                    raise DataError(
+                        f"{path}, line {line}: expected {len(names)} fields ({', '.join(names)}), got {len(row)}. "
+                        "Quote texts that hold the separator."
+                    )
+                rows.append((line, row))
     except csv.Error as error:
-        raise DataError(f"{path}, line {rows.line_num}: expected CSV, got {error}. Mend the quotes.") from None
+        raise DataError(f"{path}: expected CSV, got {error}. Mend the quotes.") from None
+    _refuse_swallowed_rows(path, names, rows, delimiter, columns)
+    return (dict(zip(names, row)) for _, row in rows)
+
+
+def _refuse_swallowed_rows(
+    path: Path, names: list[str], rows: list[tuple[int, list[str]]], delimiter: str, columns: TextColumns
+) -> None:
+    """Refuse a text whose lines are rows of the table, each with a known label: a stray quote opened before them."""
+    if not any("\n" in cell or "\r" in cell for _, row in rows for cell in row):
+        return
+    place = names.index(find_columns(str(path), names, columns)[1])
+    known = {row[place] for _, row in rows}
+    for line, row in rows:
+        for at, cell in enumerate(row):
+            lines = cell.splitlines()
+            # A row ends where the quote opened in it, or begins where the quote closes in it.
+            whole = lines[1:] if at > place else [delimiter.join([*row[:at], *lines[:1]]), *lines[1:-1]]
+            cut = [one.split(delimiter) for one in whole if len(lines) > 1]
+            if cut and all(len(one) == len(names) and one[place].strip('"') in known for one in cut):
+                raise DataError(
+                    f"{path}: expected one row per text, got {len(lines)} in the quotes of the row that begins in line "
+                    f"{line}. Remove a stray quote."
+                )
 
 
 def _delimiter(header: str, columns: TextColumns) -> str:

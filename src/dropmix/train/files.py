@@ -13,7 +13,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_SPACE = "expected free disk space, got none. Free some or choose another --out, then run again."
 
 
-MOST_BYTES = 200_000_000  # of an audit.json, whose objects take about ten times the memory
+MOST_BYTES = 100_000_000  # of an audit.json, whose objects take about ten times the memory
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> None:

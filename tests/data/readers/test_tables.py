@@ -179,7 +179,9 @@ IDS = np.array(["a/1.png", "b/2.png", "b/3.png", "b/1.png"])
         ("name,a,b\n2,x,y\n", r"one column beside 'name', or 'label', got name, a, b. Name one, as in t.csv:a"),
         ("name,label\n", "expected a header and rows, got 1 rows"),
         ("", "expected a header and rows, got 0 rows"),
-        ('name,label\n2,"x\n', "expected a CSV file with a header"),
+        ('name,label\n2,"x\n', "expected a CSV file with a header, in UTF-8, got a stray quote in .* line 2. Check"),
+        ('name,label\n2,"x\n3,y\n"1,z\n', "got a stray quote in the row that begins in line 2. Check"),
+        ('name,label\n2,"x\n3,y"\n', "expected one row per line, got '2,x"),
         ("name,label\n2,\n3,\n", "expected a class for pictures such as a/1.png, got none"),
     ],
 )

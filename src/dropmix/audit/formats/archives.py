@@ -23,7 +23,8 @@ from dropmix.audit.formats.kinds import checked_file, ending_of
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError, SyntaxError)
 DAMAGE += (TypeError, OverflowError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, tokenize.TokenError)
 GZIP = b"\x1f\x8b"
-LARGEST_JSON = 100_000_000  # Python's lists and dicts take up to twenty times as much
+LARGEST_JSON = 100_000_000  # Python's numbers and texts take up to twelve times as much
+MOST_NESTED = 5_000_000  # lists and objects of a JSON text; each takes up to 200 bytes
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
 LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
 ROWS = 4096  # of scores that are in memory at a time
@@ -225,7 +226,7 @@ def read_json(path: Path) -> Any:
     refuse_bomb(path)
     try:
         with opened(path) as file:
-            text = file.read().decode("utf-8-sig")
+            text = within_limits(file.read().decode("utf-8-sig"))
         lines = [line for line in text.split("\n") if line.strip()]  # other marks may stand within a text
         if ending_of(path) in (".jsonl", ".ndjson"):
             return [json.loads(line) for line in lines]
@@ -237,6 +238,17 @@ def read_json(path: Path) -> Any:
             return [json.loads(line) for line in lines]  # JSON lines under the name of JSON
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error
+
+
+def within_limits(text: str) -> str:
+    """The same JSON text.
+
+    Raises:
+        ValueError: it holds more lists and objects than memory should.
+    """
+    if (count := text.count("[") + text.count("{")) > MOST_NESTED:
+        raise ValueError(f"{count:,} lists and objects, of which at most {MOST_NESTED:,} are read")
+    return text
 
 
 def for_arrow(path: Path) -> Any:

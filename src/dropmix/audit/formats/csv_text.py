@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -249,16 +250,35 @@ def read_rows(path: Path, encoding: str | None = None) -> list[list[str]]:
     skip = head.skip
     try:
         text = raw.decode(coding).removeprefix("\ufeff")
-        cells = csv.reader(io.StringIO(text, newline=""), delimiter=head.delimiter)
-        rows = [[cell.strip() for cell in row] for row in cells]
-    except (UnicodeError, csv.Error) as error:
+        rows = _small_rows(path, csv.reader(io.StringIO(text, newline=""), delimiter=head.delimiter))
+    except UnicodeError as error:
         raise AuditError(
             f"{path}: expected UTF-8 text, got {clip(error)}. Save it as UTF-8, or name the encoding."
         ) from error
-    rows = [(number, row) for number, row in enumerate(rows, 1) if number >= skip and any(row)]
+    rows = [(number, row) for number, row in rows if number >= skip and any(row)]
     if not rows:
         raise AuditError(f"{path}: expected a row per class, got none. Write the file again.")
     wrong = next((number for number, row in rows if len(row) != len(rows[0][1])), None)
     if wrong is not None:
         raise AuditError(f"{path}: expected {len(rows[0][1])} fields in every row, got others in row {wrong}. Mend it.")
     return [row for _, row in rows]
+
+
+def _small_rows(path: Path, reader: Any) -> list[tuple[int, list[str]]]:
+    """The line in which each row begins, and its cells; no row has two lines, unless a quote swallowed the second."""
+    rows: list[tuple[int, list[str]]] = []
+    begin = 1
+    try:
+        for row in reader:
+            if any("\n" in cell or "\r" in cell for cell in row):
+                break
+            rows.append((begin, [cell.strip() for cell in row]))
+            begin = reader.line_num + 1
+        else:
+            return rows
+    except csv.Error:  # a field beyond csv's limit
+        pass
+    raise AuditError(
+        f"{path}: expected one row per line, got a quote that opens in line {begin} and does not close there. "
+        "Close or remove it."
+    )

@@ -61,16 +61,18 @@ def plan(
 def _comparisons(path: Path) -> list[dict[str, Any]]:
     import json
 
+    from dropmix.audit.formats.archives import within_limits
     from dropmix.train.files import MOST_BYTES, read_regular
 
     inside = [path / "audit.json", path / "report" / "audit.json"]  # the second of a grid, once it is reported
     path = next((file for file in inside if file.is_file()), inside[0]) if path.is_dir() else path
     if not path.is_file():
+        got = "a device, pipe or folder" if path.exists() else "nothing there"
         raise ValueError(
-            f"{path}: expected audit.json, got nothing there. Run dropmix audit with --out, or dropmix report, first."
+            f"{path}: expected audit.json, got {got}. Run dropmix audit with --out, or dropmix report, first."
         )
     try:
-        comparisons = json.loads(read_regular(path, MOST_BYTES))["comparisons"]
+        comparisons = json.loads(within_limits(read_regular(path, MOST_BYTES).decode()))["comparisons"]
         missing = {"tolerance", "decision", "se_fixed_test"} - set(comparisons[0]["classes"][0])
     except OSError as error:
         raise ValueError(

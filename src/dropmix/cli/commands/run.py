@@ -71,7 +71,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List runs, FLOPs and an estimate of time.")] = False,
 ) -> None:
     """Train a grid of arms and seeds, or resume one."""
-    from dropmix.cli.config_file import read_arms, read_config
+    from dropmix.cli.config_file import naming, read_arms, read_config
 
     content = read_config(config)  # before torch is imported: a bad file is refused at once
     written = None if arms is None else read_arms(arms)
@@ -111,7 +111,8 @@ def run(
         from dropmix.cli.command_grid import command_grid, train_commands
 
         place = Path() if config is None else config.parent
-        commands = command_grid(content, given, set_ or [], executor)
+        with naming(config, given, set_ or []):
+            commands = command_grid(content, given, set_ or [], executor)
         if question is not None and not dry_run:
 
             def train_commands_of(seeds: int, seconds: float | None) -> int:
@@ -120,7 +121,8 @@ def run(
 
             raise typer.Exit(train_until_decided(train_commands_of, out, question, commands, limit))
         raise typer.Exit(train_commands(commands, place, out, workers, device, limit, dry_run))
-    grid = grid_of(given, set_ or [], content)
+    with naming(config, given, set_ or []):
+        grid = grid_of(given, set_ or [], content)
     settings: dict[str, Any] = {
         "data": data,
         "workers": workers,

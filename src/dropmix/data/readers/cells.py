@@ -39,8 +39,7 @@ def read_table(file: Path) -> Columns:
         text = stored.decode("utf-16" if stored[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
         first = text.partition("\n")[0]
         separator = max(",;\t|", key=first.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-        rows = [row for row in reader if any(row)]
+        rows = [row for _, row in numbered_rows(text, separator, skipinitialspace=True) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = "another encoding" if isinstance(error, UnicodeDecodeError) else str(error)
         advice = "Save it in UTF-8" if isinstance(error, UnicodeDecodeError) else "Check it"
@@ -58,6 +57,22 @@ def read_table(file: Path) -> Columns:
             )
     kept = [place for place, name in enumerate(head) if name or count[""] == 1]
     return {head[place]: [row[place].strip() for row in rows[1:]] for place in kept}
+
+
+def numbered_rows(text: str, separator: str, skipinitialspace: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Rows of CSV, each with the number of the line in which it begins.
+
+    Raises:
+        csv.Error: a quote that never closes, or closes in the middle of a cell.
+    """
+    file, line = io.StringIO(text, newline=""), 1
+    reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=skipinitialspace)
+    try:
+        for row in reader:
+            yield line, row
+            line = reader.line_num + 1
+    except csv.Error:
+        raise csv.Error(f"a stray quote in the row that begins in line {line}") from None
 
 
 def name_column(columns: Columns, ids: np.ndarray) -> tuple[str | None, list[int | None]]:
@@ -149,7 +164,7 @@ def _alike(name: str) -> str:
 def _plain(name: str) -> str:
     name = name.strip().replace("\\", "/").removeprefix("./")
     # As we write it: an apostrophe before what a spreadsheet would run as a formula.
-    return name[1:] if name[:1] == "'" and name.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r") else name
+    return name[1:] if name[:1] == "'" and name.lstrip("'").lstrip()[:1] in tuple("=+-@＝＋－＠") else name
 
 
 def _short(path: str, way: int) -> str:

@@ -123,6 +123,8 @@ def _from_table(file: Path, column: str, ids: np.ndarray, usual: tuple[str, ...]
     values = _values(file, columns, names, column, usual, per_class)
     known: dict[int, str] = {}
     for name, row, value in zip(columns[names], match, values, strict=True):
+        if len((name + value).splitlines()) > 1:  # what follows a stray quote, up to the next one
+            raise DataError(f"{file}: expected one row per line, got {name + ',' + value!r:.80}. Close its quotes.")
         if row is not None and known.setdefault(row, value) != value:
             raise DataError(f"{file}: expected one value for each picture, got two for {name}. Give full paths.")
     return [None if known.get(row, "").casefold() in MISSING else known[row] for row in range(len(ids))]

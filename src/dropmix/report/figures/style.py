@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from dropmix.audit.spreadsheet import write_whole
 from dropmix.report.figures.fonts import use_fonts, without_boxes
 
 # Okabe & Ito's palette, distinct for people with the common colour deficiencies. Shape, position or hatch
@@ -110,7 +111,7 @@ def save(figure: Figure, stem: str | Path, formats: tuple[str, ...] = ("png", "p
     stem = Path(stem)
     paths = {ending: stem.with_name(f"{stem.name}.{ending}") for ending in formats}
     for ending in sorted(formats, key=lambda name: name != "svg"):
-        paths[ending].write_bytes(rendered(figure, ending))
+        write_whole(paths[ending], functools.partial(Path.write_bytes, data=rendered(figure, ending)))
     return list(paths.values())
 
 
