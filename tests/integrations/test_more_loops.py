@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
+from dropmix import DropMix, input_gradient
+
 from .plain_loop import RATE, X, Y, batches, by_hand, cutmix, make_net, weights_of
 
 
@@ -141,6 +143,39 @@ def test_mixed_precision_with_a_scaler():
             scaler.update()
     error, effect = (by_hand() - other for other in (weights_of(net), by_hand(unmixed=True)))
     assert error.norm() < 0.2 * effect.norm()
+
+
+def _sharded(rank: int, folder: str) -> None:
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    net, augment = make_net(), cutmix()
+    fully_shard(net, mesh=init_device_mesh("cpu", (2,)))
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
+    x, y = X[rank::2], Y[rank::2]
+    with pytest.raises(ValueError, match="expected a network whose weights this rank holds, got FSDP"):
+        DropMix("saliencymix", num_classes=4, seed=0)(x, y, saliency=input_gradient(net))
+    drawn = []
+    for _ in range(4):
+        optimizer.zero_grad()
+        mixed, shares = augment(x, y)
+        F.cross_entropy(net(mixed), shares).backward()
+        optimizer.step()
+        drawn.append(shares)
+    whole = [parameter.full_tensor() for parameter in net.parameters()]  # pyright: ignore
+    torch.save((drawn, torch.cat([parameter.detach().flatten() for parameter in whole])), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+def test_two_ranks_that_share_out_the_weights(tmp_path):
+    torch.multiprocessing.start_processes(_sharded, (str(tmp_path),), nprocs=2, start_method="fork")  # pyright: ignore
+    (drawn, weights), (others, same) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert torch.equal(weights, same)
+    assert not all(torch.equal(a, b) for a, b in zip(drawn, others))
 
 
 def test_averaged_weights_of_a_module_that_mixes_itself():

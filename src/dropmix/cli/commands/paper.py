@@ -49,7 +49,9 @@ def plan(
     total = f"{sum(cost.flops for cost in run_costs):.2e} FLOPs"
     seconds = [cost.seconds for cost in run_costs if cost.seconds is not None]
     if seconds:
-        total += f", about {duration(sum(seconds))} one after the other on this machine's {resolve_device(device)}"
+        total += (
+            f", about {duration(sum(seconds))} one after the other on this machine's {resolve_device(device)}, if idle"
+        )
     arms = len({(run.spec.group, run.spec.arm.name) for run in runs})
     print(f"{len(runs)} runs ({arms} arms), preset {preset}: {total}")
     if data is None and runs:
