@@ -62,7 +62,8 @@ def write_report(
             else:
                 os.replace(path, target)
     except OSError as error:  # about the folder that was asked for, not about a hidden one within it
-        error.filename, error.filename2 = str(out), None
+        if error.errno is not None:  # an error of a library has words of its own, which a file name would hide
+            error.filename, error.filename2 = str(out), None
         raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
