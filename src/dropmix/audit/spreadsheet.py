@@ -86,7 +86,8 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> Path:
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        if isinstance(error, OSError):  # about the file that was asked for, not about a hidden one beside it
+        # About the file that was asked for, not about a hidden one beside it; a library's error has words of its own.
+        if isinstance(error, OSError) and error.errno is not None:
             error.filename, error.filename2 = str(path), None
         raise
     return path
