@@ -166,7 +166,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     from dropmix.grid.store import inspect_run
     from dropmix.grid.view import duration
     from dropmix.text import is_text
-    from dropmix.train.device import keep_freed_memory, make_deterministic, resolve_device
+    from dropmix.train.device import cores, keep_freed_memory, make_deterministic, resolve_device
 
     target = resolve_device(device)
     judge_precision(runs, target)
@@ -197,6 +197,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     cost = f"{sum(flops for flops, _ in left):.2e} FLOPs, about {duration(seconds)} with {processes} workers"
     cost += " on idle cores" if idle else ""
     if idle and left and (slowdown := watch.slowdown()) > 1.5:
+        slowdown += (processes - 1) / cores()  # one process was timed; several also wait for each other
         cost += f", {duration(seconds * slowdown)} while this machine is as busy as now"
     cost += ", without the time to read files" if runs[0].data.resized_crop else ""
     print(f"{len(runs)} runs, {len(left)} to do: {cost}")
