@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dropmix.audit import AuditError
+from dropmix.audit import AuditError, audit_predictions
 
 from .programs import (
     CLASSES,
@@ -138,3 +138,18 @@ def test_a_label_given_twice_in_the_file_of_labels(tmp_path):
 def test_a_file_of_another_kind_is_told(tmp_path, name, content, message):
     with pytest.raises(AuditError, match=message):
         arms(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_a_square_array_is_one_of_seeds_only_if_these_are_numbered(tmp_path, rng, count):
+    labels = np.arange(count) % 2
+    one, other = rng.integers(0, 2, (2, count, count))
+    with pytest.raises(AuditError, match=r"as many rows as examples, .* Give one seed, \(N,\), or the array seeds"):
+        audit_predictions({"labels": labels, "pred": one}, {"mixup": {"labels": labels, "pred": other}}, refits=0)
+    arms = [{"labels": labels, "pred": pred, "seeds": np.arange(count)} for pred in (one, other)]
+    np.savez(tmp_path / "mixup.npz", **arms[1])
+    for treated in (arms[1], tmp_path / "mixup.npz"):
+        found = audit_predictions(arms[0], {"mixup": treated}, refits=0).only
+        assert found.summary["seeds_treated"] == count
+        recalls = [(other == labels)[:, labels == k].mean() for k in (0, 1)]
+        assert np.allclose(found.classes["recall_treated"], recalls)

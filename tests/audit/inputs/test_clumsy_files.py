@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from dropmix.audit import AuditError, audit_predictions
+from dropmix.audit import AuditError, audit_grid, audit_predictions
 
 NAMES = ("cat", "dog", "fox")
 LABELS = np.arange(60) % 3
@@ -49,6 +49,17 @@ def test_words_in_a_folder_are_arms_and_no_seeds(tmp_path, rows, names):
         audit(tmp_path / "fold1", tmp_path / "fold2")
 
 
+def test_debris_in_a_folder_of_predictions_is_no_file_of_it(tmp_path, rows):
+    for arm in ("vanilla", "mixup"):
+        for seed in (0, 1):
+            write(tmp_path / arm / f"seed{seed}.csv", rows())
+        for name in ("~$seed0.csv", "._seed0.csv", ".~lock.seed0.csv#", "Thumbs.db", "desktop.ini", ".DS_Store"):
+            (tmp_path / arm / name).write_bytes(b"x")
+    assert audit(tmp_path / "vanilla", tmp_path / "mixup").summary["seeds_treated"] == 2
+    with pytest.raises(AuditError, match=r"got none \(2 folders are no runs .*mixup, vanilla.*Give the folder of each"):
+        audit_grid(tmp_path)
+
+
 def test_words_in_a_folder_are_parts_where_examples_differ(tmp_path, rows):
     write(tmp_path / "base.csv", rows())
     whole = rows()
@@ -65,7 +76,7 @@ def test_a_copy_is_no_arm(tmp_path, rows, link):
         audit_predictions(base, [mixup, tmp_path / "cutmix.csv"], refits=0)
 
 
-@pytest.mark.parametrize("gap", ["NA", "N/A", "#N/A", "-", "--", "?", ".", "nan", "NULL"])
+@pytest.mark.parametrize("gap", ["NA", "N/A", "#N/A", "-", "--", "?", ".", "nan", "NULL", "\u00a0", "\u200b"])
 @pytest.mark.parametrize("names", [NAMES, ("0", "1", "2")])
 def test_a_prediction_that_says_nothing_is_an_error_with_its_rows(tmp_path, rows, gap, names):
     base, bad = write(tmp_path / "a.csv", rows(names)), rows(names)

@@ -42,7 +42,9 @@ def test_files_of_one_name_are_arms_by_their_folder(write):
 
 
 @pytest.mark.parametrize("kind", ["npz", "csv"])
-@pytest.mark.parametrize("pattern", ["{}-s{}.{}", "{}/seed{}.{}", "{}/run_{}/preds.{}", "seed={}/{}.{}", "{}{}.{}"])
+@pytest.mark.parametrize(
+    "pattern", ["{}-s{}.{}", "{}/seed{}.{}", "{}/run_{}/preds.{}", "seed={}/{}.{}", "{}{}.{}", "{} ({}).{}"]
+)
 def test_seeds_by_their_path(write, kind, pattern):
     turned = pattern.startswith("seed")
     names = [pattern.format(*((s, a) if turned else (a, s)), kind) for a in ("vanilla", "cutmix") for s in (0, 1)]
@@ -50,7 +52,24 @@ def test_seeds_by_their_path(write, kind, pattern):
     assert arms(base, rest) == [("vanilla", 2, "cutmix", 2)]
 
 
-@pytest.mark.parametrize("names", [["model_1.csv", "model_2.csv", "model_3.csv"], ["a.csv", "b_1.csv", "b_2.csv"]])
+def test_seeds_of_hydra_and_in_brackets(write):
+    base, *rest = write(*(f"multirun/12-00/aug={a},seed={s},lr=0.1/preds.csv" for a in ("no", "mixup") for s in (0, 1)))
+    assert arms(base, rest) == [("aug=no,lr=0.1", 2, "aug=mixup,lr=0.1", 2)]
+    base, *rest = write(*(f"{a}_alpha=0.{d}_s{s}.csv" for a, d in (("x", 2), ("y", 2), ("y", 4)) for s in (0, 1)))
+    assert arms(base, rest) == [("x_alpha=0.2", 2, "y_alpha=0.2", 2), ("x_alpha=0.2", 2, "y_alpha=0.4", 2)]
+
+
+UNCLEAR = [
+    ["model_1.csv", "model_2.csv", "model_3.csv"],
+    ["a.csv", "b_1.csv", "b_2.csv"],
+    [f"{a}_2024010{s}_1200.csv" for a in ("vanilla", "mixup") for s in (1, 2)],
+    [f"exp{n}_{a}_s{n % 2}_best.csv" for n, a in enumerate(["vanilla", "vanilla", "mixup", "mixup"])],
+    [f"2024-01-0{n}/preds.csv" for n in (1, 2, 3)],
+    ["vanilla.csv", "mixup (1).csv", "mixup (2).csv"],
+]
+
+
+@pytest.mark.parametrize("names", UNCLEAR, ids=lambda names: names[-1])
 def test_numbers_that_may_be_seeds_or_arms_are_refused(write, names):
     base, *rest = write(*names)
     with pytest.raises(AuditError, match="which may be either"):

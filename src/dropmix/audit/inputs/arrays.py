@@ -78,8 +78,8 @@ def read_mapping(
         AuditError: an unknown or missing key, or arrays that do not fit each other.
 
     Example:
-        >>> read_mapping({"labels": [0, 1], "pred": [[0, 1], [1, 1]]}, "a", Reading()).pred.shape
-        (2, 2)
+        >>> read_mapping({"labels": [0, 1, 1], "pred": [[0, 1, 1], [1, 1, 0]]}, "a", Reading()).pred.shape
+        (2, 3)
     """
     arrays = by_key(source, reading, name, strict=origin is None)
     names = _names(
@@ -99,7 +99,7 @@ def read_mapping(
     scores, kind = _scores(arrays, count, name)
     class_values = {"label": label}
     if "pred" in arrays:
-        class_values["pred"] = class_array(_classes(arrays["pred"], count, name, origin is not None), "pred", name)
+        class_values["pred"] = class_array(_classes(arrays["pred"], count, name, "seeds" in arrays), "pred", name)
     numbers, names, label_kind = numbered(class_values, names, name)
     labels = numbers["label"]
     made: dict[str, Any] = {"pred": np.atleast_2d(numbers["pred"]) if "pred" in arrays else None}
@@ -177,11 +177,12 @@ def _labels(arrays: Mapping, reading: Reading, name: str) -> ClassValues:
     return class_array(reading.labels.of(ids, count, name), "label", reading.labels.where)
 
 
-def _classes(given: Any, count: int, name: str, of_file: bool) -> np.ndarray:
+def _classes(given: Any, count: int, name: str, numbered: bool) -> np.ndarray:
     """Predicted classes as (N,) or (S, N); those of one-hot rows as numbers.
 
     Raises:
-        AuditError: scores of another shape, or a square array of a file, whose rows may be seeds or examples.
+        AuditError: scores of another shape, or a square array whose rows may be seeds or examples, unless seeds are
+            `numbered`.
     """
     array = to_numpy(given, f"{name} pred")
     if (
@@ -196,10 +197,10 @@ def _classes(given: Any, count: int, name: str, of_file: bool) -> np.ndarray:
             "Turn them over (pred.T), or take out axes of length 1 (pred.squeeze())."
         )
     square = array.ndim == 2 and array.shape == (count, count) and count > 1
-    if square and of_file:
+    if square and not numbered:
         raise AuditError(
             f"{name}: expected predictions (N,) or (S, N), got {array.shape}: as many rows as examples, which may be "
-            "seeds, one-hot predictions, ranked classes or a confusion matrix. Save one seed per file, (N,)."
+            "seeds, one-hot predictions, ranked classes or a confusion matrix. Give one seed, (N,), or the array seeds."
         )
     return array.argmax(axis=1) if not square and len(array) == count and is_one_hot(array) else array
 

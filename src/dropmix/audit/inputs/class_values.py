@@ -114,7 +114,8 @@ def _objects(array: np.ndarray, name: str, where: str) -> ClassValues:
 def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> ClassValues:
     """Codes and texts, without what programs write for a missing number."""
     real = [t for t in texts if t not in ABSENT_NUMBER]
-    absent = [i for i, t in enumerate(texts) if not t.strip()]
+    # Marks that do not show, such as a zero-width space, are as empty as blanks.
+    absent = [i for i, t in enumerate(texts) if all(unicodedata.category(c)[0] in "CZ" for c in t)]
     if real and len(real) < len(texts) and all(WHOLE.match(t) for t in real if t.strip()):
         absent += [i for i, t in enumerate(texts) if t in ABSENT_NUMBER]
     if absent:

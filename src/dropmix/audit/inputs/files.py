@@ -80,7 +80,7 @@ def files_of(path: Path) -> list[Path] | None:
             f"{path}: expected files of predictions, got a data set that save_to_disk wrote. "
             "Save it as parquet (load_from_disk(...).to_parquet(FILE)), and give that file."
         )
-    files = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._")
+    files = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._~")
     if not files:
         raise AuditError(
             f"{path}: expected a run folder or a folder of prediction files, got no file that ends in "

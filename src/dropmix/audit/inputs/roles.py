@@ -1,7 +1,6 @@
 """Which sources are arms, and which are seeds of one arm: by their contents, their role, and their paths."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,137 +9,12 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, first
-from dropmix.audit.formats.kinds import stem_of
 from dropmix.audit.inputs.align import merge_seeds
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
 
 NAME_THEM = 'Give a mapping of names to files, {"name": [files]}, or save a column arm'
-_EDGE = r"(?:^|(?<=[-_. (\[]))"
-_SEED = re.compile(_EDGE + r"(?:seed|s|run|rep|repeat|trial|fold|session)[-_=. ]?(\d+)(?=$|[-_. )\]])", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\d=][.])(?<![\d=])(\d+)$")
 ERRORS = 8  # fewest errors of two runs with equal predictions that count as copies
-_GENERIC = {"pred", "preds", "prediction", "predictions", "result", "results", "output", "outputs", "test", "val"}
-
-
-@dataclass(frozen=True)
-class PathName:
-    """What a path says about its file.
-
-    Attributes:
-        arm: the part of the path that tells arms apart, without the seed.
-        seed: number of the seed; None if the path has none, or several.
-        whole: the part of the path that tells files apart, seed included.
-        unclear: whether files of this name differ by a bare number, which may mean a seed or another arm.
-    """
-
-    arm: str
-    seed: int | None
-    whole: str
-    unclear: bool = False
-
-
-def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
-    """Arm and seed of each of several files, from the parts in which their paths differ.
-
-    The file's own name is used if it distinguishes the files, and its folders if not. `seed3`, `s3`, `run3`
-    and the like are seeds. A bare number at the end is a seed where at least two arms have the same numbers.
-
-    Example:
-        >>> [p.arm for p in name_paths(["vanilla/preds.csv", "mixup/preds.csv"])]
-        ['vanilla', 'mixup']
-        >>> [(p.arm, p.seed) for p in name_paths(["vanilla-s0.npz", "vanilla-s1.npz", "cutmix-s0.npz"])]
-        [('vanilla', 0), ('vanilla', 1), ('cutmix', 0)]
-        >>> [p.unclear for p in name_paths(["model_1.csv", "model_2.csv", "model_3.csv"])]
-        [True, True, True]
-    """
-    rows = [_components(Path(p)) for p in paths]
-    depth = max((len(row) for row in rows), default=0)
-    rows = [[""] * (depth - len(row)) + row for row in rows]
-    differing = [i for i in range(depth - 1, -1, -1) if len({row[i] for row in rows}) > 1]
-    if len(differing) > 1 and all(row[-1].lower() in _GENERIC for row in rows):
-        differing = [i for i in differing if i != depth - 1]
-    if not differing:
-        return [_alone(row) for row in rows]
-    chosen: list[int] = []
-    for place in differing:
-        chosen.insert(0, place)
-        distinct = len({tuple(row[i] for i in chosen) for row in rows}) == len(rows)
-        arms = {tuple(_marked(row[i])[0] for i in chosen) for row in rows}
-        if distinct and (len(arms) > 1 or (arms == {("",) * len(chosen)} and place == differing[-1])):
-            break
-    split = [[_marked(row[i]) for i in chosen] for row in rows]
-    unclear = [False] * len(rows)
-    if not any(numbers for row in split for _, numbers in row):
-        split, unclear = _by_number(split)
-    fallback = rows[0][-1]
-    made = []
-    for row, parts, doubt in zip(rows, split, unclear):
-        text = "/".join(t for t, _ in parts if t)
-        numbers = [n for _, of_part in parts for n in of_part]
-        whole = "/".join(row[i] for i in chosen if row[i])
-        arm = text or _marked(fallback)[0] or (rows[0][-2] if depth > 1 else fallback)
-        made.append(PathName(arm, numbers[0] if len(numbers) == 1 else None, whole, doubt))
-    return made
-
-
-def _components(path: Path) -> list[str]:
-    name = path.name if path.is_dir() else stem_of(path)
-    parts = [*(p for p in path.parts[:-1] if p not in (".", "/")), name]
-    return [part.encode(errors="backslashreplace").decode() for part in parts]  # names that are not UTF-8
-
-
-def _alone(row: list[str]) -> PathName:
-    """Name of a single file, or of a file given several times."""
-    name = next((part for part in reversed(row) if part and part.lower() not in _GENERIC), row[-1])
-    return PathName(name, None, name)
-
-
-def _marked(text: str) -> tuple[str, list[int]]:
-    """A part of a path without its seeds, and the seeds."""
-    numbers = [int(n[:18]) for n in _SEED.findall(text)]
-    left = re.sub(r"\([-_. ]*\)|\[[-_. ]*\]", "", _SEED.sub("", text))
-    left = re.sub(r"([-_. ])[-_. ]+", r"\1", left)
-    return (left.strip("-_. ") if numbers else text), numbers
-
-
-def _by_number(split: list[list[tuple[str, list[int]]]]) -> tuple[list[list[tuple[str, list[int]]]], list[bool]]:
-    """Read bare numbers at the end of the last part as seeds if several arms share them."""
-    stems: dict[tuple[str, ...], list[int]] = {}
-    cut = []
-    for parts in split:
-        text = parts[-1][0]
-        match = _NUMBER.search(text)
-        stem = (*(t for t, _ in parts[:-1]), text[: match.start()].rstrip("-_. ") if match else text)
-        separate = bool(match) and (match.start() == 0 or text[match.start() - 1] in "-_. ")  # type: ignore[union-attr]
-        cut.append((stem, int(match[1][:18]) if match else None, separate))
-        if match:
-            stems.setdefault(stem, []).append(int(match[1][:18]))
-    several = {stem: sorted(numbers) for stem, numbers in stems.items() if len(numbers) > 1}
-    counts = list(several.values())
-    crossed = len(counts) > 1 and all(c == counts[0] for c in counts) and len(set(counts[0])) == len(counts[0])
-    made, unclear = [], []
-    for parts, (stem, number, separate) in zip(split, cut):
-        if number is not None and stem in several and crossed:
-            made.append([*((t, []) for t in stem[:-1]), (stem[-1], [number])])
-            unclear.append(False)
-        else:
-            made.append(parts)
-            unclear.append(number is not None and stem in several and separate)
-    return made, unclear
-
-
-def split_seed(text: str) -> tuple[str, int | None]:
-    """What follows `pred_` in a column's name: an arm, a seed, or both.
-
-    Example:
-        >>> split_seed("0"), split_seed("seed_2"), split_seed("mixup_s1"), split_seed("mixup")
-        (('', 0), ('', 2), ('mixup', 1), ('mixup', None))
-    """
-    if text.isdigit():
-        return "", int(text[:18])
-    arm, numbers = _marked(text)
-    return arm, numbers[0] if numbers else None
 
 
 @dataclass

@@ -88,7 +88,8 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
         notes.append(f"{len(strangers)} folders are no runs and were ignored: {first(strangers)}.")
     if not runs:
         left = f" ({' '.join(notes)})" if notes else ""
-        raise AuditError(f"{folder}: expected finished runs, got none{left}. Run the grid first.")
+        advice = "Give the folder of each arm, or run the grid first" if strangers else "Run the grid first"
+        raise AuditError(f"{folder}: expected finished runs, got none{left}. {advice}.")
     return runs, notes
 
 

@@ -21,7 +21,6 @@ from dropmix.audit.inputs.roles import (
     as_list,
     is_arm,
     listed,
-    name_paths,
     one_arm,
     refuse_copies,
     renamed,
@@ -32,6 +31,7 @@ from dropmix.audit.inputs.roles import (
 )
 from dropmix.audit.inputs.scores import LabelMatrix, binary
 from dropmix.audit.inputs.tables import from_table
+from dropmix.audit.naming.paths import name_paths
 
 
 def read(
