@@ -98,7 +98,10 @@ def test_numbers_beside_a_name_in_another_arm_are_names(tmp_path):
     assert found.summary["accuracy_treated"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("values", [("0", "1", "2"), ("0.0", "1.0", "2.0"), ("0", "1.0", "2.")])
+SAVETXT = tuple(f"{value:.18e}" for value in range(3))
+
+
+@pytest.mark.parametrize("values", [("0", "1", "2"), ("0.0", "1.0", "2.0"), ("0", "1.0", "2."), SAVETXT])
 def test_whole_numbers_are_class_numbers(tmp_path, values):
     arm = one(tmp_path, lines(values, values[::-1]))
     assert arm.labels.tolist() == [0, 1, 2]
@@ -115,6 +118,7 @@ def test_whole_numbers_are_class_numbers(tmp_path, values):
         (["caf\u00e9", "b"], ["cafe\u0301", "b"], "looks the same"),
         (["Cat", "Dog"], ["cat", "dog"], "Write both the same way"),
         (["0", "1"], ["0.5", "1"], "class numbers, got 0.5"),
+        (SAVETXT[:2], ["5.000e-01", SAVETXT[1]], "class numbers, got 5.000e-01"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path, label, pred, message):

@@ -11,6 +11,7 @@ from dropmix.audit.errors import AuditError, clip, first
 
 NONE = "(none)"  # name of the slice of examples of which nothing is known
 WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
+SCIENTIFIC = re.compile(r"-?\d\.\d+e[-+]\d\d\Z")  # 2.000000000000000000e+00, as numpy.savetxt writes 2
 
 
 def plain_types(table: pa.Table) -> pa.Table:
@@ -43,6 +44,18 @@ def none_missing(missing: np.ndarray, name: str, where: str, what: str, advice: 
         )
 
 
+def whole_number(text: str) -> int | None:
+    """The whole number that a text is; None for other text.
+
+    Example:
+        >>> [whole_number(text) for text in ("3", "3.0", "3.000e+00", "007", "3.5", "cat")]
+        [3, 3, 3, None, None, None]
+    """
+    if WHOLE.match(text):
+        return int(text.split(".")[0])
+    return int(float(text)) if SCIENTIFIC.match(text) and float(text).is_integer() else None
+
+
 def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """A column as int64, or narrower if stored so, (rows,). Text of whole numbers becomes numbers.
 
@@ -52,13 +65,14 @@ def integers(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     _without_nulls(column, name, where)
     if is_text(column.type):
         codes, texts = coded(column, name, where)
-        wrong = [t for t in texts if not WHOLE.match(t.strip())]
+        numbers = [whole_number(t.strip()) for t in texts]
+        wrong = [t for t, number in zip(texts, numbers) if number is None]
         if wrong:
             at = int(np.flatnonzero(codes == texts.index(wrong[0]))[0]) + 1
             raise AuditError(
                 f"{where}: expected column {name!r} with integers, got {clip(wrong[0])!r} in row {at}. Renumber it."
             )
-        return np.array([int(t.strip().split(".")[0]) for t in texts], dtype=np.int64)[codes]
+        return np.array(numbers, dtype=np.int64)[codes]
     kind = column.type
     if pa.types.is_dictionary(kind) and pa.types.is_integer(kind.value_type):
         kind = kind.value_type

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.formats.columns import WHOLE, coded, integers, is_text, none_missing
+from dropmix.audit.formats.columns import coded, integers, is_text, none_missing, whole_number
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
@@ -37,9 +37,8 @@ class ClassValues:
         """The values as numbers; None if a text is not a whole number."""
         if self.texts is None:
             return self.values
-        if not all(WHOLE.match(t) for t in self.texts):
-            return None
-        return np.array([int(float(t)) for t in self.texts], dtype=np.int64)[self.values]
+        numbers = [whole_number(t) for t in self.texts]
+        return None if None in numbers else np.array(numbers, dtype=np.int64)[self.values]
 
     def among(self, names: Sequence[str]) -> np.ndarray:
         """The values as indices into a class list that holds all of them."""
@@ -116,7 +115,7 @@ def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> Cla
     real = [t for t in texts if t not in ABSENT_NUMBER]
     # Marks that do not show, such as a zero-width space, are as empty as blanks.
     absent = [i for i, t in enumerate(texts) if all(unicodedata.category(c)[0] in "CZ" for c in t)]
-    if real and len(real) < len(texts) and all(WHOLE.match(t) for t in real if t.strip()):
+    if real and len(real) < len(texts) and all(whole_number(t) is not None for t in real if t.strip()):
         absent += [i for i, t in enumerate(texts) if t in ABSENT_NUMBER]
     if absent:
         none_missing(np.isin(codes, absent), name, where, "empty")
@@ -203,19 +202,19 @@ def _absent_texts(columns: dict[str, ClassValues], where: str) -> None:
 def _check_alike(columns: dict[str, ClassValues], where: str) -> None:
     """Refuse names as predictions if labels are numbers, and names that only look like a label."""
     labels = columns["label"].texts or []
-    whole = bool(labels) and all(WHOLE.match(t) for t in labels)
-    numeric = lambda texts: all(WHOLE.match(t) or FRACTION.match(t) for t in texts)  # noqa: E731
+    digits = bool(labels) and all(whole_number(t) is not None for t in labels)
+    numeric = lambda texts: all(whole_number(t) is not None or FRACTION.match(t) for t in texts)  # noqa: E731
     for key, value in columns.items():
         new = [t for t in value.texts or [] if t not in set(labels)]
         if key == "label" or not new:
             continue
         none_alike = len(new) == len(value.texts or [])
-        if none_alike and (whole != all(WHOLE.match(t) for t in new) or numeric(labels) != numeric(new)):
+        if none_alike and (digits != all(whole_number(t) is not None for t in new) or numeric(labels) != numeric(new)):
             raise AuditError(
                 f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
                 "Save class names in both, or numbers in both, or give the class list (--classes FILE)."
             )
-        fractions = [t for t in new if whole and FRACTION.match(t)]
+        fractions = [t for t in new if digits and FRACTION.match(t)]
         if fractions:
             raise AuditError(
                 f"{where}: expected {key} with class numbers, got {first(fractions)}. Save the class, argmax."

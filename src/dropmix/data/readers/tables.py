@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dropmix.data.readers.cells import Columns, name_column, read_table, shown
-from dropmix.data.readers.walk import ARCHIVES, Left, images_below, listed, scan
+from dropmix.data.readers.walk import ARCHIVES, STORES, Left, images_below, listed, scan
 from dropmix.data.records import DataError
 
 ENDINGS = (".csv", ".tsv")
@@ -15,8 +15,6 @@ OTHER = re.compile(
     r"(?i)\.(?:xlsx?|ods|json[l]?|txt|parquet|arrow|feather|pkl|npz|mat|xml|ya?ml|db|zip|gz|md)(?::[^:]*)?$"
 )
 """Endings of files that may hold a table and are not read as one."""
-STORES = {".arrow", ".tfrecord", ".tfrecords", ".h5", ".hdf5", ".npz", ".npy", ".mat", ".pkl", ".lmdb", ".mdb", ".rec"}
-"""Endings of files that hold many pictures and are not read here."""
 MOST_HINTS = 20
 """Largest number of tables to look into for a hint."""
 

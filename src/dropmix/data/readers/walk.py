@@ -30,6 +30,8 @@ CONVERTIBLE |= {".psd", ".tga", ".exr", ".svg", ".npy", ".nii", ".pbm", ".pnm", 
 PAPERS = {".txt", ".xml", ".json", ".csv", ".tsv", ".xls", ".xlsx", ".pdf", ".mat", ".yaml", ".yml"}
 """Endings of files that describe pictures."""
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"}
+STORES = {".arrow", ".tfrecord", ".tfrecords", ".h5", ".hdf5", ".npz", ".npy", ".mat", ".pkl", ".lmdb", ".mdb", ".rec"}
+"""Endings of files that hold many pictures and are not read here."""
 MASKS = {"mask", "masks", "annotations", "groundtruth", "ground_truth", "segmentation", "segmentations"}
 MASKS |= {"segmentationclass", "segmentationobject"}
 PHOTOGRAPHS = {"jpegimages"} | {"image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"}
@@ -54,6 +56,7 @@ class Left:
     splits: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
+    stores: list[str] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
     papers: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
@@ -77,6 +80,7 @@ class Left:
             "device(s) or pipe(s)": self.special,
             "picture(s) without a label": self.unlabelled,
             "picture(s) outside of the class folders": self.stray,
+            "archive(s) or data file(s) beside the class folders": self.stores,
         }
         lines = list(dict.fromkeys(self.remarks))
         lines += [counted(kind, [os.path.relpath(p, root) for p in paths]) for kind, paths in kinds.items() if paths]
@@ -126,6 +130,8 @@ def subfolders(path: Path, left: Left | None = None) -> list[Path]:
             left.broken.append(entry.path)
         elif left is not None and is_picture(entry):
             left.stray.append(entry.path)
+        elif left is not None and os.path.splitext(entry.name)[1].lower() in ARCHIVES | STORES | {".parquet"}:
+            left.stores.append(entry.path)
     return folders
 
 
