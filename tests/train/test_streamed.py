@@ -127,6 +127,22 @@ def test_batches_do_not_depend_on_how_the_epoch_is_cut(tree):
     assert not torch.equal(other[0], whole[0][0])
 
 
+@pytest.mark.parametrize("options", [{}, {"adversarial": 1.0}])
+def test_colour_jitter_leaves_the_unit_range_and_puzzlemix_takes_it(tmp_path, options):
+    for split, label in ((split, label) for split in ("train", "val") for label in (0, 1)):
+        (tmp_path / f"photos/{split}/{label}").mkdir(parents=True)
+        for row in range(8):
+            pixels = np.full((12, 12, 3), (255 if row % 2 else 0, 255 * label, 255), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"photos/{split}/{label}/{row}.png")
+    spec = make_spec("puzzlemix", 0.0)
+    spec = spec.model_copy(update={"arm": spec.arm.model_copy(update={"options": {**spec.arm.options, **options}})})
+    dataset = loaded(tmp_path / "photos")
+    x, _ = next(training_source(dataset, DATA, CPU).batches(0, 0, [slice(0, 16)]))
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (dataset.mean, dataset.std))
+    assert (x * std + mean).max() > 1.1
+    assert train(tmp_path / "run", spec, dataset) == "done"
+
+
 @pytest.mark.parametrize("setting", ["flip", "colour_jitter"])
 def test_one_setting_does_not_shift_anothers_draws(tree, setting):
     dataset = loaded(tree)

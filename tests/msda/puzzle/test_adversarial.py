@@ -33,6 +33,7 @@ def _cut(value: float, low: float, high: float) -> float:
 def test_noise_equals_the_loop_over_pixels():
     pixels = images(3, 4, 4)
     pixels[0, 0] = torch.tensor([0.0, 1.0, 0.01, 0.99]).repeat(4, 1)  # at the border of what an image may hold
+    pixels[1, 0] = torch.tensor([-0.3, 1.4, 1.02, -0.02]).repeat(4, 1)  # as colour jitter may leave it
     x = _normalised(pixels)
     gradient = torch.randn(3, 3, 4, 4, generator=seeded(8))
     gradient[1, :, 0] = 0.0
@@ -57,10 +58,11 @@ def test_noise_equals_the_loop_over_pixels():
                 for column in range(4):
                     place = (i, c, row, column)
                     pixel = float(pixels[place])
-                    begun = _cut(pixel + float(u[place]) * 10 / 255, 0, 1) - pixel
+                    low, high = min(pixel, 0), max(pixel, 1)
+                    begun = _cut(pixel + float(u[place]) * 10 / 255, low, high) - pixel
                     stepped = _cut(begun + 12 / 255 * _sign(float(gradient[place])), -10 / 255, 10 / 255)
                     start[place] = begun / STD[c]
-                    final[place] = (_cut(pixel + share * stepped, 0, 1) - pixel) / STD[c]
+                    final[place] = (_cut(pixel + share * stepped, low, high) - pixel) / STD[c]
     torch.testing.assert_close(seen[0], x + start, rtol=0, atol=2e-6)
     torch.testing.assert_close(mix.own_noise, final, rtol=0, atol=2e-6)
     torch.testing.assert_close(mix.partner_noise, final[partner], rtol=0, atol=2e-6)

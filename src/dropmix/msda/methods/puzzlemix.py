@@ -71,11 +71,12 @@ def puzzlemix(
             partners, in [0, 1]. Official code: off, or 0.1.
         epsilon: largest adversarial noise, in levels of 255, > 0. Official code: 10.
         per: one lam for the prior per "batch", as published, or one per "sample".
-        mean, std: how x was normalised, one value per channel; None if x is in [0, 1] already.
+        mean, std: how x was normalised, one value per channel; None if x is in [0, 1] already. Colour jitter may leave
+            that range a little.
     Returns:
         Mix with mask (B, 1, H, W), with cells when they move and with noise when a side is attacked.
     Raises:
-        ValueError: shapes that do not fit, images outside [0, 1] (after `mean` and `std`; looked at on a CPU only),
+        ValueError: shapes that do not fit, images far outside [0, 1] (after `mean` and `std`; looked at on a CPU only),
             saliency that is not finite, options out of range, `clean` or `adversarial` with a tensor of saliency.
     Source:
         Kim et al. 2020, Sec. 4, as the official code runs it. Differs: the mask is the energy's minimum, where the
@@ -192,7 +193,7 @@ def _unnormalise(x: Tensor, scale: Tensor | float, shift: Tensor | float) -> Ten
         x = torch.addcmul(shift, x, scale)
     if x.device.type == "cpu" and x.numel():
         low, high = (bound.item() for bound in x.aminmax())
-        if not (low >= -0.1 and high <= 1.1):
+        if not (low > -1 and high < 3):  # colour jitter and noise leave [0, 1], but not as far as a forgotten mean
             raise ValueError(
                 f"puzzlemix: expected images in [0, 1] after mean and std, got {low:.4g} to {high:.4g}. "
                 "Pass the mean and std that x was normalised by, as fractions, one per channel."

@@ -7,6 +7,8 @@ from torch import Generator, Tensor
 
 from dropmix.msda.draw import uniform
 
+OUTSIDE = 0.01  # farther from [0, 1] than rounding takes a pixel
+
 
 class Attack(NamedTuple):
     """The draws of an attack, made before the gradient is known.
@@ -29,7 +31,7 @@ def draw_attack(images: Tensor, probability: float, epsilon: float, generator: G
         each side: a coin of the given probability; start ~ U(-epsilon, epsilon) per pixel, cut to [0, 1]
 
     Args:
-        images: (B, C, H, W), float32, in [0, 1].
+        images: (B, C, H, W), float32, in [0, 1] but for colour jitter.
         probability: of either side, in [0, 1]. 0 draws nothing.
         epsilon: largest noise, in levels of 255.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
@@ -60,7 +62,7 @@ def attack_noise(images: Tensor, attack: Attack, gradient: Tensor, epsilon: floa
         noise = share clip(start + (epsilon + 2) sign(gradient), -epsilon, epsilon), cut to [0, 1]
 
     Args:
-        images: (B, C, H, W), float32, in [0, 1].
+        images: (B, C, H, W), float32, in [0, 1] but for colour jitter.
         attack: the draws for these images.
         gradient: of the loss at images + start, (B, C, H, W); only its sign is read.
         epsilon: largest noise, in levels of 255.
@@ -79,5 +81,7 @@ def attack_noise(images: Tensor, attack: Attack, gradient: Tensor, epsilon: floa
 
 
 def _within(images: Tensor, noise: Tensor) -> Tensor:
-    """The noise that is left when noisy images are cut to [0, 1]."""
-    return (images + noise).clamp_(0, 1).sub_(images)
+    """The noise that is left when noisy images are cut to [0, 1]; what colour jitter took outside goes no further."""
+    low = images.masked_fill(images > -OUTSIDE, 0)
+    high = images.masked_fill(images < 1 + OUTSIDE, 1)
+    return (images + noise).clamp_(low, high).sub_(images)
