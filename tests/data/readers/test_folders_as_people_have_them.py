@@ -137,3 +137,14 @@ def test_folds_take_classes_that_only_test_has(tmp_path, put):
     parts = [load("folder", tmp_path, folds=2, fold=fold) for fold in (0, 1)]
     assert [part.classes for part in parts] == [[*CLASSES, "owl"]] * 2
     assert sum(int((part.test.labels == 3).sum()) for part in parts) == 4
+
+
+@pytest.mark.parametrize("above", [(), ("train", "test")])
+def test_archives_and_data_files_beside_class_folders_are_named(tmp_path, put, above):
+    put(*(f"{top}/{name}" for top in above or (".",) for name in CLASSES))
+    for name in ("more.parquet", "photos.zip", "notes.txt"):
+        (tmp_path / (above or (".",))[0] / name).touch()
+    notes = load("folder", tmp_path).notes
+    told = [note for note in notes if note.startswith("2 archives or data files beside the class folders left out: ")]
+    assert len(told) == 1
+    assert told[0].endswith("more.parquet, photos.zip" if not above else "train/more.parquet, train/photos.zip")
