@@ -84,6 +84,7 @@ class Stop:
         if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Stop())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background leaves it ignored
 """)
     path = f"{here}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     ran = shell(here, "dropmix audit plain.csv mixup.csv --out out", PYTHONPATH=path)
