@@ -27,6 +27,12 @@ def arms(draw):
     return labels, pred[0], pred[1]
 
 
+def audited(labels, *preds):
+    # With as many seeds as examples, an array is one of seeds only where it says so.
+    arms = [{"labels": labels, "pred": pred, "seeds": np.arange(len(pred))} for pred in preds]
+    return audit_predictions(*arms, refits=0)
+
+
 def mean_recall(labels, pred, classes):
     return np.mean([recall_score(labels, p, labels=classes, average=None, zero_division=0) for p in pred], axis=0)
 
@@ -35,7 +41,7 @@ def mean_recall(labels, pred, classes):
 @given(arms())
 def test_equals_scikit_learn(case):
     labels, pred0, pred1 = case
-    audit = audit_predictions({"labels": labels, "pred": pred0}, {"labels": labels, "pred": pred1}, refits=0)
+    audit = audited(labels, pred0, pred1)
     present = np.unique(labels)
     change = mean_recall(labels, pred1, present) - mean_recall(labels, pred0, present)
     assert audit.classes["class"] == [str(c) for c in present]
@@ -58,7 +64,7 @@ def test_equals_scikit_learn(case):
 @given(arms())
 def test_decided_as_exact_fractions_decide(case):
     labels, pred0, pred1 = case
-    audit = audit_predictions({"labels": labels, "pred": pred0}, {"labels": labels, "pred": pred1}, refits=0)
+    audit = audited(labels, pred0, pred1)
     for name, status in zip(audit.classes["class"], audit.classes["status"]):
         rows = labels == int(name)
         recall = [Fraction(int((p[:, rows] == int(name)).sum()), len(p) * int(rows.sum())) for p in (pred0, pred1)]
