@@ -14,7 +14,7 @@ ONE_SEED = (
     "train at least two more seeds per arm first."
 )
 ENOUGH_SEEDS = 3  # of each arm; with fewer, what was named decided 22 to 65 % of simulated classes instead of 80
-FEW_SEEDS = (
+SEEDS_FIRST = (
     "Train until both arms have three seeds, then ask again: with fewer, the noise is hardly known, and the numbers "
     "named here are often too small."
 )
@@ -81,7 +81,7 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
     if one_seed_each(summary):
         text, chance = f"{ONE_SEED} ", f"between these two models {chance}"
     elif few_seeds(summary) and any(row.open for row in ways):
-        text = f"{FEW_SEEDS} "
+        text = f"{SEEDS_FIRST} "
     if len(left) == 1 and said:
         text += f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {said[0].name} {chance}."
     elif said:

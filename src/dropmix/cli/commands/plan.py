@@ -91,7 +91,7 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
-    from dropmix.audit.rows.would_decide import FEW_SEEDS, ONE_SEED, few_seeds, out_of_reach
+    from dropmix.audit.rows.would_decide import ONE_SEED, SEEDS_FIRST, few_seeds, out_of_reach
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
@@ -109,7 +109,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     if models and left:
         lines.append(ONE_SEED)
     elif left and few_seeds(s):
-        lines.append(FEW_SEEDS)
+        lines.append(SEEDS_FIRST)
     if still:
         with_chance = f"{'between these two models ' if models else ''}with a chance of {100 * power:g} %"
         lines.append(f"Each class, tested alone (--protect), would be decided {with_chance} by:")
