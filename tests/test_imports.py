@@ -69,6 +69,19 @@ assert "scipy.stats" not in sys.modules"""
     assert not loaded(code) & {"torch", "torchvision", "sklearn", "pandas", *page}
 
 
+def test_status_loads_nothing_heavy() -> None:
+    folder = Path(__file__).parents[1] / "results" / "banking77"
+    code = f"""
+import sys
+sys.argv = ["dropmix", "status", {str(folder)!r}]
+from dropmix.cli import main
+try:
+    main()
+except SystemExit as left:
+    assert not left.code, left.code"""
+    assert not loaded(code) & {*HEAVY, "numpy"}
+
+
 def test_help_costs_little_more_than_typer() -> None:
     help_ = "import sys; sys.argv = ['dropmix', '--help']; from dropmix.cli import main; main()"
     assert best_cpu_seconds(help_) < 2 * best_cpu_seconds("import typer")

@@ -7,7 +7,7 @@ import pytest
 
 from dropmix.audit import audit_predictions, verdict
 from dropmix.audit.arm_names import arm_title
-from dropmix.audit.verdict import verdict_parts
+from dropmix.audit.wording import verdict_parts
 from dropmix.studies.simulate import World, simulate
 
 

@@ -95,7 +95,7 @@ class Comparison:
 
     def verdict(self) -> str:
         """The finding in words."""
-        from dropmix.audit.verdict import verdict
+        from dropmix.audit.wording import verdict
 
         return verdict(self)
 

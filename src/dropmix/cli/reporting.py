@@ -44,7 +44,7 @@ def print_audit(audit: Any) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from dropmix.audit.verdict import verdict_parts
+    from dropmix.audit.wording import verdict_parts
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.display_names import all_notes, comparison_title, visible
     from dropmix.report.tables.classes import ascii_text, class_legend, class_table

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from dropmix.audit.verdict import verdict
+from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, tolerance_words
 from dropmix.report.display_names import clean, visible
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dropmix.audit.verdict import verdict
+from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing
 from dropmix.report.display_names import clean, number
 from dropmix.report.tables.render import Cell, escape_markdown

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dropmix.audit import audit_predictions
-from dropmix.audit.verdict import verdict_parts
+from dropmix.audit.wording import verdict_parts
 from dropmix.report.decision import standing
 from dropmix.report.figures.catalog import Plate, recall_changes
 from dropmix.report.page.class_data import class_data

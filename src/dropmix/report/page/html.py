@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from dropmix.audit.verdict import verdict_parts
+from dropmix.audit.wording import verdict_parts
 from dropmix.report.decision import STRICTER, standing, tolerance_words
 from dropmix.report.display_names import all_notes, clean, comparison_title, number, plain_arms, visible
 from dropmix.report.flows import top_flows
