@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dropmix.audit import AuditError
+from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.sources import read
 
@@ -178,3 +179,50 @@ def test_metrics_are_refused(tmp_path, name, content, truth):
 def test_refused_with_what_to_do(tmp_path, name, content, message):
     with pytest.raises(AuditError, match=message):
         given(tmp_path, name, content, "" if name == "a.npz" else "array" if name[0] == "b" else "numbers")
+
+
+IDS = {
+    "numbers": [*range(12)],
+    "text": [str(i) for i in range(12)],
+    "leading zeros": [f"{i:03d}" for i in range(12)],
+    "floats as text": [f"{i}.0" for i in range(12)],
+}
+
+
+@pytest.mark.parametrize("one", IDS)
+@pytest.mark.parametrize("other", IDS)
+@pytest.mark.parametrize("write", ["csv", "parquet", "npz"])
+def test_ids_are_the_same_as_numbers_as_text_and_with_leading_zeros(tmp_path, one, other, write):
+    flip = np.arange(12)[::-1]
+    given_as = {"csv": lambda t: text(",".join(t), *t.values()), "parquet": pa.table, "npz": lambda t: t}[write]
+    pred = {"first": PRED, "second": np.roll(PRED, 1)}
+    arms = [
+        given(
+            tmp_path,
+            f"{name}.{ending}",
+            form({"id": [ids[i] for i in order], "label": LABEL[order], "pred": pred[name][order]}),
+        )
+        for name, ids, order, ending, form in (
+            ("first", IDS[one], np.arange(12), "parquet", pa.table),
+            ("second", IDS[other], flip, write, given_as),
+        )
+    ]
+    for pair in (arms, arms[::-1]):
+        a, b = join(pair)
+        np.testing.assert_array_equal(a.example_id, b.example_id)
+        said = {p.arm: p.pred[0].tolist() for p in (a, b)}
+        order = [int(float(i)) for i in a.example_id.tolist()]
+        assert [*said.values()] == [pred[Path(p.sources[0]["path"]).stem][order].tolist() for p in (a, b)]
+    told = [n for p in join(arms) for n in p.notes if "were read as numbers" in n]
+    assert bool(told) == (one != other and bool({one, other} & {"leading zeros", "floats as text"}))
+
+
+@pytest.mark.parametrize("truth", IDS)
+@pytest.mark.parametrize("own", IDS)
+def test_true_classes_are_found_by_ids_that_are_written_otherwise(tmp_path, truth, own):
+    (tmp_path / "truth.csv").write_text(text("id,label", IDS[truth][::-1], LABEL[::-1]))
+    pq.write_table(pa.table({"id": IDS[own], "pred": PRED}), tmp_path / "a.parquet")
+    (arm,) = read(tmp_path / "a.parquet", "x", reading=Reading(labels=tmp_path / "truth.csv"))
+    order = [int(float(i)) for i in arm.example_id.tolist()]
+    np.testing.assert_array_equal(arm.labels, LABEL[order])
+    np.testing.assert_array_equal(arm.pred[0], PRED[order])

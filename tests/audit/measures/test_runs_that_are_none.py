@@ -117,6 +117,29 @@ def test_probabilities_show_that_runs_that_agree_are_two(scores, rng):
             audit(base, {"labels": LABELS, "pred": pred, "p_true": p.clip(0, 1)})
 
 
+@pytest.mark.parametrize("changed", [1, 2])
+@pytest.mark.parametrize("seeds", [2, 3])
+@pytest.mark.parametrize("layout", [as_mapping, as_columns])
+def test_two_seeds_that_differ_in_a_row_are_told(scores, tmp_path, changed, seeds, layout):
+    base, other = scores(1.0).argmax(axis=2), scores(1.0).argmax(axis=2)
+    other[1] = other[0]
+    other[1, :changed] = (other[0, :changed] + 1) % 5
+    found = audit(layout(base[:seeds], tmp_path / "a"), {"mixup": layout(other[:seeds], tmp_path / "b")})
+    (told,) = [note for note in found.notes if "similar" in note]
+    assert told.startswith("mixup: the predictions of seeds")
+    assert f"{changed} of 60 differ. If they are one run, leave one out." in told
+
+
+def test_two_near_copies_in_both_arms_are_told_and_two_networks_are_not(scores):
+    runs = [scores(1.0).argmax(axis=2) for _ in "ab"]
+    arms = [{"labels": LABELS, "pred": run[:2]} for run in runs]
+    assert "similar" not in " ".join(audit(*arms).notes)
+    for run in runs:
+        run[1] = run[0]
+        run[1, 3] = (run[0, 3] + 1) % 5
+    assert " ".join(audit(*arms).notes).count("far more similar") == 2
+
+
 def test_a_grid_is_not_asked_for_copies(tmp_path):
     from dropmix.audit import audit_grid
     from dropmix.recipes import get_recipe

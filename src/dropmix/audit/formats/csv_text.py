@@ -182,10 +182,12 @@ def _unclosed(path: Path, tally: _Lines, rows: int | None, before: int) -> str:
 def _lines(path: Path) -> _Lines:
     tally = _Lines()
     quotes = number = run = 0
-    last = 10
+    last = mark = 10
     with opened(path) as file:
         while block := file.read(BLOCK):
             data = np.frombuffer(block, np.uint8)
+            if not number and not (data == 10).any():
+                mark = 13  # lines end as on the first Macintoshes
             ends = (data == 10) | (data == 13)
             ends[1:] &= ~ends[:-1].copy()  # one end per line, none for empty lines
             ends[0] &= last not in (10, 13)
@@ -196,7 +198,7 @@ def _lines(path: Path) -> _Lines:
                 tally.records += int((~odd).sum())
                 if tally.opens is None and odd.any():
                     at = int(np.flatnonzero(ends)[int(odd.argmax())])
-                    tally.opens = number + int((data[:at] == 10).sum()) + 1
+                    tally.opens = number + int((data[:at] == mark).sum()) + 1
                 stretch = np.diff(np.flatnonzero(np.concatenate([[True], ~odd, [True]]))) - 1
                 stretch[0] += run
                 tally.longest = max(tally.longest, int(stretch.max()))
@@ -205,8 +207,8 @@ def _lines(path: Path) -> _Lines:
                 tally.records += int(ends.sum())
                 run = 0
             if tally.zero is None and not data.all():
-                tally.zero = number + int((data[: int(data.argmin())] == 10).sum()) + 1
-            number += int((data == 10).sum())
+                tally.zero = number + int((data[: int(data.argmin())] == mark).sum()) + 1
+            number += int((data == mark).sum())
             quotes += int((data == 34).sum())
             last = int(data[-1])
     tail = last not in (10, 13)

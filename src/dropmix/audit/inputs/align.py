@@ -9,33 +9,12 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.class_values import CHECK, unlike
+from dropmix.audit.inputs.example_ids import sort_by_id, with_like_ids, with_one_type
 from dropmix.audit.inputs.merge import unify, whole_seeds
 from dropmix.audit.inputs.predictions import Predictions
 
 Folds = Mapping[str, Mapping[int, Mapping[int | None, Predictions]]]
 NO_IDS = "No example ids: rows were matched by position, which is right only if every file keeps one order."
-
-
-def sort_by_id(predictions: Predictions, where: str) -> Predictions:
-    """Rows in ascending order of their ids; unchanged without ids.
-
-    Raises:
-        AuditError: an id occurs twice.
-    """
-    ids = predictions.example_id
-    if ids is None or bool(np.all(ids[1:] > ids[:-1])):
-        return predictions
-    order = np.argsort(ids, kind="stable")
-    ids = ids[order]
-    twice = ids[1:][ids[1:] == ids[:-1]]
-    if len(twice):
-        times = len(ids) // (len(ids) - len(twice))
-        stacked = times > 1 and np.array_equal(ids[::times], ids[times - 1 :: times])
-        advice = f"If {times} runs are stacked: --columns arm=NAME,seed=NAME." if stacked else "Remove repeated rows."
-        raise AuditError(f"{where}: expected each example_id once per seed, got duplicates: {first(twice)}. {advice}")
-    if np.array_equal(order, np.arange(len(order))):
-        return predictions
-    return predictions.take(order)
 
 
 def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictions]:
@@ -66,8 +45,8 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
     if without:
         arms = [_matched_by_position(lead, a) for a in arms]
         return [replace(a, by=by) for by in [_one_slicing(arms)] for a in arms]
-    for arm in arms[1:]:
-        _check_same_type(lead, arm)
+    arms = with_like_ids(arms)
+    lead = arms[0]
     same = [np.array_equal(lead.example_id, a.example_id) for a in arms]  # type: ignore[arg-type]
     if not all(same):
         if not intersect:
@@ -102,7 +81,7 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
     """
     if len(parts) == 1:
         return parts[0]
-    parts = whole_seeds(unify(parts))
+    parts = whole_seeds(with_one_type(unify(parts)))
     if len(parts) == 1:
         return parts[0]
     parts = join(parts, intersect)
@@ -172,15 +151,6 @@ def _matched_by_position(lead: Predictions, arm: Predictions) -> Predictions:
     return replace(arm, notes=tuple(dict.fromkeys((*arm.notes, NO_IDS))))
 
 
-def _check_same_type(lead: Predictions, arm: Predictions) -> None:
-    kinds = [("text" if p.example_id.dtype.kind == "O" else "integer") for p in (lead, arm)]  # type: ignore[union-attr]
-    if kinds[0] != kinds[1]:
-        raise AuditError(
-            f"{lead.arm} and {arm.arm}: expected example_id of one type, got {kinds[0]} and {kinds[1]}. "
-            "Save both as integers or both as text."
-        )
-
-
 def _missing(lead: Predictions, arm: Predictions) -> str:
     for one, other in ((lead, arm), (arm, lead)):
         absent = np.setdiff1d(one.example_id, other.example_id)  # type: ignore[arg-type]
@@ -193,6 +163,8 @@ def _missing(lead: Predictions, arm: Predictions) -> str:
             lost = [c if one.class_names is None else one.class_names[c] for c in {*one.labels.tolist()} - kept]
             of = f", all of {first(lost)} among them" if lost else ""
             usual = "Predict the same examples, or keep the common ones (--intersect, or intersect=True in Python)."
+            if len(absent) == len(one.example_id):  # type: ignore[arg-type]
+                usual = f"None is in both (there: {first(other.example_id)}). Write ids alike in both."
             return (
                 f"{_label(other)}: expected the examples of {_label(one)}, got {len(absent)} missing{of}, "
                 f"example_id {first(absent)}. {advice.replace('The list', 'It') or usual}"

@@ -10,8 +10,8 @@ import numpy as np
 from dropmix.audit.errors import AuditError, clip
 from dropmix.audit.formats.archives import StoredScores, read_arrays
 from dropmix.audit.formats.columns import word
-from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, numbered
+from dropmix.audit.inputs.example_ids import sort_by_id
 from dropmix.audit.inputs.given import Labels, Reading, by_key
 from dropmix.audit.inputs.merge import accept_of_arrays, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, check_shape, checked

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats.columns import coded, integers, is_text, none_missing, whole_number
+from dropmix.audit.formats.printed import unprinted
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
-LIST = re.compile(r"\s*[\[(][-+\d.,eE\s]*[\])]\s*")
+LIST = re.compile(r"\s*[\[(](?!\s*[-+]?\d+\.?0*\s*,?\s*[\])])[-+\d.,eE\s]*[\])]\s*")  # not of one whole number
 UNNAMED = re.compile(r"LABEL_(\d{1,9})")
 CHECK = "Check the class list."
 MARKS = string.punctuation + string.whitespace
@@ -64,7 +65,7 @@ def class_column(column: pa.ChunkedArray, name: str, where: str) -> ClassValues:
 
 
 def is_list(column: pa.ChunkedArray) -> bool:
-    """Whether every row holds a list of numbers, or the text of one, as "[3 1 2]"."""
+    """Whether every row holds a list of numbers, or the text of one, as "[3 1 2]"; "[3]" is 3."""
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
         return True
     texts = column.unique().to_pylist() if is_text(column.type) else []
@@ -119,7 +120,13 @@ def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> Cla
         absent += [i for i, t in enumerate(texts) if t in ABSENT_NUMBER]
     if absent:
         none_missing(np.isin(codes, absent), name, where, "empty")
-    return ClassValues(codes, texts)
+    plain = unprinted(texts)
+    if texts and all(whole_number(text.strip()) is not None for text in plain):  # " 3" is 3
+        plain = [text.strip() for text in plain]
+    if plain == texts:
+        return ClassValues(codes, texts)
+    distinct = {text: i for i, text in enumerate(dict.fromkeys(plain))}
+    return ClassValues(np.array([distinct[text] for text in plain], np.int64)[codes], [*distinct])
 
 
 def numbered(

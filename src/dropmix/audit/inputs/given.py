@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first, shown
+from dropmix.audit.inputs.example_ids import alike
 from dropmix.audit.naming.aliases import ALIASES, ALONE, ALSO, KEYS, bare, plain
 from dropmix.audit.naming.totals import refuse_totals
 
@@ -43,10 +44,7 @@ class Labels:
                     "Save ids in both."
                 )
             return self.values
-        if ids.dtype.kind != self.ids.dtype.kind:
-            ids, own = ids.astype(str).astype(object), self.ids.astype(str).astype(object)
-        else:
-            own = self.ids
+        ids, own = alike(ids, self.ids)
         order = np.argsort(own, kind="stable")
         again = own[order][1:] == own[order][:-1]
         unlike = again & (self.values[order][1:] != self.values[order][:-1])

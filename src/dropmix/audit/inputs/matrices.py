@@ -14,9 +14,9 @@ from dropmix.audit.formats.kinds import ARRAYS, PARQUET, checked_file
 from dropmix.audit.inputs.arrays import to_numpy
 from dropmix.audit.inputs.files import read_table
 from dropmix.audit.inputs.given import Labels
-from dropmix.audit.inputs.score_columns import SLACK
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_one_hot, matrix_of_table
 from dropmix.audit.naming.aliases import ALIASES, IDS, bare
+from dropmix.audit.naming.score_columns import slack
 
 
 def table_of_frame(source: Any, name: str) -> pa.Table:
@@ -91,6 +91,6 @@ def one_label_each(source: Any, name: str, truth: LabelMatrix) -> Labels | None:
     k = len(truth.names)
     if values is not None and values.ndim > 1 and values.shape[-1] == k and values.dtype.kind == "f":
         sums = values.sum(axis=-1)
-        if bool((values >= 0).all() and (values <= 1).all()) and not bool((abs(sums - 1) < SLACK).all()):
+        if bool((values >= 0).all() and (values <= 1).all()) and not bool((abs(sums - 1) < slack(values, k)).all()):
             return None
     return Labels(np.array(truth.names, object)[truth.values.argmax(axis=1)], truth.ids, truth.where)

@@ -25,6 +25,7 @@ def unify(parts: Sequence[Predictions]) -> list[Predictions]:
         >>> [(p.class_names, p.pred.tolist()) for p in unify([a, b])]
         [(('cat', 'yak', 'zebra'), [[1]]), (('cat', 'yak', 'zebra'), [[2]])]
     """
+    _refuse_two_kinds(parts)
     named = [p for p in parts if p.class_names is not None]
     if not named:
         return list(parts)
@@ -43,6 +44,17 @@ def unify(parts: Sequence[Predictions]) -> list[Predictions]:
         notes = part.notes if not lacks or part.label_kind == "text" else (*part.notes, note)
         made.append(replace(renumbered(part, union), notes=notes, **facts))
     return made
+
+
+def _refuse_two_kinds(parts: Sequence[Predictions]) -> None:
+    several = [p for p in parts if p.score is not None]
+    if several and len(several) < len(parts):
+        one = next(p for p in parts if p.score is None)
+        where = [p.sources[0].get("path", p.arm) if p.sources else p.arm for p in (one, several[0])]
+        raise AuditError(
+            f"{where[0]} and {where[-1]}: expected outputs of one kind, got one class per example in the first and a "
+            "score in [0, 1] per label, which do not sum to 1, in the second. Save softmax or sigmoid outputs of all."
+        )
 
 
 def _facts(parts: Sequence[Predictions], key: str, union: Sequence[str]) -> tuple | None:

@@ -19,10 +19,10 @@ import pyarrow as pa
 from dropmix.audit.errors import AuditError, first, shown
 from dropmix.audit.formats import columns
 from dropmix.audit.formats.archives import ROWS
-from dropmix.audit.inputs.align import sort_by_id
+from dropmix.audit.inputs.example_ids import sort_by_id
 from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.predictions import Predictions, checked
-from dropmix.audit.inputs.score_columns import SLACK
+from dropmix.audit.naming.score_columns import MOST_SLACK, slack, slack_between
 
 SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION = "sensitivity", "specificity", "average precision"
 MEASURES = (SENSITIVITY, SPECIFICITY, AVERAGE_PRECISION)
@@ -125,7 +125,9 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
             f"{where}: expected finite scores, got infinite ones in {infinite} rows. Leave these examples out, or save "
             "logits in float32."
         )
-    if low >= 0 and high > 1.002 and percent <= 100 * SLACK and kind != "logits":  # per cent
+    if (
+        low >= 0 and high > 1.002 and percent <= 100 * slack_between(scores, percent / 100, 100) and kind != "logits"
+    ):  # per cent
         made |= {("probs", key): made["probs", key] / 100 for key in ("p_true", "p_max")}
         low, high, worst = low / 100, high / 100, percent / 100
     inside = low >= 0 and high <= 1.002
@@ -133,7 +135,7 @@ def reduce_scores(scores: Scores, labels: np.ndarray, kind: str, where: str) -> 
     if use == "probs" and not inside:
         wrong = low if low < 0 else high
         raise AuditError(f"{where}: expected probs in [0, 1], got {wrong:g}. Apply softmax first, or name them logits.")
-    if use == "probs" and worst > SLACK:
+    if use == "probs" and worst > slack_between(scores, worst, 100 if percent <= 100 * MOST_SLACK else 1):
         raise AuditError(
             f"{where}: expected probabilities that sum to 1 in every row, got sums off by up to {worst:.3g}, as of "
             "sigmoid scores. If an example may have several labels, give the true ones as labels (--labels FILE), one "
@@ -255,7 +257,7 @@ def binary(
         values = values[:, :, [scores.names.index(name) for name in truth.names]]
     if missing := int(np.isnan(values).any(axis=(0, 2)).sum()):
         raise AuditError(f"{where}: expected scores without NaN, got some in {missing} rows. Leave these examples out.")
-    if bool((truth.values.sum(axis=1) == 1).all()) and bool((abs(values.sum(axis=2) - 1) < SLACK).all()):
+    if bool((truth.values.sum(axis=1) == 1).all()) and bool((abs(values.sum(axis=2) - 1) < slack(values, k)).all()):
         raise AuditError(
             f"{truth.where}: expected several labels per example, got one each, and scores that sum to 1: one class "
             "per example. Give class numbers, labels.argmax(axis=1), or a column label."

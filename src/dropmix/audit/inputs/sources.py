@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping
+from dropmix.audit.inputs.example_ids import sort_by_id
 from dropmix.audit.inputs.files import files_of, prepare, read_path
 from dropmix.audit.inputs.given import Labels, MissingColumnError, Reading
 from dropmix.audit.inputs.matrices import one_label_each, read_matrix, table_of_frame

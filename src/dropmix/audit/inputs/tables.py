@@ -11,15 +11,15 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats import columns
-from dropmix.audit.inputs.align import sort_by_id
 from dropmix.audit.inputs.class_values import ClassValues, class_array, class_column, is_list, numbered
+from dropmix.audit.inputs.example_ids import sort_by_id
 from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.merge import accept_of_runs, acceptable, onto_classes
 from dropmix.audit.inputs.predictions import Predictions, checked
-from dropmix.audit.inputs.score_columns import refuse_ranked, score_columns, sum_to_one, unpacked, wide_columns
 from dropmix.audit.inputs.scores import Array3, reduce_scores
 from dropmix.audit.naming.aliases import plain
 from dropmix.audit.naming.paths import split_seed
+from dropmix.audit.naming.score_columns import refuse_ranked, score_columns, sum_to_one, unpacked, wide_columns
 from dropmix.audit.naming.totals import CONFUSION, COUNTS, refuse_counts, refuse_totals, without_predictions
 
 MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled

@@ -13,6 +13,7 @@ from dropmix.audit.formats import columns
 from dropmix.audit.naming.aliases import bare
 
 SLACK = 0.02  # float16 softmax outputs over thousands of classes sum to 1 up to about this
+MOST_SLACK = 0.25
 FEWEST_RANKED = 10  # rows from which scores that always fall are taken for ranked ones
 _WORDS = (
     r"(?:(?:y|class|pred|scored|predicted)[_ ])?(?:p|prob|probs|proba|probas|probability|probabilities|score|scores)"
@@ -55,8 +56,29 @@ def sum_to_one(table: pa.Table, names: Sequence[str], where: str) -> bool:
         return False
     stack = np.stack([part for part in parts if part is not None])
     sums = stack.sum(axis=0, dtype=np.float64)
-    near = [bool((abs(sums - whole) < SLACK * whole).all()) for whole in (1, 100)]
+    near = [bool((abs(sums - whole) < slack(stack / whole, len(parts)) * whole).all()) for whole in (1, 100)]
     return any(near) and bool((stack >= 0).all())
+
+
+def slack(values: np.ndarray, k: int) -> float:
+    """By how much the sum of k probabilities may differ from 1: more where all are rounded to few digits.
+
+    Example:
+        >>> slack(np.array([0.333, 0.3331]), 3), round(slack(np.array([0.33, 0.67]), 30), 3)
+        (0.02, 0.071)
+    """
+    for unit in (0.1, 0.01, 0.001):
+        steps = np.asarray(values, dtype=np.float64) / unit
+        if bool((abs(steps - np.rint(steps)) < 1e-3).all()):  # errors of up to half a unit, which partly cancel
+            return min(MOST_SLACK, max(SLACK, min(k * unit / 2, 4.5 * unit * (k / 12) ** 0.5) + 1e-6))
+    return SLACK
+
+
+def slack_between(scores: Any, worst: float, whole: int) -> float:
+    """The `slack` of scores in blocks, whose sums miss 1 by `worst`; they sum to `whole` as they stand."""
+    if not SLACK < worst <= MOST_SLACK:
+        return SLACK
+    return min(slack(block / whole, scores.shape[2]) for _, _, block in scores.blocks())
 
 
 def score_columns(
@@ -94,7 +116,8 @@ def score_columns(
                 f"{first(lost)}. Check the class list."
             )
         return {c: c for c in classes}
-    return before if len(before) > 1 else _by_values(table, free, known, where)
+    made = _by_values(table, free, known, where)
+    return made if len(before) < 2 or covers(made) else before
 
 
 def _by_values(table: pa.Table, free: list[str], known: Sequence[str], where: str) -> dict[str, str]:
@@ -115,17 +138,35 @@ def _by_values(table: pa.Table, free: list[str], known: Sequence[str], where: st
 
 def _around(free: list[str], known: Sequence[str]) -> dict[str, str]:
     """Columns whose names are those of classes between one text before and one after: class -> column."""
-    texts, lead = {n.strip(): n for n in free}, max(known, key=len, default="")
+    texts = {n.strip(): n for n in free}
+    if (found := _affix([*texts], known)) is not None:
+        start, end = found
+        fits = [t for t in texts if t.startswith(start) and t.endswith(end) and len(t) > len(start + end)]
+        return {text[len(start) : len(text) - len(end)]: texts[text] for text in fits}
+    # Classes may begin or end with blanks, which then stand beside that text: "out:  cat", "dog  out".
+    if (found := _affix([_tight(text) for text in texts], [_tight(name) for name in known])) is None:
+        return {}
+    loose = [r"\s*".join(map(re.escape, part)) for part in found]
+    matches = [(re.fullmatch(rf"{loose[0]}\s*(.*?)\s*{loose[1]}", text), text) for text in texts]
+    made = {match[1]: texts[text] for match, text in matches if match and match[1]}
+    return made if {*known} <= {*made} else {}
+
+
+def _affix(texts: list[str], known: Sequence[str]) -> tuple[str, str] | None:
+    """The text before and the text after the classes that turn all of them into names of columns."""
+    lead = max(known, key=len, default="")
     for name in texts:
         at = name.find(lead) if lead else -1
         while at >= 0:
             start, end = name[:at], name[at + len(lead) :]
             if (start or end) and all(f"{start}{other}{end}" in texts for other in known):
-                inner = lambda text: text[len(start) : len(text) - len(end)]  # noqa: B023, E731
-                fits = [t for t in texts if t.startswith(start) and t.endswith(end) and len(t) > len(start + end)]
-                return {inner(text): texts[text] for text in fits}
+                return start, end
             at = name.find(lead, at + 1)
-    return {}
+    return None
+
+
+def _tight(text: str) -> str:
+    return re.sub(r"\s+", "", text)
 
 
 def _numbers(table: pa.Table, names: Sequence[str], where: str) -> bool:
