@@ -10,7 +10,7 @@ from dropmix.audit.fail_rule import check_rule
 
 
 def fake(**numbers):
-    return SimpleNamespace(comparisons=[SimpleNamespace(summary=numbers, classes={"class": []})])
+    return SimpleNamespace(comparisons=[SimpleNamespace(summary=numbers, classes={"class": []}, reasons={})])
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,34 @@ def fake(**numbers):
         ("n_degraded > 5 or gain < 0", True),
         ("n_degraded > 5 or gain < 0 and n_tied > 0", False),
         ("(n_degraded > 5 or gain < 0) AND n_tied != 1", True),
-        ("mean_degraded_change < 0", False),
         ("mean_degraded_change < 0 or n_tied <= 0", True),
+        ("n_tied > 0 and mean_degraded_change < 0", False),
+        ("(mean_degraded_change < 0 or n_tied > 5) and n_degraded > 5", False),
     ],
 )
 def test_rules(rule, holds):
     audit = fake(n_degraded=5, gain=-0.02, n_tied=0, mean_degraded_change=None, kind="text")
     assert rule_holds(audit, rule) is holds  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "rule", ["mean_degraded_change < 0", "mean_degraded_change >= 0 or n_tied > 0", "mean_degraded_change != 3"]
+)
+def test_a_rule_that_depends_on_a_missing_number_is_refused(rule):
+    audit = fake(n_tied=0, mean_degraded_change=None)
+    audit.comparisons[0].reasons["mean_degraded_change"] = "no class is degraded"
+    with pytest.raises(AuditError, match=r"a value of mean_degraded_change, got null \(no class is degraded\)"):
+        rule_holds(audit, rule)  # type: ignore[arg-type]
+    audit.comparisons += fake(n_tied=0, mean_degraded_change=-0.5).comparisons
+    assert rule_holds(audit, "mean_degraded_change < 0")  # type: ignore[arg-type]
+
+
+def test_a_missing_number_of_a_class_is_named_with_its_reason():
+    labels = np.repeat(np.arange(2), 50)
+    wrong = np.where(labels == 1, 0, labels)  # nothing is ever called class 1
+    audit = audit_predictions((labels, labels), (labels, wrong), refits=0)
+    with pytest.raises(AuditError, match=r"a value of class\[1\]\.precision_change, got null \(the class"):
+        rule_holds(audit, "class[1].precision_change < -10")
 
 
 def test_a_rule_holds_if_any_comparison_breaks_it():
@@ -38,7 +59,7 @@ def test_a_rule_holds_if_any_comparison_breaks_it():
 
 
 UNREADABLE = ["", "n", "n >", "n > x", "n > 5 5", "n > 5 and", "(n > 5", "n > 5)", "n = 5", "__import__('os')"]
-UNREADABLE += ["5 > n", "n > n", "(" * 5000 + "n > 5", "kind > 5"]
+UNREADABLE += ["n > nan", "n < inf", "n < 1e999", "5 > n", "n > n", "(" * 5000 + "n > 5", "kind > 5"]
 
 
 @pytest.mark.parametrize("rule", UNREADABLE)
@@ -105,6 +126,14 @@ def test_what_cannot_be_compared_is_named(audit, rule, words):
     if "fix" not in rule:  # names of classes are not known before
         with pytest.raises(AuditError, match=words):
             check_rule(rule)
+
+
+@pytest.mark.parametrize("rule", ["accuracy_treated < 0.9", "class[fox].recall_treated < .8 or gain < -1"])
+def test_a_fraction_where_percent_are_meant_is_refused(audit, rule):
+    rule_holds(audit, rule)  # in Python, rules are in fractions
+    with pytest.raises(AuditError, match=r"in percent, got 0?\.\d\. Write \d0\."):
+        rule_holds(audit, rule, points=True)
+    assert rule_holds(audit, "accuracy_treated < 90 and worst_class_treated > 0", points=True)
 
 
 def test_a_label_of_several_is_told_its_rows():

@@ -106,3 +106,25 @@ def test_a_protected_class_that_is_hurt_stands_once_and_tolerances_are_english()
     assert "**Other hurt classes** (change in points, with its interval on these examples): 2 -60.0" in below
     assert "tolerated: 1 point." in below
     assert "Tolerated: 1 point." in to_junit(audit)
+
+
+def test_a_seed_that_is_far_off_stands_in_the_verdict_and_notes_stand_in_the_summary():
+    labels, rng = np.repeat(np.arange(4), 60), np.random.default_rng(0)
+    arms = [np.where(rng.random((4, 240)) < 0.9, labels, (labels + 1) % 4) for _ in range(3)]
+    arms[1][2] = np.where(rng.random(240) < 0.3, labels, (labels + 1) % 4)  # a run that failed
+    audit = audit_predictions((labels, arms[0]), {"cutmix": (labels, arms[1]), "mixup": (labels, arms[2])}, refits=0)
+    failed, sound = audit.comparisons
+    assert "cutmix, seed 2: an accuracy of" in failed.verdict()
+    assert "--drop-seed cutmix:2" in failed.verdict()
+    assert "far from" not in sound.verdict()
+    text = to_summary(audit)
+    assert text.count("is far from") == 1  # said by the verdict, and not again among the notes
+    assert "- No example ids: rows were matched by position" in text.partition("Notes:")[2]
+
+
+def test_a_change_of_zero_has_no_sign_anywhere():
+    labels = [0] * 60 + [1] * 60
+    audit = audit_predictions((labels, labels), (labels, [0] * 60 + [1] * 30 + [0] * 30), protect=["0"], refits=0)
+    assert "+0.0" not in to_summary(audit) + to_junit(audit) + audit.verdict()
+    assert "| 0 | undecided | 0.0 (" in to_summary(audit)
+    assert "Recall changes by 0.0 points;" in to_junit(audit)

@@ -20,13 +20,12 @@ from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pa
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
-from dropmix.audit.measures.recall import accuracies
-from dropmix.audit.measures.seeds import check_dropped, check_runs, outlying, without
+from dropmix.audit.measures.seeds import check_dropped, check_runs, without
 from dropmix.audit.result import Audit, Comparison
 from dropmix.audit.rows.class_facts import by_superclass, with_class_facts
 from dropmix.audit.rows.labels import at_thresholds
 from dropmix.audit.settings import TOLERANCE, Settings
-from dropmix.audit.several_arms import likeness, likeness_note, rescue
+from dropmix.audit.several_arms import far_off, likeness, likeness_note, rescue
 
 SUPERCLASS = "superclass"  # as `by`: each superclass is a slice
 
@@ -137,7 +136,7 @@ def audit_predictions(
     if labelled:
         analyses = [_beside(a, other) for a, other in zip(analyses, labelled)]
     comparisons = compose(analyses, settings)
-    notes += _outlying(pairs)
+    notes += far_off(pairs, comparisons)
     alike = likeness(pairs, comparisons, seed)
     asked = {**settings.to_dict(), "paired": paired}
     return _audit(comparisons, [base, *others], pairs[0], asked, [*notes, *likeness_note(alike)], alike)
@@ -236,8 +235,9 @@ def audit_grid(
             for one, other in asked_between
             if one in arms and other in arms
         ]
-        comparisons += [*of_group, *compose(second, settings, group)]
-        notes += [*more, *facts, *said, *_outlying(list(pairs.values()))]
+        of_group += compose(second, settings, group)
+        comparisons += of_group
+        notes += [*more, *facts, *said, *far_off([*pairs.values()], of_group)]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
     if first_pair is None:
@@ -262,16 +262,6 @@ def _sound(arms: list[Predictions], dropped: Sequence[str]) -> tuple[list[Predic
     check_dropped(arms, dropped)
     arms = [without(arm, dropped) for arm in arms]
     return arms, check_runs(arms)
-
-
-def _outlying(pairs: Sequence[Pair]) -> list[str]:
-    """Notes on seeds of any arm whose accuracy is far from the others'."""
-    if not pairs:
-        return []
-    lead = pairs[0]
-    arms = [lead.baseline, *(p.treated for p in pairs)]
-    counts = [(lead.counts0, lead.sizes), *((p.counts1, p.sizes) for p in pairs)]
-    return outlying(arms, [accuracies(*c) for c in counts])
 
 
 def _between(

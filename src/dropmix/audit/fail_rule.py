@@ -8,8 +8,12 @@
 
 Changes and rates are fractions, as in audit.json, but percentage points in the shell. Texts are compared with == and
 !=, and may be quoted.
+
+A comparison with a number that could not be computed is neither true nor false. The rule is refused if its answer
+depends on it, and only then: `n_degraded > 0 and mean_degraded_change < -5` is false if no class is degraded.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -39,20 +43,21 @@ TOKEN = re.compile(
     r"|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(\"[^\"]*\"|'[^']*'))",
     re.DOTALL,
 )
+# In points these are never below 1 in earnest: `accuracy_treated < 0.9` is meant as 90 %, and would never hold.
+LEVEL = re.compile(r"(accuracy|recall|precision|f1|worst_class|bottom_tenth)_(baseline|treated)(_macro|_as_labelled)?")
 DEEPEST = 50  # nested parentheses; more than anyone needs, and well below Python's limit
 
 
 def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
     """Whether a rule holds for any comparison of an audit.
 
-    A number that could not be computed (None) satisfies no comparison.
-
     Args:
         audit: result of an audit.
         expression: the rule.
         points: whether fractions in the rule are percentage points, as in the shell.
     Raises:
-        AuditError: the rule cannot be read, or names an unknown number or class (the nearest is named).
+        AuditError: the rule cannot be read, names an unknown number or class (the nearest is named), or depends on a
+            number that could not be computed.
 
     Example:
         >>> from dropmix.audit import audit_predictions
@@ -63,13 +68,22 @@ def rule_holds(audit: Audit, expression: str, points: bool = False) -> bool:
         (True, False)
     """
     tokens = _tokens(expression)
-    outcomes = []
+    outcomes, missing = [], {}
     for comparison in audit.comparisons:
-        rest = list(tokens)
-        outcomes.append(_rule(rest, _Values(comparison, points), expression, 0))
+        rest, values = list(tokens), _Values(comparison, points)
+        outcomes.append(_rule(rest, values, expression, 0))
         if rest:
             raise _unreadable(expression, f"{rest[0]!r} left over")
-    return any(outcomes)
+        if outcomes[-1] is None:
+            missing = missing or values.missing
+    holds = _either(outcomes)
+    if holds is None:
+        name, why = next(iter(missing.items()))
+        raise AuditError(
+            f"rule: expected a value of {clip(name)}, got null{f' ({why})' if why else ''}, so that the rule neither "
+            "holds nor fails. Leave it out, or compare another one."
+        )
+    return holds
 
 
 def check_rule(expression: str) -> None:
@@ -103,17 +117,25 @@ class _Values:
 
     def __init__(self, comparison: Comparison, points: bool) -> None:
         self.comparison, self.points = comparison, points
+        self.missing: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> float | str | None:
+        value, key = self._value(name)
+        if value is None:
+            self.missing[name] = self.comparison.reasons.get(key, "")
+        return value
+
+    def _value(self, name: str) -> tuple[float | str | None, str]:
+        """The value, and its key among the reasons for null."""
         kind = name.partition("[")[0]
         if kind == name:
-            return self._scaled(name, _find(name, self.comparison.summary, "number of the summary"), SUMMARY)
+            return self._scaled(name, _find(name, self.comparison.summary, "number of the summary"), SUMMARY), name
         label, _, column = name[len(kind) + 1 :].rpartition("].")
         columns, table = (self.comparison.classes, CLASSES) if kind == "class" else (self.comparison.slices, SLICES)
         names = [str(n) for n in columns.get(kind, ())]
         row = names.index(_find(label, dict(zip(names, names)), kind))
         values = _find(column, columns, f"column of the {'classes' if kind == 'class' else 'slices'}")
-        return self._scaled(column, plain(values[row : row + 1])[0], table)
+        return self._scaled(column, plain(values[row : row + 1])[0], table), f"classes.{column}"
 
     def _scaled(self, name: str, value: Any, table: tuple[Quantity, ...]) -> float | str | None:
         unit = next((q.unit for q in table if name in q.keys), "")
@@ -147,23 +169,28 @@ def _tokens(expression: str) -> list[str]:
     return tokens
 
 
-def _rule(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
-    holds = _both(tokens, values, expression, depth)
+def _rule(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool | None:
+    parts = [_both(tokens, values, expression, depth)]
     while tokens and tokens[0].lower() == "or":
         tokens.pop(0)
-        holds = _both(tokens, values, expression, depth) or holds
-    return holds
+        parts.append(_both(tokens, values, expression, depth))
+    return _either(parts)
 
 
-def _both(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
-    holds = _comparison(tokens, values, expression, depth)
+def _either(parts: list[bool | None]) -> bool | None:
+    """Whether any part is true; None if that depends on what is unknown."""
+    return True if True in parts else None if None in parts else False
+
+
+def _both(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool | None:
+    parts = [_comparison(tokens, values, expression, depth)]
     while tokens and tokens[0].lower() == "and":
         tokens.pop(0)
-        holds = _comparison(tokens, values, expression, depth) and holds
-    return holds
+        parts.append(_comparison(tokens, values, expression, depth))
+    return False if False in parts else None if None in parts else True
 
 
-def _comparison(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool:
+def _comparison(tokens: list[str], values: "_Values | _Kinds", expression: str, depth: int) -> bool | None:
     if tokens and tokens[0] == "(":
         if depth > DEEPEST:
             raise _unreadable(expression, "too many parentheses")
@@ -184,11 +211,15 @@ def _comparison(tokens: list[str], values: "_Values | _Kinds", expression: str, 
     except ValueError:
         bound = text.strip("\"'")
     column = name.rpartition("].")[2]
+    if isinstance(bound, float) and not math.isfinite(bound):
+        raise _unreadable(expression, f"{clip(text)!r} in place of a number")
+    if isinstance(bound, float) and getattr(values, "points", False) and LEVEL.fullmatch(column) and 0 < bound <= 1:
+        raise AuditError(f"rule: expected {column} in percent, got {clip(text)}. Write {100 * bound:g}.")
     words = quantity.words if (quantity := _quantities(name).get(column)) else ()
     if words and isinstance(bound, str) and bound not in words:  # else the rule would never hold, or always
         raise AuditError(f"rule: expected {column} to be {', '.join(words[:-1])} or {words[-1]}, got {clip(bound)!r}.")
     if value is None:
-        return False
+        return None
     if isinstance(value, str) != isinstance(bound, str):
         kind = "a text" if isinstance(value, str) else "a number"
         raise _unreadable(expression, f"{clip(text)!r} in place of {kind}")

@@ -8,7 +8,7 @@ which is about a half. "The same classes suffer under both" therefore needs sepa
 baseline's seeds are split in random halves, one for each arm, and the correlation is averaged over the splits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -19,6 +19,8 @@ from dropmix.audit.inference.halves import half
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import signs
+from dropmix.audit.measures.recall import accuracies
+from dropmix.audit.measures.seeds import outlying
 from dropmix.audit.result import Comparison
 
 SPLITS = 50
@@ -189,3 +191,21 @@ def rescue(reference: np.ndarray, plain: np.ndarray, second: np.ndarray, sizes: 
     number = float(values[:, 3].sum() / SPLITS)
     lost, back = values[:, :2].mean(axis=0).tolist()
     return Rescue(number, lost, back, float(others.mean()) if len(others) else np.nan)
+
+
+def far_off(pairs: Sequence[Pair], comparisons: Iterable[Comparison]) -> list[str]:
+    """Notes on seeds of any arm whose accuracy is far from the others'; each comparison gets those of its two arms.
+
+    Args:
+        pairs: with one baseline.
+        comparisons: of these arms.
+    """
+    if not pairs:
+        return []
+    lead = pairs[0]
+    arms = [lead.baseline, *(p.treated for p in pairs)]
+    counts = [(lead.counts0, lead.sizes), *((p.counts1, p.sizes) for p in pairs)]
+    said = outlying(arms, [accuracies(*c) for c in counts])
+    for c in comparisons:
+        c.notes.extend(note for note in said if note.startswith((f"{c.baseline}, seed ", f"{c.arm}, seed ")))
+    return said

@@ -7,8 +7,9 @@ stands beside what equal changes would give, since on its own it says little.
 import numpy as np
 
 from dropmix.audit.arm_names import arm_title
-from dropmix.audit.inference.decide import FALL, HURT, SAFE, TOO_FEW
+from dropmix.audit.inference.decide import FALL, FEW_EXAMPLES, HURT, SAFE, TOO_FEW
 from dropmix.audit.measures.chance import at_chance
+from dropmix.audit.measures.seeds import FAR_OFF
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import (
     NAMED,
@@ -16,9 +17,12 @@ from dropmix.audit.quantities.words import (
     counted,
     hurt_slices,
     listed,
+    named,
+    not_shown,
     percent,
     signed_points,
     tolerated,
+    with_changes,
 )
 from dropmix.audit.result import Comparison
 from dropmix.audit.rows.would_decide import ONE_SEED, what_would_decide
@@ -48,8 +52,8 @@ def verdict(comparison: Comparison) -> str:
 
 def verdict_parts(comparison: Comparison) -> list[str]:
     """The same part by part, for those who print one per line: first the decision, then what each part is about."""
-    parts = (_opening, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed, _as_labelled)
-    texts = [part(comparison) for part in (*parts, _evenness, _count, _caution)]
+    parts = (_opening, _far_off, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed)
+    texts = (part(comparison) for part in (*parts, _as_labelled, _evenness, _count, _caution))
     return [text for text in texts if text]
 
 
@@ -83,9 +87,9 @@ def _nothing_to_lose(c: Comparison) -> str:
     keys = ("class", "recall_baseline", "tolerance", "decision", "protected")
     rows = zip(*(c.classes[key] for key in keys))
     few = [
-        f"{name} (recall {percent(recall)} %)"
-        for name, recall, allowed, word, named in rows
-        if named == "yes" and word == SAFE and recall <= allowed
+        f"{named(name)} (recall {percent(recall)} %)"
+        for name, recall, allowed, word, own in rows
+        if own == "yes" and word == SAFE and recall <= allowed
     ]
     name = arm_title(c.baseline)
     return f"But {name} hardly finds {listed(few)}, so nothing could be lost there. Train until it does." if few else ""
@@ -93,6 +97,7 @@ def _nothing_to_lose(c: Comparison) -> str:
 
 def _decision(c: Comparison) -> str:
     s = c.summary
+    shown = "can be named that lost" if _unnamed(c) else "is shown to lose"
     if s["decision"] == "do not ship":
         if not s["n_hurt"]:
             return f"Do not ship: {hurt_slices(c.slices, c.slice_classes)}.{_protected(c)}"
@@ -100,13 +105,14 @@ def _decision(c: Comparison) -> str:
         return f"Do not ship: {what}: {_listed(c, HURT)}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
         if (count := s["n_protected"]) > 0:
-            several = "both" if count == 2 else f"all {count}"
-            who = "the protected class" if count == 1 else f"{several} protected classes"
+            who = {1: "the protected class", 2: "both protected classes"}.get(count, f"all {count} protected classes")
             kept = f"{who} lost no more than {tolerated(c.classes, protected=True)}"
-            return f"Ship: {kept}, and no other {_noun(c)} is shown to lose more.{_slices(c)}"
-        if own := [name for name, _, named in _slice_rows(c) if named == "yes"]:
+            return f"Ship: {kept}, and no other {_noun(c)} {shown} more.{_slices(c)}"
+        if own := [named(name) for name, _, asked in _slice_rows(c) if asked == "yes"]:
             kept = f"{listed(own)} lost no more than {tolerated(c.slices, protected=True)}, and no {_noun(c)}"
-            return f"Ship: {kept} is shown to lose more.{_slices(c)}"
+            return f"Ship: {kept} {shown} more.{_slices(c)}"
+        if _nothing_changed(c):
+            return "Ship: nothing changed, both arms predict the same."
         return f"Ship: every {_noun(c)} that can be judged lost no more than {tolerated(c.classes)}.{_slices(c)}"
     return f"Undecided: {_open(c)}.{_slices(c)}"
 
@@ -116,8 +122,8 @@ def _slices(c: Comparison) -> str:
     if not c.slices or _nothing_changed(c):
         return ""
     hurt, words = hurt_slices(c.slices, c.slice_classes), list(c.slices["decision"])
-    asked = [(str(name), word) for name, word, own in _slice_rows(c) if own == "yes" and word not in (SAFE, HURT)]
-    said = f" Of the protected slices, {_not_shown(asked)}." if asked and c.summary["decision"] == "do not ship" else ""
+    asked = [(named(name), word) for name, word, own in _slice_rows(c) if own == "yes" and word not in (SAFE, HURT)]
+    said = f" Of the protected slices, {not_shown(asked)}." if asked and c.summary["decision"] == "do not ship" else ""
     if hurt:
         return f" By slices, {hurt}.{said}"
     safe = sum(word == SAFE for word in words)
@@ -130,19 +136,22 @@ def _open(c: Comparison) -> str:
     s = c.summary
     if _nothing_changed(c):
         return "nothing changed, both arms predict the same"
-    rows = list(zip(c.classes["class"], c.classes["decision"], c.classes["protected"]))
-    left = [(str(name), word) for name, word, named in rows if named == "yes" and word != SAFE]
+    rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
+    left = [(named(name), word) for name, word, own in rows if own == "yes" and word != SAFE]
     if left:
-        return _not_shown(left)
-    named = [(n, w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
-    if c.slices and (named or s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
-        asked = named or [(name, word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)]
+        return not_shown(left)
+    own = [(named(n), w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
+    if c.slices and (own or s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
+        asked = own or [(named(name), word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)]
         if asked:
-            return _not_shown(asked)
+            return not_shown(asked)
     if not (judged := s["n_classes"] - s["n_too_few"]):
-        return "every class has too few examples to be judged"
-    shown = f"{s['n_safe']} of {judged} {'is' if s['n_safe'] == 1 else 'are'} shown to be safe"
-    text = f"no {_noun(c)} is shown to lose more than {tolerated(c.classes)}, and {shown}"
+        noise = " in this much noise" if max(c.classes["n"]) >= FEW_EXAMPLES else ""
+        return f"every class has too few examples to be judged{noise}"
+    count = s["n_safe"] or "none"
+    shown = f"{count} of {judged} {'are' if s['n_safe'] > 1 else 'is'} shown to be safe"
+    lost = "can be named that lost" if _unnamed(c) else "is shown to lose"
+    text = f"no {_noun(c)} {lost} more than {tolerated(c.classes)}, and {shown}"
     return text if s["n_protected"] else f"{text}. Name those that must not be lost (protect), and each is tested alone"
 
 
@@ -150,14 +159,19 @@ def _slice_rows(c: Comparison) -> list[tuple]:
     return list(zip(*(c.slices[key] for key in ("slice", "decision", "protected")))) if c.slices else []
 
 
+def _far_off(c: Comparison) -> str:
+    """Seeds that may have failed: the decision rests on them."""
+    return " ".join([note for note in c.notes if FAR_OFF in note][:NAMED])
+
+
 def _not_judged(c: Comparison) -> str:
     """Classes with too few examples to be judged that seem to have lost much: silence would read as safety."""
     keys = ("class", "recall_change", "n", "p_hurt", "decision", "protected")
     rows = zip(*(c.classes[key] for key in keys))
     lost = [
-        f"{name} ({signed_points(change)} on {int(n)})"
-        for name, change, n, p, word, named in rows
-        if word == TOO_FEW and named != "yes" and change <= -FALL and p <= SIGNIFICANT
+        f"{named(name)} ({signed_points(change)} on {int(n)})"
+        for name, change, n, p, word, own in rows
+        if word == TOO_FEW and own != "yes" and change <= -FALL and p <= SIGNIFICANT
     ]
     if not lost:
         return ""
@@ -165,23 +179,15 @@ def _not_judged(c: Comparison) -> str:
     return f"Much lower, but on too few examples to be judged: {listed(lost)}. Test more of {them} before you ship."
 
 
-def _not_shown(left: list[tuple[str, str]]) -> str:
-    few = [name for name, word in left if word == TOO_FEW]
-    text = f"{listed([name for name, _ in left])} {'is' if len(left) == 1 else 'are'} not shown to be safe"
-    if not few:
-        return text
-    return f"{text} (too few examples)" if len(left) == len(few) else f"{text} ({listed(few)}: too few examples)"
-
-
 def _protected(c: Comparison) -> str:
     """How the protected classes stand that are not hurt, if others are: the user asked about them."""
     rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
-    asked = [(str(name), word) for name, word, named in rows if named == "yes" and word != HURT]
+    asked = [(named(name), word) for name, word, own in rows if own == "yes" and word != HURT]
     left = [(name, word) for name, word in asked if word != SAFE]
     if not asked or _nothing_changed(c):
         return ""
     if left:
-        return f" Of the protected classes, {_not_shown(left)}."
+        return f" Of the protected classes, {not_shown(left)}."
     return f" The protected {'class is' if len(asked) == 1 else 'classes are'} safe: {listed([n for n, _ in asked])}."
 
 
@@ -197,7 +203,7 @@ def _new_images(c: Comparison) -> str:
         return ""
     rows = list(zip(c.classes["class"], c.classes["decision"], c.classes[twin], c.classes["protected"]))
     open_now = {
-        word: [str(name) for name, here, new, named in rows if named == "yes" and here == word and new != word]
+        word: [named(name) for name, here, new, own in rows if own == "yes" and here == word and new != word]
         for word in (SAFE, HURT)
     }
     said = [(listed(names), "is" if len(names) == 1 else "are", word) for word, names in open_now.items() if names]
@@ -221,16 +227,19 @@ def _accuracy(c: Comparison) -> str:
 
 
 def _guaranteed(c: Comparison) -> str:
-    s = c.summary
-    low, high, m = s["n_hurt_low"], s["n_hurt_high"], s["n_classes"]
-    if low == 0 and high == m:
+    low, high, m = (c.summary[key] for key in ("n_hurt_low", "n_hurt_high", "n_classes"))
+    if (low, high) == (0, m):
         return ""
     if high == 0:
         return f"Guaranteed at 95 %: no {_noun(c)} is hurt."
-    verb = "is" if high == 1 else "are"
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
-    more = ", more than can be named" if low > s["n_hurt"] else ""
-    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {verb} hurt{more}."
+    more = ", more than can be named" if _unnamed(c) else ""
+    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {'is' if high == 1 else 'are'} hurt{more}."
+
+
+def _unnamed(c: Comparison) -> bool:
+    """Whether more classes are guaranteed to be hurt than are called."""
+    return c.summary["n_hurt_low"] > c.summary["n_hurt"]
 
 
 def _as_labelled(c: Comparison) -> str:
@@ -259,12 +268,11 @@ def _count(c: Comparison) -> str:
     """The paper's count where nothing is hurt: without what equal changes would give, it would alarm for nothing."""
     s = c.summary
     count, low, high = (s[key] for key in ("n_degraded", "floor_n_degraded_low", "floor_n_degraded_high"))
-    if low is None or "measure" in c.classes or s["n_hurt"] or _nothing_changed(c) or not 0 < count >= low:
+    if low is None or "measure" in c.classes or s["n_hurt"] or s["n_hurt_low"] or _nothing_changed(c):
         return ""
-    if s["n_classes"] == 1:
+    if not 0 < count >= low or s["n_classes"] == 1:
         return ""
-    verb = "has" if count == 1 else "have"
-    text = f"{count} of {counted(s['n_classes'])} {verb} a lower mean recall"
+    text = f"{count} of {counted(s['n_classes'])} {'has' if count == 1 else 'have'} a lower mean recall"
     band = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
     if count > high:
         return f"{text}, more than the {band} that would if every class changed equally."
@@ -289,6 +297,4 @@ def _nothing_changed(c: Comparison) -> bool:
 
 def _listed(c: Comparison, word: str) -> str:
     rows = zip(c.classes["recall_change"], c.classes["class"], c.classes["decision"])
-    changes = sorted((float(change), str(name)) for change, name, decision in rows if decision == word)
-    text = ", ".join(f"{name} ({signed_points(change)})" for change, name in changes[:NAMED])
-    return f"{text} and {len(changes) - NAMED} more" if len(changes) > NAMED else text
+    return with_changes([(float(change), named(name)) for change, name, decision in rows if decision == word])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, visible
+from dropmix.audit.measures.seeds import FAR_OFF
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -56,13 +57,17 @@ def plain_arms(audit: "Audit") -> "list[Comparison | None]":
 
 
 def all_notes(audit: "Audit") -> list[str]:
-    """The audit's notes and its comparisons', each of these preceded by its arm unless all arms share it."""
+    """The audit's notes and its comparisons', each of these preceded by its arm unless all arms share it.
+
+    What a verdict says itself, that a seed is far off, is left out.
+    """
     every = [set(c.notes) for c in audit.comparisons]
     common = set.intersection(*every) if every else set()
+    said = {note for note in set().union(*every) if FAR_OFF in note}
     notes = list(audit.notes)
     for c in audit.comparisons:
-        notes += [n if n in common else f"{comparison_title(c)}: {n}" for n in c.notes]
-    return list(dict.fromkeys(notes))
+        notes += [n if n in common or n in said else f"{comparison_title(c)}: {n}" for n in c.notes]
+    return [note for note in dict.fromkeys(notes) if note not in said]
 
 
 def shorten(text: object, width: int = 24) -> str:

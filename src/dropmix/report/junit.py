@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from dropmix.audit.quantities.words import signed_points
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, tolerance_words
 from dropmix.report.display_names import clean, visible
@@ -61,10 +62,10 @@ def _suite(c: "Comparison", s: Standing) -> ET.Element:
 def _question(suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: int, otherwise: str) -> None:
     """A case for row `i` of classes, slices or classes within slices: passed if safe, else `otherwise`."""
     ends = ("", "_low", "_high", "_low_population", "_high_population")
-    change, low, high, low_new, high_new = (100 * float(rows[f"recall_change{end}"][i]) for end in ends)
+    change, low, high, low_new, high_new = (signed_points(float(rows[f"recall_change{end}"][i])) for end in ends)
     text = (
-        f"Recall changes by {change:+.1f} points; {low:+.1f} to {high:+.1f} on these very examples, "
-        f"{low_new:+.1f} to {high_new:+.1f} on new examples of the same kind. {int(rows['n'][i])} test examples. "
+        f"Recall changes by {change} points; {low} to {high} on these very examples, "
+        f"{low_new} to {high_new} on new examples of the same kind. {int(rows['n'][i])} test examples. "
         f"Tolerated: {tolerance_words([rows['tolerance'][i]])}."
     )
     word = rows["decision"][i]

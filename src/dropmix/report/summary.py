@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from dropmix.audit.quantities.words import signed_points
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing
-from dropmix.report.display_names import clean, number
+from dropmix.report.display_names import all_notes, clean, number
 from dropmix.report.tables.render import Cell, escape_markdown
 from dropmix.report.tables.slices import slice_rows
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from dropmix.audit import Audit, Comparison
 
 CLASSES = 8  # named in each list
+NOTES = 4
 ARMS = 3  # described in full; others are rows of a table
 
 
@@ -34,6 +36,9 @@ def to_summary(audit: "Audit") -> str:
     parts += [_arm(c, s) for c, s in worst[:ARMS]]
     if len(pairs) > ARMS:
         parts.append(f"{len(pairs) - ARMS} more arms are in the table.\n")
+    if notes := all_notes(audit):
+        more = [f"- {len(notes) - NOTES} more notes: see the report."] if len(notes) > NOTES else []
+        parts.append("\n".join(["Notes:", "", *(f"- {_text(note)}" for note in notes[:NOTES]), *more, ""]))
     return "\n".join(parts)
 
 
@@ -80,7 +85,7 @@ def _arm(c: "Comparison", s: Standing) -> str:
     if slices := slice_rows(c, CLASSES):
         lines += ["", "| slice | decision | change, points | examples | classes hurt |", "|:--|:--|--:|--:|--:|"]
         for row in slices:
-            span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+            span = _span(row["change"], row["low"], row["high"])
             lines.append(f"| {_text(row['name'])} | {row['decision']} | {span} | {row['n']} | {row['n_hurt']} |")
         if len(c.slices["slice"]) > CLASSES:
             lines.append(f"\n{len(c.slices['slice']) - CLASSES} more slices: see the report.")
@@ -96,8 +101,11 @@ def _name(c: "Comparison", i: int) -> str:
 
 
 def _change(c: "Comparison", i: int) -> str:
-    change, low, high = (100 * float(c.classes[f"recall_change{end}"][i]) for end in ("", "_low", "_high"))
-    return f"{change:+.1f} ({low:+.1f} to {high:+.1f})"
+    return _span(*(float(c.classes[f"recall_change{end}"][i]) for end in ("", "_low", "_high")))
+
+
+def _span(change: float, low: float, high: float) -> str:
+    return f"{signed_points(change)} ({signed_points(low)} to {signed_points(high)})"
 
 
 def _text(text: str) -> str:

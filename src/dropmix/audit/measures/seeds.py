@@ -14,6 +14,7 @@ from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.roles import ERRORS
 
+FAR_OFF = "is far from the other seeds'"
 OUTLIER = 4.0  # robust z above which a seed's accuracy is reported
 FEW = 20  # fewest examples on which seeds that never agree are not seeds
 NEAR = 0.05  # one run, predicted twice at another precision, differs in its probabilities, but not by more
@@ -212,7 +213,7 @@ def outlying(arms: Sequence[Predictions], accuracies: Sequence[np.ndarray]) -> l
         for seed, value in zip(arm.seeds, values):
             if abs(value - middle) > OUTLIER * scale:
                 said.append(
-                    f"{arm.arm}, seed {seed}: an accuracy of {100 * value:.1f} % is far from the other seeds' "
+                    f"{arm.arm}, seed {seed}: an accuracy of {100 * value:.1f} % {FAR_OFF} "
                     f"{100 * middle:.1f} %. If that run failed, leave it out with drop_seed (--drop-seed "
                     f"{arm.arm}:{seed})."
                 )

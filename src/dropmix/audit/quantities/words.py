@@ -8,6 +8,20 @@ NAMED = 5  # more names than this are counted
 PLURAL = {"class": "classes", "measure": "measures"}
 
 
+def named(name: object) -> str:
+    """The name of a class or slice as it stands in a sentence: in double quotes, as --protect takes it, if it could be
+    read as several.
+
+    Example:
+        >>> named("fox"), named("tench, Tinca tinca"), named("salt and pepper")
+        ('fox', '"tench, Tinca tinca"', '"salt and pepper"')
+    """
+    text = str(name)
+    several = any(part in text for part in (",", ";", ": ", " and ")) or text != text.strip() or not text
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"' if several else text
+
+
 def listed(names: list[str]) -> str:
     """Names in a sentence, at most `NAMED`.
 
@@ -20,6 +34,20 @@ def listed(names: list[str]) -> str:
     if len(names) > NAMED:
         return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def not_shown(left: list[tuple[str, str]]) -> str:
+    """Names, and their decisions, that are not shown to be safe.
+
+    Example:
+        >>> not_shown([("fox", "undecided"), ("lynx", "too few examples")])
+        'fox and lynx are not shown to be safe (lynx: too few examples)'
+    """
+    few = [name for name, word in left if word == "too few examples"]
+    text = f"{listed([name for name, _ in left])} {'is' if len(left) == 1 else 'are'} not shown to be safe"
+    if not few:
+        return text
+    return f"{text} (too few examples)" if len(left) == len(few) else f"{text} ({listed(few)}: too few examples)"
 
 
 def percent(value: float) -> str:
@@ -43,23 +71,35 @@ def counted(count: int, noun: str = "class") -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {PLURAL[noun]}"
 
 
+def with_changes(changes: list[tuple[float, str]]) -> str:
+    """Changes, fractions, and names: the largest losses first, at most `NAMED`.
+
+    Example:
+        >>> with_changes([(-0.05, "fox"), (-0.12, "lynx")])
+        'lynx (-12.0), fox (-5.0)'
+    """
+    text = ", ".join(f"{name} ({signed_points(change)})" for change, name in sorted(changes)[:NAMED])
+    return f"{text} and {len(changes) - NAMED} more" if len(changes) > NAMED else text
+
+
 def hurt_slices(slices: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
     """The slices, and the classes within slices, that lost more than is tolerated; "" if none did."""
     parts = []
     for columns, one, many in ((slices, "slice", "slices"), (cells, "class", "classes")):
         rows = enumerate(zip(columns.get("recall_change", ()), columns.get("decision", ())))
-        hurt = sorted((float(change), i) for i, (change, word) in rows if word == "hurt")
+        hurt = [(float(change), i) for i, (change, word) in rows if word == "hurt"]
         if not hurt:
             continue
         names = columns["slice"]
         if "class" in columns and len({*columns["class"]}) == len(columns["class"]):
             continue  # no class is in two slices: each stands among the classes already
         if "class" in columns:
-            names = [f"{name}: {label}" for name, label in zip(names, columns["class"])]
-        named = ", ".join(f"{names[i]} ({signed_points(change)})" for change, i in hurt[:NAMED])
-        named += f" and {len(hurt) - NAMED} more" if len(hurt) > NAMED else ""
+            names = [f"{named(name)}: {named(label)}" for name, label in zip(names, columns["class"])]
+        else:
+            names = [named(name) for name in names]
+        said = with_changes([(change, names[i]) for change, i in hurt])
         within = " within a slice" if "class" in columns else ""
-        parts.append(f"{len(hurt)} {one if len(hurt) == 1 else many}{within} lost more than is tolerated: {named}")
+        parts.append(f"{len(hurt)} {one if len(hurt) == 1 else many}{within} lost more than is tolerated: {said}")
     return "; ".join(parts)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from dropmix.audit.inference.decide import TOO_FEW
 from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
 from dropmix.audit.quantities.table import TWIN
-from dropmix.audit.quantities.words import NAMED, listed
+from dropmix.audit.quantities.words import NAMED, listed, named
 from dropmix.audit.rows.to_decide import ToDecide, one_seed_each, to_decide
 
 ONE_SEED = (
@@ -33,12 +33,14 @@ def out_of_reach(rows: Iterable[ToDecide], summary: Mapping[str, Any], power: fl
     hard = [row for row in rows if (row in shut or row.far) and row.wider < 1]
     needs = [_what(row, models) for row in hard]
     shared = f" {needs[0]}" if len(set(needs)) == 1 else ""
-    ways = [f"{row.name} at {_points(row.wider)}{'' if shared else f' {need}'}" for row, need in zip(hard, needs)]
+    ways = [
+        f"{named(row.name)} at {_points(row.wider)}{'' if shared else f' {need}'}" for row, need in zip(hard, needs)
+    ]
     if shut:
         most = f"{MOST_IMAGES} times the examples"
         most = most if models else f"{MOST_SEEDS} seeds per arm with {most}"
         at = f"a tolerance of {_points(shut[0].tolerance)}" if len(shut) == 1 else "their tolerances"
-        text = f"Not even {most} would be likely to decide {listed([row.name for row in shut])} at {at}"
+        text = f"Not even {most} would be likely to decide {listed([named(row.name) for row in shut])} at {at}"
     if ways:
         start = f"{text}; with" if text else "With"
         text = f"{start} a wider tolerance, you could decide {listed(ways)}{shared} (chance {100 * power:g} %)"
@@ -71,7 +73,7 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
         summary, classes: of a comparison.
     """
     rows = zip(classes["class"], classes["decision"], classes["protected"])
-    left = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
+    left = [str(name) for name, word, own in rows if own == "yes" and word not in ("hurt", "safe")]
     if not left:
         return ""
     ways = to_decide(summary, classes, left[:NAMED])
@@ -83,10 +85,10 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
     elif few_seeds(summary) and any(row.open for row in ways):
         text = f"{SEEDS_FIRST} "
     if len(left) == 1 and said:
-        text += f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {said[0].name} {chance}."
+        text += f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {named(said[0].name)} {chance}."
     elif said:
         text += f"{chance[0].upper()}{chance[1:]}, this would decide {whom}: "
-        text += f"{', '.join(f'{r.name} ({r.text})' for r in said)}."
+        text += f"{', '.join(f'{named(r.name)} ({r.text})' for r in said)}."
     shut = out_of_reach(ways, summary)
     return " ".join(part for part in (text.strip(), shut, _ruled_out(classes, left[:NAMED], len(left) > 1)) if part)
 
@@ -100,7 +102,7 @@ def _ruled_out(classes: Mapping[str, Any], left: list[str], several: bool) -> st
     """The loss that the wider interval excludes already: an answer even where the tolerance is out of reach."""
     rows = zip(classes["class"], classes[f"recall_change_low{TWIN}"], classes["decision"])
     losses = [
-        f"{max(-100 * end, 0):.1f} points{f' ({name})' if several else ''}"
+        f"{max(-100 * end, 0):.1f} points{f' ({named(name)})' if several else ''}"
         for name, end, word in rows
         if name in left and word != TOO_FEW
     ]

@@ -1,0 +1,68 @@
+"""The decision in words: names that could be read as several, and sentences that could deny each other."""
+
+import numpy as np
+import pytest
+
+from dropmix.audit import audit_predictions
+from dropmix.audit.fail_rule import rule_holds
+from dropmix.studies.simulate import World, simulate
+
+
+def audit_of(change, per_class=60, seeds=(3, 3), names=None, **more):
+    m = len(change)
+    s = simulate(World(classes=m, per_class=per_class, seeds=seeds), np.asarray(change), np.random.default_rng(1))
+    labels = np.repeat(np.arange(m), per_class)
+    made = [np.where(c.reshape(len(c), -1), labels, (labels + 1) % m) for c in (s.correct0, s.correct1)]
+    names = names or [f"class {i}" for i in range(m)]
+    base, treated = ({"labels": labels, "pred": p, "classes": names} for p in made)
+    return audit_predictions(base, {"mixup": treated}, refits=0, **more)
+
+
+def test_a_name_that_could_be_read_as_several_is_quoted_wherever_it_stands():
+    names = ["fox, red", "salt and pepper", "tench, Tinca tinca", "wolf"]
+    camera = ["river, east", "hill"] * 120
+    c = audit_of([-0.4, -0.3, 0.0, 0.0], names=names, protect=["tench, Tinca tinca"], by=camera).only
+    text = c.verdict()
+    assert '"fox, red" (-' in text
+    assert '"salt and pepper" (-' in text
+    assert 'Of the protected classes, "tench, Tinca tinca" is not shown to be safe.' in text
+    assert 'decide "tench, Tinca tinca"' in text
+    assert '"river, east" (-' in text
+    assert '"river, east": "fox, red" (-' in text
+
+
+def test_more_hurt_than_can_be_named_is_not_denied():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(60), 40)
+        ease = rng.normal(size=len(labels))
+        made = [np.where(ease + rng.normal(size=(4, len(labels))) < x, labels, 0) for x in (1.2, 0.95)]
+        c = audit_predictions({"labels": labels, "pred": made[0]}, (labels, made[1]), refits=0, protect=["0"]).only
+        if c.summary["n_hurt"] == 0 < c.summary["n_hurt_low"]:
+            break
+    text = c.verdict()
+    assert c.summary["decision"] == "ship"  # class 0 takes all that is lost
+    assert "no other class can be named that lost more." in text
+    assert f"{c.summary['n_hurt_low']} to 60 of 60 classes are hurt, more than can be named." in text
+    assert "shows nothing" not in text
+    open_ = audit_predictions({"labels": labels, "pred": made[0]}, (labels, made[1]), refits=0).only
+    assert "no class can be named that lost more than 1 point" in open_.verdict()
+    assert "is shown to lose" not in text + open_.verdict()
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_two_perfect_arms_changed_nothing(seeds):
+    labels = np.repeat(np.arange(2), 50)
+    c = audit_predictions((labels, np.stack([labels] * seeds)), (labels, np.stack([labels] * seeds)), refits=0).only
+    assert "nothing changed, both arms predict the same." in c.verdict()
+    assert "lost" not in c.verdict()
+    assert c.summary["n_hurt"] == 0
+
+
+def test_accuracy_may_rise_while_a_protected_class_is_hurt():
+    change = np.full(10, 0.12)
+    change[3] = -0.25
+    audit = audit_of(change, per_class=100, seeds=(5, 5), protect=["class 3"])
+    assert audit.summary["gain"] > 0
+    assert audit.verdict().startswith("Do not ship: 1 class lost more than 1 point: class 3 (-")
+    assert rule_holds(audit, "decision == do not ship and gain > 0")
