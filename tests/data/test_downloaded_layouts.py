@@ -109,7 +109,9 @@ def test_folders_inside_the_classes_of_a_split_are_pointed_out(tmp_path, put):
 def test_domains_that_hold_the_same_classes_are_pointed_out(tmp_path, put):
     put(*(f"{domain}/images/{name}" for domain in ("amazon", "webcam") for name in ("cat", "dog")))
     (note,) = load("folder", tmp_path).notes
-    assert "amazon (cat, dog); webcam (cat, dog). If these are splits" in note
+    assert (
+        "amazon (cat, dog); webcam (cat, dog). If the inner folders are the classes, give --set 'data.labels=" in note
+    )
 
 
 def test_a_test_folder_taken_for_a_class_is_pointed_out(tmp_path, put):

@@ -1,12 +1,14 @@
 """Folders with copies of themselves, debris of systems and clouds, links, and splits that are none."""
 
 import os
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dropmix.data import DataError, load
+from dropmix.data.readers.tables import groups_of
 
 CLASSES = ("cat", "dog", "fox")
 
@@ -148,3 +150,55 @@ def test_archives_and_data_files_beside_class_folders_are_named(tmp_path, put, a
     told = [note for note in notes if note.startswith("2 archives or data files beside the class folders left out: ")]
     assert len(told) == 1
     assert told[0].endswith("more.parquet, photos.zip" if not above else "train/more.parquet, train/photos.zip")
+
+
+def below(outer, inner=("cat", "dog")):
+    return [f"{one}/{other}" for one in outer for other in inner]
+
+
+PATIENTS = {
+    "numbers": below([f"patient{i}" for i in range(1, 7)]),
+    "leading zeros": below(["P001", "P002", "P003"]),
+    "letters": below(["hospitalA", "hospitalB", "hospitalC"]),
+    "letters apart": below(["site_a", "site_b"]),
+    "dates": below(["2024-05-01", "2024-05-02"]),
+    "ids alone, classes as numbers": below(["8863", "8864", "9001"], "01"),
+    "a class of some": ["s1/cat", "s1/dog", "s2/cat", "s3/cat", "s3/dog"],
+    "one diagnosis each": ["case 1/cat", "case 2/dog", "case 3/cat", "case 4/dog"],
+    "wrapped": [f"photos/{name}" for name in below(["patient1", "patient2"])],
+    "within splits": [f"{split}/{name}" for split in ("train", "test") for name in below(["p1", "p2"])],
+}
+
+
+@pytest.mark.parametrize("folders", PATIENTS.values(), ids=PATIENTS)
+def test_patients_that_hold_the_classes_are_no_classes_and_the_settings_named_read_both(tmp_path, put, folders):
+    put(*folders)
+    with pytest.raises(DataError, match=r"expected a folder per class, got .* folders of the same names") as caught:
+        load("folder", tmp_path)
+    inner, group, outer = re.findall(r"--set 'data\.\w+=(.+?)'", str(caught.value))
+    dataset = load("folder", tmp_path, labels=inner)
+    assert dataset.classes == sorted({name.rpartition("/")[2] for name in folders})
+    assert len(dataset.train.labels) + len(dataset.test.labels) == 4 * len(folders)
+    assert load("folder", tmp_path, labels=outer).classes == sorted({name.split("/")[-2] for name in folders})
+    assert {name.split("/")[-2] for name in folders} == {
+        *groups_of(group, dataset.train.ids),
+        *groups_of(group, dataset.test.ids),
+    }
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        below(["class1", "class2"]),
+        below(["Grade_1", "Grade_2", "Grade_3"], ["left", "right"]),
+        below(["cat", "dog"], ["p1", "p2", "p3"]),
+        below("01", ["w1", "w2", "w3"]),
+        ["cat/p1", "cat/p2", "dog/p3", "dog/p4"],
+        ["x1/a", "x1/b", "x2/c", "x2/d"],
+    ],
+)
+def test_folders_within_classes_stay_pictures_of_the_class(tmp_path, put, folders):
+    put(*folders)
+    dataset = load("folder", tmp_path)
+    assert dataset.classes == sorted({name.partition("/")[0] for name in folders})
+    assert "folders inside a class count as its pictures" in " ".join(dataset.notes)

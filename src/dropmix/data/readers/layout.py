@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dropmix.data.readers.names import check_links, class_key
+from dropmix.data.readers.names import check_links, class_key, refuse_numbered
 from dropmix.data.readers.tables import what_to_do
 from dropmix.data.readers.walk import (
     NAMED,
@@ -268,10 +268,13 @@ def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
             f"{classes[0].parent}: expected splits train and test, or a folder per class, got {names}, which all "
             f"hold {listed(sorted(most))}. Rename two of them train and test, or put their class folders together."
         )
+    if len(inside) == len(classes):
+        refuse_numbered(inside)
     line = f"folders inside a class count as its pictures: {'; '.join(told[:NAMED])}"
     line += f" and {len(told) - NAMED} more classes" if len(told) > NAMED else ""
     if same and not split:
-        return [f"{line}. If these are splits, rename them train and test"]
+        inner = "If the inner folders are the classes, give --set 'data.labels=([^/]+)/[^/]+$'"
+        return [f"{line}. {inner}. If these are splits, rename them train and test"]
     return [f"{line}. If the inner folders are the classes, move them up"]
 
 

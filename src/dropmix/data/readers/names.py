@@ -1,6 +1,7 @@
 """Class names of two splits: which are one class, and which print alike."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from dropmix.data.readers.walk import Left, class_folders, listed
 from dropmix.data.records import DataError
+
+NUMBERED_CLASSES = set("class classes cls category label type kind grade stage level species breed c klasse".split())
+"""Words that with a number name a class, as class1 and grade_2 do."""
 
 
 def class_key(name: str) -> str:
@@ -94,3 +98,34 @@ def check_alike(folder: Path, names: list[str], left: Left) -> None:
                 f"{folder}: expected class names that differ, got {other!a} and {name!a}, which print alike. "
                 "Merge or rename them."
             )
+
+
+def refuse_numbered(inside: dict[Path, set[str]]) -> None:
+    """Raise DataError if folders taken for classes are numbered alike, and most hold folders of the same names.
+
+    Patients, sessions or cameras that each hold folders of the classes, as patient1/cat and patient2/cat.
+
+    Args:
+        inside: folders taken for classes, and the names of the folders in each.
+    """
+    outer = {_stem(folder.name) for folder in inside}
+    count = Counter(class_key(name) for names in inside.values() for name in names)
+    shared = [name for name, times in count.items() if 2 * times > len(inside)]
+    numbered = len({_stem(name) for name in count}) < 2  # then more patients than classes, as 8863/0 and 8863/1
+    common = 2 * len(shared) >= len(count) or sum(count.values()) >= 2 * len(count)
+    if len(outer) > 1 or len(inside) < 2 or len(count) < 2 or not common:
+        return
+    if NUMBERED_CLASSES & {stem.casefold() for stem in outer} or (numbered and len(inside) <= len(count)):
+        return
+    names = listed([folder.name for folder in inside])
+    raise DataError(
+        f"{next(iter(inside)).parent}: expected a folder per class, got {names}, which hold folders of the same names: "
+        f"{listed(sorted({name for names in inside.values() for name in names}))}. If these are the classes, give "
+        "--set 'data.labels=([^/]+)/[^/]+$' and, to keep pictures of one of the outer folders together, --set "
+        "'data.group=([^/]+)/[^/]+/[^/]+$'; if the outer ones are, --set 'data.labels=([^/]+)/[^/]+/[^/]+$'."
+    )
+
+
+def _stem(name: str) -> str:
+    """A name without its number, or the letter at its end: "patient" for patient_07 and patientB."""
+    return re.sub(r"[\W\d_]", "", re.sub(r"(?:(?<=[-_ ])|(?<=[a-z])(?=[A-Z])|^)[A-Za-z]$", "", name))
