@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -51,6 +52,7 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
             check_pixels(picture.size, where)
             if got := other_depth(picture):
                 raise DataError(f"{where}: expected a picture of 8 bits per channel, got {got}. Convert it beforehand.")
+            picture = gray_bmp(picture) or picture
             if exif:
                 picture = ImageOps.exif_transpose(picture)
             rgb = picture.convert("L").convert("RGB") if mode in GRAY else picture.convert("RGB")
@@ -83,6 +85,32 @@ def other_depth(picture: Any) -> str:
     if bits > 8 or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):
         return f"{max(16, bits)} bits in mode {picture.mode}"
     return "signed numbers" if SIGNED in (tags.get(SAMPLE_FORMAT) or ()) else ""
+
+
+def gray_bmp(picture: Any) -> Any:
+    """The Pillow image of a BMP of 4 or 8 bits per pixel whose palette is black and white, or few grays; else None.
+
+    Pillow 13 takes each byte of such a file for eight pixels of black and white, in silence, and refuses the grays of
+    4 bits.
+    """
+    from PIL import Image
+
+    if picture.format != "BMP" or picture.mode not in ("1", "L") or picture.tile[0].codec_name != "raw":
+        return None
+    file, (width, height) = picture.fp, picture.size
+    file.seek(0)
+    head = file.read(30)
+    (bits,) = struct.unpack_from("<H", head, 28 if head[14] >= 40 else 24)
+    if bits not in (4, 8) or (picture.mode, bits) == ("L", 8):
+        return None
+    stride = (width * bits + 31) // 32 * 4
+    file.seek(picture.tile[0].offset)
+    if len(stored := file.read(stride * height)) < stride * height:
+        raise OSError("image file is truncated")
+    rows = np.frombuffer(stored, np.uint8).reshape(height, stride)[:: picture.tile[0].args[2]]
+    if bits == 4:
+        rows = np.stack([rows >> 4, rows & 15], axis=2).reshape(height, -1)
+    return Image.fromarray(rows[:, :width] * np.uint8(255 if picture.mode == "1" else 1))
 
 
 def is_empty(encoded: Encoded) -> bool:

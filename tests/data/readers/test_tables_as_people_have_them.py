@@ -121,3 +121,48 @@ def test_the_table_that_names_most_pictures_is_pointed_at(tmp_path, put):
     (tmp_path / "train.csv").write_text("image_id,label\n" + "".join(f"{n:04d}.jpg,{n % 3}\n" for n in range(12)))
     with pytest.raises(DataError, match=r"train.csv names 12 of the 12 pictures"):
         load("folder", tmp_path)
+
+
+def one_hot(names):
+    """A table as Roboflow writes it, with the class of each picture by its number."""
+    rows = [f"{name},{','.join(str(int(k == i % 3)) for k in range(3))}" for i, name in enumerate(names)]
+    return "\n".join(["filename, cat, dog, fox", *rows, ""])
+
+
+def with_class(names):
+    return "\n".join(["image,label", *(f"{name},{CLASSES[i % 3]}" for i, name in enumerate(names)), ""])
+
+
+@pytest.mark.parametrize("table", [one_hot, with_class])
+@pytest.mark.parametrize("file", ["_classes.csv", "labels.CSV"])
+@pytest.mark.parametrize(
+    "splits", [("train", "test"), ("train", "valid"), ("train", "valid", "test"), ("set/train", "set/test")]
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_a_table_in_each_split_is_read_for_the_pictures_there(tmp_path, put, table, file, splits, same):
+    names = {split: [f"{'' if same else split.replace('/', '')}{i}.jpg" for i in range(9)] for split in splits}
+    for place, (split, inside) in enumerate(names.items()):
+        put([f"{split}/{name}" for name in inside])
+        (tmp_path / split / file).write_text(table(inside[place:] + inside[:place]))
+    if not splits[0].startswith("set"):
+        with pytest.raises(DataError, match=rf"Give --data {tmp_path} --set data\.labels={file}\."):
+            load("folder", tmp_path)
+    dataset = load("folder", tmp_path, labels=file)
+    expected = {
+        f"{split}/{name}": CLASSES[(i - place) % 3]
+        for place, (split, inside) in enumerate(names.items())
+        for i, name in enumerate(inside)
+    }
+    rest = {name: one for name, one in expected.items() if len(splits) == 3 and name.startswith("valid/")}
+    assert found(dataset) == {name: one for name, one in expected.items() if name not in rest}
+    for part, split in ((dataset.train, splits[0]), (dataset.test, splits[-1])):
+        assert {str(name).rpartition("/")[0] for name in part.ids} == {split}
+    assert not rest or "9 of other splits left out" in " ".join(dataset.notes)
+
+
+def test_a_picture_that_the_table_beside_it_lacks_is_told(tmp_path, put):
+    for split in ("train", "test"):
+        put([f"{split}/{i}.jpg" for i in range(10)])
+        (tmp_path / split / "_classes.csv").write_text(one_hot([f"{i}.jpg" for i in range(9)]))
+    dataset = load("folder", tmp_path, labels="_classes.csv")
+    assert "2 pictures without a label left out: test/9.jpg, train/9.jpg" in dataset.notes

@@ -137,7 +137,7 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
     if not files:
         raise DataError(f"{path}: expected pictures, got none. Check the path.")
     ids = ids_of(path, files)
-    file_labels = labels_of(labels, ids)
+    file_labels = labels_of(labels, ids, path)
     lost = [str(name) for name, label in zip(ids, file_labels, strict=True) if not label]
     for ending in PAPERS:  # the table itself
         left.endings.pop(ending, None)
@@ -153,7 +153,9 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
     kept = [
         (file, name, place[label]) for file, name, label in zip(files, ids.tolist(), file_labels, strict=True) if label
     ]
-    kinds = [role_of(name.partition("/")[0]).kind if "/" in name else "" for _, name, _ in kept]
+    above = os.path.commonpath([os.path.dirname(name) for _, name, _ in kept])  # a folder around the splits
+    below = [os.path.relpath(name, above) if above else name for _, name, _ in kept]
+    kinds = [role_of(name.partition("/")[0]).kind if "/" in name else "" for name in below]
     splits = kinds_of_splits(splits_of(labels, np.array([name for _, name, _ in kept])))
     if splits and not any(kinds):
         chosen = chosen_kinds(splits, f"the split column of {labels}", left.remarks)
@@ -166,7 +168,9 @@ def labelled(path: Path, labels: str, left: Left) -> tuple[list[str], list[Pictu
         for one in wanted
     ]
     if len(parts) > 1:
-        left.remarks.append(f"trained on the pictures in folders named {' and tested on those in '.join(wanted)}")
+        rest = len(kept) - sum(map(len, parts))
+        told = f"trained on the pictures in folders named {' and tested on those in '.join(wanted)}"
+        left.remarks.append(told + (f"; {rest} of other splits left out" if rest else ""))
     return classes, [*map(as_part, parts)]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +49,14 @@ MISSING = {"", "nan", "<na>", "nat"}
 LABELS = ("label", "labels", "class", "category", "target", "diagnosis", "dx", "species", "breed", "choice")
 
 
-def labels_of(labels: str, ids: np.ndarray) -> list[str | None]:
+def labels_of(labels: str, ids: np.ndarray, root: Path | None = None) -> list[str | None]:
     """The class of each picture, or None for pictures without one.
 
     Args:
         labels: as for `values_of`; a table's column has a usual name (`LABELS`), or is the only one beside the names,
             or there is a column of 0 and 1 per class.
         ids: N paths.
+        root: the folder of the pictures; a table that lies in each folder of a split is read for the pictures there.
     Raises:
         DataError: no picture has a class, or `values_of` refuses the table or pattern.
     """
@@ -62,10 +64,28 @@ def labels_of(labels: str, ids: np.ndarray) -> list[str | None]:
         raise DataError(
             "data.labels: expected a table or a pattern, got folder. Leave it out: folders are the classes."
         )
-    classes = values_of(labels, ids, "data.labels", LABELS, per_class=True)
+    classes: list[str | None] = [None] * len(ids)
+    for given, rows in tables_within(labels, ids, root) or [(labels, range(len(ids)))]:
+        values = values_of(given, ids[list(rows)], "data.labels", LABELS, per_class=True)
+        for row, value in zip(rows, values, strict=True):
+            classes[row] = value
     if not any(classes):
         raise DataError(f"data.labels: expected a class for pictures such as {ids[0]}, got none. Check {labels}.")
     return classes
+
+
+def tables_within(given: str, ids: np.ndarray, root: Path | None) -> list[tuple[str, Sequence[int]]]:
+    """The tables of one name in the folders of the pictures, each with the rows of the pictures below its folder."""
+    file = _file_of(given)
+    if file is None or root is None or Path(file).is_file() or os.path.isabs(file):
+        return []
+    found = sorted(path for depth in ("*/", "*/*/") for path in root.glob(depth + file))
+    made = []
+    for path in found:
+        below = path.parent.relative_to(root).as_posix() + "/"
+        rows = [row for row, name in enumerate(ids.tolist()) if name.startswith(below)]
+        made += [(f"{path}{given[len(file) :]}", rows)] if rows else []
+    return made
 
 
 def values_of(
@@ -131,7 +151,7 @@ def _from_table(file: Path, column: str, ids: np.ndarray, usual: tuple[str, ...]
 def splits_of(labels: str, ids: np.ndarray) -> list[str | None]:
     """The split of each picture by a column of the table that gives the classes; nothing without such a column."""
     file = _file_of(labels)
-    columns = {} if file is None else read_table(Path(file))
+    columns = {} if file is None or not Path(file).is_file() else read_table(Path(file))
     column = next((name for name in columns if name.strip().casefold() in SPLITS), None)
     return [] if column is None or file is None else _from_table(Path(file), column, ids, (), False)
 
@@ -188,6 +208,10 @@ def table_hint(folder: Path, ids: np.ndarray) -> str:
                 which = ":COLUMN"
             count = len({row for row in match if row is not None})
             told = f" with one of its columns {shown(columns)}" if which else ""
+            if place == folder and len(all_of := [*folder.parent.glob(f"*/{file.name}")]) > 1:
+                whole = f"--data {folder.parent} --set data.labels={file.name}{which}{told}"
+                where = listed(sorted(one.parent.name for one in all_of))
+                return f"{file.name} in each of {where} names pictures. Give {whole}."
             setting = f"--data {folder} --set data.labels={file}{which}{told}"
             hints.append((-count, f"{file.name} names {count} of the {len(ids)} pictures. Give {setting}."))
     return min(hints, key=lambda hint: hint[0], default=(0, ""))[1]
