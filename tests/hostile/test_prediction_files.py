@@ -7,6 +7,7 @@ import os
 import socket
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,26 @@ def npy(header: bytes, body: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00v\x00" + header.ljust(117) + b"\n" + body
 
 
-def parquet(about: str | None = None, **columns: list) -> bytes:
+def counts(rows: int, false: int, places: Iterable[int]) -> bytes:
+    """A parquet file of so many rows whose footer says another number in some of the places that say it."""
+    whole = parquet(label=["cat", "dog"] * (rows // 2), pred=["cat", "dog"] * (rows // 2))
+    size = int.from_bytes(whole[-8:-4], "little")
+    footer, true = whole[-8 - size : -8], varint(rows)
+    found = [at for at in range(len(footer)) if footer[at:].startswith(true)]
+    for at in sorted({found[place] for place in places if -len(found) <= place < len(found)}, reverse=True):
+        footer = footer[:at] + varint(false) + footer[at + len(true) :]
+    return whole[: -8 - size] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def varint(number: int) -> bytes:
+    """A number as Thrift writes it: twice the number, seven bits per byte."""
+    number, made = 2 * number, b""
+    while number > 127:
+        made, number = made + bytes([number & 127 | 128]), number >> 7
+    return made + bytes([number])
+
+
+def parquet(about: str | None = None, **columns: list | np.ndarray) -> bytes:
     file, table = io.BytesIO(), pa.table(columns)
     pq.write_table(table.replace_schema_metadata({"dropmix": about} if about else None), file)
     return file.getvalue()
@@ -83,6 +103,13 @@ CONTENT = {
     "torn.parquet": lambda: parquet(label=list(range(1_000)), pred=list(range(1_000)))[:-200],
     "deep_about.parquet": lambda: parquet("[" * 100_000, label=[0, 1], pred=[0, 1]),
     "false_about.parquet": lambda: parquet('{"format": 1e400, "classes": 5}', label=[0, 1], pred=[0, 1]),
+    "rows.parquet": lambda: counts(1_000, 10**9, range(9)),
+    "rows_of_the_file.parquet": lambda: counts(1_000, 10**9, [0]),
+    "rows_of_a_part.parquet": lambda: counts(1_000, 10**9, [-1]),
+    "values_of_a_column.parquet": lambda: counts(1_000, 10**9, [1]),
+    "few_rows.parquet": lambda: counts(1_000, 10, [0]),
+    "one_value.parquet": lambda: parquet(label=np.zeros(30_000_000, int), pred=np.zeros(30_000_000, int)),
+    "long_lists.parquet": lambda: parquet(label=["cat", "dog"] * 10, probs=[np.zeros(2_000_000)] * 20),
     "structs.parquet": lambda: parquet(label=[{"a": 1}] * 9, pred=[[1]] * 9),
     "long_text.parquet": lambda: parquet(label=["x" * 10_000_000] * 200, pred=["x" * 10_000_000] * 200),
 }

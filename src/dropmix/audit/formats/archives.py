@@ -28,7 +28,7 @@ MOST_NESTED = 5_000_000  # lists and objects of a JSON text; each takes up to 20
 STREAMED = {"probs", "logits", "scores", "pred", "preds", "predictions"}
 LARGEST = 200_000_000  # bytes of an array that is read at once without further checks
 ROWS = 4096  # of scores that are in memory at a time
-MOST_ROWS = 50_000_000  # of a parquet file, without further checks
+MOST_ROWS = 10_000_000  # of a parquet file, or values of a column, without further checks
 DENSEST = 100  # bytes promised per byte stored; with more, a large file is not data
 
 
@@ -177,20 +177,33 @@ def refuse_parquet_bomb(path: Path, file: pq.ParquetFile, wanted: set[str]) -> N
         AuditError: such a file.
     """
     meta, stored = file.metadata, max(path.stat().st_size, 1)
-    # Runs of equal values shrink without limit, but predictions are not constant.
-    if meta.num_rows > MOST_ROWS and meta.num_rows > DENSEST * stored:
-        raise AuditError(
-            f"{path}: expected a row count that fits the file, got {meta.num_rows} rows in {stored} bytes. "
-            "Write the file again."
-        )
+    groups = [meta.row_group(group) for group in range(meta.num_row_groups)]
+    values = meta.num_rows
     encoded, decoded = 0, 0
-    for group in range(meta.num_row_groups):
-        chunks = [meta.row_group(group).column(i) for i in range(meta.num_columns)]
+    for group, rows in enumerate(groups):
+        chunks = [rows.column(i) for i in range(meta.num_columns)]
         for chunk in (c for c in chunks if c.path_in_schema.partition(".")[0] in wanted):
+            values = max(values, chunk.num_values)
+            if "." not in chunk.path_in_schema and chunk.num_values != rows.num_rows:
+                raise AuditError(
+                    f"{path}: expected {rows.num_rows} values in a column, as its rows, got {chunk.num_values} in "
+                    f"{clip(chunk.path_in_schema)}. Write the file again."
+                )
             encoded += chunk.total_uncompressed_size
             bound = chunk.num_values * chunk.total_uncompressed_size
             if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page and bound > LARGEST:
                 decoded += chunk.num_values * _longest(path, group, chunk.path_in_schema)
+    # Runs of equal values shrink without limit, but predictions are not constant.
+    if values > MOST_ROWS and values > DENSEST * stored:
+        raise AuditError(
+            f"{path}: expected a row count that fits the file, got {values} rows in {stored} bytes. "
+            "Write the file again."
+        )
+    if sum(rows.num_rows for rows in groups) != meta.num_rows:
+        raise AuditError(
+            f"{path}: expected {meta.num_rows} rows, got {sum(rows.num_rows for rows in groups)} in its parts. "
+            "Write the file again."
+        )
     for size, most in ((encoded, max(LARGEST, DENSEST * stored)), (decoded, 7 * LARGEST)):
         if size > most:
             raise AuditError(

@@ -206,7 +206,7 @@ def find_splits(path: Path, folders: list[Path], named: dict[str, list[Path]], l
     if test is None or not has_classes(train):
         lacking = train if test is not None else tests[0]
         advice = f"Sort its pictures into a folder per class, or name {train} to have a part of it held out."
-        advice = what_to_do(train) if not has_classes(train) else advice
+        advice = what_to_do(train, tests) if not has_classes(train) else advice
         got = "".join(f"{folder.name} alone, no class of {train.name}" for folder in class_folders(lacking)[:1])
         raise DataError(f"{lacking}: expected folders of images, one per class, got {got or 'none'}. {advice}")
     if os.path.realpath(train) == os.path.realpath(test):

@@ -189,8 +189,14 @@ def _one_of(rest: list[str], columns: Columns) -> list[str] | None:
     return classes
 
 
-def table_hint(folder: Path, ids: np.ndarray) -> str:
-    """A sentence on a table that lies in a folder, or beside it, and names its pictures; "" without one."""
+def table_hint(folder: Path, ids: np.ndarray, splits: Sequence[Path] = ()) -> str:
+    """A sentence on a table that lies in a folder, or beside it, and names its pictures; "" without one.
+
+    Args:
+        folder: of the pictures.
+        ids: their paths.
+        splits: folders of splits beside it, which may hold tables of that name.
+    """
     hints: list[tuple[int, str]] = []
     for place in (folder, folder.parent):
         for file in sorted(file for file in place.iterdir() if file.suffix.lower() in ENDINGS)[:MOST_HINTS]:
@@ -208,17 +214,17 @@ def table_hint(folder: Path, ids: np.ndarray) -> str:
                 which = ":COLUMN"
             count = len({row for row in match if row is not None})
             told = f" with one of its columns {shown(columns)}" if which else ""
-            if place == folder and len(all_of := [*folder.parent.glob(f"*/{file.name}")]) > 1:
+            holding = [one.name for one in {folder, *splits} if (one / file.name).is_file()]
+            if place == folder and len(holding) > 1:
                 whole = f"--data {folder.parent} --set data.labels={file.name}{which}{told}"
-                where = listed(sorted(one.parent.name for one in all_of))
-                return f"{file.name} in each of {where} names pictures. Give {whole}."
+                return f"{file.name} in each of {listed(sorted(holding))} names pictures. Give {whole}."
             setting = f"--data {folder} --set data.labels={file}{which}{told}"
             hints.append((-count, f"{file.name} names {count} of the {len(ids)} pictures. Give {setting}."))
     return min(hints, key=lambda hint: hint[0], default=(0, ""))[1]
 
 
-def what_to_do(path: Path) -> str:
-    """Advice for a folder that has no class folders."""
+def what_to_do(path: Path, splits: Sequence[Path] = ()) -> str:
+    """Advice for a folder that has no class folders; `splits` as for `table_hint`."""
     inside = [entry.name for entry in scan(str(path))]
     if packed := [name for name in inside if os.path.splitext(name)[1].lower() in ARCHIVES]:
         return f"Unpack {listed(sorted(packed))}, and name the folder."
@@ -230,7 +236,7 @@ def what_to_do(path: Path) -> str:
         if stored:
             return f"Save what the files of {listed(stored)} hold as pictures in class folders, or as parquet."
         return "Name the folder above the class folders."
-    return table_hint(path, ids) or (
+    return table_hint(path, ids, splits) or (
         f"Sort its pictures into a folder per class; or let --set data.labels=PATTERN find the class in names such as "
         f"{ids[0]}, or data.labels=FILE.csv in a table."
     )
