@@ -37,7 +37,9 @@ def child(job: dict) -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(job["env"])
     encoding = job["env"].get("PYTHONIOENCODING", "utf-8")
-    sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding=encoding, errors="backslashreplace") for n in (1, 2))
+    sys.stdout, sys.stderr = (
+        os.fdopen(n, "w", encoding=encoding, errors=errors) for n, errors in ((1, "strict"), (2, "backslashreplace"))
+    )
     sys.__stdout__ = sys.stdout  # type: ignore[misc]
     sys.argv = ["dropmix", *job["words"]]
     try:

@@ -239,3 +239,39 @@ def test_a_run_keeps_the_number_of_threads_that_it_began_with(tmp_path):
     finally:
         torch.set_num_threads(before)
     assert seen == [2] * len(seen)
+
+
+ODD = {
+    "no place": {"place": None},
+    "place of text": {"place": "x"},
+    "a place of other fields": {"place": {"epoch": 1, "where": 2}},
+    "a negative epoch": {"place": {"epoch": -1}},
+    "an epoch beyond the last": {"place": {"epoch": 99}},
+    "a step beyond the last": {"place": {"step": 10**6}},
+    "an epoch of text": {"place": {"epoch": "1"}},
+    "an infinite loss": {"place": {"loss_sum": float("inf")}},
+    "rows of text": {"place": {"rows": ["x"]}},
+    "no rows": {"place": {"epoch": 1, "rows": []}},
+    "no model": {"model": {}},
+    "a model of text": {"model": "x"},
+    "a model of other shapes": {"model": {"0.weight": torch.zeros(1)}},
+    "no optimizer": {"optimizer": None},
+    "an optimizer of another network": {"optimizer": {"state": {}, "param_groups": []}},
+    "threads of text": {"threads": "x"},
+    "no threads": {"threads": 0},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_checkpoint_of_the_right_hash_with_odd_fields_falls_back_and_ends_the_same(tmp_path, kind):
+    spec = make_spec(make_arm("mixup"))
+    train(tmp_path / "whole", spec)
+    for limit in (5, 2):
+        left = iter([False] * limit + [True])
+        train(tmp_path / "cut", spec, Control(should_stop=lambda left=left: next(left)))
+    newest = tmp_path / "cut" / "checkpoint.pt"
+    held = torch.load(newest, weights_only=True)
+    torch.save(held | ODD[kind], newest)
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt cannot be used \(.*; trying the one before"):
+        assert train(tmp_path / "cut", spec) == "done"
+    assert_same_outcome(tmp_path / "whole", tmp_path / "cut")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dropmix.cli.streams import say
 from dropmix.grid.command import CommandGrid, CommandSpec
 
 PREDICTIONS = "predictions.parquet"
@@ -63,12 +64,12 @@ def train_commands(
     if dry_run:
         states = [inspect_run(out / spec.folder_name).state for spec in runs]
         for spec, state in zip(runs, states):
-            print(f"{spec.folder_name:<44} {state:<12} {' '.join(spec.arguments(out / spec.folder_name))}")
+            say(f"{spec.folder_name:<44} {state:<12} {' '.join(spec.arguments(out / spec.folder_name))}")
         print(f"{len(runs)} runs, {sum(state != 'done' for state in states)} to do")
         return 0
     devices = _devices(device)
     count = workers or len(devices)
-    print(f"{len(runs)} runs, {min(count, len(runs))} at a time, in {out}", flush=True)
+    say(f"{len(runs)} runs, {min(count, len(runs))} at a time, in {out}")
     from rich.console import Console
 
     from dropmix.grid.view import LiveView

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -13,6 +14,8 @@ from dropmix.cli.streams import INTERRUPTED
 from dropmix.train.files import NO_SPACE, no_space
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+HIDDEN = re.compile(r"\.([^/]+)\.tmp$")
+"""A file that is being written, beside the one that was asked for and that an error names."""
 LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
 PATHS = {  # what the system found at a path that the user gave
     errno.EEXIST: ("a folder that is there or can be made", "a file of that name", "Choose another path"),
@@ -48,6 +51,8 @@ def explain(error: BaseException) -> int:
 def _message(error: BaseException) -> str:
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         return first_of(error)
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        error.filename = HIDDEN.sub(r"\1", error.filename)
     if full := _full_disk(error):
         return full
     if isinstance(error, PermissionError):

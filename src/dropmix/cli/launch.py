@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dropmix.cli.streams import say
+
 
 def launched() -> bool:
     """Whether torchrun, or a launcher that sets the same variables, started several processes."""
@@ -76,7 +78,7 @@ def train_together(
             print(line, flush=True)
         deadline = None if time_limit is None else started + time_limit
         options = GridSettings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)
-        print(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}", flush=True)
+        say(f"{len(runs)} runs, one at a time by {processes} processes on {target.type}, in {out}")
         console = Console()
         with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
             result = run_together(runs, options, view, dataset, group, target)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dropmix.cli.streams import say
+
 ARMS = 6  # with more arms, classes are shown on the page only
 CLASSES = 12  # classes printed over all arms, besides the protected ones
 # An item of a list: a name in double quotes, if it holds a comma, and everything else up to the next comma.
@@ -29,7 +31,7 @@ def write_grid_report(
     pictures = lost_pictures(result, folder, data) if images else None
     page = write_audit(result, out, run_card(folder), figures, pictures)
     print_audit(result)
-    print(page)
+    say(page)
     return result
 
 
@@ -51,7 +53,6 @@ def print_audit(audit: Any) -> None:
     from dropmix.report.tables.overview import overview
     from dropmix.report.tables.slices import slice_table
 
-    fall_back_to_ascii()
     console = Console()
     plain = not _draws("\u2191\u0394\u2500")
     spelled = ascii_text if plain else str
@@ -109,13 +110,6 @@ def write_for_ci(audit: Any, summary: Path | None, junit: Path | None) -> None:
 
         xml = to_junit(audit)
         write_whole(junit, lambda part: part.write_text(xml, encoding="utf-8"))
-
-
-def fall_back_to_ascii() -> None:
-    """Print an escape for a letter that the terminal lacks, instead of failing."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
 
 
 def _draws(letters: str) -> bool:

@@ -1,5 +1,6 @@
 """The standard streams and signals that a command begins with, whatever the shell or the scheduler left of them."""
 
+import codecs
 import io
 import os
 import signal
@@ -10,6 +11,18 @@ from typing import Any, NoReturn
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit statuses, as shells count
 _RAISED: list[int] = []
+PLAIN = {
+    "\u2026": "...",
+    "\u2191": "^",
+    "\u2193": "v",
+    "\u0394": "d",
+    "\u00b1": "+-",
+    "\u00d7": "x",
+    "\u2013": "-",
+    "\u2501": "=",
+    "\u254c": "-",
+}
+"""Signs of our own tables for terminals without them; other letters are shown as escapes."""
 SOON = 0.05  # seconds until an interrupt that came in an import is tried again
 
 
@@ -46,6 +59,10 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)  # the lowest free number: this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+    codecs.register_error("dropmix", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="dropmix")
     out = sys.stdout
     if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper) and not out.isatty():
         out.flush()
@@ -56,6 +73,22 @@ def prepare_streams() -> None:
             signal.signal(signal.SIGTERM, _terminate)
         if callable(signal.getsignal(signal.SIGINT)):  # shells start jobs in the background with Ctrl-C ignored
             signal.signal(signal.SIGINT, _interrupt)
+
+
+def say(text: object) -> None:
+    """Print a line that may hold names and paths: control characters, which are not ours, are shown as escapes."""
+    from dropmix.audit.arm_names import visible  # imports numpy and more, which --help must not
+
+    print(visible(text), flush=True)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal prints instead of letters that it lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    shown = (PLAIN.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in lost)
+    return "".join(shown), error.end
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dropmix.cli.beside_runs import remember_plan
 from dropmix.cli.data_summary import data_lines, near_chance, network_line
+from dropmix.cli.streams import say
 
 TRY_LATER = 75
 MAX_LOADERS = 16  # threads per process; more would only wait for each other
@@ -74,7 +75,7 @@ def train_runs(
     )
     console = Console()
     beside = f"{min(settings.workers * pack, len(runs))} at a time on {target}" if ray is None else f"on {target}"
-    print(f"{len(runs)} runs, {beside}, in {out}", flush=True)
+    say(f"{len(runs)} runs, {beside}, in {out}")
     with LiveView(console) if console.is_terminal else contextlib.nullcontext(plain_view()) as view:
         if ray is None:
             result = run_grid(runs, settings, view)
@@ -100,7 +101,7 @@ def tell_result(result: Any, runs: int, out: Path) -> int:
             f"run the same command again to {'finish' if busy else 'resume'}."
         )
         return TRY_LATER
-    print(f"{len(result.done)} of {runs} runs done in {out}")
+    say(f"{len(result.done)} of {runs} runs done in {out}")
     return 1 if result.failed else 0
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropmix.cli.streams import say
+
 if TYPE_CHECKING:
     from dropmix.audit import Audit
     from dropmix.audit.inference.looks import Looks
@@ -97,7 +99,7 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
             break
     assert audit is not None
     print_audit(audit)
-    print(write_audit(audit, out / "report", run_card(out)))
+    say(write_audit(audit, out / "report", run_card(out)))
     return 0
 
 

@@ -55,7 +55,7 @@ def resize_folder(
     Raises:
         DataError: no picture in `source`, `out` lies inside it, or `out` is for another size.
     """
-    if not source.is_dir() or out.resolve().is_relative_to(source.resolve()):
+    if not source.is_dir() or Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise DataError(f"resize: expected a folder and one outside of it, got {source} and {out}. Check the paths.")
     left = Left()
     files = list(images_below(str(source), left))

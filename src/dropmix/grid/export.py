@@ -25,6 +25,7 @@ from dropmix.msda.maps.network import logits_of
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation, python_call
 from dropmix.text import is_text
+from dropmix.train.checkpoint import load_run_weights
 from dropmix.train.config import RunSpec
 from dropmix.train.source import evaluation_source, normalised
 
@@ -87,14 +88,17 @@ def export_run(folder: Path, to: Path, data: str | None) -> Exported:
         dataset = normalised(dataset, *normalisation(spec.network, net))
     about = _about(spec, folder, dataset)
     to.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".export-", dir=to.parent))
     try:
-        predict = WRITERS[to.suffix](net, about, part / to.name)
-        images, difference = _check(predict, spec, folder, dataset)
-        shutil.copyfile(part / to.name, part / "whole")  # with the permissions of a new file, which some writers miss
-        (part / "whole").replace(to)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent, ignore_cleanup_errors=True) as name:
+            part = Path(name)
+            predict = WRITERS[to.suffix](net, about, part / to.name)
+            images, difference = _check(predict, spec, folder, dataset)
+            shutil.copyfile(part / to.name, part / "whole")  # with a new file's permissions, which some writers miss
+            (part / "whole").replace(to)
+    except OSError as error:  # about the file that was asked for, not about one in a hidden folder
+        if error.errno is not None and ".export-" in str(error.filename):
+            error.filename, error.filename2 = str(to), None
+        raise
     return Exported(to, about, images, difference)
 
 
@@ -139,13 +143,10 @@ def _finished(folder: Path) -> RunSpec:
 
 
 def _network(spec: RunSpec, folder: Path, dataset: Dataset) -> nn.Module:
-    stored = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
-    if stored.get("spec_hash") != spec.hash:
-        raise StoreError(f"{folder}: expected weights of {spec.hash}, got {stored.get('spec_hash')}. Run it again.")
     channels, side, _ = dataset.train.shape
     with torch.random.fork_rng(devices=[]):
         net = build(spec.network, len(dataset.classes), channels, side)
-    net.load_state_dict(stored["model"])
+    load_run_weights(net, folder, spec.hash)
     return net.eval()
 
 
@@ -264,7 +265,7 @@ def _check(predict: Predict, spec: RunSpec, folder: Path, dataset: Dataset) -> t
     close = CLOSE.get(spec.train.precision, ROUGH)
     # A near tie may go either way.
     short = own.max(1).values - own.gather(1, of_run["pred"].long()[:, None])[:, 0]
-    if difference > close or float(short.max()) > 2 * close:
+    if not (difference <= close and float(short.max()) <= 2 * close):
         raise ValueError(
             f"export: expected the predictions of {folder.name} within {close:g}, got probabilities up to "
             f"{max(difference, float(short.max())):.3g} away on {len(rows)} images. Nothing was written."

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from dropmix.audit.spreadsheet import write_whole
+from dropmix.audit.spreadsheet import guarded, write_whole
 from dropmix.paper.claims import Claim
+from dropmix.report.display_names import clean, visible
+from dropmix.report.tables.render import Cell, escape_markdown
 
 SCALE = {"points": 100.0, "points squared": 1e4, "fraction": 1.0}
 RULE = (
@@ -28,7 +30,7 @@ def claims_lines(by_heading: Mapping[str, Sequence[Claim]]) -> list[str]:
         for claim in claims:
             lines.append(f"  {claim.claim}: {claim.verdict}")
             lines.append(f"    {claim.about}: {claim.measure}, {_interval(claim)}")
-    return [*lines, RULE]
+    return [*map(visible, lines), RULE]
 
 
 def claims_markdown(by_heading: Mapping[str, Sequence[Claim]]) -> str:
@@ -36,8 +38,8 @@ def claims_markdown(by_heading: Mapping[str, Sequence[Claim]]) -> str:
     parts = ["# The paper's claims in words\n"]
     for heading, claims in by_heading.items():
         rows = [["claim", "arms", "measure", "estimate [95 %]", "verdict"], [":--"] * 5]
-        rows += [[c.claim, c.about, c.measure, _interval(c), c.verdict] for c in claims]
-        parts.append(f"## {heading}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows))
+        rows += [[c.claim, escape_markdown(Cell(clean(c.about))), c.measure, _interval(c), c.verdict] for c in claims]
+        parts.append(f"## {clean(heading)}\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows))
     return "\n".join([*parts, RULE, ""])
 
 
@@ -50,7 +52,8 @@ def claims_csv(by_heading: Mapping[str, Sequence[Claim]]) -> str:
         for c in claims:
             numbers = (c.estimate.value, c.estimate.low, c.estimate.high)
             cells = ["" if v != v else f"{SCALE[c.unit] * v:.4f}" for v in numbers]
-            writer.writerow([heading, c.claim, c.about, c.measure, c.unit, *cells, c.verdict])
+            texts = map(guarded, (heading, c.claim, c.about, c.measure, c.unit))
+            writer.writerow([*texts, *cells, c.verdict])
     return out.getvalue()
 
 

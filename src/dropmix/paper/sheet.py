@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.audit.spreadsheet import write_whole
+from dropmix.audit.spreadsheet import guarded, write_whole
 from dropmix.paper.side_by_side import Side
 from dropmix.report.tables.paper_layout import Row
 from dropmix.report.tables.render import Cell, escape_latex, escape_markdown, to_latex, to_markdown, to_terminal
@@ -114,9 +114,9 @@ class Sheet:
         for s in self.sides:
             numbers = (s.printed, s.printed_sd, s.ours, s.ours_sd, s.difference, s.range.low, s.range.high)
             cells = ["" if v is None or v != v else f"{v:.{s.digits}f}" for v in numbers]
-            writer.writerow([self.name, s.panel, s.network, s.arm, s.measure, *cells, s.verdict])
+            writer.writerow([self.name, *map(guarded, (s.panel, s.network, s.arm, s.measure)), *cells, s.verdict])
         for text in self.missing:
-            writer.writerow([self.name, text, *[""] * 10, "missing"])
+            writer.writerow([self.name, guarded(text), *[""] * 10, "missing"])
         return out.getvalue()
 
     def write(self, folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from dropmix.audit.arm_names import visible
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.predictions import Predictions, number_of_classes
@@ -148,8 +149,8 @@ def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[
     out.mkdir(parents=True, exist_ok=True)
     content = {"format": 1, "source": source, "arms": {arm: as_json(explained) for arm, explained in arms.items()}}
     paths = [out / "explain.html", out / "explain.json"]
-    parts = [f"<h2>{html.escape(arm)}</h2>{_section(arm, explained)}" for arm, explained in arms.items()]
-    page = _PAGE.format(source=html.escape(source), body="\n".join(parts))
+    parts = [f"<h2>{html.escape(visible(arm))}</h2>{_section(arm, explained)}" for arm, explained in arms.items()]
+    page = _PAGE.format(source=html.escape(visible(source)), body="\n".join(parts))
     for path, text in zip(paths, (page, json.dumps(content, indent=1) + "\n")):
         write_whole(path, partial(Path.write_text, data=text, encoding="utf-8", errors="replace"))
     return paths
@@ -158,9 +159,9 @@ def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[
 def _section(arm: str, explained: Explained) -> str:
     cells = "".join(_row(one) for one in explained.predictors)
     picture = base64.b64encode(rendered(panels(explained), "png")).decode()
-    alt = html.escape(f"One panel per predictor of the recall change under {arm}.")
+    alt = html.escape(visible(f"One panel per predictor of the recall change under {arm}."))
     return (
-        f"<p>{html.escape(in_words(arm, explained))}</p>"
+        f"<p>{html.escape(visible(in_words(arm, explained)))}</p>"
         f"<p>{len(explained.change)} classes. Reliability of the change: {explained.reliability:.2f}.</p>"
         "<table><tr><th>predictor<th>rank correlation<th>corrected for noise<th>beyond baseline recall<th>p (Holm)</tr>"
         f'{cells}</table><img alt="{alt}" src="data:image/png;base64,{picture}">'
@@ -173,7 +174,7 @@ def _row(one: Predictor) -> str:
 
     beyond = "" if one.beyond_recall is None else f"{one.beyond_recall:+.2f}"
     values: list[Any] = [
-        html.escape(one.name),
+        html.escape(visible(one.name)),
         interval(one.correlation, one.low, one.high),
         interval(one.corrected, one.corrected_low, one.corrected_high),
         beyond,

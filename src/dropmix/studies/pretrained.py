@@ -20,6 +20,7 @@ from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation
+from dropmix.train.checkpoint import load_run_weights
 from dropmix.train.config import RunSpec
 from dropmix.train.source import normalised
 
@@ -64,9 +65,8 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
         raise ValueError(
             f"{images}: expected the images that {run.name} was trained on, got others. Name their folder."
         )
-    stored = torch.load(run / "weights.pt", map_location=device, weights_only=True)
     model = build(spec.network, len(dataset.classes), dataset.test.shape[0], dataset.test.shape[1])
-    model.load_state_dict(stored["model"])
+    load_run_weights(model, run, spec.hash)
     if spec.data.normalize == "network":
         dataset = normalised(dataset, *normalisation(spec.network, model))
     split = dataset.test

@@ -102,7 +102,7 @@ def no_space(error: BaseException | None) -> BaseException | None:
     while error is not None:
         if (isinstance(error, OSError) and error.errno in _FULL) or "enforce fail at inline_container" in str(error):
             return error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
 
 

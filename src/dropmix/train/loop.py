@@ -1,10 +1,11 @@
 """Train one run in its folder, resumable at any step to the bit."""
 
+import copy
 import json
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
 from dropmix.nets.foreign import normalisation
-from dropmix.train.checkpoint import load_checkpoint, remove_checkpoints, save_checkpoint
+from dropmix.train.checkpoint import WEIGHTS, Place, load_checkpoint, remove_checkpoints, save_checkpoint
 from dropmix.train.config import RunSpec
 from dropmix.train.distributed import Group
 from dropmix.train.executor import Capture, GraphStep, exhaust, on_stream
@@ -54,22 +55,6 @@ class Control:
     capture: Capture | None = None
     loaders: int = 1
     group: Group | None = None
-
-
-@dataclass
-class Place:
-    """Where a run stands: next epoch and step, loss summed over the epoch so far, rows of metrics."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    seconds: float = 0.0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def accuracies(self) -> list[tuple[int, float]]:
-        """(epoch counted from 1, accuracy) of every evaluation."""
-        return [(row["epoch"], row["accuracy"]) for row in self.rows if row["accuracy"] is not None]
 
 
 def train_run(
@@ -157,20 +142,28 @@ class _Run:
 
     def resume(self) -> None:
         if self.group is None:
-            checkpoint = load_checkpoint(self.folder, self.spec.hash, self.device, self._fields())
-        else:  # the others may not see the folder
-            loaded = load_checkpoint(self.folder, self.spec.hash, fields=self._fields()) if self.leads else None
-            checkpoint = self.group.share(loaded)
-        if checkpoint is None:
+            load_checkpoint(self.folder, self.spec.hash, self.device, self._take)
             return
-        self.stepper.load_state_dict(checkpoint)
-        self.place = Place(**checkpoint["place"])
-        # Sums over threads round by the number of threads, so a run keeps the number that it began with.
-        torch.set_num_threads(checkpoint.get("threads", torch.get_num_threads()))
-        self.started = time.monotonic() - self.place.seconds
+        # The others may not see the folder.
+        loaded = load_checkpoint(self.folder, self.spec.hash, use=self._take) if self.leads else None
+        checkpoint = self.group.share(loaded)
+        if checkpoint is not None and not self.leads:
+            self._take(checkpoint)
 
-    def _fields(self) -> tuple[str, ...]:
-        return ("place", *self.stepper.state_dict())
+    def _take(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from a checkpoint; one that does not fit raises, and leaves all as it was."""
+        place = Place(**checkpoint["place"])
+        place.check(self.spec.train.epochs, len(self.batches))
+        threads = checkpoint.get("threads", torch.get_num_threads())
+        before = copy.deepcopy(self.stepper.state_dict())
+        try:
+            self.stepper.load_state_dict(checkpoint)
+            # Sums over threads round by the number of threads, so a run keeps the number that it began with.
+            torch.set_num_threads(threads)
+        except Exception:
+            self.stepper.load_state_dict(before)
+            raise
+        self.place, self.started = place, time.monotonic() - place.seconds
 
     def save(self) -> None:
         if not self.leads:
@@ -277,7 +270,7 @@ class _Run:
         spec = self.spec
         digest = write_predictions(self.folder, spec, self.dataset, self.target, self.logits, self.control.keep_logits)
         weights = {"spec_hash": spec.hash, "network": spec.network, "model": self.stepper.evaluated.state_dict()}
-        write_atomic(self.folder / "weights.pt", lambda file: torch.save(weights, file))
+        write_atomic(self.folder / WEIGHTS, lambda file: torch.save(weights, file))
         if isinstance(self.dataset.train, Texts) and self.dataset.train.words:
             content = json.dumps(self.dataset.train.words, ensure_ascii=False, indent=0)
             write_atomic(self.folder / "vocabulary.json", content.encode())

@@ -15,6 +15,7 @@ from dropmix.cli.reporting import (
     write_audit,
     write_for_ci,
 )
+from dropmix.cli.streams import say
 
 
 @app.command()
@@ -151,7 +152,7 @@ def audit(
     else:
         print_audit(result)
         if page is not None:
-            print(page)
+            say(page)
     raise typer.Exit(3 if failed else 0)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.streams import say
 
 
 @app.command()
@@ -17,15 +18,14 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's network as ONNX, pt2 or safetensors."""
-    from dropmix.audit.arm_names import visible
     from dropmix.grid.export import export_run
     from dropmix.grid.store import data_folder
 
     done = export_run(run, to, data or data_folder(run.absolute().parent))
-    print(visible(f"{len(done.about['classes'])} classes: {', '.join(done.about['classes'][:12])}"))
+    say(f"{len(done.about['classes'])} classes: {', '.join(done.about['classes'][:12])}")
     mean, std = (", ".join(f"{value:.4g}" for value in done.about[key]) for key in ("mean", "std"))
     height, width = done.about["size"]
     channels = "gray" if len(done.about["mean"]) == 1 else "colour"
     print(f"{channels} images of {height} x {width} pixels, normalised by mean {mean} and std {std}")
     print(f"checked on {done.images} test images: the run's predictions, probabilities within {done.difference:.1g}")
-    print(visible(str(done.path)))
+    say(done.path)

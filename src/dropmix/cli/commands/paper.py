@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.streams import say
 
 paper = typer.Typer(
     name="paper",
@@ -15,6 +16,7 @@ paper = typer.Typer(
 )
 app.add_typer(paper)
 
+NARROWEST = 80  # columns: folded to fewer, tables cannot be read
 Names = Annotated[list[str], typer.Argument(metavar="TABLE|FIGURE", help="table1, figure3, ..., or all.")]
 Runs = Annotated[
     list[Path], typer.Option("--runs", help="A grid's folder, or one that holds several; may be repeated.")
@@ -86,32 +88,34 @@ def render(
     from dropmix.paper.exhibits import find_exhibits
     from dropmix.paper.render import render_figure, render_table
     from dropmix.paper.runs import find_groups
+    from dropmix.paper.sheet import Sheet
 
     exhibits = find_exhibits(names)
     # Figures 4 and 15 show a pretrained network: they need no runs.
     groups, notes = find_groups(runs) if any(exhibit.needs for exhibit in exhibits) else ([], [])
-    console = Console()
+    console = Console(width=max(Console().width, NARROWEST))
+    made = [
+        render_table(exhibit, groups) if exhibit.name.startswith("table") else render_figure(exhibit, groups, runs)
+        for exhibit in exhibits
+    ]
+    written = [one.write(out) for one in made]  # before anything is printed: the output may be closed or full
     for note in notes:
-        _say(note)
-    for exhibit in exhibits:
-        if exhibit.name.startswith("table"):
-            sheet = render_table(exhibit, groups)
-            console.print(sheet.terminal(console.width))
-            written = sheet.write(out)
+        say(note)
+    for exhibit, paths in zip(made, written):
+        if isinstance(exhibit, Sheet):
+            console.print(exhibit.terminal(console.width))
         else:
-            figure = render_figure(exhibit, groups, runs)
-            _say(f"{figure.name}: {figure.title}")
-            for drawing in figure.drawings:
-                _say(f"Drawn: {drawing.caption}")
-            if not figure.drawings:
-                _say("Nothing could be drawn from these runs.")
-            for line in [f"Missing: {text}" for text in figure.missing]:
-                _say(line)
-            for i, note in enumerate(figure.notes, 1):
-                _say(f"[{i}] {note}")
-            written = figure.write(out)
-        for path in written:
-            print(path)
+            say(f"{exhibit.name}: {exhibit.title}")
+            for drawing in exhibit.drawings:
+                say(f"Drawn: {drawing.caption}")
+            if not exhibit.drawings:
+                say("Nothing could be drawn from these runs.")
+            for line in [f"Missing: {text}" for text in exhibit.missing]:
+                say(line)
+            for i, note in enumerate(exhibit.notes, 1):
+                say(f"[{i}] {note}")
+        for path in paths:
+            say(str(path))
 
 
 @paper.command()
@@ -129,14 +133,7 @@ def claims(
     from dropmix.paper.runs import find_groups
 
     groups, notes = find_groups(runs)
-    for note in notes:
-        _say(note)
     by_heading = group_claims(groups, seed)
-    for line in claims_lines(by_heading):
-        _say(line)
-    for path in [] if out is None else write_claims(by_heading, out):
-        print(path)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    written = [] if out is None else write_claims(by_heading, out)
+    for line in [*notes, *claims_lines(by_heading), *map(str, written)]:
+        say(line)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.streams import say
 
 EVERY = 10.0  # seconds between two lines of progress
 SHOWN = 20  # damaged pictures that are named
@@ -36,7 +37,7 @@ def resize(
             print(f"{done} of {total} pictures, {done / (told - started):.0f} per second", flush=True)
 
     counts = resize_folder(source, out, size, cores(), tell)
-    print(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} already there, in {out}")
+    say(f"{counts.resized} pictures resized, {counts.copied} copied, {counts.there} already there, in {out}")
     for line in counts.notes:
         print(visible(line))
     for what, names in (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
+from dropmix.cli.streams import say
 from dropmix.cli.training import train_runs
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def select(
     Takes the rate with the fewest degraded classes among the most accurate ones, on a validation split,
     and looks at the test set once.
     """
+    from dropmix.audit.rate_choice import choose, choose_on_test, halve
     from dropmix.cli.options import seconds_of
+    from dropmix.studies.rate_optimism import expected_optimism
 
     training = {"workers": workers, "device": device, "time_limit": seconds_of(time_limit)}
     while True:
@@ -47,15 +50,20 @@ def select(
         due = _due(runs, among) if halving else []
         if not due:
             break
-        print(f"Next round, in {folder}: {len(due)} runs: {', '.join(spec.folder_name for spec in due)}.")
+        say(f"Next round, in {folder}: {len(due)} runs: {', '.join(spec.folder_name for spec in due)}.")
         if not run:
             print("Add --run (and --data) to train them.")
             return
         status = train_runs(due, folder, data, **training)
         if status:
             raise typer.Exit(status)
-    chosen = {name: _choose(name, candidates, select_on, halving) for name, candidates in among.items()}
-    _draw(chosen, folder / "report")
+    left = {name: halve(candidates).left if halving else candidates for name, candidates in among.items()}
+    chosen = {name: (choose if select_on == "validation" else choose_on_test)(some) for name, some in left.items()}
+    figures = _draw(chosen, folder / "report")  # before anything is printed: the output may be closed or full
+    for name, choice in chosen.items():
+        _print(name, choice, expected_optimism(left[name]) if select_on == "test" else None)
+    for path in figures:
+        say(path)
     clear = {name: choice for name, choice in chosen.items() if choice.told_apart}
     if not clear:
         raise ValueError(
@@ -63,7 +71,7 @@ def select(
             "Train more seeds, or hold out more images with --validation, and choose again."
         )
     final = _final_runs(runs, clear, seeds)
-    where = out or folder.with_name(f"{folder.resolve().name}-final")
+    where = out or folder.with_name(f"{folder.absolute().name}-final")
     _plan(final, where, seeds, run)
     if run:
         from dropmix.cli.reporting import write_grid_report
@@ -109,16 +117,6 @@ def _due(runs: "list[Run]", among: "dict[str, tuple[Candidate, ...]]") -> list[A
     rounds = [halve(candidates) for candidates in among.values()]
     wanted = {(c.arm, first + s): None for due in rounds for s in range(due.seeds) for c in due.left}
     return [specs[arm].model_copy(update={"seed": seed}) for arm, seed in wanted if (arm, seed) not in finished]
-
-
-def _choose(name: str, among: "tuple[Candidate, ...]", select_on: str, halving: bool) -> "RateChoice":
-    from dropmix.audit.rate_choice import choose, choose_on_test, halve
-    from dropmix.studies.rate_optimism import expected_optimism
-
-    left = halve(among).left if halving else among
-    choice = choose(left) if select_on == "validation" else choose_on_test(left)
-    _print(name, choice, expected_optimism(left) if select_on == "test" else None)
-    return choice
 
 
 def check_held_out(folder: Path, runs: "list[Run]", select_on: str) -> None:
@@ -169,8 +167,8 @@ def _print(name: str, choice: "RateChoice", optimism: "Optimism | None") -> None
         number += f" [{c.low:.0f}, {c.high:.0f}]" if c.comparison is not None and c.low == c.low else ""
         rate = "1, vanilla" if c.comparison is None else f"{c.rate:g}"
         table.add_row(rate, f"{100 * c.accuracy:.2f}", f"{100 * c.standard_error:.2f}", number, ", ".join(marks))
-    Console().print(table)
-    print(choice.why)
+    Console(width=max(Console().width, 100)).print(table)  # folded to a narrow terminal, it could not be read
+    say(choice.why)
     if optimism is not None and choice.told_apart:
         print(
             f"Chosen on the test set itself: expect new seeds to be {100 * optimism.accuracy:.2f} points less "
@@ -178,15 +176,18 @@ def _print(name: str, choice: "RateChoice", optimism: "Optimism | None") -> None
         )
 
 
-def _draw(chosen: "dict[str, RateChoice]", out: Path) -> None:
+def _draw(chosen: "dict[str, RateChoice]", out: Path) -> list[Path]:
+    """Draw the front of each method whose numbers are known; returns a path per figure."""
     from dropmix.report.display_names import file_stems
     from dropmix.report.figures.rate_front import rate_front
     from dropmix.report.figures.style import save
 
     out.mkdir(exist_ok=True)
-    for (name, choice), stem in zip(chosen.items(), file_stems(chosen)):
-        if any(c.n_degraded == c.n_degraded for c in choice.candidates):
-            print(save(rate_front(choice, name), out / f"front-{stem}")[0])
+    return [
+        save(rate_front(choice, name), out / f"front-{stem}")[0]
+        for (name, choice), stem in zip(chosen.items(), file_stems(chosen))
+        if any(c.n_degraded == c.n_degraded for c in choice.candidates)
+    ]
 
 
 def _final_runs(runs: "list[Run]", chosen: "dict[str, RateChoice]", seeds: int) -> list[Any]:
@@ -209,6 +210,6 @@ def _final_runs(runs: "list[Run]", chosen: "dict[str, RateChoice]", seeds: int) 
 def _plan(final: list[Any], where: Path, seeds: int, run: bool) -> None:
     arms = list(dict.fromkeys(spec.arm.name for spec in final))
     first = min(spec.seed for spec in final)
-    print(f"Final runs, in {where}: {', '.join(arms)}, seeds {first} to {first + seeds - 1}: {len(final)} runs.")
+    say(f"Final runs, in {where}: {', '.join(arms)}, seeds {first} to {first + seeds - 1}: {len(final)} runs.")
     if not run:
         print("They train on the whole training set and look at test once; add --run (and --data) to train them.")

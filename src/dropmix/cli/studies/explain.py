@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.streams import say
 
 
 @app.command(name="explain")
@@ -39,6 +40,7 @@ def explain_command(
 
         given, networks = of_images(folder, data, baseline)
     arms = explain_grid(folder, given, baseline, networks, accept)
+    page = write_explained(arms, out or folder, folder.name)[0]
     for arm, explained in arms.items():
-        print(in_words(arm, explained))
-    print(write_explained(arms, out or folder, folder.name)[0])
+        say(in_words(arm, explained))
+    say(page)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import Device, app
+from dropmix.cli.streams import say
 
 
 @app.command(name="label-info")
@@ -60,4 +61,4 @@ def label_info(
     )
     write_label_information(information, change, out)
     print_correlations(information, change, arm)
-    print(out / "label-information.png")
+    say(out / "label-information.png")

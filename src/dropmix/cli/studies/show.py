@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.streams import say
 
 
 @app.command()
@@ -23,4 +24,4 @@ def show(
     from dropmix.studies.gallery import show as draw
 
     ((name, options),) = parse_methods(method)
-    print(draw(name, images or None, out or Path(f"{name}.png"), seed=seed, **options))
+    say(draw(name, images or None, out or Path(f"{name}.png"), seed=seed, **options))

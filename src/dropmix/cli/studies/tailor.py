@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
+from dropmix.cli.streams import say
 from dropmix.cli.training import train_runs
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ def tailor(
     source = next((one.spec["arm"] for one in runs if one.arm == arm), None)
     if source is not None and source.get("rate"):
         raise ValueError(f"--arm: expected an arm without DropMix, got {visible(arm)!r}. Name the plain method.")
-    content = _arms(folder, arm, source or {}, (mean, floor, ceiling))
-    where = out or folder.with_name(f"{folder.resolve().name}-tailored")
-    _write(content, where)
+    content, told = _arms(folder, arm, source or {}, (mean, floor, ceiling))
+    where = out or folder.with_name(f"{folder.absolute().name}-tailored")
     final = final_runs(runs, content["arms"], seeds)
+    path = _write(content, where)  # before anything is printed: the output may be closed or full
+    for line in [*told, path]:
+        say(line)
     first = final[0].seed
-    print(f"Final runs, in {where}: {len(final)}, seeds {first} to {first + seeds - 1}, of vanilla, ", end="")
+    print(f"Final runs, in {visible(where)}: {len(final)}, seeds {first} to {first + seeds - 1}, of vanilla, ", end="")
     print(f"{', '.join(content['arms'])}.")
     if not run:
         print("They train on the whole training set and look at test once; add --run (and --data) to train them.")
@@ -71,8 +74,10 @@ def tailor(
     raise typer.Exit(status)
 
 
-def _arms(folder: Path, arm: str, source: dict[str, Any], ends: tuple[float, float, float]) -> dict[str, Any]:
-    """The content of arms.json; prints the rates."""
+def _arms(
+    folder: Path, arm: str, source: dict[str, Any], ends: tuple[float, float, float]
+) -> tuple[dict[str, Any], list[str]]:
+    """The content of arms.json, and lines that show the rates."""
     from dropmix.audit import audit_grid
     from dropmix.audit.arm_names import visible
     from dropmix.studies.tailor import scores, tailored_rates, training_sizes
@@ -84,25 +89,24 @@ def _arms(folder: Path, arm: str, source: dict[str, Any], ends: tuple[float, flo
     names, sizes = list(by_arm[arm].classes["class"]), training_sizes(by_arm[arm])
     rates = tailored_rates(scores(by_arm[arm]), sizes, *ends)
     order = sorted(range(len(names)), key=lambda i: -rates[i])
-    for i in order[:SHOWN]:
-        print(f"{rates[i]:.2f}  {visible(names[i])}")
+    told = [f"{rates[i]:.2f}  {visible(names[i])}" for i in order[:SHOWN]]
     if len(names) > SHOWN:
-        print(f"{len(names) - SHOWN} more classes, {rates[order[-1]]:.2f} to {rates[order[SHOWN]]:.2f}")
-    return arms_file(source, names, rates, sizes, f"{folder.resolve().name}: {arm}")
+        told.append(f"{len(names) - SHOWN} more classes, {rates[order[-1]]:.2f} to {rates[order[SHOWN]]:.2f}")
+    return arms_file(source, names, rates, sizes, f"{folder.absolute().name}: {arm}"), told
 
 
-def _write(content: dict[str, Any], where: Path) -> None:
-    """Write arms.json, unless arms that were trained there are other ones."""
+def _write(content: dict[str, Any], where: Path) -> Path:
+    """Write arms.json, unless arms that were trained there are other ones; returns its path."""
     from dropmix.audit.spreadsheet import write_whole
     from dropmix.grid.store import scan
     from dropmix.studies.tailored_runs import FILE
+    from dropmix.train.files import read_regular
 
     path, text = where / FILE, json.dumps(content, indent=1) + "\n"
     where.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text and scan(where):
+    if path.is_file() and read_regular(path) != text.encode() and scan(where):
         raise ValueError(f"{path}: expected the arms that were trained there, got others. Choose another --out.")
-    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
-    print(path)
+    return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def final_runs(runs: "list[Run]", arms: dict[str, Any], seeds: int) -> list[Any]:
