@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
+import yaml
+from PIL import Image
 from pydantic import ValidationError
 
 from dropmix.cli.config_file import read_config
 from dropmix.cli.options import grid_of, parse_duration, parse_executor_step
+from dropmix.recipes import RECIPES
 
 
 def test_options_and_settings_reach_the_spec():
@@ -127,3 +131,58 @@ def test_a_recipes_settings_give_way_to_those_that_exclude_them(recipe):
 def test_two_settings_of_the_user_that_exclude_each_other_are_refused(options, settings):
     with pytest.raises(ValidationError, match=r"take the place of|takes the place of"):
         grid_of(options, settings, {})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("train.momentum=0", {"train.nesterov": False}),
+        ("data.size=null", {"data.resized_crop": False, "data.colour_jitter": False}),
+        ("data.folds=3", {"data.resized_crop": False, "data.colour_jitter": False, "data.validation": 0}),
+        ("data.validation=0.1", {"data.folds": None}),
+        ("data.crop_padding=3", {"data.resized_crop": False, "data.colour_jitter": False}),
+        ("data.resized_crop=false", {"data.colour_jitter": False}),
+        ("train.optimizer=adamw", {}),
+        ("train.schedule.kind=cosine", {}),
+        ("train.micro_batch=4", {}),
+        ("train.balance=weights", {}),
+        ("train.ema=0.9", {}),
+        ("data.train_per_class=4", {}),
+    ],
+)
+def test_one_setting_of_the_user_is_taken_by_every_recipe(recipe, asked, expected):
+    base = grid_of({"recipe": recipe}, [asked], {}).base
+    path, _, value = asked.partition("=")
+    for name, wanted in {path: yaml.safe_load(value), **expected}.items():
+        group, _, field = name.partition(".")
+        made = getattr(base, group)
+        for part in field.split("."):
+            made = getattr(made, part)
+        assert made == wanted, name
+
+
+@pytest.mark.parametrize("typed", [{"validation": 0.1}, {"train_per_class": 4}])
+@pytest.mark.parametrize("filed", [{"folds": 3}, {"set": {"data.folds": 3}}])
+def test_the_command_line_wins_over_settings_of_the_file_that_exclude_it(typed, filed):
+    data = grid_of({"recipe": "digits", **typed}, [], filed).base.data
+    assert data.folds is None
+    assert {key: getattr(data, key) for key in typed} == typed
+    data = grid_of({"recipe": "digits", "folds": 5}, [], {**typed, "set": {"data.split_seed": 2}}).base.data
+    assert (data.folds, data.validation, data.train_per_class, data.split_seed) == (5, 0, None, 2)
+
+
+def test_what_gives_way_is_told(dropmix, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for n in range(6):
+            pixels = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{n}.png")
+    run = ("run", "folder", "--data", tmp_path / "photos", "--dry-run", "--seeds", 1, "--epochs", 1)
+    status, out, _ = dropmix(
+        *run, "--set", "data.resized_crop=true", "--set", "data.size=16", "--set", "train.momentum=0"
+    )
+    assert status == 0
+    assert "The recipe's own settings give way: data.crop_padding=0, train.nesterov=false." in out
+    assert "give way" not in dropmix(*run, "--set", "data.size=16")[1]

@@ -24,16 +24,9 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     Raises:
         ValueError: a name or value that does not fit.
     """
-    chosen = Config.model_validate(config | options)
-    if chosen.recipe is None:
-        raise ValueError("run: expected a recipe, got none. Name one, or add recipe: NAME to the file.")
-    grid = get_recipe(chosen.recipe, chosen.preset)
+    chosen, grid, asked = _asked(options, settings, config)
     if chosen.epochs is not None:
         grid = grid.with_settings(_epochs(grid, chosen.epochs))
-    paths = {"data.train_per_class": chosen.train_per_class, "data.validation": chosen.validation}
-    paths["data.folds"] = chosen.folds
-    asked = {k: v for k, v in paths.items() if v is not None} | chosen.set
-    asked |= dict(_setting(text) for text in settings)
     grid = grid.with_settings(give_way(asked) | asked)
     changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -55,11 +48,48 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     return grid
 
 
+def _asked(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> tuple[Config, Grid, dict[str, Any]]:
+    """What a file and the command line say, the recipe as it stands, and the settings that the user asks for."""
+    chosen = Config.model_validate(config | options)
+    if chosen.recipe is None:
+        raise ValueError("run: expected a recipe, got none. Name one, or add recipe: NAME to the file.")
+    paths = {f"data.{key}": (key, getattr(chosen, key)) for key in ("train_per_class", "validation", "folds")}
+    given = {path: (key, value) for path, (key, value) in paths.items() if value is not None}
+    typed = {path: value for path, (key, value) in given.items() if key in options}
+    typed |= dict(_setting(text) for text in settings)
+    filed = {path: value for path, (_, value) in given.items() if path not in typed} | chosen.set
+    lost = give_way(typed).keys() - typed.keys()  # the command line wins over the file
+    asked = {path: value for path, value in filed.items() if path not in lost} | typed
+    return chosen, get_recipe(chosen.recipe, chosen.preset), asked
+
+
+def gave_way(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> str:
+    """A sentence on settings of the recipe that others of the user exclude, or "". Arguments as for `grid_of`."""
+    _, grid, asked = _asked(options, settings, config)
+    before = grid.base.model_dump(mode="python")
+
+    def of_recipe(path: str) -> Any:
+        group, _, name = path.partition(".")
+        return before[group].get(name)
+
+    told = [
+        f"{path}={str(value).lower()}"
+        for path, value in give_way(asked).items()
+        if of_recipe(path) not in (value, None)
+    ]
+    return f"The recipe's own settings give way: {', '.join(told)}." if told else ""
+
+
 EXCLUDES = {
-    "data.resized_crop": {"data.crop_padding": 0},
+    "data.resized_crop": {"data.crop_padding": 0, "data.folds": None},
     "data.crop_padding": {"data.resized_crop": False, "data.colour_jitter": False},
     "data.colour_jitter": {"data.resized_crop": True, "data.crop_padding": 0},
-    "data.folds": {"data.validation": 0.0, "data.train_per_class": None},
+    "data.folds": {
+        "data.validation": 0.0,
+        "data.train_per_class": None,
+        "data.resized_crop": False,
+        "data.colour_jitter": False,
+    },
     "data.validation": {"data.folds": None},
     "data.train_per_class": {"data.folds": None},
 }
@@ -73,7 +103,7 @@ def give_way(asked: dict[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> give_way({"data.resized_crop": True})
-        {'data.crop_padding': 0}
+        {'data.crop_padding': 0, 'data.folds': None}
         >>> give_way({"data.validation": 0.1, "data.folds": 5, "data.train_per_class": 20})
         {}
     """
@@ -81,8 +111,11 @@ def give_way(asked: dict[str, Any]) -> dict[str, Any]:
     for name, others in EXCLUDES.items():
         if asked.get(name):
             changes |= {other: value for other, value in others.items() if other not in asked}
-    if asked.get("data.resized_crop") is False and "data.colour_jitter" not in asked:
-        changes["data.colour_jitter"] = False
+    whole = {"data.resized_crop": False} if "data.size" in asked and asked["data.size"] is None else {}
+    if (asked | whole).get("data.resized_crop") is False:
+        changes |= {key: False for key in ("data.colour_jitter", *whole) if key not in asked}
+    if asked.get("train.momentum") == 0 and "train.nesterov" not in asked:
+        changes["train.nesterov"] = False
     return changes
 
 

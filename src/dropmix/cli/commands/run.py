@@ -97,7 +97,7 @@ def run(
         "validation": validation,
         "folds": folds,
     }
-    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, seconds_of
+    from dropmix.cli.options import gave_way, grid_of, parse_duration, parse_executor_step, seconds_of
     from dropmix.cli.until_decided import DecisionGoal, plan_line, train_until_decided
 
     question = DecisionGoal(protect, tolerance, max_seeds, looks) if until_decided else None
@@ -123,6 +123,9 @@ def run(
         raise typer.Exit(train_commands(commands, place, out, workers, device, limit, dry_run))
     with naming(config, given, set_ or []):
         grid = grid_of(given, set_ or [], content)
+        told = gave_way(given, set_ or [], content)
+    if told and not launched():
+        print(told)
     settings: dict[str, Any] = {
         "data": data,
         "workers": workers,
