@@ -1,11 +1,13 @@
 """Do the seeds and images that the planner names decide a class with the chance that it states?
 
     python benchmarks/audit/plan.py --studies 300
+    python benchmarks/audit/plan.py --studies 150 --only "3 v 1" "1 v 5"
 
 Studies as in `kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
 between -12 and +8 points, a tolerance of one. After an audit of few seeds, every undecided class is audited again
 with the seeds that the planner names for it (which include the first ones), with the images that it names, and with the
-seeds and images that it names together. Rows are bins of the named number, as a multiple of the number at hand.
+seeds and images that it names together. Of arms with unequal seeds, the one with fewer gets more first, as the words
+say. Rows are bins of the named number, as a multiple of the number at hand.
 """
 
 import argparse
@@ -14,28 +16,32 @@ from itertools import pairwise
 import numpy as np
 from kinds import draw
 
-from dropmix.audit.inference.decide import class_tests, tail_dof
+from dropmix.audit.inference.infer import Observed, tests_and_bounds
 from dropmix.audit.inference.variance import variances
-from dropmix.audit.rows.to_decide import to_decide
+from dropmix.audit.rows.to_decide import as_arms, to_decide
+from dropmix.audit.settings import Settings
 
 CLASSES, TOLERANCE, POWER = 8, 0.01, 0.8
 MOST_SEEDS, MOST_IMAGES = 50, 25  # images: times the present number
 BINS = (1.0, 2.0, 4.0, 8.0, np.inf)
-SETTINGS = ((3, 20, 0.78), (3, 20, 0.95), (3, 100, 0.78), (5, 100, 0.95), (2, 20, 0.78), (1, 20, 0.78))
+SETTINGS = (
+    *(((3, 3), 20, 0.78), ((3, 3), 20, 0.95), ((3, 3), 100, 0.78), ((5, 5), 100, 0.95), ((2, 2), 20, 0.78)),
+    *(((1, 1), 20, 0.78), ((3, 1), 20, 0.78), ((3, 1), 100, 0.95), ((1, 5), 20, 0.78), ((1, 5), 100, 0.95)),
+)
 
 
 def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: bool) -> tuple[dict, dict, np.ndarray]:
     """What the planner reads from an audit (summary, columns), and the decisions, (M,), each class tested alone."""
-    n = np.bincount(labels)
+    n, seeds = np.bincount(labels), (len(right0), len(right1))
     v = variances(labels, right0, right1)
-    change = (np.bincount(labels, right1.mean(axis=0)) - np.bincount(labels, right0.mean(axis=0))) / n
+    recall0, recall1 = (np.bincount(labels, right.mean(axis=0)) / n for right in (right0, right1))
+    change, tolerance = recall1 - recall0, np.full(len(n), TOLERANCE)
+    tests, _ = tests_and_bounds(Observed(change, recall0, recall1, n, n, seeds, v, tolerance), Settings(), new)
     fixed, population = v.fixed + v.common_scaled, v.population + v.common_scaled
-    tail = np.minimum(v.tail, tail_dof((len(right0), len(right1))))
-    tests = class_tests(change, population if new else fixed, TOLERANCE, n, dof=tail)
     words = np.where(tests.p_hurt <= 0.05, "hurt", np.where(tests.p_safe <= 0.05, "safe", "undecided"))
     summary = {
-        "seeds_baseline": len(right0),
-        "seeds_treated": len(right1),
+        "seeds_baseline": seeds[0],
+        "seeds_treated": seeds[1],
         "seed_variance_ratio": v.ratio,
         "protected_level": 0.05,
     }
@@ -45,39 +51,44 @@ def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: boo
         "se_fixed_test": np.sqrt(fixed),
         "se_population": np.sqrt(population),
         "recall_change": change,
-        "tolerance": np.full(len(n), TOLERANCE),
+        "tolerance": tolerance,
         "decision": words,
         "decision_population": words,
     }
     return summary, columns, words
 
 
-def outcomes(seeds: int, images: int, recall: float, new: bool, studies: int) -> list[tuple[str, float, bool, bool]]:
+def outcomes(
+    counts: tuple[int, int], images: int, recall: float, new: bool, studies: int
+) -> list[tuple[str, float, bool, bool]]:
     """Per undecided class and way: the way, the named multiple, whether it was then decided, and whether rightly."""
     found = []
     for i in range(studies):
-        rng = np.random.default_rng([seeds, images, int(100 * recall), i, 31])
+        key = [counts[0], images, int(100 * recall), i, 31] + ([counts[1]] if counts[0] != counts[1] else [])
+        rng = np.random.default_rng(key)
         wished = rng.uniform(-0.12, 0.08, CLASSES)
         study = draw(rng, wished, (MOST_SEEDS, MOST_SEEDS), recall, images * MOST_IMAGES)
         place = np.tile(np.arange(images * MOST_IMAGES), CLASSES)
 
-        def look(s: int, n: int, study=study, place=place):
+        def look(arms: tuple[int, int], n: int, study=study, place=place):
             at = place < n
-            return audited(study.labels[at], study.right0[:s, at], study.right1[:s, at], new)
+            return audited(study.labels[at], study.right0[: arms[0], at], study.right1[: arms[1], at], new)
 
-        summary, columns, words = look(seeds, images)
+        summary, columns, words = look(counts, images)
         for j, row in enumerate(to_decide(summary, columns, new_images=new, power=POWER)):
             if words[j] != "undecided":
                 continue
             hurt = study.population[j] < -TOLERANCE
-            ways = {"seeds": (row.seeds, images), "images": (seeds, row.images), "both": row.both}
+            ways = {"seeds": (row.seeds, images), "images": (1, row.images), "both": row.both}
             for way, (s, n) in ways.items():
                 if not np.isfinite(s + n) or n > images * MOST_IMAGES:
                     continue
-                word = look(max(int(s), seeds + (way == "seeds")), int(n))[2][j]
-                found.append(
-                    (way, max(s / seeds, n / images), word != "undecided", word == ("hurt" if hurt else "safe"))
-                )
+                arms = counts if way == "images" else as_arms(s, counts)
+                if way == "seeds" and arms == counts:
+                    arms = (arms[0] + (arms[0] <= arms[1]), arms[1] + (arms[1] <= arms[0]))
+                word = look(arms, int(n))[2][j]
+                times = max(sum(arms) / sum(counts), n / images)
+                found.append((way, times, word != "undecided", word == ("hurt" if hurt else "safe")))
     return found
 
 
@@ -85,12 +96,16 @@ def main() -> None:
     """Parse the command line, and print a row per setting and bin."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--only", nargs="*", default=[], help='numbers of seeds, such as "3 v 1"')
     args = parser.parse_args()
     print("| audit of | question | named | of those there were | classes | then decided | of those, rightly |")
     print("|---|---|---|---|---|---|---|")
-    for seeds, images, recall in SETTINGS:
+    for counts, images, recall in SETTINGS:
+        seeds = f"{counts[0]} v {counts[1]}"
+        if args.only and seeds not in args.only:
+            continue
         for new in (False, True):
-            found = outcomes(seeds, images, recall, new, args.studies)
+            found = outcomes(counts, images, recall, new, args.studies)
             for way in ("seeds", "images", "both"):
                 for low, high in pairwise(BINS):
                     held = [row for row in found if row[0] == way and low < row[1] <= high]
@@ -99,7 +114,7 @@ def main() -> None:
                         right = np.array([row[3] for row in held])[decided].mean()
                         kind = "new images" if new else "these images"
                         print(
-                            f"| {seeds} v {seeds} seeds, {images} images, recall {recall} | {kind} | {way} "
+                            f"| {seeds} seeds, {images} images, recall {recall} | {kind} | {way} "
                             f"| {low:g} to {high:g} times | {len(held)} | {decided.mean():.2f} | {right:.2f} |",
                             flush=True,
                         )

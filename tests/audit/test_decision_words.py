@@ -1,5 +1,7 @@
 """The decision in words: names that could be read as several, and sentences that could deny each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,26 @@ def test_accuracy_may_rise_while_a_protected_class_is_hurt():
     assert audit.summary["gain"] > 0
     assert audit.verdict().startswith("Do not ship: 1 class lost more than 1 point: class 3 (-")
     assert rule_holds(audit, "decision == do not ship and gain > 0")
+
+
+def test_a_count_above_what_equal_changes_give_is_silent_beside_a_test_that_finds_nothing():
+    c = audit_of(np.zeros(10)).only
+    numbers = {"n_degraded": 7, "floor_n_degraded_low": 2, "floor_n_degraded_high": 6, "n_hurt": 0, "n_hurt_low": 0}
+    uneven, even = (replace(c, summary=c.summary | numbers | {"heterogeneity_p": p}).verdict() for p in (0.01, 0.6))
+    assert "7 of 10 classes have a lower mean recall, more than the 2 to 6 that would if every" in uneven
+    assert "All classes may have changed equally (p = 0.6)." in even
+    assert "lower mean recall" not in even
+
+
+def test_where_noise_is_the_cause_seeds_are_named_beside_images():
+    labels, rng = np.repeat(np.arange(5), 40), np.random.default_rng(0)
+    made = [np.where(rng.random((n, 200)) < 0.6, labels, (labels + 1) % 5) for n in (2, 1)]
+    c = audit_predictions((labels, made[0]), (labels, made[1]), refits=0).only
+    assert c.summary["n_too_few"] == 5
+    assert c.verdict().startswith("Undecided: every class has too few examples to be judged in this much noise.")
+    assert any("Train more seeds, collect more test images of them" in note for note in c.notes)
+    few = np.repeat(np.arange(5), 4)
+    made = [np.where(rng.random((n, 20)) < 0.9, few, (few + 1) % 5) for n in (2, 1)]
+    c = audit_predictions((few, made[0]), (few, made[1]), refits=0).only
+    assert c.verdict().startswith("Undecided: every class has too few examples to be judged. ")
+    assert any(": 0, 1, 2, 3, 4. Collect more test images of them" in note for note in c.notes)

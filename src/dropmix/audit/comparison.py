@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 
 from dropmix.audit.analysis import Analysis
 from dropmix.audit.errors import first
-from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, decide
+from dropmix.audit.inference.decide import FEW_EXAMPLES, HURT, SAFE, TOO_FEW, decide
 from dropmix.audit.inference.few_classes import mcnemar
 from dropmix.audit.inference.halves import split_check
 from dropmix.audit.inference.streams import stream
@@ -242,9 +242,12 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
     few = [p.names[i] for i, word in zip(p.audited, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
         them = "it" if len(few) == 1 else "them"
+        # Ten and more are too few only for this noise, which more seeds lower.
+        noisy = not a.noise.one_seed and max(n for n, word in zip(p.sizes, words) if word == TOO_FEW) >= FEW_EXAMPLES
         notes.append(
-            f"Too few examples to be judged, {len(few)} of {len(p.audited)} classes: {first(few, 5)}. Collect more "
-            f"test images of {them}, or predict every image once, by cross-validation."
+            f"Too few examples to be judged, {len(few)} of {len(p.audited)} classes: {first(few, 5)}. "
+            f"{'Train more seeds, collect' if noisy else 'Collect'} more test images of {them}, or predict every image "
+            "once, by cross-validation."
         )
     if not a.noise.one_seed and min(p.seeds) == 1:
         notes.append(LONE)

@@ -32,6 +32,16 @@ def first(values, limit: int = 3) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def tally(count: int, one: str, many: str) -> str:
+    """A count with the words that follow it.
+
+    Example:
+        >>> tally(1, "run was", "runs were"), tally(3, "run was", "runs were")
+        ('1 run was', '3 runs were')
+    """
+    return f"{count} {one if count == 1 else many}"
+
+
 def shown(names) -> str:
     """Names of columns for an error message, "(no name)" for empty ones.
 

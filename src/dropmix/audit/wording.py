@@ -275,7 +275,7 @@ def _count(c: Comparison) -> str:
     text = f"{count} of {counted(s['n_classes'])} {'has' if count == 1 else 'have'} a lower mean recall"
     band = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
     if count > high:
-        return f"{text}, more than the {band} that would if every class changed equally."
+        return "" if no_evidence(c) else f"{text}, more than the {band} that would if every class changed equally."
     return f"{text}, which shows nothing: {band} would if every class changed equally."
 
 

@@ -175,7 +175,7 @@ def test_the_report_beside_the_runs_is_no_stranger(tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "figures").mkdir()
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(AuditError, match=r"1 folders are no runs and were ignored: holiday"):
+    with pytest.raises(AuditError, match=r"1 folder is no run and was ignored: holiday"):
         audit_grid(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_what_is_missing_or_beyond_the_audit_is_said():
     audit = audited(superclasses={"cat": "animal", "oak": "tree", "elm": "tree"}, train_counts=COUNTS | {"yak": 3})
     assert facts(audit)["dog"] == (None, 40)
     assert "superclasses: no superclass for 1 of 4 classes: dog." in audit.notes
-    assert "train_counts: 1 classes are not in the audit: yak." in audit.notes
+    assert "train_counts: 1 class is not in the audit: yak." in audit.notes
     row = audit.by_class["dog"]
     assert row["within_superclass_change"] is None
     assert audit.by_class["elm"]["within_superclass_change"] == pytest.approx(1 / 3)

@@ -5,7 +5,7 @@ import pytest
 
 from dropmix.audit.inference.planner import chance_of_decision, noise_of_audit
 from dropmix.audit.rows.to_decide import to_decide
-from dropmix.audit.rows.would_decide import out_of_reach, what_would_decide
+from dropmix.audit.rows.would_decide import decided_alone, out_of_reach, what_would_decide
 
 
 def test_one_open_class_is_named_once_and_several_each(audit):
@@ -13,7 +13,8 @@ def test_one_open_class_is_named_once_and_several_each(audit):
     classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
     text = what_would_decide(summary, classes)
     assert text.startswith("About ")
-    assert "would decide fox with a chance of 80 %. So far" in text
+    assert "would decide fox with a chance of 80 %. " in text
+    assert " So far, the interval" in text
     assert text.endswith("rules out losses of more than 8.0 points.")
     both = classes | {"decision": ["undecided", "undecided"], "protected": ["yes", "yes"]}
     assert "this would decide them: fox (about " in what_would_decide(summary, both)
@@ -30,18 +31,20 @@ def test_with_fewer_than_three_seeds_the_third_comes_first(audit, seeds, first):
     assert "three" not in what_would_decide(summary, classes | {"protected": ["no", "yes"]})
 
 
-def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit):
-    summary, classes = audit(seed_variance_ratio=50.0)
-    classes |= {"recall_change": np.array([-0.01, -0.2]), "protected": ["yes", "no"]}
-    classes |= {"recall_change_low_population": np.array([-0.08, -0.3])}
-    fox, lynx = to_decide(summary, classes)
-    said = out_of_reach([fox, lynx], summary)
+def test_where_hardly_anything_decides_wider_tolerances_are_named(audit):
+    summary, classes = audit(seeds_baseline=3, seeds_treated=3, seed_variance_ratio=1.2)
+    classes |= {"n": np.array([200, 80]), "se_fixed_test": np.array([0.06, 0.015]), "se_population": np.full(2, 0.07)}
+    classes |= {"recall_change": np.array([-0.01, -0.02]), "protected": ["yes", "no"]}
+    classes |= {"recall_change_low_population": np.array([-0.12, -0.3])}
+    fox, _ = rows = to_decide(summary, classes)
+    said = out_of_reach(rows, summary)
     points = f"{100 * fox.wider:g}"
     assert said == (
         "Not even 50 seeds per arm with 100 times the examples would be likely to decide fox at a tolerance of 1 point"
         f"; with a wider tolerance, you could decide fox at {points} points with 10 seeds per arm (chance 80 %)."
     )
     assert f"{said} So far, the interval" in what_would_decide(summary, classes)
+    assert fox.wider < 1.697 * 0.06 + 0.01  # at more than that, fox is safe as it stands
 
     noise, now = noise_of_audit(summary, classes).on_these_images(), classes["se_fixed_test"] ** 2
     asked = classes["recall_change"], now, noise.variance(10, classes["n"])
@@ -50,9 +53,38 @@ def test_where_nothing_decides_the_tolerance_that_ten_seeds_would_is_named(audit
     assert (200 * fox.wider) % 1 == pytest.approx(0, abs=1e-9)
 
 
+def test_no_data_are_asked_for_at_a_tolerance_where_a_class_is_safe_already(audit):
+    summary, classes = audit(seed_variance_ratio=50.0)
+    classes |= {"recall_change": np.array([-0.01, -0.2])}
+    fox, lynx = to_decide(summary, classes)
+    assert (fox.wider, fox.wider_seeds) == (0.045, 0)  # 1 point lost, and 1.7 standard errors of 2 points
+    assert out_of_reach([fox, lynx], summary).endswith(
+        "; at a tolerance of 4.5 points, fox would be safe as it stands."
+    )
+    told, _ = to_decide(summary, classes | {"recall_change_low": np.array([-0.052, -0.3])})
+    assert (told.wider, told.wider_seeds) == (0.045, 10)  # its own interval is wider
+    two = {"decision": ["undecided"] * 2, "recall_change": np.full(2, -0.01)}
+    assert "; as they stand, these would be safe: fox at 4.5 points and lynx at" in out_of_reach(
+        to_decide(summary, classes | two), summary
+    )
+
+
 def test_many_images_for_one_seed_each_come_with_a_tolerance_that_fewer_decide(audit):
     summary, classes = audit(seed_variance_ratio=None, seeds_baseline=1, seeds_treated=1)
-    rows = to_decide(summary, classes | {"recall_change": np.array([0.02, -0.2])})
-    assert "with 100 test examples (chance 80 %)" in out_of_reach(rows, summary)
-    assert "seeds" not in out_of_reach(rows, summary)
-    assert out_of_reach(to_decide(summary, classes | {"recall_change": np.array([-0.09, -0.2])}), summary) == ""
+    classes |= {"n": np.array([20, 80])} | {
+        f"se_{kind}": np.array([0.1, 0.02]) for kind in ("population", "fixed_test")
+    }
+    rows = to_decide(summary, classes | {"recall_change": np.array([-0.09, -0.02])})
+    assert "with 40 test examples (chance 80 %)" in out_of_reach(rows, summary)
+    assert "seeds" not in out_of_reach(rows, summary).partition(";")[2]
+    assert out_of_reach(to_decide(summary, classes | {"recall_change": np.array([-0.3, -0.2])}), summary) == ""
+
+
+def test_a_class_that_is_undecided_only_beside_others_is_not_asked_for_more(audit):
+    summary, classes = audit()
+    classes |= {"p_hurt": np.array([0.02, 0.0]), "p_safe": np.array([0.98, 1.0])}
+    fox, lynx = to_decide(summary, classes)
+    assert (fox.alone, fox.text, lynx.alone) == ("hurt", "", "")
+    assert out_of_reach([fox, lynx], summary) == ""
+    assert decided_alone([fox, lynx]).startswith("Undecided only because all classes are judged together: fox (hurt).")
+    assert decided_alone(to_decide(*audit())) == ""

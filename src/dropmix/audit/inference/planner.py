@@ -11,13 +11,14 @@ The variance of a class's recall change, with S seeds in each arm and n test ima
 If its true change is d and t is tolerated, a class is found hurt with power Phi((-t - d) / sqrt(V) - z) and found safe
 with power Phi((d + t) / sqrt(V) - z), where z is the quantile of the test's level.
 
-After an audit, d is not known but seen, with variance V_now. More seeds or images are added to those there are, so that
-the change seen in the end lies around the one seen now, with variance V_now - V:
+After an audit, d is not known but seen, with variance V_now. True changes lie around 0 with standard deviation SPREAD:
+d lies around k seen with variance k V_now, where k = SPREAD^2 / (SPREAD^2 + V_now). More seeds or images are added to
+those there are: with w = 1 - V / V_now, the change seen in the end lies around (1 - w + w k) seen with variance
+w V + w^2 k V_now, and
 
-    P(hurt) = Phi((-t - seen - z sqrt(V)) / sqrt(V_now - V)),    P(safe) likewise
+    P(hurt) = P(change in the end < -t - z sqrt(V)),    P(safe) likewise
 
-which takes every true change for equally likely beforehand. By the power at the seen change, half as many seeds would
-seem to do: a class that looks clear often does so by luck.
+By the power at the seen change, half as many seeds would seem to do: a class that looks clear often does so by luck.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ HALVINGS = 30
 MOST_SEEDS = 50
 MOST_IMAGES = 100  # times the present number
 SEED_SHARE = 0.005  # `seed` / `flip` in networks measured so far; it differed between them by about as much
+SPREAD = 0.1  # sd of true changes, generously; with all of them equally likely, too few seeds were named
 OTHER_IMAGES = 0.02  # how much more often two arms than two seeds of one arm disagree on an image
 
 
@@ -130,7 +132,12 @@ def power_of_decision(
 
 
 def chance_of_decision(
-    seen: np.ndarray, tolerance: Any, now: np.ndarray, then: np.ndarray, level: float = ALONE
+    seen: np.ndarray,
+    tolerance: Any,
+    now: np.ndarray,
+    then: np.ndarray,
+    level: float = ALONE,
+    dof: float = USUAL_TAIL,
 ) -> np.ndarray:
     """Chance that a class is found hurt or safe once its change is known better, (M,).
 
@@ -140,13 +147,15 @@ def chance_of_decision(
         now: variance of the seen change, (M,).
         then: variance with what is added, (M,), below `now`.
         level: of each one-sided test.
+        dof: of their t distribution.
 
     Example:
         >>> chance_of_decision(np.array([-0.05]), 0.01, np.array([9e-4]), np.array([1e-4])).round(2).tolist()
-        [0.81]
+        [0.79]
     """
-    distance, spread = np.asarray(seen) + tolerance, np.sqrt(now - then)
-    needed = -quantile(level, USUAL_TAIL) * np.sqrt(then)
+    mean, spread = _later(seen, now, then)
+    distance = mean + tolerance
+    needed = -quantile(level, dof) * np.sqrt(then)
     return ndtr((-distance - needed) / spread) + ndtr((distance - needed) / spread)
 
 
@@ -175,7 +184,7 @@ def seeds_needed(
         >>> seeds_needed(np.array([-0.05]), 0.01, noise, 100).tolist()
         [5.0]
         >>> seeds_needed(np.array([-0.05]), 0.01, noise, 100, now=np.array([6e-4])).tolist()
-        [6.0]
+        [7.0]
     """
     wished = _largest_variance(change, tolerance, power, level, now)
     left = wished - noise.example / images
@@ -192,39 +201,40 @@ def images_needed(
     power: float = POWER,
     level: float = ALONE,
     now: np.ndarray | None = None,
+    dof: float = USUAL_TAIL,
 ) -> np.ndarray:
     """Test images of each class that decide it, (M,); infinite if no number does, because seeds limit it.
 
     Args:
         change, tolerance, noise, power, level, now: as in `seeds_needed`.
         seeds: of each arm.
+        dof: of the tests' t distribution: few seeds stay few.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.02]))
         >>> images_needed(np.array([-0.05]), 0.01, noise, 5).tolist()
         [162.0]
     """
-    left = _largest_variance(change, tolerance, power, level, now) - 2 / seeds * noise.seed
+    left = _largest_variance(change, tolerance, power, level, now, dof) - 2 / seeds * noise.seed
     with np.errstate(divide="ignore", invalid="ignore"):
         images = np.ceil((2 / seeds * noise.flip + noise.example) / left - 1e-9)
     return np.where(left > 0, images, np.inf)
 
 
-def both_needed(
-    change: Any, tolerance: Any, noise: Noise, seeds: float, images: np.ndarray, power: float, level: float, now: Any
-) -> np.ndarray:
+def both_needed(change: Any, tolerance: Any, noise: Noise, seeds: float, images: np.ndarray, *asked: Any) -> np.ndarray:
     """How many times both the seeds and the images there are decide each class, (M,); infinite if no number does.
 
     Args:
-        change, tolerance, noise, power, level, now: as in `seeds_needed`.
+        change, tolerance, noise: as in `seeds_needed`.
         seeds, images: of each arm and of each class, so far.
+        asked: power, level and now, as in `seeds_needed`.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.0]))
         >>> both_needed(np.array([-0.05]), 0.01, noise, 2, np.array([25]), 0.8, 0.05, None).round(2).tolist()
         [2.84]
     """
-    wished = _largest_variance(change, tolerance, power, level, now)
+    wished = _largest_variance(change, tolerance, *asked)
     square, single = 2 / seeds * noise.flip / images, 2 / seeds * noise.seed + noise.example / images
     # The variance is square x^2 + single x, where x is one over the multiple.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -232,63 +242,48 @@ def both_needed(
     return np.where(wished > 0, times, np.inf)
 
 
-def seeds_of_each(counts: tuple[int, int]) -> float:
-    """Seeds in each arm that give the same noise as these, S with 2 / S = 1 / S0 + 1 / S1.
-
-    Example:
-        >>> seeds_of_each((3, 3)), seeds_of_each((3, 1))
-        (3.0, 1.5)
-    """
-    return 2 / (1 / counts[0] + 1 / counts[1])
-
-
-def as_arms(seeds: float, counts: tuple[int, int]) -> tuple[int, int]:
-    """Seeds of both arms that do as well as `seeds` in each: the arm with fewer is raised first, and none is removed.
-
-    Args:
-        seeds: wished for each arm, at least 1.
-        counts: S0, S1, so far.
-
-    Example:
-        >>> as_arms(5, (3, 3)), as_arms(2, (3, 1)), as_arms(5, (3, 1))
-        ((5, 5), (3, 2), (5, 5))
-    """
-    few, many = sorted(counts)
-    left = 2 / seeds - 1 / many
-    raised = np.ceil(1 / left - 1e-9) if left > 0 else np.inf
-    if few < many and raised <= many:
-        return max(int(raised), counts[0]), max(int(raised), counts[1])
-    return max(int(np.ceil(seeds)), counts[0]), max(int(np.ceil(seeds)), counts[1])
-
-
 def tolerance_decided(
-    seen: np.ndarray, now: np.ndarray, then: np.ndarray, power: float = POWER, level: float = ALONE
+    seen: np.ndarray,
+    now: np.ndarray,
+    then: np.ndarray,
+    power: float = POWER,
+    level: float = ALONE,
 ) -> np.ndarray:
     """The smallest tolerated loss at which each class would be found safe with the wished chance, (M,).
 
     Args:
-        seen: change seen so far, (M,), fractions.
-        now: variance of the seen change, (M,).
-        then: variance with what is added, (M,).
+        seen, now, then, level: as in `chance_of_decision`.
         power: wished chance.
-        level: of each one-sided test.
 
     Example:
         >>> tolerance_decided(np.array([0.0]), np.array([4e-4]), np.array([1e-4])).round(3).tolist()
-        [0.032]
+        [0.031]
     """
-    spread = np.sqrt(np.maximum(now - then, 0))
-    return ndtri(power) * spread - quantile(level, USUAL_TAIL) * np.sqrt(then) - np.asarray(seen)
+    mean, spread = _later(seen, now, np.minimum(then, now))
+    return ndtri(power) * spread - quantile(level, USUAL_TAIL) * np.sqrt(then) - mean
 
 
-def _largest_variance(change: Any, tolerance: Any, power: float, level: float, now: np.ndarray | None) -> np.ndarray:
+def _later(seen: Any, now: np.ndarray, then: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the change that will be seen."""
+    new, known = 1 - then / now, SPREAD**2 / (SPREAD**2 + now)
+    return np.asarray(seen) * (1 - new * (1 - known)), np.sqrt(new * (then + new * known * now))
+
+
+def _largest_variance(
+    change: Any,
+    tolerance: Any,
+    power: float,
+    level: float,
+    now: np.ndarray | None,
+    dof: float = USUAL_TAIL,
+) -> np.ndarray:
     """The variance at which a decision has the intended chance."""
     if now is None:
         distance = np.abs(np.asarray(change, dtype=float) + tolerance)
-        return (distance / (ndtri(power) - quantile(level, USUAL_TAIL))) ** 2
+        return (distance / (ndtri(power) - quantile(level, dof))) ** 2
     enough, short = np.zeros_like(now), np.asarray(now, dtype=float)
     for _ in range(HALVINGS):
         middle = (enough + short) / 2
-        does = chance_of_decision(change, tolerance, now, middle, level) >= power
+        does = chance_of_decision(change, tolerance, now, middle, level, dof) >= power
         enough, short = np.where(does, middle, enough), np.where(does, short, middle)
     return enough

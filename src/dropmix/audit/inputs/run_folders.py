@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import MOST_BYTES, OF_CLASSES, arm_of_spec
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, clip, first, tally
 from dropmix.audit.inputs.align import chosen_folds, merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
 from dropmix.audit.inputs.given import MissingColumnError, Reading
@@ -58,10 +58,8 @@ class Run:
 
 
 def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
-    """The finished runs in a folder, and notes on what was left out.
+    """The finished runs in a folder, sorted by its name, and sentences on unfinished runs and other folders.
 
-    Returns:
-        runs sorted by folder name, and sentences on unfinished runs and other folders.
     Raises:
         AuditError: no such folder, or no finished run.
     """
@@ -82,10 +80,12 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
                 damaged.append(str(error))
     notes = []
     if unfinished:
-        notes.append(f"{len(unfinished)} unfinished runs were left out: {first(unfinished)}.")
+        were = tally(len(unfinished), "unfinished run was", "unfinished runs were")
+        notes.append(f"{were} left out: {first(unfinished)}.")
     notes += [LEFT_OUT.format(clip(why, 400)) for why in damaged]
     if strangers:
-        notes.append(f"{len(strangers)} folders are no runs and were ignored: {first(strangers)}.")
+        were = tally(len(strangers), "folder is no run and was", "folders are no runs and were")
+        notes.append(f"{were} ignored: {first(strangers)}.")
     if not runs:
         left = f" ({' '.join(notes)})" if notes else ""
         advice = "Give the folder of each arm, or run the grid first" if strangers else "Run the grid first"

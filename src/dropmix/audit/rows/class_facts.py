@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, clip, first, tally
 from dropmix.audit.formats.archives import read_json
 from dropmix.audit.formats.csv_text import read_rows
 from dropmix.audit.formats.kinds import checked_file, ending_of
@@ -149,7 +149,9 @@ def _of_classes(
         hint = f"Did you mean {clip(near[0])!r}?" if near else f"It lacks {first(missing)}. Write both alike."
         raise AuditError(f"{where}: expected classes of the audit, got {first(unknown)}. {hint}")
     if unknown:
-        notes.append(f"{where}: {len(unknown)} classes are not in the audit: {first(unknown, 5)}.")
+        notes.append(
+            f"{where}: {tally(len(unknown), 'class is', 'classes are')} not in the audit: {first(unknown, 5)}."
+        )
     if missing:
         notes.append(f"{where}: no {fact.noun} for {len(missing)} of {len(names)} classes: {first(missing, 5)}.")
     return [values.get(name) for name in names], notes

@@ -10,25 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.audit.inference.decide import FEW_EXAMPLES, TOO_FEW
+from dropmix.audit.inference.decide import FEW_EXAMPLES, HURT, SAFE, TOO_FEW, quantile, tail_dof
 from dropmix.audit.inference.planner import (
     ALONE,
     MOST_IMAGES,
     MOST_SEEDS,
     POWER,
     Noise,
-    as_arms,
     both_needed,
     images_needed,
     noise_of_audit,
     seeds_needed,
-    seeds_of_each,
     tolerance_decided,
 )
+from dropmix.audit.quantities.table import TWIN
 
 FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
 STEP = 0.005  # tolerances are proposed in half points
-FAR_SEEDS, FAR_IMAGES = 30, 10  # more seeds per arm, or more times the images, than most could add
+FAR_SEEDS, FAR_IMAGES = 20, 5  # more seeds per arm, or more times the images, than most could add
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,12 @@ class ToDecide:
         tolerance: the tolerated loss, a fraction.
         wider: the tolerated loss, in half points, that `wider_seeds` and `wider_images` would decide.
         wider_seeds: 10 seeds per arm, or twice the present ones if more; the one of each arm if nothing is known of
-            seeds.
+            seeds; 0 if the class is shown to be safe at `wider` as it stands.
         wider_images: the present ones; twice as many for one seed per arm or too few examples.
         text: the ways in words; "" if the class is decided or there is no way.
         open: whether the class is neither hurt nor safe.
         held: images of the class so far.
+        alone: "hurt" or "safe" if an open class is just that when tested alone, as a protected one; else "".
     """
 
     name: str
@@ -64,6 +64,7 @@ class ToDecide:
     text: str
     open: bool
     held: int
+    alone: str = ""
 
     @property
     def way(self) -> bool:
@@ -103,35 +104,79 @@ def to_decide(
     level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
     variance = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float) ** 2
     seeds = seeds_needed(change, tolerance, noise, n, power, level, variance)
-    images = images_needed(change, tolerance, noise, now, power, level, variance)
+    images = images_needed(change, tolerance, noise, now, power, level, variance, tail_dof(counts))
     images = np.where(images <= MOST_IMAGES * n, np.maximum(images, FEW_EXAMPLES), np.inf)
     seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, variance))
     images_too = np.maximum(images_too, FEW_EXAMPLES)
     decided = classes["decision_population" if new_images else "decision"]
-    # No number of seeds makes up for images that hardly show anything.
+    # No number of seeds makes up for images that hardly show anything; ten and more may be too few for this noise only.
     few = np.asarray(decided, dtype=object) == TOO_FEW
-    seeds = np.where(few, np.inf, seeds)
+    seeds = np.where(few & (n < FEW_EXAMPLES), np.inf, seeds)
     more_seeds = int(max(FEW_SEEDS, 2 * max(counts))) if not lone_models else 1
     more_images = np.where(few | lone_models, np.maximum(2 * n, 2 * FEW_EXAMPLES), n)
     wider = tolerance_decided(change, variance, noise.variance(more_seeds, more_images), power, level)
     wider = np.maximum(np.ceil(wider / STEP - 1e-9) * STEP, tolerance + STEP)
+    # More data only pay where they decide a smaller tolerance than the one at which the class is safe already.
+    shown = -quantile(level, tail_dof(counts)) * np.sqrt(variance) - change
+    shown = np.maximum(shown, -np.asarray(classes.get(f"recall_change_low{TWIN if new_images else ''}", -shown)))
+    shown = np.maximum(np.ceil(shown / STEP - 1e-9) * STEP, tolerance + STEP)
+    stands = (shown <= wider) & ~few
+    wider = np.where(stands, shown, wider)
+    alone = _alone(classes, new_images, level)
     wanted = None if names is None else {str(name) for name in names}
     needs = []
     for i, (name, decision) in enumerate(zip(classes["class"], decided)):
         if wanted is None or str(name) in wanted:
             both = float(seeds_too[i]), float(images_too[i])
             more = float(seeds[i]), images[i] - n[i], (both[0], both[1] - n[i])
-            left = decision not in ("hurt", "safe")
-            text = _in_words(*more, n[i], counts) if left else ""
+            left = decision not in (HURT, SAFE)
+            text = _in_words(*more, n[i], counts) if left and not alone[i] else ""
             asked = float(seeds[i]), float(images[i]), both
-            least = float(tolerance[i]), float(wider[i]), more_seeds, int(more_images[i])
-            needs.append(ToDecide(str(name), decision, *asked, *least, text, left, int(n[i])))
+            least = float(tolerance[i]), float(wider[i]), 0 if stands[i] else more_seeds, int(more_images[i])
+            needs.append(ToDecide(str(name), decision, *asked, *least, text, left, int(n[i]), alone[i] if left else ""))
     return needs
+
+
+def _alone(classes: Mapping[str, Any], new_images: bool, level: float) -> list[str]:
+    """The decision on each class if it were tested alone; "" if neither test says anything, or none was kept."""
+    hurt, safe = (classes.get(f"p_{word}{TWIN if new_images else ''}") for word in (HURT, SAFE))
+    if hurt is None or safe is None:
+        return [""] * len(classes["class"])
+    return [HURT if h <= level else SAFE if s <= level else "" for h, s in zip(hurt, safe)]
 
 
 def one_seed_each(summary: Mapping[str, Any]) -> bool:
     """Whether two trained models are compared, so that nothing is known of seeds."""
     return summary["seed_variance_ratio"] is None
+
+
+def seeds_of_each(counts: tuple[int, int]) -> float:
+    """Seeds in each arm that give the same noise as these, S with 2 / S = 1 / S0 + 1 / S1.
+
+    Example:
+        >>> seeds_of_each((3, 3)), seeds_of_each((3, 1))
+        (3.0, 1.5)
+    """
+    return 2 / (1 / counts[0] + 1 / counts[1])
+
+
+def as_arms(seeds: float, counts: tuple[int, int]) -> tuple[int, int]:
+    """Seeds of both arms that do as well as `seeds` in each: the arm with fewer is raised first, and none is removed.
+
+    Args:
+        seeds: wished for each arm, at least 1.
+        counts: S0, S1, so far.
+
+    Example:
+        >>> as_arms(5, (3, 3)), as_arms(2, (3, 1)), as_arms(5, (3, 1))
+        ((5, 5), (3, 2), (5, 5))
+    """
+    few, many = sorted(counts)
+    left = 2 / seeds - 1 / many
+    raised = np.ceil(1 / left - 1e-9) if left > 0 else np.inf
+    if few < many and raised <= many:
+        return max(int(raised), counts[0]), max(int(raised), counts[1])
+    return max(int(np.ceil(seeds)), counts[0]), max(int(np.ceil(seeds)), counts[1])
 
 
 def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:

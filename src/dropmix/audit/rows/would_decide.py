@@ -28,23 +28,45 @@ def out_of_reach(rows: Iterable[ToDecide], summary: Mapping[str, Any], power: fl
         summary: of the same comparison.
         power: wished chance of the decision.
     """
-    rows, models, text = list(rows), one_seed_each(summary), ""
-    shut = [row for row in rows if row.open and not row.way]
+    rows, models, parts = list(rows), one_seed_each(summary), []
+    shut = [row for row in rows if row.open and not row.way and not row.alone]
     hard = [row for row in rows if (row in shut or row.far) and row.wider < 1]
-    needs = [_what(row, models) for row in hard]
-    shared = f" {needs[0]}" if len(set(needs)) == 1 else ""
-    ways = [
-        f"{named(row.name)} at {_points(row.wider)}{'' if shared else f' {need}'}" for row, need in zip(hard, needs)
-    ]
+    more, stands = [row for row in hard if row.wider_seeds], [row for row in hard if not row.wider_seeds]
     if shut:
         most = f"{MOST_IMAGES} times the examples"
         most = most if models else f"{MOST_SEEDS} seeds per arm with {most}"
         at = f"a tolerance of {_points(shut[0].tolerance)}" if len(shut) == 1 else "their tolerances"
-        text = f"Not even {most} would be likely to decide {listed([named(row.name) for row in shut])} at {at}"
-    if ways:
-        start = f"{text}; with" if text else "With"
-        text = f"{start} a wider tolerance, you could decide {listed(ways)}{shared} (chance {100 * power:g} %)"
-    return f"{text}." if text else ""
+        parts = [f"not even {most} would be likely to decide {listed([named(row.name) for row in shut])} at {at}"]
+    if more:
+        needs = [_what(row, models) for row in more]
+        shared = f" {needs[0]}" if len(set(needs)) == 1 else ""
+        ways = [f"{named(r.name)} at {_points(r.wider)}{'' if shared else f' {n}'}" for r, n in zip(more, needs)]
+        parts.append(f"with a wider tolerance, you could decide {listed(ways)}{shared} (chance {100 * power:g} %)")
+    if len(stands) == 1:
+        parts.append(
+            f"at a tolerance of {_points(stands[0].wider)}, {named(stands[0].name)} would be safe as it stands"
+        )
+    elif stands:
+        ways = [f"{named(row.name)} at {_points(row.wider)}" for row in stands]
+        parts.append(f"as they stand, these would be safe: {listed(ways)}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def decided_alone(rows: Iterable[ToDecide]) -> str:
+    """A sentence on open classes that would be decided as they are if they were protected; "" if there are none.
+
+    Args:
+        rows: from `to_decide`.
+    """
+    names = [f"{named(row.name)} ({row.alone})" for row in rows if row.alone]
+    if not names:
+        return ""
+    them = "it" if len(names) == 1 else "them"
+    return (
+        f"Undecided only because all classes are judged together: {listed(names)}. If you protect {them}, do so in an "
+        "audit of other seeds or images: of many classes, some look clear by luck."
+    )
 
 
 def _what(row: ToDecide, models: bool) -> str:

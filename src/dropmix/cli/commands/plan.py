@@ -90,8 +90,9 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
+    from dropmix.audit.quantities.words import counted, named
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
-    from dropmix.audit.rows.would_decide import ONE_SEED, SEEDS_FIRST, few_seeds, out_of_reach
+    from dropmix.audit.rows.would_decide import ONE_SEED, SEEDS_FIRST, decided_alone, few_seeds, out_of_reach
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
@@ -113,12 +114,11 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     if still:
         with_chance = f"{'between these two models ' if models else ''}with a chance of {100 * power:g} %"
         lines.append(f"Each class, tested alone (--protect), would be decided {with_chance} by:")
-    lines += [f"  {row.name}: {row.text}" for row in still[:MOST_ROWS]]
+    lines += [f"  {named(row.name)}: {row.text}" for row in still[:MOST_ROWS]]
     if len(still) > MOST_ROWS:
         lines.append(f"  and {len(still) - MOST_ROWS} more classes")
-    if shut := out_of_reach(left, s, power):
-        lines.append(shut)
-    return [*lines, f"{len(rows) - len(left)} of {len(rows)} classes are decided."]
+    lines += [text for text in (out_of_reach(left, s, power), decided_alone(left)) if text]
+    return [*lines, f"{len(rows) - len(left)} of {counted(len(rows))} {'is' if len(rows) == 1 else 'are'} decided."]
 
 
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:
