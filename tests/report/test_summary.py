@@ -1,6 +1,7 @@
 """The decision in continuous integration: Markdown for a pull request, and JUnit's XML."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -128,3 +129,15 @@ def test_a_change_of_zero_has_no_sign_anywhere():
     assert "+0.0" not in to_summary(audit) + to_junit(audit) + audit.verdict()
     assert "| 0 | undecided | 0.0 (" in to_summary(audit)
     assert "Recall changes by 0.0 points;" in to_junit(audit)
+
+
+def test_a_table_of_arms_that_is_cut_hides_none_that_should_not_ship(real_audit):
+    audit = real_audit(4, tuple(f"arm{i}" for i in range(23)), seeds=2, per_class=40)
+    decided = [replace(c, summary=c.summary | {"decision": "undecided"}) for c in audit.comparisons[:-1]]
+    last = replace(
+        audit.comparisons[-1], summary=audit.comparisons[-1].summary | {"decision": "do not ship", "gain": -1e-6}
+    )
+    text = to_summary(replace(audit, comparisons=[*decided, last]))
+    assert text.splitlines()[2].startswith("| arm22 | ✖ do not ship | ")
+    assert "3 more arms: see the report." in text
+    assert "-0.00" not in text.splitlines()[2]

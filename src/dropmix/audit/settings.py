@@ -149,6 +149,8 @@ def refuse_unknown(asked: Iterable[str], names: Sequence[str], what: str) -> Non
             if near
             else "Check the name, and that all sources hold test examples of the class."
         )
+        if len(unknown) > 1 and not near:
+            hint += " A name that holds a comma stands in double quotes in the shell."
         if any("," in name and name.startswith(unknown[0].strip('"')) for name in names):
             hint = "In the shell, a name that holds a comma stands in double quotes within the list."
         raise AuditError(f"{what}: expected classes with examples, got {first(unknown)}. {hint}")

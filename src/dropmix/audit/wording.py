@@ -25,6 +25,7 @@ from dropmix.audit.quantities.words import (
     with_changes,
 )
 from dropmix.audit.result import Comparison
+from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.audit.rows.would_decide import ONE_SEED, what_would_decide
 
 SIGNIFICANT = 0.05
@@ -84,8 +85,7 @@ def _guesses(c: Comparison) -> bool:
 
 def _nothing_to_lose(c: Comparison) -> str:
     """Protected classes that are safe only because the baseline hardly finds them."""
-    keys = ("class", "recall_baseline", "tolerance", "decision", "protected")
-    rows = zip(*(c.classes[key] for key in keys))
+    rows = zip(*(c.classes[key] for key in ("class", "recall_baseline", "tolerance", "decision", "protected")))
     few = [
         f"{named(name)} (recall {percent(recall)} %)"
         for name, recall, allowed, word, own in rows
@@ -166,17 +166,19 @@ def _far_off(c: Comparison) -> str:
 
 def _not_judged(c: Comparison) -> str:
     """Classes with too few examples to be judged that seem to have lost much: silence would read as safety."""
-    keys = ("class", "recall_change", "n", "p_hurt", "decision", "protected")
-    rows = zip(*(c.classes[key] for key in keys))
+    rows = zip(*(c.classes[key] for key in ("class", "recall_change", "n", "p_hurt", "decision", "protected")))
     lost = [
-        f"{named(name)} ({signed_points(change)} on {int(n)})"
+        (f"{named(name)} ({signed_points(change)} on {int(n)})", n)
         for name, change, n, p, word, own in rows
         if word == TOO_FEW and own != "yes" and change <= -FALL and p <= SIGNIFICANT
     ]
     if not lost:
         return ""
-    them = "it" if len(lost) == 1 else "them"
-    return f"Much lower, but on too few examples to be judged: {listed(lost)}. Test more of {them} before you ship."
+    noisy = max(n for _, n in lost) >= FEW_EXAMPLES and not one_seed_each(c.summary)
+    more = f"{'it' if len(lost) == 1 else 'them'}{', or train more seeds,' if noisy else ''} before you ship."
+    return (
+        f"Much lower, but on too few examples to be judged: {listed([name for name, _ in lost])}. Test more of {more}"
+    )
 
 
 def _protected(c: Comparison) -> str:
@@ -259,8 +261,8 @@ def _evenness(c: Comparison) -> str:
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     if p > SIGNIFICANT:  # beside a class that is hurt, or seems to be, the sentence would read as its denial
-        lost = c.summary["n_hurt"] or _not_judged(c)
-        return "" if lost else f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
+        even = f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
+        return "" if c.summary["n_hurt"] or _not_judged(c) else even
     return f"{PLURAL[_noun(c)].capitalize()} changed unequally, by more than noise ({shown})."
 
 
@@ -268,9 +270,8 @@ def _count(c: Comparison) -> str:
     """The paper's count where nothing is hurt: without what equal changes would give, it would alarm for nothing."""
     s = c.summary
     count, low, high = (s[key] for key in ("n_degraded", "floor_n_degraded_low", "floor_n_degraded_high"))
-    if low is None or "measure" in c.classes or s["n_hurt"] or s["n_hurt_low"] or _nothing_changed(c):
-        return ""
-    if not 0 < count >= low or s["n_classes"] == 1:
+    silent = low is None or "measure" in c.classes or s["n_hurt"] or s["n_hurt_low"] or _nothing_changed(c)
+    if silent or not 0 < count >= low or s["n_classes"] == 1:
         return ""
     text = f"{count} of {counted(s['n_classes'])} {'has' if count == 1 else 'have'} a lower mean recall"
     band = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
@@ -281,8 +282,7 @@ def _count(c: Comparison) -> str:
 
 def _caution(c: Comparison) -> str:
     """What one seed each cannot say, unless what would decide the open classes said it already."""
-    alone = max(c.summary["seeds_baseline"], c.summary["seeds_treated"]) == 1
-    return ONE_SEED if alone and ONE_SEED not in _would_decide(c) else ""
+    return ONE_SEED if one_seed_each(c.summary) and ONE_SEED not in _would_decide(c) else ""
 
 
 def _noun(c: Comparison) -> str:

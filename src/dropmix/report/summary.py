@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CLASSES = 8  # named in each list
 NOTES = 4
+ROWS = 20  # of the table of arms
 ARMS = 3  # described in full; others are rows of a table
 
 
@@ -32,7 +33,8 @@ def to_summary(audit: "Audit") -> str:
     pairs = [(c, standing(c)) for c in audit.comparisons]
     rank = {"do not ship": 0, "undecided": 1, "": 1, "ship": 2}
     worst = sorted(pairs, key=lambda pair: rank[pair[1].decision]) if len(pairs) > ARMS else pairs
-    parts = [_table(pairs)] if len(pairs) > 1 else []
+    # A table that is cut begins with the arms that should not ship: none of them may be hidden.
+    parts = [_table(worst if len(pairs) > ROWS else pairs)] if len(pairs) > 1 else []
     parts += [_arm(c, s) for c, s in worst[:ARMS]]
     if len(pairs) > ARMS:
         parts.append(f"{len(pairs) - ARMS} more arms are in the table.\n")
@@ -46,19 +48,24 @@ def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
     macros = any(number(c.summary, "gain_macro") is not None for c, _ in pairs)
     head, rule = ("| mean over classes, % ", "|--:") if macros else ("", "")
     lines = [f"| arm | decision | accuracy, % {head}| hurt | safe | undecided |", f"|:--|:--|--:{rule}|--:|--:|--:|"]
-    for c, s in pairs[:20]:
-        accuracy = f"{100 * c.summary['accuracy_treated']:.2f} ({100 * c.summary['gain']:+.2f})"
+    for c, s in pairs[:ROWS]:
+        accuracy = f"{100 * c.summary['accuracy_treated']:.2f} ({_signed(c.summary['gain'])})"
         accuracy += f" | {_macro(c)}" if macros else ""
         counts = f"{len(s.hurt)} | {s.n_safe} | {s.n_undecided}"
         lines.append(f"| {_text(s.title)} | {s.mark} {s.decision} | {accuracy} | {counts} |")
-    more = [f"\n{len(pairs) - 20} more arms: see the report."] if len(pairs) > 20 else []
+    more = [f"\n{len(pairs) - ROWS} more arms: see the report."] if len(pairs) > ROWS else []
     return "\n".join([*lines, *more, ""])
 
 
 def _macro(c: "Comparison") -> str:
     if number(c.summary, "gain_macro") is None:
         return "as accuracy"
-    return f"{100 * c.summary['accuracy_treated_macro']:.2f} ({100 * c.summary['gain_macro']:+.2f})"
+    return f"{100 * c.summary['accuracy_treated_macro']:.2f} ({_signed(c.summary['gain_macro'])})"
+
+
+def _signed(change: float) -> str:
+    text = f"{100 * change:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 def _arm(c: "Comparison", s: Standing) -> str:

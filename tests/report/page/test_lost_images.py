@@ -63,3 +63,12 @@ def test_seeds_that_are_wrong_otherwise_are_counted(audit):
     assert first["times"].startswith("in 1 of ")
     assert first["times"].endswith("seeds, otherwise wrong in 2")
     assert second["times"].endswith(" seeds")
+
+
+def test_names_alone_of_many_classes_are_folded_away(audit):
+    lost = [LostImage(f"{place}.png", place, "owl", 3, 3, 0) for place in range(5)]
+    many, few = (replace(audit, comparisons=[replace(audit.comparisons[0], lost=some)]) for some in (lost, lost[:2]))
+    assert '<details class="lost">' in page(many)
+    assert '<span class="soft">5 classes</span>' in page(many)
+    assert '<details class="lost" open>' in page(few)
+    assert '<details class="lost" open>' in page(many, pictures=Pictures(dict.fromkeys(wanted(many), b"jpeg")))
