@@ -43,8 +43,12 @@ def contradictions(text: str, c: Any) -> list[str]:
         count = sum(v < -1e-9 for v in changes.values())
         if (int(lower[1]), int(lower[2])) != (count, len(words)):
             wrong.append(f"{lower[0]}: counted {count} of {len(words)}")
-        if hurt:
+        if hurt or s["n_hurt_low"]:
             wrong.append("the count beside classes that are hurt")
+        if even and "more than the" in text[lower.start() :]:
+            wrong.append("more than equal changes would give, and even")
+    if s["n_hurt_low"] > len(hurt) and "is shown to lose" in text:
+        wrong.append("some class is guaranteed to be hurt, and none is shown to be")
     if "would decide" in text and "the baseline may be guessing" in text:
         wrong.append("a baseline that guesses, and what would decide")
     wanted = re.search(r"would decide (?:it|them|the first \d+ of them): (.+?)\)\.(?: |$)", text)
@@ -75,9 +79,9 @@ def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt:
         for name in re.split(r", | and \d+ more| and ", left[1]):
             if name and (words.get(name) == "safe" or name not in protected):
                 wrong.append(f"{name} is not shown to be safe, and is {words.get(name)}")
-    if some := re.search(r"and (\d+) of (\d+) are shown to be safe", first):
+    if some := re.search(r"and (\d+|none) of (\d+) (?:is|are) shown to be safe", first):
         judged = [word for word in words.values() if word != "too few examples"]
-        if (int(some[1]), int(some[2])) != (judged.count("safe"), len(judged)):
+        if (int(some[1].replace("none", "0")), int(some[2])) != (judged.count("safe"), len(judged)):
             wrong.append(f"{some[0]}: holds {judged.count('safe')} of {len(judged)}")
     return wrong
 

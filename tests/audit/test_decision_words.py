@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import dropmix.cli  # noqa: F401  (registers the commands)
 from dropmix.audit import audit_predictions
 from dropmix.audit.fail_rule import rule_holds
+from dropmix.cli.app import app
+from dropmix.report.summary import to_summary
 from dropmix.studies.simulate import World, simulate
 
 
@@ -91,3 +95,27 @@ def test_where_noise_is_the_cause_seeds_are_named_beside_images():
     c = audit_predictions((few, made[0]), (few, made[1]), refits=0).only
     assert c.verdict().startswith("Undecided: every class has too few examples to be judged. ")
     assert any(": 0, 1, 2, 3, 4. Collect more test images of them" in note for note in c.notes)
+
+
+def test_measures_of_labels_are_not_called_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = (rng.random((400, 2)) < 0.3).astype(int)
+    old, new = (0.5 + 0.3 * (2 * truth - 1) + 0.1 * rng.standard_normal((3, 400, 2)) for _ in range(2))
+    audit = audit_predictions(
+        *(scores.clip(0, 1) for scores in (old, new)),
+        labels=truth,
+        classes=["AF", "ST"],
+        protect=["AF"],
+        tolerance=0.1,
+        refits=0,
+    )
+    shown = "all 3 protected measures lost no more than 10 points, and no other measure is shown to lose more."
+    assert audit.verdict().startswith(f"Ship: {shown}")
+    assert ", mean of sensitivities and specificities " in audit.verdict()
+    assert "of 6 measures 0 hurt" in repr(audit)
+    assert "| protected measure | decision |" in to_summary(audit)
+    assert "Of 6 measures 0 hurt, 6 safe" in to_summary(audit)
+    assert "class" not in audit.verdict()
+    audit.to_json(tmp_path / "audit.json")
+    run = CliRunner().invoke(app, ["plan", str(tmp_path), "--protect", "AF"])
+    assert run.stdout.endswith("3 of 3 measures are decided.\n")  # a label stands for its rows, as in the audit

@@ -4,6 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.quantities.words import MACRO, counted, noun
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -20,9 +21,10 @@ def line(c: "Comparison") -> str:
     group = f"{clip(c.group)}: " if c.group else ""
     if "decision" not in s:
         return f"{group}{who}"
-    macro = "" if s["gain_macro"] is None else f" (mean over classes {100 * s['gain_macro']:+.2f})"
+    macro = "" if s["gain_macro"] is None else f" ({MACRO[noun(c.classes)]} {100 * s['gain_macro']:+.2f})"
     return (
-        f"{group}{who}: {s['decision']}; accuracy {100 * s['gain']:+.2f} points{macro}; of {s['n_classes']} classes "
+        f"{group}{who}: {s['decision']}; accuracy {100 * s['gain']:+.2f} points{macro}; of "
+        f"{counted(s['n_classes'], noun(c.classes))} "
         f"{s['n_hurt']} hurt, {s['n_safe']} safe, {s['n_undecided']} undecided, {s['n_too_few']} with too few examples"
     )
 

@@ -12,6 +12,7 @@ from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.measures.seeds import FAR_OFF
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import (
+    MACRO,
     NAMED,
     PLURAL,
     counted,
@@ -19,6 +20,7 @@ from dropmix.audit.quantities.words import (
     listed,
     named,
     not_shown,
+    noun,
     percent,
     signed_points,
     tolerated,
@@ -101,19 +103,20 @@ def _decision(c: Comparison) -> str:
     if s["decision"] == "do not ship":
         if not s["n_hurt"]:
             return f"Do not ship: {hurt_slices(c.slices, c.slice_classes)}.{_protected(c)}"
-        what = f"{counted(s['n_hurt'], _noun(c))} lost more than {tolerated(c.classes, HURT)}"
+        what = f"{counted(s['n_hurt'], noun(c.classes))} lost more than {tolerated(c.classes, HURT)}"
         return f"Do not ship: {what}: {_listed(c, HURT)}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
         if (count := s["n_protected"]) > 0:
-            who = {1: "the protected class", 2: "both protected classes"}.get(count, f"all {count} protected classes")
+            them = noun(c.classes) if count == 1 else PLURAL[noun(c.classes)]
+            who = f"{'the' if count == 1 else 'both' if count == 2 else f'all {count}'} protected {them}"
             kept = f"{who} lost no more than {tolerated(c.classes, protected=True)}"
-            return f"Ship: {kept}, and no other {_noun(c)} {shown} more.{_slices(c)}"
+            return f"Ship: {kept}, and no other {noun(c.classes)} {shown} more.{_slices(c)}"
         if own := [named(name) for name, _, asked in _slice_rows(c) if asked == "yes"]:
-            kept = f"{listed(own)} lost no more than {tolerated(c.slices, protected=True)}, and no {_noun(c)}"
+            kept = f"{listed(own)} lost no more than {tolerated(c.slices, protected=True)}, and no {noun(c.classes)}"
             return f"Ship: {kept} {shown} more.{_slices(c)}"
         if _nothing_changed(c):
             return "Ship: nothing changed, both arms predict the same."
-        return f"Ship: every {_noun(c)} that can be judged lost no more than {tolerated(c.classes)}.{_slices(c)}"
+        return f"Ship: every {noun(c.classes)} that can be judged lost no more than {tolerated(c.classes)}.{_slices(c)}"
     return f"Undecided: {_open(c)}.{_slices(c)}"
 
 
@@ -151,7 +154,7 @@ def _open(c: Comparison) -> str:
     count = s["n_safe"] or "none"
     shown = f"{count} of {judged} {'are' if s['n_safe'] > 1 else 'is'} shown to be safe"
     lost = "can be named that lost" if _unnamed(c) else "is shown to lose"
-    text = f"no {_noun(c)} {lost} more than {tolerated(c.classes)}, and {shown}"
+    text = f"no {noun(c.classes)} {lost} more than {tolerated(c.classes)}, and {shown}"
     return text if s["n_protected"] else f"{text}. Name those that must not be lost (protect), and each is tested alone"
 
 
@@ -189,8 +192,9 @@ def _protected(c: Comparison) -> str:
     if not asked or _nothing_changed(c):
         return ""
     if left:
-        return f" Of the protected classes, {not_shown(left)}."
-    return f" The protected {'class is' if len(asked) == 1 else 'classes are'} safe: {listed([n for n, _ in asked])}."
+        return f" Of the protected {PLURAL[noun(c.classes)]}, {not_shown(left)}."
+    them = f"{noun(c.classes)} is" if len(asked) == 1 else f"{PLURAL[noun(c.classes)]} are"
+    return f" The protected {them} safe: {listed([n for n, _ in asked])}."
 
 
 def _would_decide(c: Comparison) -> str:
@@ -224,7 +228,7 @@ def _accuracy(c: Comparison) -> str:
     text += f" ({signed_points(s['gain'])} points)"
     if s["gain_macro"] is not None:
         before, after = (percent(s[f"accuracy_{side}_macro"]) for side in ("baseline", "treated"))
-        text += f", mean over classes {before} to {after} % ({signed_points(s['gain_macro'])})"
+        text += f", {MACRO[noun(c.classes)]} {before} to {after} % ({signed_points(s['gain_macro'])})"
     return text + "."
 
 
@@ -233,10 +237,10 @@ def _guaranteed(c: Comparison) -> str:
     if (low, high) == (0, m):
         return ""
     if high == 0:
-        return f"Guaranteed at 95 %: no {_noun(c)} is hurt."
+        return f"Guaranteed at 95 %: no {noun(c.classes)} is hurt."
     span = f"exactly {low}" if low == high else f"at most {high}" if low == 0 else f"{low} to {high}"
     more = ", more than can be named" if _unnamed(c) else ""
-    return f"Guaranteed at 95 %: {span} of {counted(m, _noun(c))} {'is' if high == 1 else 'are'} hurt{more}."
+    return f"Guaranteed at 95 %: {span} of {counted(m, noun(c.classes))} {'is' if high == 1 else 'are'} hurt{more}."
 
 
 def _unnamed(c: Comparison) -> bool:
@@ -261,9 +265,9 @@ def _evenness(c: Comparison) -> str:
         return ""
     shown = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     if p > SIGNIFICANT:  # beside a class that is hurt, or seems to be, the sentence would read as its denial
-        even = f"All {PLURAL[_noun(c)]} may have changed equally ({shown})."
+        even = f"All {PLURAL[noun(c.classes)]} may have changed equally ({shown})."
         return "" if c.summary["n_hurt"] or _not_judged(c) else even
-    return f"{PLURAL[_noun(c)].capitalize()} changed unequally, by more than noise ({shown})."
+    return f"{PLURAL[noun(c.classes)].capitalize()} changed unequally, by more than noise ({shown})."
 
 
 def _count(c: Comparison) -> str:
@@ -283,11 +287,6 @@ def _count(c: Comparison) -> str:
 def _caution(c: Comparison) -> str:
     """What one seed each cannot say, unless what would decide the open classes said it already."""
     return ONE_SEED if one_seed_each(c.summary) and ONE_SEED not in _would_decide(c) else ""
-
-
-def _noun(c: Comparison) -> str:
-    """What a row is: a class, or a measure of a label where examples have several."""
-    return "measure" if "measure" in c.classes else "class"
 
 
 def _nothing_changed(c: Comparison) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dropmix.audit.quantities.words import signed_points
+from dropmix.audit.quantities.words import PLURAL, counted, noun, signed_points
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing
 from dropmix.report.display_names import all_notes, clean, number
@@ -73,21 +73,21 @@ def _arm(c: "Comparison", s: Standing) -> str:
         return "\n".join([f"### {_text(s.title)}", "", _text(verdict(c)), ""])
     lines = [f"### {s.mark} {_text(s.title)}: {s.decision}", "", _text(verdict(c)), ""]
     if s.protected:
-        lines += ["| protected class | decision | change, points | examples |", "|:--|:--|--:|--:|"]
+        lines += [f"| protected {noun(c.classes)} | decision | change, points | examples |", "|:--|:--|--:|--:|"]
         for i in s.protected[:CLASSES]:
             lines.append(f"| {_name(c, i)} | {c.classes['decision'][i]} | {_change(c, i)} | {int(c.classes['n'][i])} |")
         if len(s.protected) > CLASSES:
-            lines.append(f"\n{len(s.protected) - CLASSES} more protected classes: see the report.")
+            lines.append(f"\n{len(s.protected) - CLASSES} more protected {PLURAL[noun(c.classes)]}: see the report.")
         lines.append("")
     if others := [i for i in s.hurt if i not in s.protected]:
         named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in others[:CLASSES])
         more = f", and {len(others) - CLASSES} more" if len(others) > CLASSES else ""
-        what = "Other hurt classes" if s.protected else "Hurt"
+        what = f"Other hurt {PLURAL[noun(c.classes)]}" if s.protected else "Hurt"
         lines += [f"**{what}** (change in points, with its interval on these examples): {named}{more}.", ""]
     few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
     lines.append(
-        f"Of {int(c.summary['n_classes'])} classes {len(s.hurt)} hurt, {s.n_safe} safe, {s.n_undecided} "
-        f"undecided{few}; tolerated: {s.tolerance}."
+        f"Of {counted(int(c.summary['n_classes']), noun(c.classes))} {len(s.hurt)} hurt, {s.n_safe} safe, "
+        f"{s.n_undecided} undecided{few}; tolerated: {s.tolerance}."
     )
     if slices := slice_rows(c, CLASSES):
         lines += ["", "| slice | decision | change, points | examples | classes hurt |", "|:--|:--|--:|--:|--:|"]

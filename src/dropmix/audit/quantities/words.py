@@ -6,6 +6,12 @@ from typing import Any
 
 NAMED = 5  # more names than this are counted
 PLURAL = {"class": "classes", "measure": "measures"}
+MACRO = {"class": "mean over classes", "measure": "mean of sensitivities and specificities"}
+
+
+def noun(classes: Mapping[str, Any]) -> str:
+    """What a row is: a class, or a measure of a label where examples have several."""
+    return "measure" if "measure" in classes else "class"
 
 
 def named(name: object) -> str:
@@ -66,9 +72,9 @@ def about(value: float) -> str:
     return "fewer than 1" if 0 < value < 0.5 else f"about {math.floor(value + 0.5)}"
 
 
-def counted(count: int, noun: str = "class") -> str:
+def counted(count: int, one: str = "class") -> str:
     """`1 class`, `3 classes`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {PLURAL[noun]}"
+    return f"{count} {one}" if count == 1 else f"{count} {PLURAL[one]}"
 
 
 def with_changes(changes: list[tuple[float, str]]) -> str:

@@ -90,11 +90,14 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
-    from dropmix.audit.quantities.words import counted, named
+    from dropmix.audit.quantities.words import counted, named, noun
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
     from dropmix.audit.rows.would_decide import ONE_SEED, SEEDS_FIRST, decided_alone, few_seeds, out_of_reach
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
+    if names is not None and "measure" in columns:  # the name of a label stands for all of its rows
+        rows_of = {name: [str(x) for x in columns["class"] if str(x).startswith(f"{name} ")] for name in names}
+        names = [row for name in names for row in rows_of[name] or [name]]
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
     if unknown:
         near = get_close_matches(unknown[0], [str(x) for x in columns["class"]], 1)
@@ -118,7 +121,10 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     if len(still) > MOST_ROWS:
         lines.append(f"  and {len(still) - MOST_ROWS} more classes")
     lines += [text for text in (out_of_reach(left, s, power), decided_alone(left)) if text]
-    return [*lines, f"{len(rows) - len(left)} of {counted(len(rows))} {'is' if len(rows) == 1 else 'are'} decided."]
+    return [
+        *lines,
+        f"{len(rows) - len(left)} of {counted(len(rows), noun(columns))} {'is' if len(rows) == 1 else 'are'} decided.",
+    ]
 
 
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:
