@@ -1,6 +1,8 @@
 """Classes as print and savetxt write them are the classes; errors name the line whatever ends it."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dropmix.audit import AuditError
@@ -64,6 +66,42 @@ def test_names_that_only_look_printed_stay(tmp_path, names):
     names = np.array(names)
     (arm,) = read(table(tmp_path, names[LABEL], names[PRED]), "x")
     assert sorted(arm.class_names) == sorted(names)
+
+
+@pytest.mark.parametrize("numbers", [[-1, 1, 3], [-1, 0, 1], [-10, -5, 5]])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrays", "floats", "one as text", "with a class list"])
+def test_signed_numbers_are_classes(tmp_path, numbers, kind):
+    numbers = np.array(numbers)
+    label, pred, classes = numbers[LABEL], numbers[PRED], None
+    if kind == "csv":
+        source = table(tmp_path, label, pred)
+    elif kind == "parquet":
+        source = pa.table({"label": label, "pred": pred.astype(np.int16)})
+    elif kind == "with a class list":
+        source, classes = {"labels": label, "pred": pred}, [str(n) for n in numbers[::-1]]
+    else:
+        given = {"arrays": pred, "floats": pred.astype(float), "one as text": pred.astype(str)}[kind]
+        source = {"labels": label, "pred": given}
+    (arm,) = read(source, "x", classes)
+    assert arm.class_names == tuple(classes or map(str, numbers))
+    assert [arm.class_names[c] for c in arm.pred[0]] == [str(n) for n in pred]
+    assert [arm.class_names[c] for c in arm.labels] == [str(n) for n in label]
+
+
+@pytest.mark.parametrize("where", ["labels", "pred"])
+def test_a_negative_number_that_marks_a_missing_class_is_refused(where):
+    source = {"labels": LABEL, "pred": PRED}
+    with pytest.raises(AuditError, match="got -1"):
+        read(source | {where: np.where(np.arange(60) == 4, -1, source[where])}, "x")
+
+
+def test_text_in_bytes_of_one_length_is_text(tmp_path):
+    names = np.array([b"cat", b"dog", b"fox"])
+    columns = {key: pa.array(names[codes].tolist(), pa.binary(3)) for key, codes in (("label", LABEL), ("pred", PRED))}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    (arm,) = read(tmp_path / "a.parquet", "x")
+    assert arm.class_names == ("cat", "dog", "fox")
+    np.testing.assert_array_equal(arm.pred[0], PRED)
 
 
 def test_a_list_of_two_is_no_class(tmp_path):

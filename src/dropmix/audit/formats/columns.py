@@ -21,7 +21,9 @@ def plain_types(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(kind) and not is_text(kind):
             table = table.set_column(at, field.name, table.column(at).cast(kind.value_type))
             kind = kind.value_type
-        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        if pa.types.is_fixed_size_binary(kind):
+            table = table.set_column(at, field.name, table.column(at).cast(pa.binary()))
+        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
         decimal = pa.types.is_decimal(kind)
         text = binary or (pa.types.is_temporal(kind) and not pa.types.is_duration(kind))
         if text or decimal:

@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -151,6 +152,10 @@ def numbered(
     if all(kinds.values()) and known is not None and known.issuperset(texts):
         return {key: v.among(names or ()) for key, v in columns.items()}, tuple(names or ()), "text"
     if all(n is not None for n in numbers.values()):
+        if (signed := _signed(numbers)) is not None and {*signed[1]} <= {*(names or signed[1])}:
+            place = {name: i for i, name in enumerate(names or signed[1])}
+            lookup = np.array([place[name] for name in signed[1]])
+            return {key: lookup[value] for key, value in signed[0].items()}, tuple(place), "text"
         digits = all(kinds.values())
         plain = {key: n for key, n in numbers.items() if n is not None}
         return plain, None if names is None else tuple(names), "digits" if digits and names is None else "number"
@@ -178,6 +183,22 @@ def numbered(
         )
     made = {k: v.among(names) if v.texts is not None else v.values for k, v in columns.items()}
     return made, tuple(names), "text"
+
+
+def _signed(numbers: dict[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...]] | None:
+    """Classes such as -1 and 1 by their names; None without negative labels, or if these mark a missing one."""
+    label = numbers.get("label")
+    if label is None or not label.size or label.min() >= 0:
+        return None
+    known = np.unique(label)
+    others = [value for key, value in numbers.items() if key != "label"]
+    predicted = np.unique(np.concatenate([value.reshape(-1) for value in others])) if others else known
+    lost = predicted[predicted < 0]
+    if not np.isin(lost, known).all() or (not len(lost) and 0 in known):
+        return None
+    every = np.union1d(known, predicted)
+    turned = {key: np.searchsorted(every, value) for key, value in numbers.items()}
+    return turned, tuple(map(str, every.tolist()))
 
 
 def _without_prefix(columns: dict[str, ClassValues], names: Sequence[str] | None) -> dict[str, ClassValues]:

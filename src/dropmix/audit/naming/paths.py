@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dropmix.audit.formats.kinds import stem_of
 
 _EDGE = r"(?:^|(?<=[-_. (\[,]))"
-_SEED = re.compile(_EDGE + r"(?:seed|s|run|rep|repeat|trial|fold|session)[-_=. ]?(\d+)(?=$|[-_. )\],])", re.IGNORECASE)
+_DATE = r"(?!run[-_]\d{8})"  # run-20240131
+_WORDS = r"(?:seed|s|run|rep|repeat|trial|fold|session)"
+_SEED = re.compile(_EDGE + _DATE + _WORDS + r"[-_=. ]?(\d+)(?=$|[-_. )\],])", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\d=][.])(?<![\d=])[(\[]?(\d+)[)\]]?$")
 _APART = re.compile(r"(?<![^-_ (\[])\d+(?![^-_ )\]])")  # 20240131 in mixup_20240131_1200, and no 50 in resnet50 or a=50
+_SIZES = {8, 14, 16, 18, 32, 34, 50, 64, 101, 121, 128, 152, 161, 169, 201, 224, 256, 384, 512, 1024}
+"""Numbers that name networks and their inputs rather than seeds, as in vit_b_16 and resnet_50."""
 _GENERIC = {"pred", "preds", "prediction", "predictions", "result", "results", "output", "outputs", "test", "val"}
 
 
@@ -66,13 +70,19 @@ def name_paths(paths: Sequence[str | Path]) -> list[PathName]:
         split, unclear = _by_number(split)
     unclear = [a or b for a, b in zip(unclear, _differ_by_numbers(split))]
     fallback = rows[0][-1]
+    spelled: dict[str, str] = {}
     made = []
     for row, parts, doubt in zip(rows, split, unclear):
         text = "/".join(t for t, _ in parts if t)
         numbers = [n for _, of_part in parts for n in of_part]
         whole = "/".join(row[i] for i in chosen if row[i])
         arm = text or _marked(fallback)[0] or (rows[0][-2] if depth > 1 else fallback)
+        arm = spelled.setdefault(arm.casefold(), arm) if numbers else arm  # Mixup-s0 and mixup-s1 are one arm
         made.append(PathName(arm, numbers[0] if len(numbers) == 1 else None, whole, doubt))
+    if len({name.arm for name in made}) == len(rows) and _counted(
+        [[row[i] for i in sorted(differing)] for row in rows]
+    ):
+        made = [replace(name, unclear=True) for name in made]
     return made
 
 
@@ -108,13 +118,20 @@ def _by_number(split: list[list[tuple[str, list[int]]]]) -> tuple[list[list[tupl
         cut.append((stem, int(match[1][:18]) if match else None, separate))
         if match:
             stems.setdefault(stem, []).append(int(match[1][:18]))
+    for stem, number, _ in cut:  # beside "mixup (1)" or mixup2, mixup is the first
+        if number is None and min(stems.get(stem, [0])) in (1, 2):
+            stems[stem].append(min(stems[stem]) - 1)
     several = {stem: sorted(numbers) for stem, numbers in stems.items() if len(numbers) > 1}
     counts = list(several.values())
-    crossed = len(counts) > 1 and all(c == counts[0] for c in counts) and len(set(counts[0])) == len(counts[0])
+    sized = all(number in _SIZES for of_stem in counts for number in of_stem)
+    crossed = (
+        not sized and len(counts) > 1 and all(c == counts[0] for c in counts) and len(set(counts[0])) == len(counts[0])
+    )
     made, unclear = [], []
     for parts, (stem, number, separate) in zip(split, cut):
-        if number is not None and stem in several and crossed:
-            made.append([*((t, []) for t in stem[:-1]), (stem[-1], [number])])
+        if stem in several and crossed:
+            own = several[stem][0] if number is None else number
+            made.append([*((t, []) for t in stem[:-1]), (stem[-1], [own])])
             unclear.append(False)
         else:
             made.append(parts)
@@ -140,6 +157,44 @@ def _differ_by_numbers(split: list[list[tuple[str, list[int]]]]) -> list[bool]:
         alone = arms.count(arm) == 1 and all(arms.count(arms[j]) == 1 and seeds[j] != seeds[i] for j in counted)
         made.append(len(arms) > 2 and (dated or (bool(counted) and alone)))
     return made
+
+
+def _counted(rows: list[list[str]]) -> bool:
+    """Whether a part of names, each an arm of its own, may count seeds.
+
+    Letters or numbers that each of several arms has, as in vanilla_a, vanilla_b, mixup_a and mixup_b, or a code of its
+    own for each of several files of an arm.
+    """
+    if len(rows[0]) == 1:
+        rows = [re.split(r"[-_. ()]+", row[0].strip("-_. ()")) for row in rows]
+    if len({len(row) for row in rows}) > 1:
+        return False
+    for place in range(len(rows[0])):
+        groups: dict[tuple[str, ...], set[str]] = {}
+        for row in rows:
+            groups.setdefault((*row[:place], *row[place + 1 :]), set()).add(row[place])
+        values = list(groups.values())
+        if len(values) < 2 or any(len(of_arm) < 2 for of_arm in values):
+            continue
+        alike = all(of_arm == values[0] for of_arm in values) and _is_count(values[0])
+        codes = len(set.union(*values)) == len(rows) and all(re.search(r"\d", row[place]) for row in rows)
+        if alike or codes:
+            return True
+    return False
+
+
+def _is_count(texts: set[str]) -> bool:
+    """Whether texts are letters, or differ by one number that counts from 0 or 1."""
+    if all(len(text) == 1 for text in texts):
+        return True
+    fields = [re.split(r"(\d+)", text) for text in texts]
+    if len({len(row) for row in fields}) > 1:
+        return False
+    differing = [i for i, column in enumerate(zip(*fields)) if len({*column}) > 1]
+    if len(differing) != 1 or not all(row[differing[0]].isdecimal() for row in fields):
+        return False
+    numbers = sorted(int(row[differing[0]][:18]) for row in fields)
+    return numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)])
 
 
 def split_seed(text: str) -> tuple[str, int | None]:
