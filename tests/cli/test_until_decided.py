@@ -10,6 +10,7 @@ import yaml
 
 from dropmix.audit import audit_grid
 from dropmix.audit.inference.looks import Looks
+from dropmix.cli.until_decided import plan_line
 
 PROGRAM = """
 import csv, pathlib, random, sys
@@ -72,6 +73,7 @@ def test_what_stays_open_takes_all_rounds_and_later_audits_keep_the_level(dropmi
     status, text, _ = asked(dropmix, grid("0_0_0.001"), out, *options)
     assert (status, seeds_of(out)) == (0, [0, 1, 2, 3, 4, 5])
     assert text.count("Still open: mixed: owl.") == 3
+    assert text.count("owl. That was the last look: the level is spent") == 1
     found = audit_grid(out)
     assert found.settings["protect"] == ["owl"]
     assert found.summary["tolerance"] == 0.0
@@ -129,3 +131,8 @@ def test_a_class_that_the_data_lacks_is_refused_before_training(dropmix, tmp_pat
     )
     assert (status, "protect: expected classes with examples, got eleven" in error) == (2, True), error
     assert not list(tmp_path.glob("runs/*/checkpoint.pt"))
+
+
+def test_names_that_could_be_read_as_several_are_quoted():
+    line = plan_line(Looks(("tench, Tinca tinca", "fox"), 0.01, "pocock", (2, 4)))
+    assert line.startswith('Looks at 2, 4 seeds per arm until "tench, Tinca tinca", fox are decided')

@@ -93,7 +93,7 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
         looks = replace(looks, done=i)
         audit = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))
         left = still_open(audit)
-        print(f"{looks.note}\n{_told(left)}", flush=True)
+        print(f"{looks.note}\n{_told(left, last=i == len(looks.seeds))}", flush=True)
         looks.write(out)
         if not left:
             break
@@ -105,7 +105,9 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
 
 def plan_line(looks: "Looks") -> str:
     """The plan as one sentence: seeds at each look, the classes, and the levels."""
-    seeds, classes = ", ".join(map(str, looks.seeds)), ", ".join(looks.protect)
+    from dropmix.audit.quantities.words import named
+
+    seeds, classes = ", ".join(map(str, looks.seeds)), ", ".join(map(named, looks.protect))
     levels = [f"{100 * looks.level(number):.2g}" for number in range(1, len(looks.seeds) + 1)]
     are = "is" if len(looks.protect) == 1 else "are"
     return (
@@ -135,13 +137,15 @@ def still_open(audit: "Audit") -> dict[str, list[str]]:
     return left
 
 
-def _told(left: dict[str, list[str]]) -> str:
+def _told(left: dict[str, list[str]], last: bool) -> str:
     from dropmix.audit.arm_names import visible
+    from dropmix.audit.quantities.words import named
 
     if not left:
         return "Every protected class is decided."
     shown = []
     for arm, names in left.items():
         more = f" and {len(names) - CLASSES} more" if len(names) > CLASSES else ""
-        shown.append(f"{arm}: {', '.join(names[:CLASSES])}{more}")
-    return visible(f"Still open: {'; '.join(shown)}.")
+        shown.append(f"{arm}: {', '.join(map(named, names[:CLASSES]))}{more}")
+    end = " That was the last look: the level is spent, and more seeds would be a new question." if last else ""
+    return visible(f"Still open: {'; '.join(shown)}.{end}")

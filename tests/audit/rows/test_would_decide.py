@@ -63,6 +63,8 @@ def test_no_data_are_asked_for_at_a_tolerance_where_a_class_is_safe_already(audi
     )
     told, _ = to_decide(summary, classes | {"recall_change_low": np.array([-0.052, -0.3])})
     assert (told.wider, told.wider_seeds) == (0.045, 10)  # its own interval is wider
+    half, _ = to_decide(summary, classes | {"recall_change_low": np.array([-0.048, -0.3])})
+    assert (half.wider, half.wider_seeds) == (0.05, 0)  # seven more seeds would gain half a point
     two = {"decision": ["undecided"] * 2, "recall_change": np.full(2, -0.01)}
     assert "; as they stand, these would be safe: fox at 4.5 points and lynx at" in out_of_reach(
         to_decide(summary, classes | two), summary

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from dropmix.audit.inference.bootstrap import Intervals, intervals
-from dropmix.audit.inference.decide import ClassTests, class_tests, rejected, tail_dof
+from dropmix.audit.inference.decide import ALONE, ClassTests, class_tests, quantile, rejected, tail_dof
 from dropmix.audit.inference.few_classes import FEW, few_classes
 from dropmix.audit.inference.floor import Floor, equal_change_floor
 from dropmix.audit.inference.guaranteed import Guarantee, guarantee
@@ -101,7 +101,7 @@ def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tu
         population: for new examples too.
     """
     v = seen.noise
-    variance = v.population if population else v.fixed
+    variance = _variance(seen, population)
     supposed, arms, alone = None, v.lone or v.both, variance
     if arms is not None:
         supposed = lambda change: arms.variance(change) + variance - v.fixed + v.common_scaled  # noqa: E731
@@ -113,6 +113,20 @@ def tests_and_bounds(seen: Observed, settings: Settings, population: bool) -> tu
     return tests, guarantee(seen.change, alone, v.common, v.accuracy_dof, seen.tolerance, judged, tail=tail)
 
 
+def _variance(seen: Observed, population: bool) -> np.ndarray:
+    """Variance of each change, without what moves all classes together, (M,).
+
+    A class without a single error in either arm shows no variance. For new examples it is as uncertain as its number of
+    examples says: a loss of more than 1 - 0.05^(1 / n) would have shown with 95 %.
+    """
+    v = seen.noise
+    if not population or v.one_seed:
+        return v.population if population else v.fixed
+    perfect = (seen.recall0 == 1) & (seen.recall1 == 1)
+    unseen = (1 - ALONE ** (1 / seen.counts)) / quantile(1 - ALONE, np.minimum(v.tail, tail_dof(seen.seeds)))
+    return np.where(perfect, np.maximum(v.population, unseen**2), v.population)
+
+
 def infer(seen: Observed, settings: Settings, population: bool = False) -> Inference:
     """Infer the true changes of one comparison.
 
@@ -122,7 +136,7 @@ def infer(seen: Observed, settings: Settings, population: bool = False) -> Infer
         population: whether for new examples too, instead of new seeds on these examples.
     """
     v = seen.noise
-    variance = v.population if population else v.fixed
+    variance = _variance(seen, population)
     total = variance + v.common_scaled
     tests, bounds = tests_and_bounds(seen, settings, population)
     m, judged = len(seen.change), np.flatnonzero(~tests.too_few)

@@ -27,6 +27,7 @@ from dropmix.audit.quantities.table import TWIN
 
 FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
 STEP = 0.005  # tolerances are proposed in half points
+WORTH = 1.5 * STEP  # more data that lower the tolerance by less than this are not worth asking for
 FAR_SEEDS, FAR_IMAGES = 20, 5  # more seeds per arm, or more times the images, than most could add
 
 
@@ -120,7 +121,7 @@ def to_decide(
     shown = -quantile(level, tail_dof(counts)) * np.sqrt(variance) - change
     shown = np.maximum(shown, -np.asarray(classes.get(f"recall_change_low{TWIN if new_images else ''}", -shown)))
     shown = np.maximum(np.ceil(shown / STEP - 1e-9) * STEP, tolerance + STEP)
-    stands = (shown <= wider) & ~few
+    stands = (shown - wider < WORTH) & ~few
     wider = np.where(stands, shown, wider)
     alone = _alone(classes, new_images, level)
     wanted = None if names is None else {str(name) for name in names}

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from dropmix.audit.quantities.words import signed_points
 from dropmix.report.display_names import clean, comparison_title
 from dropmix.report.tables.classes import NARROW, WIDE, ascii_text, listed
 
@@ -80,12 +81,13 @@ def _columns(rows: list[dict[str, Any]], title: str, ascii_only: bool, wide: boo
             head, justify="left" if head in ("slice", "decision") else "right", no_wrap=whole, overflow="fold"
         )
     for row in rows:
-        span = f"{100 * row['change']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+        change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
+        span = f"{change} ({low} to {high})"
         name = ("* " if row["protected"] else "") + row["name"]
         cells = (
             name,
             f"{row['n']}",
-            f"{100 * row['accuracy']:.1f}",
+            f"{100 * (row['accuracy'] - row['change']):.1f} to {100 * row['accuracy']:.1f}",
             span,
             row["decision"],
             f"{row['n_hurt']}",
