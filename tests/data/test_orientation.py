@@ -103,3 +103,19 @@ def test_all_bad_pictures_are_listed_at_once(tmp_path, rng, write_folder):
         (root / name).write_bytes(b"broken")
     with pytest.raises(DataError, match=r"3 pictures cannot be used: .*train/a/0.png.*train/b/3.png.*test/a/1.png"):
         load("folder", root)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "RGBA"])
+@pytest.mark.parametrize("packed", ["raw", "tiff_lzw", "tiff_deflate"])
+@pytest.mark.parametrize("exif", [False, True])
+def test_tiffs_are_turned_in_every_mode_however_they_are_opened(tmp_path, rng, orientation, mode, packed, exif):
+    picture = Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)).convert(mode)
+    tag = Image.Exif()
+    tag[274] = orientation
+    file = tmp_path / "a.tif"
+    picture.save(file, compression=packed, exif=tag)
+    expected = upright(np.asarray(picture.convert("RGB")), orientation)
+    np.testing.assert_array_equal(decode_one(str(file), "a", None, exif), expected)
+    np.testing.assert_array_equal(decode_one(file.read_bytes(), "a", None, exif), expected)
+    np.testing.assert_array_equal(read_picture(str(file), exif), expected)

@@ -28,7 +28,7 @@ TESTS = ["test", "Testing", "test_set", "valid", "VAL", "validation", "TestSet",
 MODES = {
     "RGB": ["png", "PNG", "bmp", "webp", "tif", "TIFF", "ppm"],
     "RGBA": ["png", "webp", "tiff"],
-    "P": ["png", "gif", "tif"],  # Pillow misreads a BMP of 8 bits with a palette of black and white
+    "P": ["png", "gif", "tif", "bmp"],
     "L": ["png", "bmp", "tif", "pgm", "gif"],
     "LA": ["png", "tif"],
     "1": ["png", "bmp", "tif"],
@@ -134,6 +134,29 @@ def as_table(rng, root, names, tone):
     return {"path": base, "labels": pick(rng, table.name, str(table), f"{table.name}:label")}
 
 
+def as_tables(rng, root, names, tone):
+    """A table in each folder of a split, for the pictures there, with a class or a column of 0 and 1 per class."""
+    base, one_hot, file = root / "set", rng.random() < 0.5, pick(rng, "_classes.csv", "labels.csv")
+    for split, folder in (("train", pick(rng, *TRAINS)), ("test", pick(rng, *TESTS))):
+        rows = [["filename", *(names if one_hot else ["label"])]]
+        for n, key in enumerate(key for key in PICTURES[tone] if key[0] == split):
+            picture = save(rng, tone, PICTURES[tone][key], base / folder / f"{n:03d}")
+            rows.append([picture.name, *([int(k == key[1]) for k in range(3)] if one_hot else [names[key[1]]])])
+        with (base / folder / file).open("w", newline="", encoding="utf-8") as stored:
+            csv.writer(stored).writerows([rows[0], *(rows[1 + i] for i in rng.permutation(len(rows) - 1))])
+    return {"path": base, "labels": file}
+
+
+def as_patients(rng, root, names, tone):
+    """Folders of patients in those of splits, which hold folders of the classes."""
+    base, who = root / "set", pick(rng, "patient{}", "P{:03d}", "case {}", "{}-x")
+    splits = {"train": pick(rng, *TRAINS), "test": pick(rng, *TESTS)}
+    for n, key in enumerate(PICTURES[tone]):
+        patient = who.format(2 * int(rng.integers(1, 4)) + (key[0] == "test"))
+        save(rng, tone, PICTURES[tone][key], base / splits[key[0]] / patient / names[key[1]] / f"{n:03d}")
+    return {"path": base, "labels": "([^/]+)/[^/]+$", "group": pick(rng, None, "([^/]+)/[^/]+/[^/]+$")}
+
+
 def as_parquet(rng, root, names, tone):
     """Shards of different types and columns: text or numbers, with names in any order, as structs or bytes."""
     how, test = pick(rng, "files", "folders", "data", "column"), pick(rng, "test", "validation", "valid", "val")
@@ -171,8 +194,8 @@ def as_parquet(rng, root, names, tone):
 def test_every_layout_is_the_same_data_set(tmp_path, case):
     rng = np.random.default_rng([13, case])
     names, tone = pick(rng, *NAMES), pick(rng, *TONES)
-    write = pick(rng, as_folders, as_folders, as_table, as_parquet)
-    called = [name.strip() if write is as_table else name for name in names]  # as a table's cells are
+    write = pick(rng, as_folders, as_folders, as_table, as_parquet, as_tables, as_patients)
+    called = [name.strip() if write in (as_table, as_tables) else name for name in names]  # as a table's cells are
     channels = 3 if tone == "colour" else 1
     expected = [
         (split, unicodedata.normalize("NFC", called[k]), image[..., :channels].tobytes())

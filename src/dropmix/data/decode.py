@@ -5,7 +5,7 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -47,7 +47,8 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(encoded if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)) as picture:
+        # An open file, since Pillow 13 maps a path into memory, and scrambles gray TIFFs that it turns by 90 degrees.
+        with _stored(encoded) as stored, Image.open(stored) as picture:
             mode = picture.mode
             check_pixels(picture.size, where)
             if got := other_depth(picture):
@@ -70,6 +71,10 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
     if size is not None:
         rgb = centre(rgb, size)
     return np.asarray(rgb)
+
+
+def _stored(encoded: Encoded) -> IO[bytes]:
+    return open(encoded, "rb") if isinstance(encoded, str | os.PathLike) else io.BytesIO(encoded)
 
 
 def other_depth(picture: Any) -> str:

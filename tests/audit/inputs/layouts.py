@@ -14,41 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-CLASSES, COUNT, SEEDS = 5, 60, 3
-NAMES: dict[str, list] = {
-    "from 0": [0, 1, 2, 3, 4],
-    "from 1": [1, 2, 3, 4, 5],
-    "with gaps": [0, 7, 1000, 20000, 65000],
-    "words": ["cat", "Dog two", "true", "3", "été"],
-    "marks": ["a,b", 'say "hi"', "semi;colon", "tab-less|bar", "it's"],
-    "scripts": ["猫", "🐶 dog", "שלום", "مرحبا", "e\u0301te\u0301"],
-    "blanks": [" lead", "trail ", "mid  dle", "NA", "nullx"],
-    "leading zeros": ["001", "002", "010", "100", "1000"],
-    "formulas": ["=cmd|x", "+1+1", "@SUM(1)", "-2 deg", "'quoted'"],
-    "paths": ["a/b", "a\\b", "C:\\x", "x/y/z", "..z"],
-    "like numbers": ["1,5", "2,5", "3,5", "4,5", "5,5"],
-    "like dates": ["2020-01-01", "2020-01-02", "12:30", "1e5", "0x10"],
-    "like booleans": ["true", "false", "yes", "no", "True"],
-}
-IDS: dict[str, list] = {
-    "files": [f"img {i:03d}.jpg" for i in range(COUNT)],
-    "numbers": [3 * i - 30 for i in range(COUNT)],
-    "large numbers": [10**15 + i for i in range(COUNT)],
-    "leading zeros": [f"{i:05d}" for i in range(COUNT)],
-    "like floats": [f"{i:04d}e5" for i in range(COUNT)],
-    "marks": [f'ä/{i},"x" 猫' for i in range(COUNT)],
-}
-PATIENTS = [f"p{i // 4}" for i in range(COUNT)]
-TITLES = {
-    "example_id": ("id", "example_id", "file_name", "Image", "Image Path", "uid"),
-    "label": ("label", "y_true", "Target", "true label", "Ground Truth", "gt"),
-    "pred": ("pred", "y_pred", "Prediction", "predicted_class", "Predicted Label", "y_hat"),
-    "p_true": ("p_true", "P_TRUE"),
-    "p_max": ("p_max", "P_max", "Confidence", "probability"),
-    "seed": ("seed", "Seed", "SEED"),
-}
-WHOLE = {pa.int8(): 7, pa.uint8(): 8, pa.float16(): 10, pa.int16(): 15, pa.uint16(): 16, pa.float32(): 20}
-WHOLE |= {pa.int32(): 31, pa.uint32(): 32, pa.float64(): 50, pa.decimal128(18, 0): 59, pa.int64(): 63, pa.uint64(): 63}
+from .helpers.values import CLASSES, COUNT, IDS, NAMES, NUMBERED, PATIENTS, SEEDS, TITLES, WHOLE, WRITTEN
 
 
 def study() -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -73,6 +39,8 @@ class Drawn:
     kind: str  # of the class names
     ids: list | None  # of the examples; None if their order identifies them
     with_probs: bool  # whether probabilities of the true and the predicted class are kept
+    written: str = "{}"  # how class numbers are written
+    numbered: Any = int  # how ids that are numbers are written
 
     @property
     def names(self) -> list:
@@ -88,7 +56,14 @@ class Drawn:
         return np.arange(COUNT) if self.ids is None else self.rng.permutation(COUNT)
 
     def shown(self, classes: np.ndarray) -> list:
-        return [self.names[c] for c in classes]
+        names = [self.names[c] for c in classes]
+        return names if self.written == "{}" else [self.written.format(name) for name in names]
+
+    def vary(self, make: Any) -> None:
+        """Draw how the numbers of the next arm are written."""
+        numbers = isinstance(self.names[0], int) and make in (tables, wide)
+        self.written = self.pick(*WRITTEN) if numbers else "{}"
+        self.numbered = self.pick(*NUMBERED)
 
 
 def draw(case: int) -> Drawn:
@@ -113,6 +88,8 @@ def plain_arms(drawn: Drawn) -> list[dict]:
 def examples(drawn: Drawn, order: np.ndarray) -> dict[str, list]:
     """Columns that hold for every run."""
     ids = {} if drawn.ids is None else {"example_id": [drawn.ids[i] for i in order]}
+    if ids and isinstance(drawn.ids[0], int):  # type: ignore[index]
+        ids = {"example_id": [drawn.numbered(i) for i in ids["example_id"]]}
     return ids | {"label": drawn.shown(LABELS[order]), "patient": [PATIENTS[i] for i in order]}
 
 

@@ -57,6 +57,7 @@ def test_every_layout_gives_the_same_audit(tmp_path, case):
     sources, probs = [], drawn.with_probs
     for arm in layouts.PROBS:
         make = drawn.pick(*layouts.LAYOUTS)
+        drawn.vary(make)
         probs = probs and make is not layouts.wide
         folder = tmp_path / drawn.pick("x", "pre ds", "é", "a,b") / arm
         folder.mkdir(parents=True)

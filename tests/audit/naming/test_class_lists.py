@@ -48,6 +48,7 @@ LINES = [
     "0,cat\n1,dog\n2,fox\n3,lynx\n",
     "index,name\n0,cat\n1,dog\n2,fox\n3,lynx\n",
     "class;class_id\nlynx;3\nfox;2\ndog;1\ncat;0\n",
+    "dog 1\ncat 0\nlynx 3\nfox 2\n",
 ]
 
 
@@ -79,6 +80,11 @@ def test_numbers_and_commas_within_names_stay(tmp_path, classes, content):
         ("a.txt", "cat,dog,fox,lynx", "break up a list"),
         ("a.txt", "cat\ndog\ncat\nlynx", "expected different names, got cat"),
         ("a.txt", "\n\n", "got none"),
+        ("data.yaml", "names:\n  0: cat\n  1: dog\n  2: fox\n  3: lynx\n", "got 'names:' first, as of YAML"),
+        ("data.yaml", "names: [cat, dog, fox, lynx]\nnc: 4\n", "as of YAML or a map of labels. Save the names"),
+        ("map.pbtxt", 'item {\n  id: 1\n  name: "cat"\n}\n', "got 'item {' first"),
+        ("a.txt", "1 cat\n2 dog\n3 fox\n4 lynx", "expected classes 0 to 3, got 1 to 4. Number them as predictions do"),
+        ("a.csv", "id,name\n1,cat\n2,dog\n3,fox\n4,lynx", "expected classes 0 to 3, got 1 to 4"),
         (
             "a.json",
             '{"1": "cat", "2": "dog", "3": "fox", "4": "lynx"}',

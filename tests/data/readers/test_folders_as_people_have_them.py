@@ -202,3 +202,30 @@ def test_folders_within_classes_stay_pictures_of_the_class(tmp_path, put, folder
     dataset = load("folder", tmp_path)
     assert dataset.classes == sorted({name.partition("/")[0] for name in folders})
     assert "folders inside a class count as its pictures" in " ".join(dataset.notes)
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        "训练集 测试集",
+        "обучение тест",
+        "学習 テスト",
+        "raw processed",
+        "original augmented",
+        "gallery query",
+        "Original Resized Cropped",
+    ],
+)
+def test_splits_in_other_scripts_and_copies_of_one_set_are_no_classes(tmp_path, put, outer):
+    put(*below(outer.split()))
+    with pytest.raises(DataError, match=r"which all hold cat, dog\. Name one: ") as caught:
+        load("folder", tmp_path)
+    named = str(caught.value).split("Name one: ")[1].partition(". Or")[0]
+    assert load("folder", named).classes == ["cat", "dog"]
+
+
+def test_two_data_sets_in_one_folder_are_told_apart(tmp_path, put):
+    put(*[f"{one}/{split}/{name}" for one in ("pets", "wild") for split in ("train", "test") for name in CLASSES])
+    with pytest.raises(DataError, match=rf"got pets, wild, each with splits of its own\. Name one: {tmp_path}/pets\."):
+        load("folder", tmp_path)
+    assert load("folder", tmp_path / "pets").classes == [*CLASSES]

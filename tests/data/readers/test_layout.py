@@ -247,7 +247,7 @@ def test_splits_of_unknown_names_are_no_classes(tmp_path, rng, splits):
             if (split, name[:3]) != (splits[-1], "fox"):  # a fold may lack a class
                 (tmp_path / split / name).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / split / f"{name}.png")
-    with pytest.raises(DataError, match=r"Rename two of them train and test|expected folders train and test"):
+    with pytest.raises(DataError, match=r"rename two of them train and test|expected folders train and test"):
         load("folder", tmp_path)
 
 

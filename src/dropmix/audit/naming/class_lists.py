@@ -76,11 +76,23 @@ def class_lines(lines: list[str], where: str) -> tuple[str, ...]:
         lines = [line.strip('"') for line in lines]
     cells = re.split("[,;\t]", lines[0]) if lines else []
     head = all(plain(cell.strip('"')) in HEADS for cell in cells)
-    for form in (r"(?P<n>\d+) *[,;:\t ] *(?P<name>.+)", r"(?P<name>.+?) *[,;\t] *(?P<n>\d+)"):
+    if lines and re.fullmatch(r"[\w-]+:( *\[.*)?|.*[{}]", lines[0]) and len(lines) > 1:
+        raise AuditError(
+            f"{where}: expected a line per class, got {clip(lines[0])!r} first, as of YAML or a map of labels. Save "
+            "the names as a JSON list, or one per line."
+        )
+    for form in (r"(?P<n>\d+) *[,;:\t ] *(?P<name>.+)", r"(?P<name>.+?) *[,;\t ] *(?P<n>\d+)"):
         matches = [re.fullmatch(form, line) for line in lines[head:]]
         pairs = {int(match["n"]): match["name"].strip('" ') for match in matches if match}
-        if len(matches) > 1 and {*pairs} == {*range(len(matches))}:
+        if len(matches) < 2 or len(pairs) < len(matches) or len({*pairs.values()}) < len(pairs):
+            continue  # "class 0" and "class 1" are names
+        if {*pairs} == {*range(len(matches))}:
             return class_list(pairs, where)
+        if {*pairs} == {*range(1, len(matches) + 1)}:
+            raise AuditError(
+                f"{where}: expected classes 0 to {len(pairs) - 1}, got 1 to {len(pairs)}. Number them as predictions "
+                "do, or leave the numbers out; if they belong to the names, save these as a JSON list."
+            )
     if (len(lines) > 1 and (head or lines[0].startswith("# "))) or len(lines) == 1 < len(cells):
         raise AuditError(
             f"{where}: expected a line per class, got {clip(lines[0])!r} first. Remove a header or comment, and break "

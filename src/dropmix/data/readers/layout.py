@@ -32,9 +32,11 @@ FILLERS = set("set sets data dataset datasets split splits folder dir the my all
 FILLERS |= set("picture pictures pics photo photos files samples labelled labeled cls new final raw small x".split())
 OTHER_SPLITS = re.compile(
     r"(?i)(?:tr|te|ts|va|apprentissage|entra[iî]nement|entrenamiento|prueba|pruebas|validaci[oó]n|treino|teste|addestramento"
-    r"|lernen|pr[uü]fung|(?:fold|split|part|partition|set|subset|batch|cv|k)[-_ ]?(?:\d{1,2}|[a-e]))"
+    r"|lernen|pr[uü]fung|训练集?|测试集?|验证集?|обучение|тест|проверка|学習|テスト|検証|학습|훈련|테스트|검증|gallery|query"
+    r"|raw|original|processed|preprocessed|augmented|augmentation|resized|cropped|enhanced|backup|copy"
+    r"|(?:fold|split|part|partition|set|subset|batch|cv|k)[-_ ]?(?:\d{1,2}|[a-e]))"
 )
-"""Names that may be splits in other languages, abbreviations, and folds; too loose to decide by them alone."""
+"""Names that may be splits in other languages, folds, or copies of one set; too loose to decide by them alone."""
 DEPTH = 4  # folders around the data set that are opened, at most
 
 
@@ -257,6 +259,11 @@ def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
     count = Counter(name for names in inside.values() for name in names)
     kinds = {role_of(name).kind if is_split(name) else "" for name in count}
     if len(inside) == len(classes) > 1 and "train" in kinds and len(kinds) > 1 and "" not in kinds:
+        if all(has_classes(below) for folder in inside for below in subfolders(folder)):
+            raise DataError(
+                f"{classes[0].parent}: expected one data set, got {names}, each with splits of its own. "
+                f"Name one: {classes[0]}."
+            )
         raise DataError(
             f"{classes[0].parent}: expected folders of classes within each split, got splits within each class: "
             f"{'; '.join(told[:NAMED])}. Turn them round: train/{classes[0].name}, test/{classes[0].name}."
@@ -266,7 +273,7 @@ def remarks_on(classes: list[Path], split: bool = False) -> list[str]:
     if named and len(inside) == len(classes) > 1 and 2 * len(most) > len(count):
         raise DataError(
             f"{classes[0].parent}: expected splits train and test, or a folder per class, got {names}, which all "
-            f"hold {listed(sorted(most))}. Rename two of them train and test, or put their class folders together."
+            f"hold {listed(sorted(most))}. Name one: {classes[0]}. Or rename two of them train and test, or join them."
         )
     if len(inside) == len(classes):
         refuse_numbered(inside)
