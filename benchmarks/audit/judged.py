@@ -71,7 +71,7 @@ def score(s: Study, named: int) -> dict:
         row[f"edge safe{twin}"], row[f"edge hurt{twin}"] = edge.p_safe[lost] <= 0.05, edge.p_hurt[lost] <= 0.05
         row[f"inside{twin}"] = ((edge.low <= true) & (true <= edge.high))[judged]
         tests, bounds = test(np.full(m, TOLERANCE))
-        words = decide([tests], [protected])[0]
+        words = decide([tests], [protected], guarantees=[bounds])[0]
         hurt, decision = true < -TOLERANCE, overall(words, protected)
         low, high = bounds.hurt_among(np.arange(m))
         false = (words == "hurt") & ~hurt
@@ -85,7 +85,7 @@ def score(s: Study, named: int) -> dict:
             f"shipped{twin}": decision == "ship" if hurt[named] else np.nan,
             f"stopped{twin}": decision == "do not ship" if not hurt.any() else np.nan,
         }
-        plain = decide([tests], [np.zeros(m, bool)])[0]
+        plain = decide([tests], [np.zeros(m, bool)], guarantees=[bounds])[0]
         row |= {f"{word}{twin}": int((plain == word).sum()) for word in ("hurt", "safe")}
         row |= {
             f"right {word}{twin}": int(((plain == word) & (hurt == (word == "hurt"))).sum())

@@ -45,7 +45,8 @@ def compose(analyses: list[Analysis], settings: Settings, group: str = "") -> li
         return []
     tests = [[a.tests(i) for a in analyses] for i in (0, 1)]
     protected = [a.named for a in analyses]
-    words = [decide(t, protected, settings.fdr, settings.alone) for t in tests]
+    known = [[a.guarantee(i) for a in analyses] for i in (0, 1)]
+    words = [decide(t, protected, settings.fdr, settings.alone, k) for t, k in zip(tests, known)]
     beside = by_slices(analyses, settings)
     return [_comparison(a, (fixed, new), s, settings, group) for a, fixed, new, s in zip(analyses, *words, beside)]
 

@@ -105,6 +105,7 @@ def _audited(position, right, counts, sizes, chosen: np.ndarray, rng: np.random.
     tolerance = np.full(len(sizes), TOLERANCE)
     seen = Observed(change, recalls[0], recalls[1], sizes, sizes, seeds, v, tolerance)
     inference = infer(seen, Settings(refits=0))
+    (words,) = decide([inference.tests], [np.zeros(len(sizes), bool)], guarantees=[inference.guarantee])
     both = (recalls[0] + recalls[1]) / 2
     null = equal_change_floor(both, both, v.fixed, v.one_flip, sizes, seeds, rng)
     low, _, high = inference.floor_change
@@ -116,7 +117,7 @@ def _audited(position, right, counts, sizes, chosen: np.ndarray, rng: np.random.
         *((f.number, f.low, f.high, f.mean_change) for f in (null, inference.floor)),
         float(((low <= change) & (change <= high)).mean()),
         inference.number,
-        int((decide([inference.tests], [np.zeros(len(sizes), bool)])[0] == HURT).sum()),
+        int((words == HURT).sum()),
         inference.heterogeneity.p,
     )
 

@@ -6,7 +6,14 @@
 
 Classes named beforehand (protected) are each tested alone at 5 %: every one is a question of its own. All others are
 corrected together, over classes and arms, by Benjamini & Hochberg at the accepted rate of false calls; none of them is
-called by less evidence than a protected class needs.
+called by less evidence than a protected class needs. What is guaranteed on the number of hurt classes helps:
+
+    rate       of N classes, at least L are hurt with 95 %: at most N - L can be called falsely, and the accepted rate
+               becomes N / (N - L) times as large; for safe classes likewise
+    tails      long tails matter to few calls among many unhurt classes. Where L >= 1 in an arm, p-values of 0.005 and
+               more are taken from the normal distribution in the correction
+
+Where nothing changed, L >= 1 in at most 5 %, and the correction is as before.
 
 Variances are pooled over classes, but seeds move some classes more than others, and errors pile up on one side near
 recall 0 and 1: standardised changes have longer tails than a normal distribution. Tests and intervals therefore follow
@@ -19,16 +26,21 @@ Source:
     Benjamini & Hochberg 1995. Two one-sided tests of one bound: Schuirmann 1987, doi 10.1007/BF01068419.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+if TYPE_CHECKING:
+    from dropmix.audit.inference.guaranteed import Guarantee
 
 ALONE = 0.05  # level of a protected class's own tests
 HALVINGS = 40  # of an interval's end: to less than a billionth
 # Degrees of freedom by the seeds of the smaller arm. On real seeds of one arm, p < 0.001 then is about that rare.
 TAILS, USUAL_TAIL = {1: 8, 2: 10}, 30
+LONG_BELOW = 0.005  # smaller p-values keep their long tails: the fewer classes are called, the more a false call weighs
 FEW_EXAMPLES, WEAK, FALL, USUAL = 10, 0.2, 0.1, 0.01
 HURT, SAFE, UNDECIDED, TOO_FEW = "hurt", "safe", "undecided", "too few examples"
 
@@ -42,6 +54,7 @@ class ClassTests:
         p_safe: small where it lost less, (M,).
         low, high: two-sided interval of the change, not shrunken, (M,), fractions.
         too_few: (M,), bool.
+        dof: of the t distribution that the p-values come from, (M,); infinite for a normal one.
     """
 
     p_hurt: np.ndarray
@@ -49,6 +62,7 @@ class ClassTests:
     low: np.ndarray
     high: np.ndarray
     too_few: np.ndarray
+    dof: np.ndarray
 
 
 def tail_dof(seeds: tuple[int, int]) -> float:
@@ -71,7 +85,7 @@ def below(z: np.ndarray, dof: float | np.ndarray) -> np.ndarray:
     return np.where(np.isinf(dof), ndtr(z), stdtr(dof, z))
 
 
-def quantile(share: float, dof: float | np.ndarray) -> np.ndarray:
+def quantile(share: float | np.ndarray, dof: float | np.ndarray) -> np.ndarray:
     """The inverse of `below`."""
     return np.where(np.isinf(dof), ndtri(share), stdtrit(dof, share))
 
@@ -111,7 +125,8 @@ def class_tests(
     # A class whose tolerance is large is not hard to judge for that: the fall counts from the usual tolerance.
     weak = power(np.maximum(FALL, tolerance + FALL - USUAL), variance, tolerance, dof=dof) < WEAK
     too_few = weak | (counts < FEW_EXAMPLES)
-    return ClassTests(below(z, dof), below(-z, dof), np.maximum(low, -1), np.minimum(high, 1), too_few)
+    ends = np.maximum(low, -1), np.minimum(high, 1)
+    return ClassTests(below(z, dof), below(-z, dof), *ends, too_few, np.broadcast_to(dof, change.shape))
 
 
 def _ends(change: np.ndarray, supposed: Callable[[np.ndarray], np.ndarray], most: np.ndarray) -> list[np.ndarray]:
@@ -173,7 +188,11 @@ def rejected(p: np.ndarray, rate: float, most: float = 1.0) -> np.ndarray:
 
 
 def decide(
-    tests: list[ClassTests], protected: list[np.ndarray], rate: float = 0.1, alone: float = ALONE
+    tests: list[ClassTests],
+    protected: list[np.ndarray],
+    rate: float = 0.1,
+    alone: float = ALONE,
+    guarantees: "Sequence[Guarantee] | None" = None,
 ) -> list[np.ndarray]:
     """The decision on every class of every arm, one array of words per arm.
 
@@ -182,6 +201,7 @@ def decide(
         protected: which classes were named beforehand, per arm, (M,), bool.
         rate: accepted share of false calls among the classes that were not.
         alone: level of each protected class's own tests, and the largest p-value that any class is called by.
+        guarantees: on the number of hurt classes, one per arm; nothing is known of it if None.
 
     Example:
         >>> t = class_tests(np.array([-0.1, 0.03, 0.0]), np.full(3, 1e-4), 0.01, np.full(3, 100))
@@ -190,16 +210,28 @@ def decide(
     """
     corrected = [~named & ~t.too_few for t, named in zip(tests, protected)]
     words = [np.full(len(t.p_hurt), UNDECIDED, dtype=object) for t in tests]
-    for word, key in ((SAFE, "p_safe"), (HURT, "p_hurt")):
-        family = np.concatenate([getattr(t, key)[c] for t, c in zip(tests, corrected)])
-        calls = np.split(rejected(family, rate, alone), np.cumsum([c.sum() for c in corrected])[:-1])
-        for made, t, c, named, some in zip(words, tests, corrected, protected, calls):
+    for word, key, side in ((SAFE, "p_safe", "hurt"), (HURT, "p_hurt", "unhurt")):
+        surely = [0] * len(tests)
+        if guarantees is not None:
+            surely = [getattr(g, side).discoveries(c, g.level / len(tests)) for g, c in zip(guarantees, corrected)]
+        p = [getattr(t, key) for t in tests]
+        eased = [_eased(x, t.dof) if least else x for x, t, least in zip(p, tests, surely)]
+        family = np.concatenate([np.where(x <= alone, e, 1.0)[c] for x, e, c in zip(p, eased, corrected)])
+        left = rate * len(family) / max(len(family) - sum(surely), 1)
+        calls = np.split(rejected(family, left, alone), np.cumsum([c.sum() for c in corrected])[:-1])
+        for made, x, c, named, some in zip(words, p, corrected, protected, calls):
             made[np.flatnonzero(c)[some]] = word
-            made[named & (getattr(t, key) <= alone)] = word
+            made[named & (x <= alone)] = word
     for made, t, named in zip(words, tests, protected):
         made[t.too_few & ~named] = TOO_FEW
         made[t.too_few & named & (made == UNDECIDED)] = TOO_FEW
     return words
+
+
+def _eased(p: np.ndarray, dof: np.ndarray) -> np.ndarray:
+    """The p-values of a normal distribution where these are at least `LONG_BELOW`, never larger than p."""
+    normal = ndtr(quantile(p, dof))
+    return np.minimum(p, np.maximum(normal, LONG_BELOW))
 
 
 def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False, elsewhere: bool = False) -> str:
