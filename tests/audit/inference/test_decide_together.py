@@ -38,7 +38,7 @@ def by_its_p_values_alone(c, word: str, twin: str = "") -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("word", "lost", "seeds"), [("hurt", 0.12, (4, 4)), ("hurt", 0.2, (4, 1)), ("safe", -0.1, (4, 4))]
+    ("word", "lost", "seeds"), [("hurt", 0.12, (4, 4)), ("hurt", 0.2, (4, 1)), ("safe", -0.05, (3, 3))]
 )
 def test_more_classes_are_called_where_many_changed(word, lost, seeds):
     more = alone = false = 0
@@ -53,7 +53,7 @@ def test_more_classes_are_called_where_many_changed(word, lost, seeds):
             assert called.sum() <= (high if word == "hurt" else CLASSES - low)
             more, alone = more + called.sum(), alone + plain.sum()
             false += (called & (hurt != (word == "hurt"))).sum()
-    assert more > 1.1 * alone > 10
+    assert more > 1.1 * alone > 5
     assert false <= 0.1 * more
 
 
@@ -66,7 +66,7 @@ def test_nothing_is_eased_where_nothing_is_hurt():
 
 
 def test_few_calls_need_the_long_tails():
-    """One class fell by far, and so it is guaranteed that one is hurt: others are not called by normal p-values for that."""
+    """One class fell by far: that one class is guaranteed to be hurt is no reason to call others by normal p-values."""
     z = np.append(-9.0, np.full(199, -3.2))  # t with 8 degrees of freedom: p = 0.006; normal: 0.0007
     t = class_tests(0.01 * z - 0.01, np.full(200, 1e-4), 0.01, np.full(200, 100), dof=8)
     p = np.where(np.arange(200) < 5, t.p_hurt, 0.5)
