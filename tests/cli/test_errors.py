@@ -215,7 +215,7 @@ def test_bf16_where_the_hardware_lacks_it_is_warned_of_in_one_line(dropmix, monk
         (["run", "--config", "grid.yaml"], "dropmix: grid.yaml: expected a file, got nothing there. Check the path.\n"),
         (
             ["audit", "a.csv", "b.csv", "--level", "300"],
-            "dropmix: --level: expected percent between 0 and 100, got 300.",
+            "dropmix: --level: expected percent between 1 and 100, got 300.",
         ),
     ],
 )

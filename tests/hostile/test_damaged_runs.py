@@ -132,6 +132,14 @@ def test_damaged_looks_are_refused(refused, here: Path, grid, content: bytes | s
     refused("audit", "g", "--out", "out", names="tolerance" if b"1e400" in held else "looks.json")
 
 
+@pytest.mark.parametrize("words", [("export", "--to", "x.safetensors"), ("label-info", "--out", "out", "--network")])
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"null", b'{"arm": 1e400}', '{"arm": 1}'.encode("utf-16")])
+def test_the_network_of_a_damaged_run_is_refused_by_the_runs_name(refused, grid, words, content: bytes) -> None:
+    (grid[0] / "spec.json").write_bytes(content)
+    said = refused(words[0], *words[1:], f"g/{grid[0].name}", names=f"g/{grid[0].name}: expected a finished run")
+    assert "spec.json cannot be read" in said
+
+
 @pytest.mark.parametrize("content", [b"[" * 200_000, b"null", bytes(range(256))])
 def test_a_report_names_a_damaged_run_and_shows_the_others(run, here: Path, grid, content: bytes) -> None:
     (grid[-1] / "done").write_bytes(content)

@@ -43,7 +43,7 @@ TimeLimit = Annotated[
     str | None, typer.Option(help="After this time, e.g. 9m, save a checkpoint and leave with status 75.")
 ]
 DataOfFinal = Annotated[str | None, typer.Option(help="Folder of the images, with --run.")]
-WorkersOfFinal = Annotated[int | None, typer.Option(help="Worker processes, with --run.")]
+WorkersOfFinal = Annotated[int | None, typer.Option(min=1, help="Worker processes, with --run.")]
 DeviceOfFinal = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N, with --run.")]
 Protect = Annotated[
     str | None, typer.Option(help="Classes that must not be lost, e.g. fox,lynx; exit status 3 unless shown safe.")

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from dropmix.cli.errors import first_of
+from dropmix.cli.errors import fields_of
 
 MOST_BYTES, MOST_DEPTH, MOST_DIGITS = 1_000_000, 50, 300
 
@@ -105,7 +105,7 @@ def naming(path: Path | None, given: Mapping[str, Any], settings: Sequence[str])
     except ValueError as error:
         if path is None or given or settings:
             raise
-        told = first_of(error) if isinstance(error, ValidationError) else str(error)
+        told = fields_of(error) if isinstance(error, ValidationError) else str(error)
         raise ValueError(f"{path}: {told}") from None
 
 
@@ -165,4 +165,7 @@ def _check_tokens(text: str, where: str) -> None:
 
 
 def _line(error: Exception) -> str:
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark is not None:  # without the library's name for a text that comes from no file
+        return f"a mistake in line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return " ".join(str(error).split())

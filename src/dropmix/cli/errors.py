@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import traceback
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -16,6 +17,7 @@ from dropmix.train.files import NO_SPACE, no_space
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 HIDDEN = re.compile(r"\.([^/]+)\.tmp$")
 """A file that is being written, beside the one that was asked for and that an error names."""
+SHOWN, MOST_OF_A_VALUE = 3, 300
 LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
 PATHS = {  # what the system found at a path that the user gave
     errno.EEXIST: ("a folder that is there or can be made", "a file of that name", "Choose another path"),
@@ -50,7 +52,7 @@ def explain(error: BaseException) -> int:
 
 def _message(error: BaseException) -> str:
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        return first_of(error)
+        return fields_of(error)
     if isinstance(error, OSError) and isinstance(error.filename, str):
         error.filename = HIDDEN.sub(r"\1", error.filename)
     if full := _full_disk(error):
@@ -68,19 +70,48 @@ def _message(error: BaseException) -> str:
     return _one_line(str(error)) or type(error).__name__
 
 
-def first_of(error: Any) -> str:
-    """The first of pydantic's errors, as one line: the field, what was expected, and what came."""
-    first: dict[str, Any] = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    what = "no such setting" if first["type"] == "extra_forbidden" else what
+def fields_of(error: Any) -> str:
+    """Pydantic's errors as one line: of each field, what was expected and what came; the first three of them."""
+    told = [_field(one, error.title) for one in error.errors()]
+    more = f" (and {len(told) - SHOWN} more)" if len(told) > SHOWN else ""
+    return _one_line(" ".join(told[:SHOWN]) + more)
+
+
+def _field(error: dict[str, Any], model: str) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    what = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{path}: no such setting (got {_short(error['input'])}).{_near(path, model)}"
     if what.startswith("Input should be "):
         what = "expected " + what.removeprefix("Input should be ").partition(", unable")[0]
-        return _one_line(f"{path}: {what}, got {first['input']!r}. Correct it.")
-    if first["type"] == "missing":
-        return _one_line(f"{path}: expected a value, got none. Add it.")
-    got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
-    return _one_line(f"{path}: {what}{got}.")
+        return f"{path}: {what}, got {_short(error['input'])}. Correct it."
+    if error["type"] == "missing":
+        return f"{path}: expected a value, got none. Add it."
+    got = "" if isinstance(error["input"], dict) else f" (got {_short(error['input'])})"
+    return f"{path}: {what}{got}."
+
+
+def _near(path: str, model: str) -> str:
+    """The setting of a run that was probably meant."""
+    if model != "RunSpec":
+        return ""
+    from dropmix.train.config import RunSpec
+
+    names: list[str] = []
+
+    def walk(fields: Any, before: str) -> None:
+        for name, field in fields.items():
+            inner = getattr(field.annotation, "model_fields", None)
+            walk(inner, f"{before}{name}.") if inner else names.append(before + name)
+
+    walk(RunSpec.model_fields, "")
+    near = get_close_matches(path, names, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_OF_A_VALUE else f"{text[: MOST_OF_A_VALUE - 3]}..."
 
 
 def _shortened(path: str, most: int = 200) -> str:

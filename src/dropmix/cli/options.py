@@ -31,6 +31,9 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}
     changes = {key: value for key, value in changes.items() if value is not None}
     if chosen.methods is not None:
+        given = [chosen.methods] if isinstance(chosen.methods, str) else chosen.methods
+        if not any(parse_methods(text) for text in given):
+            raise ValueError("methods: expected methods such as mixup,cutmix, got none. Name one, or leave it out.")
         changes["methods"] = (chosen.methods,) if isinstance(chosen.methods, str) else tuple(chosen.methods)
     if chosen.rates is not None:
         changes["rates"] = _rates(chosen.rates)
@@ -56,7 +59,7 @@ def _asked(options: dict[str, Any], settings: list[str], config: dict[str, Any])
     paths = {f"data.{key}": (key, getattr(chosen, key)) for key in ("train_per_class", "validation", "folds")}
     given = {path: (key, value) for path, (key, value) in paths.items() if value is not None}
     typed = {path: value for path, (key, value) in given.items() if key in options}
-    typed |= dict(_setting(text) for text in settings)
+    typed |= _settings(settings)
     filed = {path: value for path, (_, value) in given.items() if path not in typed} | chosen.set
     lost = give_way(typed).keys() - typed.keys()  # the command line wins over the file
     asked = {path: value for path, value in filed.items() if path not in lost} | typed
@@ -179,6 +182,23 @@ def _written(chosen: Config) -> dict[str, Any]:
         if getattr(chosen, key) is not None:
             raise ValueError(f"--{key}: expected --methods beside it, since arms written out say their own {key}.")
     return {"written": arms} if chosen.methods is not None else {"written": arms, "methods": ()}
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    """The settings of all options `--set`; everything wrong with any of them is told at once."""
+    made: dict[str, Any] = {}
+    wrong: list[str] = []
+    for text in texts:
+        try:
+            path, value = _setting(text)
+            if path in made:
+                raise ValueError(f"set: expected each setting once, got {path} twice. Keep one.")
+            made[path] = value
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError(" ".join(wrong))
+    return made
 
 
 def _setting(text: str) -> tuple[str, Any]:

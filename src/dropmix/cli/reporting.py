@@ -155,7 +155,18 @@ def tolerances_of(text: str) -> float | dict[str, float]:
         if name in made:
             raise ValueError(f"--tolerance: expected each class once, got {name!r} twice. Give it one tolerance.")
         made[name] = value
+        remark_fraction("--tolerance", 100 * value, 0.05)
     return made if "=" in text else made[""]
+
+
+def remark_fraction(option: str, value: float, below: float) -> None:
+    """Say on standard error that a number so small is read as points or percent, if it may be meant as a fraction."""
+    if 0 < abs(value) < below:
+        print(
+            f"note: {option} is in points or percent, so that {value:g} is very little; if the fraction {value:g} was "
+            f"meant, give {100 * value:g}",
+            file=sys.stderr,
+        )
 
 
 def _items(text: str) -> list[tuple[str, str]]:

@@ -49,6 +49,10 @@ def _parse_options(inside: str, where: str) -> dict[str, Any]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"methods: expected options as key=value in {where.strip()!r}, got {item!r}.")
+        if key.strip() in options:
+            raise ValueError(
+                f"methods: expected each option once in {where.strip()[:80]!r}, got {key.strip()!r} twice."
+            )
         options[key.strip()] = _value(value.strip(), where)
     return options
 

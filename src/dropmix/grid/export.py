@@ -128,6 +128,8 @@ def _finished(folder: Path) -> RunSpec:
     if not folder.is_dir():
         raise StoreError(f"{folder}: expected a run's folder, got nothing there. Check the path.")
     run = inspect_run(folder)
+    if run.spec is None and run.state == "damaged":
+        raise StoreError(f"{folder}: expected a finished run, got a damaged one: {run.cause}.")
     if not isinstance(run.spec, RunSpec):
         raise StoreError(f"{folder}: expected the folder of one run that dropmix trained, got none. Name such a run.")
     if is_text(run.spec.data.name):

@@ -18,6 +18,7 @@ from dropmix.data.records import Texts
 from dropmix.data.resident import Resident
 from dropmix.data.stream import Stream
 from dropmix.grid.data import load_data
+from dropmix.grid.store import inspect_run
 from dropmix.nets import build
 from dropmix.nets.foreign import normalisation
 from dropmix.train.checkpoint import load_run_weights
@@ -54,10 +55,15 @@ def of_run(run: Path, images: Path | None, device: torch.device) -> NetworkQuest
     Raises:
         ValueError: not a finished run with its weights.
     """
-    for name in ("spec.json", "weights.pt"):
-        if not (run / name).is_file():
-            raise ValueError(f"{run}: expected a finished run with {name}, got none there. Name a run's folder.")
-    spec = RunSpec.from_json((run / "spec.json").read_bytes())
+    if not (run / "spec.json").is_file():
+        raise ValueError(f"{run}: expected a finished run with spec.json, got none there. Name a run's folder.")
+    found = inspect_run(run)
+    spec = found.spec
+    if not isinstance(spec, RunSpec) or found.state == "damaged":
+        got = f"a damaged one: {found.cause}" if found.cause else "one of a program of your own"
+        raise ValueError(f"{run}: expected a finished run, got {got}. Name another run's folder.")
+    if not (run / "weights.pt").is_file():
+        raise ValueError(f"{run}: expected a finished run with weights.pt, got none there. Name a run's folder.")
     dataset = load_data(spec, None if images is None else str(images))
     if isinstance(dataset.test, Texts):
         raise ValueError(f"{run}: expected a run on images, got one on texts. Name another run.")

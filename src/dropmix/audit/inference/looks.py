@@ -157,7 +157,9 @@ def read_looks(folder: Path) -> Looks | None:
             int(content["done"]),
         )
         sound = 0 <= looks.done <= len(looks.seeds) <= MOST_LOOKS and len(levels(looks.seeds, looks.rule)) > 0
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, OverflowError, RecursionError):
+        raise AuditError(f"{path}: expected looks as dropmix run wrote them, got another file. Remove it.") from None
+    except (OSError, ValueError) as error:
         raise AuditError(f"{path}: expected looks as dropmix run wrote them, got {clip(error)}. Remove it.") from None
     if not sound:
         raise AuditError(f"{path}: expected a look among {len(looks.seeds)}, got {looks.done}. Remove it.")

@@ -11,6 +11,7 @@ from dropmix.cli.reporting import (
     misses_a_protected_class,
     names_of,
     print_audit,
+    remark_fraction,
     tolerances_of,
     write_audit,
     write_for_ci,
@@ -101,8 +102,9 @@ def audit(
         check_rule(fail_if)
     if not 0 <= margin < 100:
         raise ValueError(f"--margin: expected points from 0 to below 100, got {margin:g}. 0.5 is usual.")
-    if not 0 < level < 100:
-        raise ValueError(f"--level: expected percent between 0 and 100, got {level:g}. 90 is usual.")
+    remark_fraction("--margin", margin, 0.05)
+    if not 1 <= level < 100:
+        raise ValueError(f"--level: expected percent between 1 and 100, got {level:g}. 90 is usual.")
     options: dict[str, Any] = {"margin": margin / 100, "fdr": fdr, "topk": topk, "intersect": intersect, "seed": seed}
     options |= {"level": level / 100, "protect": names_of(protect), "drop_seed": drop_seed or []}
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}

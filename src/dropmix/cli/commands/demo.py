@@ -12,7 +12,7 @@ from dropmix.cli.training import train_runs
 
 @app.command()
 def demo(
-    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None
+    out: Out = Path("demo"), workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None
 ) -> None:
     """Train, audit and report on the digits of scikit-learn.
 

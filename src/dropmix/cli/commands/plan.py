@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dropmix.cli.app import app
-from dropmix.cli.reporting import names_of
+from dropmix.cli.reporting import names_of, remark_fraction
 
 MOST_ROWS = 20
 
@@ -35,9 +35,12 @@ def plan(
 
     From an audit, it uses the measured noise, and allows for it in the changes seen so far.
     """
-    if not 0 < power < 100:
-        raise ValueError(f"--power: expected percent between 0 and 100, got {power:g}. 80 is usual.")
+    if not 1 <= power < 100:
+        raise ValueError(f"--power: expected percent between 1 and 100, got {power:g}. 80 is usual.")
     if audited is None:
+        for option, value, below in (("--change", change, 0.1), ("--tolerance", tolerance, 0.05)):
+            remark_fraction(option, value, below)
+        remark_fraction("--disagreement", disagreement, 0.5)
         _assumed(change / 100, images, tolerance / 100, disagreement / 100, new_images)
         return
     names = None if protect is None else list(names_of(protect))
@@ -130,9 +133,11 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
 def _assumed(change: float, images: int, tolerance: float, disagreement: float, new_images: bool) -> None:
     from dropmix.audit.inference.planner import assumed_noise, power_of_decision
 
-    if images < 1 or not 0 < disagreement <= 0.5 or tolerance < 0:
+    if not -1 <= change <= 1:
+        raise ValueError(f"--change: expected points from -100 to 100, got {100 * change:g}. -5 is usual.")
+    if images < 1 or not 0 < disagreement <= 0.5 or not 0 <= tolerance < 1:
         raise ValueError(
-            f"plan: expected images of at least 1, disagreement in (0, 50] percent and tolerance of at least 0, "
+            f"plan: expected images of at least 1, disagreement in (0, 50] percent and tolerance in [0, 100), "
             f"got {images}, {100 * disagreement:g} and {100 * tolerance:g}."
         )
     noise = assumed_noise(disagreement)

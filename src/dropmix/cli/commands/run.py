@@ -38,7 +38,9 @@ def run(
         list[str] | None, typer.Option("--set", help="Setting, e.g. train.lr=0.1; may be repeated.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with the recipe, these options, and set.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes; default one per core, or one per GPU.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; default one per core, or one per GPU.")
+    ] = None,
     loaders: Annotated[
         int | None,
         typer.Option(min=1, help="Threads per run that read image files; default 1, or its share of cores on a GPU."),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dropmix.cli.app import app
+from dropmix.cli.reporting import remark_fraction
 
 
 @app.command()
@@ -23,6 +24,9 @@ def floor(
     """
     from dropmix.studies.floor import floor as simulate
 
+    if not 1 <= accuracy < 100:
+        raise ValueError(f"--accuracy: expected percent between 1 and 100, got {accuracy:g}. 77 is usual.")
+    remark_fraction("--disagreement", disagreement, 0.5)
     row = simulate(
         classes,
         per_class,
