@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from dropmix.audit import AuditError, audit_predictions
+from dropmix.audit.inputs.sources import read
 
 from .programs import (
     CLASSES,
@@ -153,3 +154,26 @@ def test_a_square_array_is_one_of_seeds_only_if_these_are_numbered(tmp_path, rng
         assert found.summary["seeds_treated"] == count
         recalls = [(other == labels)[:, labels == k].mean() for k in (0, 1)]
         assert np.allclose(found.classes["recall_treated"], recalls)
+
+
+def test_masked_values_are_gaps():
+    labels, pred = np.arange(30) % 3, (np.arange(30) + 1) // 2 % 3
+    for key in ("labels", "pred"):
+        source = {"labels": labels, "pred": pred}
+        source[key] = np.ma.masked_array(source[key], mask=np.arange(30) == 4)
+        with pytest.raises(AuditError, match="got 1 masked"):
+            read(source, "x")
+        source[key] = np.ma.masked_array(source[key].data, mask=False)
+        assert read(source, "x")[0].pred[0].tolist() == pred.tolist()
+
+
+def test_series_whose_index_has_two_orders_are_refused():
+    pandas = pytest.importorskip("pandas")
+    names = [f"i{n}" for n in range(30)]
+    labels = pandas.Series(np.arange(30) % 3, index=names)
+    pred = pandas.Series((np.arange(30) + 1) // 2 % 3, index=names)
+    for source in ({"labels": labels, "pred": pred[::-1]}, (labels, pred[::-1])):
+        with pytest.raises(AuditError, match=r"in one order, got the same index in two\. Give one frame"):
+            read(source, "x")
+    for other in (pred, pred.reset_index(drop=True), pred.to_numpy()):
+        assert read({"labels": labels, "pred": other}, "x")[0].pred[0].tolist() == pred.tolist()

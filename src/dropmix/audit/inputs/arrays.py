@@ -34,6 +34,8 @@ def to_numpy(value: Any, what: str) -> np.ndarray:
         value = value.detach().cpu()
         if str(getattr(value, "dtype", "")).endswith("bfloat16"):
             value = value.float()
+    if np.ma.isMaskedArray(value) and (n := int(np.ma.count_masked(value))):
+        raise AuditError(f"{what}: expected values without gaps, got {n} masked. Fill or remove them.")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -81,6 +83,7 @@ def read_mapping(
         >>> read_mapping({"labels": [0, 1, 1], "pred": [[0, 1, 1], [1, 1, 0]]}, "a", Reading()).pred.shape
         (2, 3)
     """
+    _refuse_orders(source, name)
     arrays = by_key(source, reading, name, strict=origin is None)
     names = _names(
         {"classes": reading.classes if arrays.get("classes") is None else arrays["classes"]}, "classes", name
@@ -153,6 +156,16 @@ def read_mapping(
     for source_of in record.sources:
         source_of["seeds"] = record.seeds.tolist()
     return record
+
+
+def _refuse_orders(source: Mapping, name: str) -> None:
+    """Refuse pandas Series that hold the same index in two orders: either order may be meant."""
+    series = [(key, value.index) for key, value in source.items() if hasattr(value, "iloc")]
+    for (lead, first), (key, index) in zip(series[:1] * len(series), series):
+        if not first.equals(index) and first.sort_values().equals(index.sort_values()):
+            raise AuditError(
+                f"{name}: expected {lead} and {key} in one order, got the same index in two. Give one frame with both."
+            )
 
 
 def read_archive(path: Path, origin: dict, reading: Reading) -> Predictions:
