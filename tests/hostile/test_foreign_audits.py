@@ -66,6 +66,19 @@ def test_a_plan_reads_files_alone(refused, here: Path, kind: str) -> None:
     assert "got a device, pipe or folder" in refused("plan", "x.json", names="x.json")
 
 
+def test_plan_shows_names_of_classes_and_arms_as_escapes(run, here: Path) -> None:
+    row = {"class": "fox\x1b[2J\u202e", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03}
+    row |= {"tolerance": 0.01, "decision": "undecided", "decision_population": "undecided"}
+    summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
+    whole = {"arm": "mixup\x07\nfox: done", "baseline": "\x1b[2J", "summary": summary, "classes": [row]}
+    (here / "x.json").write_text(json.dumps({"comparisons": [whole]}))
+    ran = run("plan", "x.json")
+    assert ran.status == 0, ran.err
+    assert all(letter.isprintable() or letter == "\n" for letter in ran.out)
+    assert "fox\\x1b[2J\\u202e" in ran.out
+    assert "\nfox: done" not in ran.out
+
+
 def test_plan_prints_nothing_before_it_refuses(run, here: Path) -> None:
     row = {"class": "fox", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03}
     row |= {"tolerance": 0.01, "decision": "undecided", "decision_population": "undecided"}

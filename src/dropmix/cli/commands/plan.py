@@ -8,6 +8,7 @@ import typer
 
 from dropmix.cli.app import app
 from dropmix.cli.reporting import names_of, remark_fraction
+from dropmix.cli.streams import say
 
 MOST_ROWS = 20
 
@@ -58,7 +59,8 @@ def plan(
                     f"{audited}: expected the JSON of an audit, got one with {type(error).__name__} in {c['arm']!r}. "
                     "Run dropmix audit again."
                 ) from None
-    print("\n".join(lines))
+    for line in lines:
+        say(line)
 
 
 def _comparisons(path: Path) -> list[dict[str, Any]]:
