@@ -74,7 +74,7 @@ def test_a_narrow_terminal_of_few_letters_shows_what_others_show(run, here: Path
 
 
 @pytest.mark.parametrize("place", ["closed", "file", "loop", "pipe", "device"])
-@pytest.mark.parametrize("name", WRITTEN.keys() - {"select"})
+@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - {"select"}))
 def test_a_folder_that_cannot_be_written_is_one_line_before_anything_is_printed(
     run, here: Path, grid: Path, name: str, place: str
 ) -> None:
