@@ -261,7 +261,7 @@ def test_two_gpus_make_what_one_makes(tmp_path):
     [
         (["--workers", "2"], "expected one run at a time"),
         (["--executor", "ray"], "expected one run at a time"),
-        (["--set", "train.shards=1"], "expected train.shards=2, one shard of each batch per process, got 1"),
+        (["train.shards=1"], "expected train.shards=2, one shard of each batch per process, got 1"),
     ],
 )
 def test_what_does_not_fit_is_one_line(monkeypatch, capsys, options, message):
@@ -269,7 +269,8 @@ def test_what_does_not_fit_is_one_line(monkeypatch, capsys, options, message):
 
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["dropmix", *OPTIONS, *options])
+    set_before = OPTIONS.index("train.shards=2") if options == ["train.shards=1"] else len(OPTIONS)
+    monkeypatch.setattr(sys, "argv", ["dropmix", *OPTIONS[:set_before], *options, *OPTIONS[set_before + 1 :]])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2

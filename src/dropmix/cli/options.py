@@ -107,8 +107,8 @@ def give_way(asked: dict[str, Any]) -> dict[str, Any]:
     Example:
         >>> give_way({"data.resized_crop": True})
         {'data.crop_padding': 0, 'data.folds': None}
-        >>> give_way({"data.validation": 0.1, "data.folds": 5, "data.train_per_class": 20})
-        {}
+        >>> give_way({"data.resized_crop": True, "data.crop_padding": 4})
+        {'data.folds': None, 'data.colour_jitter': False}
     """
     changes: dict[str, Any] = {}
     for name, others in EXCLUDES.items():
