@@ -50,6 +50,18 @@ def test_a_planted_correlation_is_found_without_bias_and_the_interval_covers():
     assert np.mean(covered) >= 0.9
 
 
+def test_a_corrected_correlation_stays_between_its_ends_and_within_one():
+    """Of few classes, the correction overshoots: it multiplies a large correlation by much."""
+    overshot = 0
+    for k in range(40):
+        x, recall0, recall1 = simulated(np.random.default_rng([6, k]), m=10, seeds=2, rho=0.9)
+        one = explain(recall0, recall1, {}, {"planted": x}, bootstraps=50, shuffles=1, seed=k).predictors[0]
+        if one.corrected is not None:
+            overshot += one.corrected == 1
+            assert -1 <= one.corrected_low <= one.corrected <= one.corrected_high <= 1
+    assert overshot >= 1
+
+
 def test_regression_to_the_mean_alone_is_no_finding():
     """Recalls of which only seeds differ: the naive correlation of baseline recall and change is far below 0."""
     rng = np.random.default_rng(2)

@@ -108,8 +108,37 @@ def test_copies_and_texts_in_two_classes_are_told(folder):
     path = folder / "test.csv"
     path.write_text("text,intent\nmoney again money,pay\nnew,pay\ntrain again train,pay\nold,go\n")
     told = "\n".join(data_lines(load_texts("text", folder)))
-    assert "warning: 2 of the texts to predict are also in train, word for word" in told
+    assert "warning: 2 of the texts to predict are also in train, case and blanks aside" in told
     assert "warning: 1 text stands in two classes, e.g. 'train again train'" in told
+
+
+def test_copies_in_other_case_are_told(folder):
+    (folder / "test.csv").write_text("text,intent\n Money  AGAIN money,pay\nnew,pay\nold,go\n")
+    assert "1 of the texts to predict are also in train" in "\n".join(data_lines(load_texts("text", folder)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{bad", "domains.json: expected JSON, got Expecting property name"),
+        ('{"pay": "bank", "go": "road"}', r"expected an object \{domain: \[classes\]\}"),
+        ('{"bank": ["pay"]}', "expected a domain of every class, got none of go"),
+    ],
+)
+def test_domains_that_do_not_fit_are_refused(folder, content, message):
+    (folder / "domains.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        load_texts("text", folder)
+
+
+def test_a_test_file_without_labels_is_told(folder):
+    path = folder / "test.csv"
+    path.write_text("text,intent\na,-1\nb,-1\n")
+    with pytest.raises(DataError, match="If -1 means that test has no labels, remove that file"):
+        load_texts("text", folder)
+    path.write_text("text\na\nb\n")
+    with pytest.raises(DataError, match="or leave out a file without labels"):
+        load_texts("text", folder)
 
 
 def test_clincs_layout_and_domains(tmp_path):

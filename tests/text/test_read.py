@@ -32,6 +32,10 @@ def test_all_formats_give_the_same_rows(tmp_path, ending):
     assert read_rows(write(tmp_path / f"a.{ending}")) == ROWS
 
 
+def test_a_tsv_file_with_commas_is_read(tmp_path):
+    assert read_rows(write(tmp_path / "a.tsv", delimiter=",")) == read_rows(write(tmp_path / "b.csv"))
+
+
 def test_semicolons_and_a_byte_order_mark(tmp_path):
     path = write(tmp_path / "a.csv", delimiter=";")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
@@ -142,7 +146,7 @@ def test_columns_of_json_and_whole_floats(tmp_path):
 def test_all_rows_that_lack_something_are_counted(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("".join('{"text": "a", "label": NaN}\n' for _ in range(8)) + '{"text": "a", "label": "x"}\n')
-    with pytest.raises(DataError, match=r"row 1: expected a label, got nan; row 2.* and 3 more. Fill them in"):
+    with pytest.raises(DataError, match=r"row 1: expected a label, got nan; row 2.* and 3 more. Give each row"):
         read_rows(path)
 
 

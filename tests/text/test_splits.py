@@ -73,12 +73,38 @@ def test_a_folder_per_class_in_each_split(put):
         read_source(folder)
 
 
+def test_a_column_of_splits_is_followed(put):
+    lines = "text,label,{}\na,x,Train\nb,y,train\nc,x,Test\nd,y,validation\n"
+    for name in ("split", "Set", "partition"):
+        found = read_source(put(d_DOT_csv=lines.format(name)))
+        assert ([row.text for row in found.train], [row.text for row in found.test]) == (["a", "b"], ["c"])
+        assert "1 texts of other splits left out" in found.notes
+    for other in ("text,label,split\na,x,north\nb,y,south\n", "text,label,split\na,x,train\nb,y,train\n"):
+        assert read_source(put(d_DOT_csv=other)).test is None
+
+
+def test_a_folder_as_the_imdb_reviews_holds_two_classes_in_two_splits(put):
+    beside = {"db__README": "", "db__imdbEr_DOT_txt": "0.1", "db__train__unsup__0_0_DOT_txt": "z"}
+    beside |= {f"db__{split}__urls_pos_DOT_txt": "http://" for split in ("train", "test")}
+    texts = {"db__train__x__0_9_DOT_txt": "a", "db__train__y__0_2_DOT_txt": "b", "db__test__x__0_9_DOT_txt": "c"}
+    folder = put(**texts, **beside)
+    expected = TextSource([A, B], [C], ("left out: train/unsup",))
+    assert read_source(folder) == read_source(folder / "db") == expected
+
+
 @pytest.mark.parametrize(
     "content", [{"data": [["a", "x"], ["b", "y"]], "version": "1"}, {"text": ["a", "b"], "label": ["x", "y"]}]
 )
 def test_one_json_file(tmp_path, content):
     (tmp_path / "d.json").write_text(json.dumps(content))
     assert read_source(tmp_path / "d.json") == TextSource([A, B], None)
+
+
+def test_json_lines_in_a_file_named_json(put):
+    lines = '{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n'
+    assert read_source(put(d_DOT_json=lines)) == TextSource([A, B], None)
+    with pytest.raises(DataError, match=r"d\.json, line 2: expected JSON"):
+        read_source(put(d_DOT_json=lines.replace('{"text": "b"', "{text")))
 
 
 def test_a_file_as_clincs_holds_both_splits(tmp_path):

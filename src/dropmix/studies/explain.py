@@ -27,7 +27,7 @@ class Predictor:
         values: mean over all seeds, (M,).
         correlation, low, high: rank correlation with the change and its 95 % bootstrap interval over classes.
         corrected, corrected_low, corrected_high: the same corrected for the noise of the change and, of a predictor
-            from runs, of its own; None if the reliability is too low.
+            from runs, of its own, at most 1; None if the reliability is too low.
         beyond_recall: rank correlation given baseline recall; None for baseline recall itself.
         p, holm: of no correlation, alone and after Holm over the arm's predictors.
     """
@@ -153,7 +153,8 @@ def _predictor(
     if reliability[0] >= RELIABLE:
         root = np.sqrt(np.maximum(reliability, RELIABLE))
         estimate, wide = r[0] / root[0], (r[1:] / root[1:]).std(ddof=1)
-        corrected = (float(estimate), max(float(estimate - 1.96 * wide), -1.0), min(float(estimate + 1.96 * wide), 1.0))
+        middle, below, above = np.clip(estimate + wide * np.array([0, -1.96, 1.96]), -1, 1).tolist()
+        corrected = (middle, below, above)
     return Predictor(name, values, float(r[0]), float(low), float(high), *corrected, beyond, p)
 
 

@@ -1,7 +1,6 @@
 """`load_texts`: read a folder of texts as a Dataset of token ids."""
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from dropmix.data.readers.walk import listed
 from dropmix.data.records import DataError, Dataset, Texts
 from dropmix.data.stratify import check_arguments, check_groups, fold_rows, split_by_content, split_rows
 from dropmix.text.network_names import encoder_folder
-from dropmix.text.read import Example, TextColumns
-from dropmix.text.splits import read_source
+from dropmix.text.read import Example, TextColumns, read_json
+from dropmix.text.splits import SUPERCLASSES, read_source
 from dropmix.text.words import encode, pad, vocabulary
 
 TEXTS: dict[str, str] = {
@@ -156,9 +155,12 @@ def class_names(name: str, rows: list[Example], test: list[Example]) -> list[str
         alike = {class_key(label): label for label in here}
         told = [f"{a!r} (train has {alike[class_key(a)]!r})" if class_key(a) in alike else a for a in unknown[:NAMED]]
         more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        remedy = "Add the missing texts or remove the classes"
+        if "-1" in unknown:
+            remedy = "If -1 means that test has no labels, remove that file: another split is predicted then"
         raise DataError(
             f"load: expected {name} with texts of every class in train, got {', '.join(told)}{more} only in test. "
-            "Add the missing texts or remove the classes."
+            f"{remedy}."
         )
     if len(here) < 2:
         raise DataError(f"load: expected {name} with two classes or more, got {len(here)}. Check the label column.")
@@ -181,11 +183,16 @@ def tokenise(texts: list[str], folder: Path, most: int | None) -> np.ndarray:
 
 def _domains(path: Path, classes: list[str]) -> list[str] | None:
     """Coarse class of each class from domains.json beside the file or in the folder: {domain: [classes]}."""
-    file = (path if path.is_dir() else path.parent) / "domains.json"
+    file = (path if path.is_dir() else path.parent) / SUPERCLASSES
     if not file.is_file():
         return None
-    of = {label: domain for domain, labels in json.loads(file.read_text("utf-8")).items() for label in labels}
-    return [of[label] for label in classes] if of.keys() >= set(classes) else None
+    given = read_json(file)
+    if not isinstance(given, dict) or not all(isinstance(labels, list) for labels in given.values()):
+        raise DataError(f"{file}: expected an object {{domain: [classes]}}, got {given!r:.60}. Mend or remove it.")
+    of = {str(label): domain for domain, labels in given.items() for label in labels}
+    if lacking := [label for label in classes if label not in of]:
+        raise DataError(f"{file}: expected a domain of every class, got none of {listed(lacking)}. Add them.")
+    return [of[label] for label in classes]
 
 
 def _remarks(classes: list[str], texts: dict[str, list[str]], splits: dict[str, Texts]) -> Iterator[str]:
@@ -194,21 +201,25 @@ def _remarks(classes: list[str], texts: dict[str, list[str]], splits: dict[str, 
     if near := [repr(name) for name in classes if keys[class_key(name)] > 1]:
         yield f"classes that differ only by case or form: {listed(near)}. Merge them if they are one"
     target = "validation" if "validation" in texts else "test"
-    known = set(texts["train"])
-    if copies := sum(text in known for text in texts[target]):
+    known = {_plain(text) for text in texts["train"]}
+    if copies := sum(_plain(text) in known for text in texts[target]):
         yield (
-            f"warning: {copies} of the texts to predict are also in train, word for word. "
+            f"warning: {copies} of the texts to predict are also in train, case and blanks aside. "
             "Remove the copies, which inflate the accuracy."
         )
     labels: dict[str, set[int]] = {}
     for key in ("train", target):
         for text, label in zip(texts[key], splits[key].labels.tolist()):
-            labels.setdefault(text, set()).add(label)
+            labels.setdefault(_plain(text), set()).add(label)
     if torn := [text for text, given in labels.items() if len(given) > 1]:
         yield (
             f"warning: {len(torn)} {'text stands' if len(torn) == 1 else 'texts stand'} in two classes, e.g. "
             f"{torn[0]!r:.60}. Leave one of them out."
         )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _fingerprint_of_folds(name: str, classes: list[str], rows: list[Example], encoder: Path | None) -> str:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from dropmix.data.readers.cells import numbered_rows
 from dropmix.data.readers.shards import metadata_names, unreadable
+from dropmix.data.readers.tables import SPLITS
 from dropmix.data.records import DataError
 
 TEXT_COLUMNS = ("text", "sentence", "utterance", "query", "question", "content", "review", "message", "comment")
@@ -28,11 +29,12 @@ SHOWN = 5
 
 
 class Example(NamedTuple):
-    """A text, its class, and what must stay with it on one side of a split, or None."""
+    """A text, its class, what must stay with it on one side of a split, and its split, by a column of that name."""
 
     text: str
     label: str
     group: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ def read_rows(path: Path, columns: TextColumns = USUAL) -> list[Example]:
     if ending in (".csv", ".tsv"):
         return examples(str(path), _table(path, ending, columns), columns)
     if ending in (".jsonl", ".ndjson"):
-        lines = [(k, line) for k, line in enumerate(_content(path).split("\n"), 1) if line.strip()]
-        return rows_of_json(str(path), [parse_json(f"{path}, line {k}", line) for k, line in lines], columns)
+        return rows_of_json(str(path), _json_lines(path, _content(path)), columns)
     if ending == ".parquet":
         return examples(str(path), _parquet(path), columns)
     return rows_of_json(str(path), read_json(path), columns)
@@ -82,8 +83,19 @@ def text_files(folder: Path) -> list[Path]:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
-    return parse_json(str(path), _content(path))
+    """The content of a JSON file; of one that holds JSON lines, as some libraries write them, their list."""
+    content = _content(path)
+    try:
+        return json.loads(content)
+    except (json.JSONDecodeError, RecursionError) as error:
+        if getattr(error, "msg", "") == "Extra data":
+            return _json_lines(path, content)
+        return parse_json(str(path), content)
+
+
+def _json_lines(path: Path, content: str) -> list[Any]:
+    lines = [(k, line) for k, line in enumerate(content.split("\n"), 1) if line.strip()]
+    return [parse_json(f"{path}, line {k}", line) for k, line in lines]
 
 
 def parse_json(where: str, content: str) -> Any:
@@ -122,18 +134,22 @@ def examples(where: str, rows: Iterable[dict[str, Any]], columns: TextColumns) -
     parsed: list[Example] = []
     wrong: list[str] = []
     keys: list[str | None] = []
+    split: str | None = None
     for number, row in enumerate(rows, 1):
         if not keys:
             keys = list(find_columns(where, row, columns))
+            split = next((key for key in row if key.strip().casefold() in SPLITS and key not in keys), None)
         cells = [None if key is None else _cell(row.get(key)) for key in keys]
         for key, cell in zip(keys, cells):
             if key is not None and not cell:
                 wrong.append(f"row {number}: expected a {key}, got {row.get(key)!r:.40}")
         text, label, group = cells
-        parsed.append(Example(text or "", (label or "").strip(), group and group.strip()))
+        parsed.append(
+            Example(text or "", (label or "").strip(), group and group.strip(), split and _cell(row.get(split)))
+        )
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise DataError(f"{where}, {'; '.join(wrong[:SHOWN])}{more}. Fill them in or remove the rows.")
+        raise DataError(f"{where}, {'; '.join(wrong[:SHOWN])}{more}. Give each row a text and one label, or remove it.")
     if not parsed:
         raise DataError(f"{where}: expected rows of texts and labels, got none. Check the file.")
     return parsed
@@ -166,9 +182,10 @@ def _column(where: str, names: list[str], what: str, named: str | None, usual: t
     kinds = [name.strip().lower() for name in matches]
     matches = [name for name, kind in zip(matches, kinds) if NAMES_OF.get(kind) not in kinds]
     if len(matches) != 1:
+        more = {"text": "add a first row of names to a table that has none", "label": "leave out a file without labels"}
         raise DataError(
             f"{where}: expected one column of {what} ({', '.join(usual)}), got {', '.join(matches or names)}. "
-            f"Name it with --set data.{what}_column=NAME."
+            f"Name it with --set data.{what}_column=NAME{'' if matches else f', or {more[what]}'}."
         )
     return matches[0]
 
@@ -205,7 +222,7 @@ def _content(path: Path) -> str:
 def _table(path: Path, ending: str, columns: TextColumns) -> Iterator[dict[str, Any]]:
     content = _content(path)
     csv.field_size_limit(sys.maxsize)
-    delimiter = "\t" if ending == ".tsv" else _delimiter(content.split("\n", 1)[0], columns)
+    delimiter = _delimiter(content.split("\n", 1)[0], columns, "\t,;|" if ending == ".tsv" else DELIMITERS)
     names: list[str] = []
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -246,15 +263,15 @@ def _refuse_swallowed_rows(
                 )
 
 
-def _delimiter(header: str, columns: TextColumns) -> str:
-    """The first separator that yields the columns, else the most frequent one."""
-    for delimiter in DELIMITERS:
+def _delimiter(header: str, columns: TextColumns, usual: str) -> str:
+    """The first of the separators that yields the columns, else the most frequent one."""
+    for delimiter in usual:
         try:
             find_columns("", next(csv.reader([header], delimiter=delimiter), []), columns)
         except (DataError, csv.Error):
             continue
         return delimiter
-    return max(DELIMITERS, key=header.count)
+    return max(usual, key=header.count)
 
 
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:

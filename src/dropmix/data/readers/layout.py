@@ -93,12 +93,12 @@ def kinds_of_splits(values: Sequence[str | None]) -> list[str]:
     return [roles[value].kind for value in values] if named and {"train"} < kinds - {""} else []
 
 
-def chosen_kinds(kinds: Sequence[str], where: str, remarks: list[str]) -> list[list[bool]]:
+def chosen_kinds(kinds: Sequence[str], where: str, remarks: list[str], what: str = "pictures") -> list[list[bool]]:
     """Which rows are trained on and which are tested on, by the kinds of their splits; says so in `remarks`."""
     test = "test" if "test" in kinds else "validation"
     remarks.append(f"{where} says what is trained on (train) and tested on ({test})")
     rest = sum(kind not in ("train", test) for kind in kinds)
-    remarks += [f"{rest} pictures of other splits left out"] if rest else []
+    remarks += [f"{rest} {what} of other splits left out"] if rest else []
     return [[kind == wanted for kind in kinds] for wanted in ("train", test)]
 
 

@@ -42,7 +42,7 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
     return [str(one) for one in groups]
 
 
-SPLITS = ("split", "subset", "partition")
+SPLITS = ("split", "subset", "partition", "set")
 """Columns that may name the split of each picture."""
 MISSING = {"", "nan", "<na>", "nat"}
 """How programs write a value that is not there."""
