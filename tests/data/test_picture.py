@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from dropmix.data import DataError
+from dropmix.data import DataError, load
 from dropmix.data.picture import BOX_DRAWS, centre_crop, random_box, read_picture, resized_crop, shorter_side
 
 
@@ -112,3 +112,16 @@ def test_every_number_of_a_tries_draw_counts():
     first_too_wide = random_box(100, 100, [0.999, 0.999, 0.0, 0.5, *middle[4:], 0.999, 0.0])
     assert first_too_wide == (72, 0, 28, 28)
     assert random_box(10, 100, [0.9, 0.5] * 10 + [0.0, 0.0]) == (0, 43, 10, 13)  # none fits: the centre
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".parquet"])
+def test_a_pointer_of_git_lfs_is_told(tmp_path, ending):
+    for folder in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        name = f"{folder}/0{ending}" if ending != ".parquet" else f"{folder[:-4]}.parquet"
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(DataError, match=r"got the pointer of Git LFS.*\. Run git lfs pull"):
+        load("parquet" if ending == ".parquet" else "folder", tmp_path, size=8)
+    if ending != ".parquet":  # pictures that stay in their files
+        with pytest.raises(DataError, match=r"got the pointer of Git LFS.*\. Run git lfs pull"):
+            read_picture(str(tmp_path / f"train/cat/0{ending}"))

@@ -53,6 +53,18 @@ Tolerance = Annotated[
 ]
 
 
+def typed(context: typer.Context, *names: str) -> list[str]:
+    """Those of a command's parameters that the command line gave."""
+    return [name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+
+
+def refuse_without(context: typer.Context, beside: str, *names: str) -> None:
+    """Refuse options that were typed although they act only beside another one, e.g. "--run"."""
+    for name in typed(context, *names):
+        option = f"--{name.replace('_', '-')}"
+        raise ValueError(f"{option}: expected {beside} beside it, got none. Add it, or leave out {option}.")
+
+
 def _version(value: bool) -> None:
     if value:
         print(f"dropmix {__version__}")

@@ -9,13 +9,14 @@ MOST_READ = 20_000
 """Largest number of files to read in search of copies."""
 
 
-def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[str]:
+def data_lines(dataset: Any, out: Path | None = None, folds: int = 0, batch: int = 0) -> list[str]:
     """Classes, images (or texts) per class in train and test, and what looks wrong.
 
     Args:
         dataset: what a grid trains on.
         out: where images to predict that look like one in train are listed; None lists them in the lines.
         folds: in how many runs of a seed the images take turns at being predicted; 0: the test set is one.
+        batch: of the training steps; 0 if not known.
     Example:
         >>> from dropmix.data import load
         >>> data_lines(load("digits", None, train_per_class=5))[0]
@@ -44,6 +45,11 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0) -> list[st
     if len(names) == 1:
         lines.append(
             "warning: there is only one class, so every prediction is right. Give the folder above the class folders."
+        )
+    if sum(counts[0]) <= batch:
+        lines.append(
+            f"warning: a batch of {batch} holds all {sum(counts[0])} {what} to train on, so an epoch is one step. "
+            "Lower train.batch, e.g. --set train.batch=8, or train for more epochs."
         )
     few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
     if few:

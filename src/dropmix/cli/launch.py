@@ -74,7 +74,7 @@ def train_together(
         remember_data(out, data)
         remember_plan(out, runs)
         remember_pictures(out, dataset)
-        for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), told]):
+        for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0, runs[0].train.batch), told]):
             print(line, flush=True)
         deadline = None if time_limit is None else started + time_limit
         options = GridSettings(out=out.absolute(), data=data, deadline=deadline, loaders=loaders, **settings)

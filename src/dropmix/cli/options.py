@@ -1,6 +1,7 @@
 """From what a user types, or a YAML file, to a grid."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from dropmix.cli.config_file import Config, read_yaml
@@ -10,8 +11,16 @@ from dropmix.grid.written_arms import written_arm
 from dropmix.nets import check_name
 from dropmix.recipes import get_recipe
 from dropmix.text import check_text_network, is_text
+from dropmix.train.config import RunSpec
 
 MOST_RUNS = 100_000
+SETTINGS = {
+    "epochs": "train.epochs",
+    "train_per_class": "data.train_per_class",
+    "validation": "data.validation",
+    "folds": "data.folds",
+}
+"""Option -> the setting that it is another name of."""
 
 
 def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> Grid:
@@ -25,8 +34,6 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
         ValueError: a name or value that does not fit.
     """
     chosen, grid, asked = _asked(options, settings, config)
-    if chosen.epochs is not None:
-        grid = grid.with_settings(_epochs(grid, chosen.epochs))
     grid = grid.with_settings(give_way(asked) | asked)
     changes = {key: getattr(chosen, key) for key in ("unit", "per", "seeds", "first_seed")}
     changes = {key: value for key, value in changes.items() if value is not None}
@@ -56,18 +63,30 @@ def _asked(options: dict[str, Any], settings: list[str], config: dict[str, Any])
     chosen = Config.model_validate(config | options)
     if chosen.recipe is None:
         raise ValueError("run: expected a recipe, got none. Name one, or add recipe: NAME to the file.")
-    paths = {f"data.{key}": (key, getattr(chosen, key)) for key in ("train_per_class", "validation", "folds")}
+    paths = {path: (key, getattr(chosen, key)) for key, path in SETTINGS.items()}
     given = {path: (key, value) for path, (key, value) in paths.items() if value is not None}
     typed = {path: value for path, (key, value) in given.items() if key in options}
-    typed |= _settings(settings)
+    texts = _settings(settings)
+    for path in chosen.set:
+        check_path(path)
+    for path in given.keys() & (texts.keys() if typed else ()) & typed.keys():
+        raise ValueError(f"set: expected {path} once, got --{given[path][0].replace('_', '-')} as well. Keep one.")
+    for path in given.keys() & chosen.set.keys() - typed.keys():
+        raise ValueError(f"set: expected {path} once, got {given[path][0]} as well. Keep one.")
+    typed |= texts
     filed = {path: value for path, (_, value) in given.items() if path not in typed} | chosen.set
     lost = give_way(typed).keys() - typed.keys()  # the command line wins over the file
     asked = {path: value for path, value in filed.items() if path not in lost} | typed
     return chosen, get_recipe(chosen.recipe, chosen.preset), asked
 
 
-def gave_way(options: dict[str, Any], settings: list[str], config: dict[str, Any]) -> str:
-    """A sentence on settings of the recipe that others of the user exclude, or "". Arguments as for `grid_of`."""
+def remarks(options: dict[str, Any], settings: list[str], config: dict[str, Any], base: RunSpec) -> list[str]:
+    """Lines on settings that do not act as they read: the recipe's that give way, and the user's without an effect.
+
+    Args:
+        options, settings, config: as for `grid_of`.
+        base: of the grid that it returned for them.
+    """
     _, grid, asked = _asked(options, settings, config)
     before = grid.base.model_dump(mode="python")
 
@@ -80,7 +99,46 @@ def gave_way(options: dict[str, Any], settings: list[str], config: dict[str, Any
         for path, value in give_way(asked).items()
         if of_recipe(path) not in (value, None)
     ]
-    return f"The recipe's own settings give way: {', '.join(told)}." if told else ""
+    lines = [f"The recipe's own settings give way: {', '.join(told)}."] if told else []
+    idle = {path: why for path, reason in IDLE.items() if path in asked and (why := reason(base))}
+    lines += [f"warning: {path} has no effect, since {why}." for path, why in idle.items()]
+    schedule = base.train.schedule
+    late = [str(m) for m in schedule.milestones if m >= base.train.epochs] if schedule.kind == "step" else []
+    if late and "train.schedule.milestones" in asked:
+        lines.append(f"warning: the run's {base.train.epochs} epochs end before the milestones {', '.join(late)}.")
+    return lines
+
+
+def _schedule_is_no_step(spec: RunSpec) -> str:
+    kind = spec.train.schedule.kind
+    return "" if kind == "step" else f"train.schedule.kind is {kind}, not step"
+
+
+def _not_sgd(spec: RunSpec) -> str:
+    return "" if spec.train.optimizer == "sgd" else f"train.optimizer is {spec.train.optimizer}, not sgd"
+
+
+def _whole_batch(spec: RunSpec) -> str:
+    whole = spec.train.micro_batch is not None and spec.train.micro_batch >= spec.train.batch
+    return f"train.batch is {spec.train.batch}" if whole else ""
+
+
+def _no_milestone(spec: RunSpec) -> str:
+    schedule = spec.train.schedule
+    none = schedule.kind == "step" and not schedule.milestones
+    return "there are no train.schedule.milestones at which the learning rate drops" if none else ""
+
+
+IDLE: dict[str, Callable[[RunSpec], str]] = {
+    "train.schedule.kind": _no_milestone,
+    "train.schedule.milestones": _schedule_is_no_step,
+    "train.schedule.factor": _schedule_is_no_step,
+    "train.momentum": lambda spec: _not_sgd(spec) if spec.train.optimizer == "adamw" else "",
+    "train.nesterov": _not_sgd,
+    "train.mix_within": lambda spec: "train.shards is 1" if spec.train.shards == 1 else "",
+    "train.micro_batch": _whole_batch,
+}
+"""Setting -> why it has no effect in a run, or "". None is refused: runs that were trained with it resume."""
 
 
 EXCLUDES = {
@@ -164,13 +222,6 @@ def parse_executor_step(text: str, executor: str = "local") -> dict[str, Any]:
     raise ValueError(f"--executor-step: expected auto, eager, graph or packed:K, e.g. packed:4, got {text!r}.")
 
 
-def _epochs(grid: Grid, epochs: int) -> dict[str, Any]:
-    """Change the number of epochs; a step schedule keeps its shape."""
-    train = grid.base.train
-    milestones = [round(m * epochs / train.epochs) for m in train.schedule.milestones]
-    return {"train.epochs": epochs, "train.schedule.milestones": milestones}
-
-
 def _written(chosen: Config) -> dict[str, Any]:
     """The arms that are written out; without --methods, they are all there is beside vanilla."""
     assert chosen.arms is not None
@@ -182,6 +233,18 @@ def _written(chosen: Config) -> dict[str, Any]:
         if getattr(chosen, key) is not None:
             raise ValueError(f"--{key}: expected --methods beside it, since arms written out say their own {key}.")
     return {"written": arms} if chosen.methods is not None else {"written": arms, "methods": ()}
+
+
+OWN_OPTIONS = {"seed": "--seeds and --first-seed", "arm": "--methods and --rates", "preset": "--preset"}
+RECORDED = ("format", "network_sha256", "weights_sha256", "data.fingerprint", "data.resized")
+
+
+def check_path(path: str) -> None:
+    """Refuse what is no setting: options by other names, and what a run notes by itself."""
+    if own := OWN_OPTIONS.get(path.partition(".")[0]):
+        raise ValueError(f"set: expected a setting that all runs share, got {path}. Use {own}.")
+    if path in RECORDED:
+        raise ValueError(f"set: expected a setting, got {path}, which a run notes by itself. Leave it out.")
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:
@@ -205,9 +268,7 @@ def _setting(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise ValueError(f"set: expected path=value such as train.lr=0.1, got {text!r}.")
-    own = {"seed": "--seeds and --first-seed", "arm": "--methods and --rates"}.get(path.strip().partition(".")[0])
-    if own is not None:
-        raise ValueError(f"set: expected a setting that all runs share, got {path.strip()}. Use {own}.")
+    check_path(path.strip())
     return path.strip(), read_yaml(value, f"set: {path.strip()}")
 
 

@@ -58,7 +58,7 @@ def train_runs(
     remember_data(out, data)
     remember_plan(out, runs)
     remember_pictures(out, dataset)
-    for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0), told]):
+    for line in filter(None, [*data_lines(dataset, out, runs[0].data.folds or 0, runs[0].train.batch), told]):
         print(line, flush=True)
     settings = GridSettings(
         out=out.absolute(),

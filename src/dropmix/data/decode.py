@@ -24,6 +24,7 @@ PIXELS = 89_478_485
 
 
 SMALLER = "Make it smaller beforehand or remove it."
+REPLACE, POINTER = "Replace or remove it", b"version https://git-lfs"
 BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2
 """Tags of a TIFF, and a value of the second."""
 
@@ -64,10 +65,12 @@ def decode_one(encoded: Encoded, where: str, size: int | None, exif: bool = Fals
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, ...
         # Pillow's own message names an object in memory instead of the file.
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
-        reason = "an empty file" if is_empty(encoded) else reason
-        raise DataError(
-            f"{where}: expected a picture that Pillow can read, got {reason}. Replace or remove it."
-        ) from error
+        known: dict[bytes | None, tuple[str, str]] = {
+            b"": ("an empty file", REPLACE),
+            POINTER: ("the pointer of Git LFS in its place", "Run git lfs pull"),
+        }
+        reason, advice = known.get(_head(encoded), (reason, REPLACE))
+        raise DataError(f"{where}: expected a picture that Pillow can read, got {reason}. {advice}.") from error
     if size is not None:
         rgb = centre(rgb, size)
     return np.asarray(rgb)
@@ -118,9 +121,13 @@ def gray_bmp(picture: Any) -> Any:
     return Image.fromarray(rows[:, :width] * np.uint8(255 if picture.mode == "1" else 1))
 
 
-def is_empty(encoded: Encoded) -> bool:
-    size = os.path.getsize(encoded) if isinstance(encoded, str | os.PathLike) else len(encoded)
-    return size == 0
+def _head(encoded: Encoded) -> bytes | None:
+    """The first bytes, as many as `POINTER` has; None of a file that cannot be opened."""
+    try:
+        with _stored(encoded) as stored:
+            return stored.read(len(POINTER))
+    except OSError:
+        return None
 
 
 def check_pixels(size: tuple[int, int], where: str) -> None:

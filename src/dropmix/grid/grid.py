@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dropmix.grid.arm import check_fits, make_arm, parse_methods
 from dropmix.text import is_text
-from dropmix.train.config import Arm, Frozen, RunSpec
+from dropmix.train.config import Arm, Frozen, RunSpec, Train
 
 
 class Grid(Frozen):
@@ -45,6 +45,11 @@ class Grid(Frozen):
             raise ValueError("expected at least one rate. 0 is the plain method.")
         return rates
 
+    @model_validator(mode="after")
+    def _schedule_fits_the_run(self) -> "Grid":
+        check_schedule(self.base.train)
+        return self
+
     @property
     def arms(self) -> list[Arm]:
         """Vanilla, then every method at every rate, then those written out, without repetition."""
@@ -79,15 +84,16 @@ class Grid(Frozen):
         ]
 
     def with_settings(self, settings: dict[str, Any]) -> "Grid":
-        """Return this grid with settings of its base changed.
+        """Return this grid with settings of its base changed. With other epochs, a step schedule keeps its shape.
 
         Args:
             settings: dotted path into the spec -> value, e.g. {"train.epochs": 30, "network": "wrn10-2"}.
         Raises:
             pydantic.ValidationError: names the dotted path that does not exist or the type that was expected.
+            ValueError: as `check_schedule`.
         """
         content = self.base.model_dump(mode="json")
-        for path, value in settings.items():
+        for path, value in (scaled_milestones(self.base.train, settings) | settings).items():
             place = content
             *parents, last = path.split(".")
             for parent in parents:
@@ -105,4 +111,41 @@ class Grid(Frozen):
                 held = held[part] if isinstance(held, dict) else getattr(held, part)
             if not isinstance(held, bool):  # true would pass for the number 1
                 raise ValueError(f"{path}: expected a number, got {str(settings[path]).lower()}. Correct it.")
+        check_schedule(base.train)
         return self.model_copy(update={"base": base})
+
+
+def scaled_milestones(train: Train, settings: dict[str, Any]) -> dict[str, Any]:
+    """The milestones that keep a step schedule's shape where settings change the epochs alone; else {}.
+
+    Example:
+        >>> from dropmix.train.config import Schedule
+        >>> train = Train(epochs=300, lr=0.1, schedule=Schedule(milestones=(150, 225)))
+        >>> scaled_milestones(train, {"train.epochs": 30})
+        {'train.schedule.milestones': [15, 22]}
+    """
+    epochs = settings.get("train.epochs")
+    if not isinstance(epochs, int | float) or any(path.startswith("train.schedule.milestones") for path in settings):
+        return {}
+    milestones = [round(milestone * epochs / train.epochs) for milestone in train.schedule.milestones]
+    return {"train.schedule.milestones": milestones} if milestones else {}
+
+
+def check_schedule(train: Train) -> None:
+    """Refuse a learning rate that would never drop at its milestones, or never come to the end of its rise.
+
+    Raises:
+        ValueError: no milestone within the run, or a warm-up as long as the run.
+    """
+    schedule = train.schedule
+    if schedule.kind == "step" and schedule.milestones and min(schedule.milestones) >= train.epochs:
+        raise ValueError(
+            f"train.schedule.milestones: expected one below the run's {train.epochs} epochs, got "
+            f"{', '.join(map(str, schedule.milestones))}, where the learning rate would never drop. Scale them, or set "
+            "train.schedule.kind=constant."
+        )
+    if schedule.warmup >= train.epochs:
+        raise ValueError(
+            f"train.schedule.warmup: expected fewer epochs than the run's {train.epochs}, got {schedule.warmup:g}. "
+            "Shorten it, or train longer."
+        )

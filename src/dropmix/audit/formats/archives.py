@@ -6,6 +6,7 @@ import json
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -242,15 +243,28 @@ def read_json(path: Path) -> Any:
             text = within_limits(file.read().decode("utf-8-sig"))
         lines = [line for line in text.split("\n") if line.strip()]  # other marks may stand within a text
         if ending_of(path) in (".jsonl", ".ndjson"):
-            return [json.loads(line) for line in lines]
+            return [_parsed(line) for line in lines]
         try:
-            return json.loads(text)
+            return _parsed(text)
         except json.JSONDecodeError:
             if len(lines) < 2 or not all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
                 raise
-            return [json.loads(line) for line in lines]  # JSON lines under the name of JSON
+            return [_parsed(line) for line in lines]  # JSON lines under the name of JSON
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise AuditError(f"{where}: expected readable JSON, got {clip(error)}. Write the file again.") from error
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_each_name_once)
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, whose first value of a name that comes twice would go without a word."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{clip(twice)!r} twice in one object")
+    return made
 
 
 def within_limits(text: str) -> str:

@@ -16,7 +16,7 @@ NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?")
 
 
 def refuse_other_rows(table: pa.Table, path: Path) -> None:
-    """Refuse the header among the rows, as in files joined one after the other, and a last row of sums.
+    """Refuse the header among the rows, as in files joined one after the other, a ruled line, and a last row of sums.
 
     Args:
         table: columns of text under their names.
@@ -36,6 +36,8 @@ def refuse_other_rows(table: pa.Table, path: Path) -> None:
             )
     if len(names) < 2 or not len(table):
         return
+    if all(re.fullmatch(r":?-{2,}:?", str(table[name][0]).strip()) for name in names):
+        raise AuditError(f"{path}: expected values below the header, got a ruled line as in Markdown. Save it as CSV.")
     for name in names:
         last = str(table[name][len(table) - 1])
         once = _bare(last).rstrip(":").casefold() in SUMS and _times(table, coded or names, last) == 1

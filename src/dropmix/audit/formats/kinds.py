@@ -1,6 +1,7 @@
 """Which kind a file is, by its name and by its first bytes, and what to do with those that are not read."""
 
 import errno
+import re
 from pathlib import Path
 
 from dropmix.audit.errors import AuditError, clip
@@ -29,6 +30,7 @@ MAGIC = {b"PK\x03\x04": "zip", b"PAR1": "parquet", b"\x93NUMPY": "npy", b"\x89HD
 MAGIC |= {b"\x28\xb5\x2f\xfd": "packed", b"BZh": "packed", b"\xfd7zXZ": "packed", b"7z\xbc\xaf": "packed"}
 MAGIC |= {b"\x80\x02": "pickle", b"\x80\x03": "pickle", b"\x80\x04": "pickle", b"\x80\x05": "pickle"}
 MAGIC |= dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML"), "html")
+MAGIC[b"version https://"] = "lfs"
 KINDS = {
     "zip": ("a zip archive", "Unpack it, rename an npz file to end in .npz, and save a spreadsheet as CSV"),
     "parquet": ("a parquet file", "Rename it to end in .parquet"),
@@ -40,6 +42,7 @@ KINDS = {
     "json": ("JSON", "Rename it to end in .json, or .jsonl with a row per line"),
     "text": ("text", "If it is a table, rename it to end in .csv"),
     "html": ("a web page", "Download the file itself"),
+    "lfs": ("the pointer that Git LFS keeps in place of a file", "Run git lfs pull"),
 }
 
 
@@ -50,6 +53,8 @@ def checked_file(path: Path) -> str:
         AuditError: the file is missing, empty, a loop of links, or not a regular file.
     """
     where = clip(str(path).encode(errors="backslashreplace").decode(), 300)
+    if re.match(r"[a-z0-9]{2,}:/", where):  # of the two slashes a path keeps one
+        raise AuditError(f"{where}: expected a file on this machine, got an address. Download it, and give the file.")
     try:
         state = path.stat()
     except (OSError, RuntimeError) as error:

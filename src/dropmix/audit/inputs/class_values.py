@@ -57,7 +57,18 @@ def class_column(column: pa.ChunkedArray, name: str, where: str) -> ClassValues:
     if is_list(column):
         raise AuditError(
             f"{where}: expected one class per row in {name}, got a list. "
-            + ("Save the best class alone (in timm, --topk 1)." if name != "label" else "Save a row per example.")
+            + (
+                "If it holds a score per class, rename the column to probs; else save the best class alone "
+                "(in timm, --topk 1)."
+                if name != "label"
+                else "Save a row per example."
+            )
+        )
+    if pa.types.is_struct(column.type):
+        fields = [column.type.field(i).name for i in range(column.type.num_fields)]
+        raise AuditError(
+            f"{where}: expected one class per row in {name}, got fields: {first(fields)}. Save the one that holds the "
+            f"class as a column of its own, called {name}."
         )
     if not is_text(column.type):
         return ClassValues(integers(column, name, where))

@@ -29,7 +29,7 @@ from dropmix.audit.formats.kinds import (
 )
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.given import Labels, Reading, find_columns
-from dropmix.audit.inputs.json_rows import json_values, rows_of
+from dropmix.audit.inputs.json_rows import json_values, rows_of, table_of_json
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table
 from dropmix.audit.inputs.tables import from_table, wanted_columns
@@ -247,6 +247,8 @@ def _read_labels(reading: Reading) -> Labels | LabelMatrix:
         return Labels(values, ids, where)
     if ending in JSON:
         data = read_json(path)
+        if (table := table_of_json(data, where)) is not None:
+            return _labels_of(table, where, True, reading)
         if isinstance(data, dict):
             return Labels(to_numpy(list(data.values()), where), np.array(list(data), dtype=object), where)
         return Labels(to_numpy(data, where), None, where)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dropmix.audit.errors import AuditError, clip
+import pyarrow as pa
+
+from dropmix.audit.errors import AuditError, clip, shown
 from dropmix.audit.inputs.given import Reading, find_columns
 from dropmix.audit.naming.totals import refuse_totals
 
@@ -63,3 +65,24 @@ def json_values(values: Sequence[Any], name: str, key: str, where: str) -> list[
             "Save one kind."
         )
     return values
+
+
+def table_of_json(data: Any, where: str) -> pa.Table | None:
+    """JSON rows, or columns by name, as a table without lists; None for a list of classes or a mapping from ids."""
+    given, data = data, rows_of(data, where)
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        names = dict.fromkeys(str(key) for row in data for key in row if "predictions" not in row)
+        table = {name: [row.get(name) for row in data] for name in names}
+    elif isinstance(data, dict) and data and all(isinstance(value, list) for value in data.values()):
+        table = {str(name): value for name, value in data.items()}
+    elif isinstance(given, dict) and any(isinstance(value, list | dict) for value in given.values()):
+        table = {}
+    else:
+        return None
+    flat = {n: v for n, v in table.items() if not any(isinstance(value, list | dict) for value in v)}
+    if not flat or len({len(values) for values in table.values()}) > 1:
+        raise AuditError(
+            f"{where}: expected the class of each example, got {shown([*(table if given is data else given)])}. "
+            "Save a list of classes, a mapping of id to class, or CSV with columns id and label."
+        )
+    return pa.table({name: pa.array(json_values(values, name, "", where)) for name, values in flat.items()})

@@ -61,7 +61,7 @@ def from_table(
     named = find_columns(names, reading, where)
     if "label" not in named and reading.labels is None:
         refuse_totals(names, where)
-        _refuse_matrix(table, named, where)
+        _refuse_matrix(table, named, where, lists=False)
         raise without_predictions(names, "label", where)
     key = lambda name: columns.keys(table[named[name]], named[name], where, guess=not typed) if name in named else None  # noqa: E731
     ids = key("example_id")
@@ -134,11 +134,11 @@ def _predicted_columns(
     return ({} if scores else wide), scores
 
 
-def _refuse_matrix(table: pa.Table, named: Mapping[str, str], where: str) -> None:
-    """Say what tables of numbers or lists are that hold neither classes nor scores under a known name."""
+def _refuse_matrix(table: pa.Table, named: Mapping[str, str], where: str, lists: bool = True) -> None:
+    """Say what tables of numbers or `lists` are that hold neither classes nor scores under a known name."""
     numbers = 0
     for name in (n for n in dict.fromkeys(table.column_names) if n not in named.values() or named.get("p_max") == n):
-        if len(table) and is_list(table[name]):
+        if lists and len(table) and is_list(table[name]):
             raise AuditError(
                 f"{where}: expected one number per row in column {clip(name)!r}, got a list. Save a column per class, "
                 "p_0, p_1, ..., or the best class alone as pred."

@@ -4,14 +4,16 @@ import re
 
 _LABEL = """label labels y_true true_label true_class true target targets label_ids y_test gt_label gt_labels truth
     label_id ground_truth gt actual reference references y obs observed actual_class actual_label true_labels
-    true_classes label_true target_class target_label gt_class ground_truth_label expected_class expected_label"""
+    true_classes label_true target_class target_label gt_class ground_truth_label expected_class expected_label
+    targs"""
 # Two of these may stand side by side: "prediction" is then rather a score.
-_PRED = """pred preds y_pred predicted predicted_class predicted_label predicted_labels predicted_classes pred_label
-    pred_labels pred_class pred_classes prediction_label scored_labels label_pred y_hat yhat prediction predictions
-    estimate predict"""
+_PRED = """pred preds y_pred predicted predicted_class predicted_label predicted_labels predicted_classes
+    pred_label pred_labels pred_class pred_classes prediction_label prediction_class predictions_label
+    predictions_class scored_labels label_pred y_hat yhat prediction predictions estimate predict"""
 _ID = """example_id id ids example image_id sample_id filename imagename image_name file path filepath image_path image
     img uid key img_path img_name img_id image_file file_id row row_id row_index"""
-_P_MAX = "p_max predicted_probability confidence probability prob prediction_score predicted_prob"
+_P_MAX = """p_max predicted_probability confidence probability prob prediction_score predicted_prob pred_confidence
+    prediction_confidence predictions_confidence"""
 ALIASES: dict[str, tuple[str, ...]] = {
     "arm": ("arm",),
     "seed": ("seed",),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import Protect, Tolerance, app
+from dropmix.cli.app import Protect, Tolerance, app, refuse_without
 from dropmix.cli.reporting import (
     misses_a_protected_class,
     names_of,
@@ -21,6 +21,7 @@ from dropmix.cli.streams import say
 
 @app.command()
 def audit(
+    context: typer.Context,
     baseline: Annotated[Path, typer.Argument(help="Predictions of the reference arm, or a grid's folder.")],
     treated: Annotated[list[Path] | None, typer.Argument(help="Predictions of the treated arms.")] = None,
     reference: Annotated[
@@ -61,7 +62,9 @@ def audit(
     columns: Annotated[
         str | None, typer.Option(help="Column names in your files, e.g. label=y_true,pred=y_pred.")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="File of true classes, if the predictions lack them.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="File of true classes; they replace those of the predictions.")
+    ] = None,
     classes: Annotated[Path | None, typer.Option(help="File of class names: one per line, or JSON.")] = None,
     group: Annotated[
         str | None, typer.Option(help="Column that groups dependent examples, e.g. by patient or clip.")
@@ -98,6 +101,8 @@ def audit(
     from dropmix.audit import audit_grid, audit_predictions
     from dropmix.audit.fail_rule import check_rule, rule_holds
 
+    if out is None:
+        refuse_without(context, "--out", "figures", "data")
     if fail_if is not None:
         check_rule(fail_if)
     if not 0 <= margin < 100:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import app
+from dropmix.cli.app import app, refuse_without, typed
 from dropmix.cli.reporting import names_of, remark_fraction
 from dropmix.cli.streams import say
 
@@ -15,6 +15,7 @@ MOST_ROWS = 20
 
 @app.command()
 def plan(
+    context: typer.Context,
     audited: Annotated[
         Path | None,
         typer.Argument(metavar="AUDIT", help="audit.json, its folder, or a grid's; without it, plan from assumptions."),
@@ -39,11 +40,16 @@ def plan(
     if not 1 <= power < 100:
         raise ValueError(f"--power: expected percent between 1 and 100, got {power:g}. 80 is usual.")
     if audited is None:
+        refuse_without(context, "AUDIT", "protect", "arm", "power")
         for option, value, below in (("--change", change, 0.1), ("--tolerance", tolerance, 0.05)):
             remark_fraction(option, value, below)
         remark_fraction("--disagreement", disagreement, 0.5)
         _assumed(change / 100, images, tolerance / 100, disagreement / 100, new_images)
         return
+    if assumed := typed(context, "change", "images", "tolerance", "disagreement"):
+        raise ValueError(
+            f"--{assumed[0]}: expected no AUDIT beside it, got {audited}, which says it. Leave out one of the two."
+        )
     names = None if protect is None else list(names_of(protect))
     comparisons = _comparisons(audited)
     arms = [c["arm"] for c in comparisons]

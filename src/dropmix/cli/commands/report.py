@@ -22,6 +22,8 @@ def report(
     tolerance: Tolerance = None,
 ) -> None:
     """Write a grid's HTML page, figures and tables."""
+    if no_images and data is not None:
+        raise ValueError("--data: expected pictures to show, got --no-images as well. Leave out one of the two.")
     options: dict[str, Any] = {} if protect is None else {"protect": names_of(protect)}
     options |= {} if tolerance is None else {"tolerance": tolerances_of(tolerance)}
     audit = write_grid_report(folder, out or folder / "report", figures, data, not no_images, **options)

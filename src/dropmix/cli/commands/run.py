@@ -5,14 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from dropmix.cli.app import Device, Out, TimeLimit, app
+from dropmix.cli.app import Device, Out, TimeLimit, app, refuse_without, typed
 from dropmix.cli.data_summary import data_lines, network_line
 from dropmix.cli.launch import launched, train_together
 from dropmix.cli.training import judge_precision, layout, train_runs, with_data
 
+UNKNOWN_TO_COMMANDS = ("data", "loaders", "executor_step", "checkpoint_every", "keep_logits", "download")
+
 
 @app.command()
 def run(
+    context: typer.Context,
     recipe: Annotated[str | None, typer.Argument(help="Recipe, e.g. cifar100-wrn28-2; --list shows all.")] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the images.")] = None,
     out: Out = Path("runs"),
@@ -99,12 +102,14 @@ def run(
         "validation": validation,
         "folds": folds,
     }
-    from dropmix.cli.options import gave_way, grid_of, parse_duration, parse_executor_step, seconds_of
+    from dropmix.cli.options import grid_of, parse_duration, parse_executor_step, remarks, seconds_of
     from dropmix.cli.until_decided import DecisionGoal, plan_line, train_until_decided
 
     question = DecisionGoal(protect, tolerance, max_seeds, looks) if until_decided else None
-    if question is None and (protect or tolerance):
-        raise ValueError("--protect, --tolerance: expected --until-decided beside them; to audit once, use audit.")
+    if question is None:
+        refuse_without(context, "--until-decided", "protect", "tolerance", "max_seeds", "looks")
+    if executor != "ray":
+        refuse_without(context, "--executor ray", "ray_address", "gpus_per_run")
     if question is not None:
         _ = question.settings
     given = {k: v for k, v in wanted.items() if v is not None}
@@ -114,7 +119,8 @@ def run(
 
         place = Path() if config is None else config.parent
         with naming(config, given, set_ or []):
-            commands = command_grid(content, given, set_ or [], executor)
+            foreign = dict.fromkeys(typed(context, *UNKNOWN_TO_COMMANDS))
+            commands = command_grid(content, given | foreign, set_ or [], executor)
         if question is not None and not dry_run:
 
             def train_commands_of(seeds: int, seconds: float | None) -> int:
@@ -125,9 +131,10 @@ def run(
         raise typer.Exit(train_commands(commands, place, out, workers, device, limit, dry_run))
     with naming(config, given, set_ or []):
         grid = grid_of(given, set_ or [], content)
-        told = gave_way(given, set_ or [], content)
-    if told and not launched():
-        print(told)
+        told = remarks(given, set_ or [], content, grid.base)
+    _refuse_idle_data(grid.base.data.name, data, download)
+    for line in told if not launched() else ():
+        print(line)
     settings: dict[str, Any] = {
         "data": data,
         "workers": workers,
@@ -161,6 +168,21 @@ def run(
     raise typer.Exit(train(grid.runs, out, **settings))
 
 
+def _refuse_idle_data(name: str, data: str | None, download: bool) -> None:
+    """Refuse --data and --download where the images come with a package, or cannot be downloaded."""
+    from dropmix.data import DATASETS
+
+    about = DATASETS.get(name)
+    if data is not None and about is not None and not about.needs_path:
+        raise ValueError(
+            f"--data: expected none for {name}, which ship with scikit-learn, got {data}. Leave it out, or take the "
+            "recipe finetune or folder for your own pictures."
+        )
+    if download and (about is None or not about.download):
+        known = [key for key, one in DATASETS.items() if one.download]
+        raise ValueError(f"--download: expected one of {', '.join(known)}, got {name}. Leave it out.")
+
+
 def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers: int | None, download: bool) -> None:
     """List runs, FLOPs and an estimate of time, from a few timed steps on random images.
 
@@ -181,7 +203,7 @@ def _dry_run(runs: list[Any], out: Path, data: str | None, device: str, workers:
     runs, dataset = with_data(runs, data, download)
     check_grid(out, runs, dataset)
     told = network_line(runs, dataset, target)
-    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0), told]):
+    for line in filter(None, [*data_lines(dataset, None, runs[0].data.folds or 0, runs[0].train.batch), told]):
         print(line)
     if is_text(runs[0].data.name):  # what is counted and timed are images
         for spec in runs:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
+from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app, refuse_without
 from dropmix.cli.streams import say
 from dropmix.cli.training import train_runs
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def select(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A grid run with --validation, at several rates.")],
     method: Annotated[str | None, typer.Option(help="Choose only for this method, e.g. mixup.")] = None,
     select_on: Annotated[
@@ -44,6 +45,8 @@ def select(
     from dropmix.cli.options import seconds_of
     from dropmix.studies.rate_optimism import expected_optimism
 
+    if not run:
+        refuse_without(context, "--run", "data", "workers", "device", "time_limit")
     training = {"workers": workers, "device": device, "time_limit": seconds_of(time_limit)}
     while True:
         runs, among = _candidates(folder, method, select_on)

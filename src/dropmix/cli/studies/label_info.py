@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from dropmix.cli.app import Device, app
+from dropmix.cli.app import Device, app, refuse_without
 from dropmix.cli.streams import say
 
 
 @app.command(name="label-info")
 def label_info(
+    context: typer.Context,
     images: Annotated[
         Path | None, typer.Argument(help="Folder of a data set, or folder with one folder per class.")
     ] = None,
@@ -38,6 +39,8 @@ def label_info(
     from dropmix.studies.pretrained import from_name as by_name
     from dropmix.train.device import resolve_device
 
+    if audit is None:
+        refuse_without(context, "--audit", "arm")
     target = resolve_device(device)
     if Path(network).is_dir():
         asked = of_run(Path(network), images, target)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app
+from dropmix.cli.app import DataOfFinal, DeviceOfFinal, TimeLimit, WorkersOfFinal, app, refuse_without
 from dropmix.cli.streams import say
 from dropmix.cli.training import train_runs
 
@@ -19,6 +19,7 @@ SHOWN = 8
 
 @app.command()
 def tailor(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A grid run with --validation.")],
     arm: Annotated[str, typer.Option(help="Arm whose losses count, without DropMix, e.g. mixup.")],
     mean: Annotated[float, typer.Option(help="Mean rate over the training images, in [0, 1].")] = 0.4,
@@ -49,6 +50,8 @@ def tailor(
     from dropmix.cli.options import seconds_of
     from dropmix.studies.tailored_runs import answer_runs
 
+    if not run:
+        refuse_without(context, "--run", "data", "workers", "device", "time_limit")
     limit = seconds_of(time_limit)
     tell_left_out(folder)
     runs, _ = find_runs(folder)

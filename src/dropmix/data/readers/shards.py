@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dropmix.data.decode import POINTER
 from dropmix.data.readers.layout import role_of
 from dropmix.data.readers.walk import listed, parquet_files
 from dropmix.data.records import TEST_NAMES, DataError
@@ -102,6 +103,9 @@ def open_file(file: Path) -> pq.ParquetFile:
 
 def unreadable(file: Path, error: Exception) -> DataError:
     """The message for a damaged file."""
+    with file.open("rb") as stored:
+        if stored.read(len(POINTER)) == POINTER:
+            return DataError(f"{file}: expected a whole parquet file, got the pointer of Git LFS. Run git lfs pull.")
     first = str(error).splitlines()[0].rstrip(".")
     return DataError(f"{file}: expected a whole parquet file, got {first}. Fetch the file again.")
 
