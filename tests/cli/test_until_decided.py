@@ -15,7 +15,8 @@ from dropmix.cli.until_decided import plan_line
 PROGRAM = """
 import csv, pathlib, random, sys
 folder, seed, falls = pathlib.Path(sys.argv[1]), int(sys.argv[2]), [float(x) for x in sys.argv[3].split("_")]
-if (pathlib.Path(__file__).parent / "stop").exists() and seed >= 4:
+stop = pathlib.Path(__file__).parent / "stop"
+if stop.exists() and seed >= int(stop.read_text()):
     sys.exit("stopped by the test")
 rng = random.Random(f"{seed} {falls}")
 with open(folder / "out.csv", "w", newline="") as file:
@@ -87,7 +88,7 @@ def test_what_stays_open_takes_all_rounds_and_later_audits_keep_the_level(dropmi
 def test_killed_and_called_again_ends_the_same(dropmix, grid, tmp_path):
     config, cut, whole = grid("0_0_0.001"), tmp_path / "cut", tmp_path / "whole"
     options = ("--protect", "owl", "--tolerance", "0", "--workers", 2)
-    (tmp_path / "stop").write_text("")
+    (tmp_path / "stop").write_text("4")
     assert asked(dropmix, config, cut, *options)[0] == 1
     assert json.loads((cut / "looks.json").read_text())["done"] == 2
     (tmp_path / "stop").unlink()
@@ -97,6 +98,15 @@ def test_killed_and_called_again_ends_the_same(dropmix, grid, tmp_path):
     one, other = (json.loads((out / "report" / "audit.json").read_text()) for out in (cut, whole))
     assert one["comparisons"] == other["comparisons"]
     assert (cut / "looks.json").read_text() == (whole / "looks.json").read_text()
+
+
+def test_audits_before_the_first_look_keep_its_level(dropmix, grid, tmp_path):
+    out = tmp_path / "runs"
+    (tmp_path / "stop").write_text("1")
+    assert asked(dropmix, grid("0.4_0_0"), out, "--protect", "fox", "--workers", 2)[0] == 1
+    found = audit_grid(out)
+    assert found.summary["protected_level"] == pytest.approx(Looks((), 0.01, "pocock", (2, 4, 6)).level(1))
+    assert any("Before the first look of at most 3 (2 of at most 6 seeds per arm)" in note for note in found.notes)
 
 
 def test_an_early_look_does_not_see_later_seeds(dropmix, grid, tmp_path):

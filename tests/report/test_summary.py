@@ -104,7 +104,7 @@ def test_a_protected_class_that_is_hurt_stands_once_and_tolerances_are_english()
     audit = audit_predictions((labels, labels), (labels, worse), protect=["1"])
     below = to_summary(audit).partition("| protected class |")[2]
     assert below.count("hurt | -40.0") == 1
-    assert "**Other hurt classes** (change in points, with its interval on these examples): 2 -60.0" in below
+    assert "**Other hurt classes** (change in points, with its interval): 2 -60.0" in below
     assert "tolerated: 1 point." in below
     assert "Tolerated: 1 point." in to_junit(audit)
 
@@ -141,3 +141,11 @@ def test_a_table_of_arms_that_is_cut_hides_none_that_should_not_ship(real_audit)
     assert text.splitlines()[2].startswith("| arm22 | ✖ do not ship | ")
     assert "3 more arms: see the report." in text
     assert "-0.00" not in text.splitlines()[2]
+
+
+def test_one_seed_per_arm_speaks_of_new_examples_only():
+    labels = [0] * 50 + [1] * 50
+    audit = audit_predictions((labels, labels), (labels, [0] * 50 + [1] * 30 + [0] * 20), protect=["1"])
+    assert "Decisions and intervals (90 %) are for new examples of the same kind." in to_summary(audit)
+    assert "very examples" not in to_junit(audit)
+    assert "on new examples of the same kind" in to_junit(audit)

@@ -3,7 +3,7 @@
 Decisions on classes are corrected over arms, so `dropmix.audit.comparison.compose` runs after all arms are analysed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,8 @@ def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
     same = _same(p)
     recall0, recall1 = (recalls(c, p.sizes).mean(axis=0) for c in (p.counts0, p.counts1))
     seen = Observed(change, recall0, recall1, p.sizes, counts, p.seeds, noise, tolerance, same)
-    inferences = infer(seen, settings), infer(seen, settings, population=True)
+    # Refits take as long as all else together, and nobody asks for the estimated number of new examples with its width.
+    inferences = infer(seen, settings), infer(seen, replace(settings, refits=0), population=True)
     return Analysis(
         p,
         change,

@@ -240,13 +240,17 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
     if len(absent):
         named = first([p.names[i] for i in absent], 5)
         notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
-    few = [p.names[i] for i, word in zip(p.audited, words) if word == TOO_FEW]  # a protected one may be judged still
+    names, sizes = [p.names[i] for i in p.audited], p.sizes
+    if a.labels is not None:
+        names, sizes = [*names, *a.labels.names], np.concatenate([sizes, a.labels.n])
+    few = [name for name, word in zip(names, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
+        rows = "classes" if a.labels is None else "measures"
         them = "it" if len(few) == 1 else "them"
         # Ten and more are too few only for this noise, which more seeds lower.
-        noisy = not a.noise.one_seed and max(n for n, word in zip(p.sizes, words) if word == TOO_FEW) >= FEW_EXAMPLES
+        noisy = not a.noise.one_seed and max(n for n, word in zip(sizes, words) if word == TOO_FEW) >= FEW_EXAMPLES
         notes.append(
-            f"Too few examples to be judged, {len(few)} of {len(p.audited)} classes: {first(few, 5)}. "
+            f"Too few examples to be judged, {len(few)} of {len(names)} {rows}: {first(few, 5)}. "
             f"{'Train more seeds, collect' if noisy else 'Collect'} more test images of {them}, or predict every image "
             "once, by cross-validation."
         )

@@ -4,7 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dropmix.audit.errors import AuditError, clip
-from dropmix.audit.quantities.words import MACRO, counted, noun
+from dropmix.audit.quantities.words import MACRO, counted, noun, signed_points
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -21,9 +21,9 @@ def line(c: "Comparison") -> str:
     group = f"{clip(c.group)}: " if c.group else ""
     if "decision" not in s:
         return f"{group}{who}"
-    macro = "" if s["gain_macro"] is None else f" ({MACRO[noun(c.classes)]} {100 * s['gain_macro']:+.2f})"
+    macro = "" if s["gain_macro"] is None else f" ({MACRO[noun(c.classes)]} {signed_points(s['gain_macro'])})"
     return (
-        f"{group}{who}: {s['decision']}; accuracy {100 * s['gain']:+.2f} points{macro}; of "
+        f"{group}{who}: {s['decision']}; accuracy {signed_points(s['gain'])} points{macro}; of "
         f"{counted(s['n_classes'], noun(c.classes))} "
         f"{s['n_hurt']} hurt, {s['n_safe']} safe, {s['n_undecided']} undecided, {s['n_too_few']} with too few examples"
     )
@@ -36,9 +36,9 @@ def text(audit: "Audit") -> str:
         >>> from dropmix.audit import audit_predictions
         >>> labels = [0] * 40 + [1] * 40
         >>> worse = [0] * 40 + [1] * 30 + [0] * 10
-        >>> print(text(audit_predictions((labels, labels), (labels, worse), refits=0))[:88])
+        >>> print(text(audit_predictions((labels, labels), (labels, worse), refits=0))[:87])
         Audit with 1 comparison:
-          treated against baseline: do not ship; accuracy -12.50 points
+          treated against baseline: do not ship; accuracy -12.5 points
     """
     count = len(audit.comparisons)
     lines = [f"Audit with {count} comparison{'' if count == 1 else 's'}:"]
@@ -59,7 +59,7 @@ def html(audit: "Audit") -> str:
 
 def _cell(key: str, value: Any) -> str:
     if key == "recall_change":
-        return f"{100 * value:+.1f}"
+        return signed_points(value)
     return f"{100 * value:.1f} %" if isinstance(value, float) else escape(str(value))
 
 

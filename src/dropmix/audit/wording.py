@@ -140,14 +140,12 @@ def _open(c: Comparison) -> str:
     if _nothing_changed(c):
         return "nothing changed, both arms predict the same"
     rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
-    left = [(named(name), word) for name, word, own in rows if own == "yes" and word != SAFE]
-    if left:
+    rows = [*rows, *_slice_rows(c)]
+    if left := [(named(name), word) for name, word, own in rows if own == "yes" and word != SAFE]:
         return not_shown(left)
-    own = [(named(n), w) for n, w, own in _slice_rows(c) if own == "yes" and w != SAFE]
-    if c.slices and (own or s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
-        asked = own or [(named(name), word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)]
-        if asked:
-            return not_shown(asked)
+    asked = [(named(name), word) for name, word, _ in _slice_rows(c) if word not in (SAFE, TOO_FEW)]
+    if asked and (s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
+        return not_shown(asked)
     if not (judged := s["n_classes"] - s["n_too_few"]):
         noise = " in this much noise" if max(c.classes["n"]) >= FEW_EXAMPLES else ""
         return f"every class has too few examples to be judged{noise}"

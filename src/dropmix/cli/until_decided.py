@@ -81,6 +81,7 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
         grid: of the first round: `seeds` of them, counted from `first_seed`.
         limit: seconds for all rounds together.
     """
+    from dropmix.audit.inference.looks import FILE
     from dropmix.cli.reporting import print_audit, write_audit
     from dropmix.grid.store import run_card
 
@@ -88,7 +89,12 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
     print(plan_line(looks), flush=True)
     audit: Audit | None = None
     for i, seeds in enumerate(looks.seeds, 1):
-        if status := train(seeds, None if limit is None else max(limit - (time.time() - started), 0.0)):
+        try:
+            status = train(seeds, None if limit is None else max(limit - (time.time() - started), 0.0))
+        finally:  # a limit may end this before the first look, and whoever audits these runs has to keep its level
+            if any(out.glob("*/spec.json")) and not (out / FILE).exists():
+                looks.write(out)
+        if status:
             return status
         looks = replace(looks, done=i)
         audit = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))

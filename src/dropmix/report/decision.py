@@ -1,5 +1,6 @@
 """The decision of an audit, as the page, the Markdown summary and the JUnit file show it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from dropmix.report.display_names import comparison_title
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
 
-STRICTER = "Classes that are not protected are decided together, so a decision may differ from its own interval."
+WORST_FIRST = {"do not ship": 0, "undecided": 1, "": 1, "ship": 2}
 MARKS = {"": "", "ship": "✔", "do not ship": "✖", "undecided": "?"}
 
 
@@ -63,6 +64,20 @@ def standing(comparison: "Comparison") -> Standing:
         int(summary["n_hurt_high"]),
         tolerance_words(classes["tolerance"]),
     )
+
+
+def worst_first(comparisons: "Sequence[Comparison]") -> list[int]:
+    """Positions of the arms: those that should not ship, the undecided ones, the others; each in the given order.
+
+    Whoever looks at one arm only should not see a "ship" that another arm's "do not ship" stands beside.
+    """
+    return sorted(range(len(comparisons)), key=lambda i: WORST_FIRST[comparisons[i].summary.get("decision", "")])
+
+
+def stricter(rows: str) -> str:
+    """Why a decision may differ from its interval; `rows` are classes or measures."""
+    why = "that are not protected are decided together, so a decision may differ from its own interval."
+    return f"{rows.capitalize()} {why}"
 
 
 def protected(comparison: "Comparison") -> np.ndarray:

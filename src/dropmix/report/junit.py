@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from dropmix.audit.quantities.words import signed_points
+from dropmix.audit.quantities.words import noun, signed_points
+from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, tolerance_words
 from dropmix.report.display_names import clean, visible
@@ -42,29 +43,40 @@ def to_junit(audit: "Audit") -> str:
 def _suite(c: "Comparison", s: Standing) -> ET.Element:
     suite = ET.Element("testsuite", name=s.title)
     _case(suite, s.title, "decision", "" if s.decision == "ship" else "failure", s.decision, verdict(c))
-    names = c.classes["class"]
+    names, one_seed = c.classes["class"], one_seed_each(c.summary)
     for i in s.protected:
-        _question(suite, s.title, f"protected class {clean(names[i])}", c.classes, i, "failure")
+        _question(suite, s.title, f"protected {noun(c.classes)} {clean(names[i])}", c.classes, i, "failure", one_seed)
     if c.slices:
         for i in np.flatnonzero(np.array(c.slices["protected"]) == "yes").tolist():
-            _question(suite, s.title, f"protected slice {clean(c.slices['slice'][i])}", c.slices, i, "failure")
+            _question(
+                suite, s.title, f"protected slice {clean(c.slices['slice'][i])}", c.slices, i, "failure", one_seed
+            )
         cells, kept = c.slice_classes, {names[i] for i in s.protected}
         for i, (place, name) in enumerate(zip(cells["slice"], cells["class"])):
             if name in kept:
                 otherwise = "failure" if cells["decision"][i] == "hurt" else "skipped"
-                _question(suite, s.title, f"protected class {clean(name)} in {clean(place)}", cells, i, otherwise)
+                _question(
+                    suite, s.title, f"protected class {clean(name)} in {clean(place)}", cells, i, otherwise, one_seed
+                )
     suite.set("tests", str(len(suite)))
     for key, tag in COUNTED.items():
         suite.set(key, str(len(suite.findall(f"testcase/{tag}"))))
     return suite
 
 
-def _question(suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: int, otherwise: str) -> None:
-    """A case for row `i` of classes, slices or classes within slices: passed if safe, else `otherwise`."""
+def _question(
+    suite: ET.Element, arm: str, name: str, rows: dict[str, Any], i: int, otherwise: str, one_seed: bool
+) -> None:
+    """A case for row `i` of classes, slices or classes within slices: passed if safe, else `otherwise`.
+
+    One seed per arm says nothing of training again, so its only interval is that for new examples.
+    """
     ends = ("", "_low", "_high", "_low_population", "_high_population")
     change, low, high, low_new, high_new = (signed_points(float(rows[f"recall_change{end}"][i])) for end in ends)
+    what = rows["measure"][i].capitalize() if "measure" in rows else "Recall"
+    here = "" if one_seed else f"{low} to {high} on these very examples, "
     text = (
-        f"Recall changes by {change} points; {low} to {high} on these very examples, "
+        f"{what} changes by {change} points; {here}"
         f"{low_new} to {high_new} on new examples of the same kind. {int(rows['n'][i])} test examples. "
         f"Tolerated: {tolerance_words([rows['tolerance'][i]])}."
     )

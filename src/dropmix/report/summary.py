@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from dropmix.audit.quantities.words import PLURAL, counted, noun, signed_points
+from dropmix.audit.quantities.words import PLURAL, counted, noun, percent, signed_points
+from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.audit.wording import verdict
-from dropmix.report.decision import Standing, standing
+from dropmix.report.decision import Standing, standing, worst_first
 from dropmix.report.display_names import all_notes, clean, number
 from dropmix.report.tables.render import Cell, escape_markdown
 from dropmix.report.tables.slices import slice_rows
@@ -31,11 +32,10 @@ def to_summary(audit: "Audit") -> str:
         True
     """
     pairs = [(c, standing(c)) for c in audit.comparisons]
-    rank = {"do not ship": 0, "undecided": 1, "": 1, "ship": 2}
-    worst = sorted(pairs, key=lambda pair: rank[pair[1].decision]) if len(pairs) > ARMS else pairs
+    worst = [pairs[i] for i in worst_first(audit.comparisons)] if len(pairs) > ARMS else pairs
     # A table that is cut begins with the arms that should not ship: none of them may be hidden.
     parts = [_table(worst if len(pairs) > ROWS else pairs)] if len(pairs) > 1 else []
-    parts += [_arm(c, s) for c, s in worst[:ARMS]]
+    parts += [_arm(c, s, audit.settings.get("level", 0.9)) for c, s in worst[:ARMS]]
     if len(pairs) > ARMS:
         parts.append(f"{len(pairs) - ARMS} more arms are in the table.\n")
     if notes := all_notes(audit):
@@ -49,7 +49,7 @@ def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
     head, rule = ("| mean over classes, % ", "|--:") if macros else ("", "")
     lines = [f"| arm | decision | accuracy, % {head}| hurt | safe | undecided |", f"|:--|:--|--:{rule}|--:|--:|--:|"]
     for c, s in pairs[:ROWS]:
-        accuracy = f"{100 * c.summary['accuracy_treated']:.2f} ({_signed(c.summary['gain'])})"
+        accuracy = f"{percent(c.summary['accuracy_treated'])} ({signed_points(c.summary['gain'])})"
         accuracy += f" | {_macro(c)}" if macros else ""
         counts = f"{len(s.hurt)} | {s.n_safe} | {s.n_undecided}"
         lines.append(f"| {_text(s.title)} | {s.mark} {s.decision} | {accuracy} | {counts} |")
@@ -60,15 +60,10 @@ def _table(pairs: "list[tuple[Comparison, Standing]]") -> str:
 def _macro(c: "Comparison") -> str:
     if number(c.summary, "gain_macro") is None:
         return "as accuracy"
-    return f"{100 * c.summary['accuracy_treated_macro']:.2f} ({_signed(c.summary['gain_macro'])})"
+    return f"{percent(c.summary['accuracy_treated_macro'])} ({signed_points(c.summary['gain_macro'])})"
 
 
-def _signed(change: float) -> str:
-    text = f"{100 * change:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text
-
-
-def _arm(c: "Comparison", s: Standing) -> str:
+def _arm(c: "Comparison", s: Standing, level: float) -> str:
     if not s.decision:
         return "\n".join([f"### {_text(s.title)}", "", _text(verdict(c)), ""])
     lines = [f"### {s.mark} {_text(s.title)}: {s.decision}", "", _text(verdict(c)), ""]
@@ -83,11 +78,13 @@ def _arm(c: "Comparison", s: Standing) -> str:
         named = ", ".join(f"{_name(c, i)} {_change(c, i)}" for i in others[:CLASSES])
         more = f", and {len(others) - CLASSES} more" if len(others) > CLASSES else ""
         what = f"Other hurt {PLURAL[noun(c.classes)]}" if s.protected else "Hurt"
-        lines += [f"**{what}** (change in points, with its interval on these examples): {named}{more}.", ""]
+        lines += [f"**{what}** (change in points, with its interval): {named}{more}.", ""]
     few = f", {s.n_too_few} with too few examples" if s.n_too_few else ""
+    asked = "new examples of the same kind" if one_seed_each(c.summary) else "these test examples"
     lines.append(
         f"Of {counted(int(c.summary['n_classes']), noun(c.classes))} {len(s.hurt)} hurt, {s.n_safe} safe, "
-        f"{s.n_undecided} undecided{few}; tolerated: {s.tolerance}."
+        f"{s.n_undecided} undecided{few}; tolerated: {s.tolerance}. "
+        f"Decisions and intervals ({100 * level:g} %) are for {asked}."
     )
     if slices := slice_rows(c, CLASSES):
         lines += ["", "| slice | decision | change, points | examples | classes hurt |", "|:--|:--|--:|--:|--:|"]

@@ -170,3 +170,13 @@ def test_intervals_of_average_precision_hold(seeds):
             held[i] += ((c[f"recall_change_low{end}"] <= 0) & (c[f"recall_change_high{end}"] >= 0))[-3:]
     coverage = held.sum(axis=1) / 180
     assert (coverage > 0.84).all(), coverage
+
+
+def test_more_examples_of_a_specificity_are_those_without_the_label():
+    rng = np.random.default_rng(3)
+    truth = (rng.random((300, 2)) < 0.2).astype(int)
+    arms = [np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.15, (3, *truth.shape)), 0, 1) for _ in range(2)]
+    c = audit_predictions(arms[0], arms[1], labels=truth, protect=["1 specificity"], refits=0).only
+    assert c.by_class["1 specificity"]["decision"] == "undecided"
+    assert "more test examples without the label" in c.verdict()
+    assert "of the class" not in c.verdict()

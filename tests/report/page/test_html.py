@@ -249,3 +249,23 @@ def test_what_is_known_of_the_classes_stands_in_columns(real_audit):
     columns = {name: data["pool"][place] for name, place in data["arms"][0]["columns"].items()}
     assert columns["train"] == [7, None, None]
     assert columns["superclass"] == ["owl", None, "flower"]
+
+
+def test_several_arms_open_on_the_one_that_should_not_ship():
+    labels = [0] * 200 + [1] * 200
+    worse = [0] * 200 + [1] * 150 + [0] * 50
+    text = page(audit_predictions((labels, labels), {"kept": (labels, labels), "lost": (labels, worse)}))
+    assert '"first":1' in text
+    assert [row in text for row in ("−0.00", "+0.00")] == [False, False]
+    text = page(audit_predictions((labels, labels), {"lost": (labels, worse), "kept": (labels, labels)}))
+    assert '"first":0' in text
+
+
+def test_rows_of_several_labels_are_measures():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((200, 2)) < 0.4).astype(int)
+    scores = [np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.2, truth.shape), 0, 1) for _ in range(2)]
+    text = page(audit_predictions(scores[0], scores[1], labels=truth))
+    assert "All measures" in text
+    assert "6 measures" in text
+    assert "All classes" not in text

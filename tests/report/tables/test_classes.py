@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dropmix.audit import audit_predictions
 from dropmix.report.tables.classes import class_legend, class_rows, class_table
 
 NAMES = [f"class {i}" for i in range(40)]
@@ -66,3 +67,10 @@ def test_a_comparison_without_decisions_has_no_rows(real_audit):
     (arm,) = real_audit(4, ("mixup",), per_class=40).comparisons
     classes = {key: value for key, value in arm.classes.items() if key != "decision"}
     assert class_rows(dataclasses.replace(arm, classes=classes)) == []
+
+
+def test_one_seed_per_arm_has_one_decision_per_class():
+    labels = [0] * 50 + [1] * 50
+    c = audit_predictions((labels, labels), (labels, [0] * 50 + [1] * 30 + [0] * 20)).only
+    assert [str(column.header) for column in class_table(c, 80).columns][-1] == "decision"
+    assert "for new examples of the same kind; what other seeds would do" in class_legend([c], 0.9)

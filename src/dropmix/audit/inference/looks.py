@@ -116,15 +116,16 @@ class Looks:
     done: int = 0
 
     def level(self, look: int) -> float:
-        """Level of each protected class's own tests at a look, counted from 1."""
-        return float(levels(self.seeds, self.rule)[look - 1])
+        """Level of each protected class's own tests at a look, counted from 1; before the first, as at the first."""
+        return float(levels(self.seeds, self.rule)[max(look, 1) - 1])
 
     @property
     def note(self) -> str:
         """A sentence that says which look this is, and at which level it tests."""
         spelt = {"pocock": "Pocock", "obrien-fleming": "O'Brien and Fleming"}[self.rule]
+        which = f"Look {self.done}" if self.done else "Before the first look"
         return (
-            f"Look {self.done} of at most {len(self.seeds)} ({self.seeds[self.done - 1]} of at most {self.seeds[-1]} "
+            f"{which} of at most {len(self.seeds)} ({self.seeds[max(self.done, 1) - 1]} of at most {self.seeds[-1]} "
             f"seeds per arm): protected classes are tested at {100 * self.level(self.done):.2g} %, so that all looks "
             f"together keep 5 % (rule of {spelt})."
         )
@@ -137,7 +138,7 @@ class Looks:
 
 
 def read_looks(folder: Path) -> Looks | None:
-    """Read the looks noted in a grid's folder; None if there are none, or none was taken.
+    """Read the looks noted in a grid's folder; None if there are none.
 
     Raises:
         AuditError: a damaged file.
@@ -163,4 +164,4 @@ def read_looks(folder: Path) -> Looks | None:
         raise AuditError(f"{path}: expected looks as dropmix run wrote them, got {clip(error)}. Remove it.") from None
     if not sound:
         raise AuditError(f"{path}: expected a look among {len(looks.seeds)}, got {looks.done}. Remove it.")
-    return looks if looks.done else None
+    return looks

@@ -23,8 +23,10 @@ from dropmix.audit.inference.planner import (
     seeds_needed,
     tolerance_decided,
 )
+from dropmix.audit.inputs.scores import SPECIFICITY
 from dropmix.audit.quantities.table import TWIN
 
+OF_CLASS = "of the class"
 FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
 STEP = 0.005  # tolerances are proposed in half points
 WORTH = 1.5 * STEP  # more data that lower the tolerance by less than this are not worth asking for
@@ -131,7 +133,9 @@ def to_decide(
             both = float(seeds_too[i]), float(images_too[i])
             more = float(seeds[i]), images[i] - n[i], (both[0], both[1] - n[i])
             left = decision not in (HURT, SAFE)
-            text = _in_words(*more, n[i], counts) if left and not alone[i] else ""
+            # The examples of a specificity are those without the label.
+            whose = "without the label" if "measure" in classes and classes["measure"][i] == SPECIFICITY else OF_CLASS
+            text = _in_words(*more, n[i], counts, whose) if left and not alone[i] else ""
             asked = float(seeds[i]), float(images[i]), both
             least = float(tolerance[i]), float(wider[i]), 0 if stands[i] else more_seeds, int(more_images[i])
             needs.append(ToDecide(str(name), decision, *asked, *least, text, left, int(n[i]), alone[i] if left else ""))
@@ -194,7 +198,12 @@ def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np
 
 
 def _in_words(
-    seeds: float, images: float, both: tuple[float, float], images_now: float, counts: tuple[int, int] = (3, 3)
+    seeds: float,
+    images: float,
+    both: tuple[float, float],
+    images_now: float,
+    counts: tuple[int, int] = (3, 3),
+    whose: str = OF_CLASS,
 ) -> str:
     """The ways in words, "" if there is none; both together where that at least halves what each alone would take.
 
@@ -204,6 +213,7 @@ def _in_words(
         both: seeds in each arm, and more images of the class.
         images_now: images of the class so far.
         counts: seeds of both arms so far.
+        whose: which examples count.
 
     Example:
     >>> _in_words(7, np.inf, (5, 30), 50), _in_words(19, np.inf, (16, 2200), 313)
@@ -216,10 +226,10 @@ def _in_words(
     'about 1 more seed of the arm with 1'
     """
     ways = [_seeds(seeds, counts)] if np.isfinite(seeds) else []
-    ways += [_images(images)] if np.isfinite(images) else []
+    ways += [_images(images, whose)] if np.isfinite(images) else []
     many = seeds - min(counts) > FEW_SEEDS and images > images_now
     if many and np.isfinite(both[0]) and 2 * (both[0] - min(counts)) <= seeds - min(counts) and 2 * both[1] <= images:
-        of = _images(both[1]) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} examples"
+        of = _images(both[1], whose) if not np.isfinite(images) else f"about {_rounded(max(both[1], 1))} examples"
         ways.append(f"{_seeds(both[0], counts)} together with {of}")
     if len(ways) > 1 and "together" in ways[-1]:
         return f"{', '.join(ways[:-1])}, or {ways[-1]}"
@@ -242,8 +252,8 @@ def _seeds(each: float, counts: tuple[int, int]) -> str:
     return f"{more} of the arm with {few}" if max(arms) == many else f"about {max(arms)} seeds in each arm"
 
 
-def _images(count: float) -> str:
-    return f"about {_rounded(max(count, 1))} more test example{'' if count <= 1 else 's'} of the class"
+def _images(count: float, whose: str) -> str:
+    return f"about {_rounded(max(count, 1))} more test example{'' if count <= 1 else 's'} {whose}"
 
 
 def _rounded(value: float) -> int:

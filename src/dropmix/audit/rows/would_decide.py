@@ -106,7 +106,7 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
         text, chance = f"{ONE_SEED} ", f"between these two models {chance}"
     elif few_seeds(summary) and any(row.open for row in ways):
         text = f"{SEEDS_FIRST} "
-    if len(left) == 1 and said:
+    if len(said) == 1:
         text += f"{said[0].text[0].upper()}{said[0].text[1:]} would decide {named(said[0].name)} {chance}."
     elif said:
         text += f"{chance[0].upper()}{chance[1:]}, this would decide {whom}: "

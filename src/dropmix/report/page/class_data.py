@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropmix.report.decision import protected
+from dropmix.audit.quantities.words import PLURAL, noun
+from dropmix.report.decision import protected, worst_first
 from dropmix.report.display_names import clean, comparison_title, plain_arms
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ def class_data(audit: "Audit") -> dict[str, Any]:
     Args:
         audit: all comparisons.
     Returns:
-        `pool`: distinct columns. `arms`: the title, and for each column name its place in the pool; `total`, the
-        number of classes, of which the columns hold only the protected, the hurt and those with the largest losses
-        if there are too many; `evidence`, the places of what `hurt_among` needs, if all classes are held.
-        Recalls, changes and confidences are in percent and points, rounded; NaN is null. An empty column is left
-        out, and so is `n` if all classes have `each` examples.
+        `first`: the arm to open on. `rows`: "classes" or "measures". `pool`: distinct columns. `arms`: the title, and
+        for each column name its place in the pool; `total`, the number of classes, of which the columns hold only the
+        protected, the hurt and those with the largest losses if there are too many; `evidence`, the places of what
+        `hurt_among` needs, if all classes are held. Recalls, changes and confidences are in percent and points,
+        rounded; NaN is null. An empty column is left out, and so is `n` if all classes have `each` examples.
     """
     pool: list[list] = []
     places: dict[str, int] = {}
@@ -59,7 +60,8 @@ def class_data(audit: "Audit") -> dict[str, Any]:
                 "evidence": None if len(rows) < total else _evidence(c, place),
             }
         )
-    return {"pool": pool, "arms": arms}
+    rows = PLURAL[noun(audit.comparisons[0].classes)]
+    return {"pool": pool, "arms": arms, "first": worst_first(audit.comparisons)[0], "rows": rows}
 
 
 def _rows(c: "Comparison", room: int) -> np.ndarray:
@@ -122,8 +124,8 @@ def _column(c: "Comparison", key: str, absent: Any) -> Any:
 
 
 def _scaled(c: "Comparison", key: str, rows: np.ndarray) -> list[float | None]:
-    values = np.round(100 * np.asarray(_column(c, key, np.nan), dtype=float)[rows], 2)
-    return [None if v != v else v for v in values.tolist()]
+    values = 100 * np.asarray(_column(c, key, np.nan), dtype=float)[rows]
+    return [None if v != v else round(v, 2) for v in values.tolist()]  # as format rounds; NumPy's differs at ties
 
 
 def _evidence(c: "Comparison", place: Any) -> dict[str, Any] | None:

@@ -13,8 +13,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
+from dropmix.audit.quantities.words import PLURAL, noun
 from dropmix.audit.wording import verdict_parts
-from dropmix.report.decision import STRICTER, standing, tolerance_words
+from dropmix.report.decision import standing, stricter, tolerance_words, worst_first
 from dropmix.report.display_names import all_notes, clean, comparison_title, number, plain_arms, visible
 from dropmix.report.flows import top_flows
 from dropmix.report.page.class_data import class_data
@@ -88,7 +89,8 @@ def page(
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
         "level": audit.settings.get("level", 0.9),
         "tolerance": _tolerance(audit),
-        "stricter": STRICTER,
+        "stricter": stricter(_rows(audit)),
+        "rows": _rows(audit),
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,
@@ -99,7 +101,8 @@ def page(
         "linked": figures,
     }
     bare = template.render(context | {"shared": _links(plates, None), "figures": _by_arm(audit, plates, {})})
-    svgs = _affordable(plates, PAGE_BYTES - len(bare.encode("utf-8", "replace")), _most(audit))
+    room = PAGE_BYTES - len(bare.encode("utf-8", "replace"))
+    svgs = _affordable(plates, room, _most(audit), worst_first(audit.comparisons))
     shared = [Shown(p, svgs.get(p.stem)) for p in plates if p.arm is None]
     return template.render(context | {"shared": shared, "figures": _by_arm(audit, plates, svgs)})
 
@@ -141,7 +144,10 @@ def _points(fraction: float | None) -> str:
 
 def _signed(fraction: float | None) -> str:
     """A change in points, with a sign and a true minus."""
-    return "–" if fraction is None or fraction != fraction else _minus(f"{100 * fraction:+.2f}")
+    if fraction is None or fraction != fraction:
+        return "–"
+    text = f"{100 * fraction:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else _minus(text)
 
 
 def _minus(text: str) -> str:
@@ -164,6 +170,11 @@ def _tolerance(audit: "Audit") -> str:
     return tolerance_words(np.concatenate(tolerances)) if tolerances else ""
 
 
+def _rows(audit: "Audit") -> str:
+    """What the rows of the class tables are."""
+    return PLURAL[noun(audit.comparisons[0].classes)]
+
+
 def _title(audit: "Audit", card: Mapping[str, Any] | None) -> str:
     name = (card or {}).get("title")
     if name or len(audit.comparisons) > 1:
@@ -178,7 +189,7 @@ def _facts(audit: "Audit") -> list[str]:
     bases = " or ".join(dict.fromkeys(clean(x.baseline) for x in c))
     return [
         f"{_counted({len(c)}, 'arm', 'arms')} against {bases}",
-        _counted({len(x.classes["class"]) for x in c}, "class", "classes"),
+        _counted({len(x.classes["class"]) for x in c}, noun(c[0].classes), _rows(audit)),
         _counted(
             {int(number(x.summary, "n_examples") or np.sum(x.classes["n"])) for x in c}, "test example", "test examples"
         ),
@@ -204,8 +215,8 @@ def _most(audit: "Audit") -> int:
     return FIGURES_OF_MANY if many else FIGURES
 
 
-def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Markup]:
-    """The SVG of up to `most` figures that fit into `room` bytes, by stem; only these are drawn."""
+def _affordable(plates: "Sequence[Plate]", room: int, most: int, arms: Sequence[int]) -> dict[str, Markup]:
+    """The SVG of up to `most` figures that fit into `room` bytes, by stem; arms come in this order."""
     if not plates:
         return {}
     from dropmix.report.figures.style import rendered
@@ -213,8 +224,9 @@ def _affordable(plates: "Sequence[Plate]", room: int, most: int) -> dict[str, Ma
 
     svgs: dict[str, Markup] = {}
     rank = {kind: i for i, kind in enumerate(_ORDER)}
-    # All figures of the first arms, rather than one figure of each: an arm is judged by all of its figures.
-    order = sorted(range(len(plates)), key=lambda i: (plates[i].arm or 0, rank.get(plates[i].kind, len(rank))))
+    # All figures of the arms that come first, rather than one of each: an arm is judged by all of its figures.
+    place = {None: -1} | {arm: i for i, arm in enumerate(arms)}
+    order = sorted(range(len(plates)), key=lambda i: (place[plates[i].arm], rank.get(plates[i].kind, len(rank))))
     for i in order[:most]:
         plate = plates[i]
         figure = plate.draw()

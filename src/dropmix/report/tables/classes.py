@@ -8,8 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.audit.quantities.words import signed_points
-from dropmix.report.decision import STRICTER, protected
+from dropmix.audit.quantities.words import PLURAL, noun, signed_points
+from dropmix.audit.rows.to_decide import one_seed_each
+from dropmix.report.decision import protected, stricter
 from dropmix.report.display_names import arm_title, clean, comparison_title
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
     if ascii_only:  # before lines are broken: escapes are longer
         for row in rows:
             row["name"] = ascii_text(row["name"])
-    some = f", {len(rows)} of {total} classes" if len(rows) < total else ""
+    some = f", {len(rows)} of {total} {PLURAL[noun(comparison.classes)]}" if len(rows) < total else ""
     title = comparison_title(comparison).removesuffix(against := f" against {arm_title(comparison.baseline)}")
     title = f"{title}{against}{some}"
     title = ascii_text(title) if ascii_only else title
@@ -75,21 +76,22 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
         title_justify="left",
         box=box.ASCII if ascii_only else box.SIMPLE_HEAD,
     )
-    table.add_column("class", overflow="fold")
+    table.add_column(noun(comparison.classes), overflow="fold")
     if width >= NARROW:
         table.add_column("n", justify="right")
     if width >= WIDE:
         table.add_column("recall, %", justify="right")
     table.add_column("change, points", justify="right", no_wrap=width >= NARROW)
     table.add_column("decision")
-    if width >= NARROW:
+    new = width >= NARROW and not one_seed_each(comparison.summary)  # one seed per arm: both questions are one
+    if new:
         table.add_column("new examples")
     for row in rows:
         change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
         span = f"{change} ({low} to {high})"
         cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(f"{row['n']}")][: 1 + (width >= NARROW)]
         cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
-        cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + (width >= NARROW)])]
+        cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + new])]
         table.add_row(*cells)
     return table
 
@@ -120,9 +122,19 @@ def class_legend(comparisons: "Sequence[Comparison]", level: float) -> str:
         level: coverage of the intervals, a fraction.
     """
     starred = any(protected(comparison).any() for comparison in comparisons)
+    rows = PLURAL[noun(comparisons[0].classes)]
+    what = "Change" if rows == "measures" else "Change in recall"
+    models = {one_seed_each(comparison.summary) for comparison in comparisons}
+    for_whom = (
+        "for new examples of the same kind; what other seeds would do is not known from one"
+        if models == {True}
+        else "for these test examples; last, the decision for new examples of the same kind"
+    )
+    if len(models) > 1:
+        for_whom += " (arms with one seed each have one decision, for new examples)"
     return (
-        f"Change in recall with its {100 * level:g} % interval, and decision, for these test examples; last, the "
-        f"decision for new examples of the same kind. {STRICTER}{' *: protected.' if starred else ''}"
+        f"{what} with its {100 * level:g} % interval, and decision, {for_whom}. {stricter(rows)}"
+        f"{' *: protected.' if starred else ''}"
     )
 
 

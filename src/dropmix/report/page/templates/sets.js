@@ -17,24 +17,24 @@ function count(chosen) {
   $("#words").textContent = "";
   if (!n) { $("#bound").textContent = "No class is chosen."; return; }
   const [low, high] = hurtAmong(arm.evidence, chosen);
-  const picked = n === arm.total ? `all ${n} classes` : n === 1 ? "this class" : `these ${n} classes`;
+  const picked = n === arm.total ? `all ${n} ${data.rows}` : n === 1 ? "this one" : `these ${n} ${data.rows}`;
   const range = low === high ? `Exactly ${low}` : low === 0 ? `At most ${high}` : high === n ? `At least ${low}` : `At least ${low} and at most ${high}`;
   $("#bound").textContent = low === 0 && high === n ? `Nothing is guaranteed about how many of ${picked} lost more than is tolerated.`
-    : n === 1 ? `This class ${low ? "lost" : "did not lose"} more than is tolerated.`
+    : n === 1 ? `This one ${low ? "lost" : "did not lose"} more than is tolerated.`
       : `${range} of ${picked} lost more than is tolerated.`;
   const words = chosen.map((i) => arm.columns.decision ? arm.columns.decision[i] : "");
   const each = ["hurt", "safe", "undecided", "too few examples"].map((word) => [words.filter((w) => w === word).length, word]);
   const mean = chosen.reduce((sum, i) => sum + arm.columns.change[i], 0) / n;
   $("#words").textContent = `Decided one by one: ${each.filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", ")}. `
-    + `Mean change ${short(mean)} points.`;
+    + `Mean change ${signed(mean)} points.`;
   $("#bound").dataset.range = `${low} ${high}`;
 }
 
 function sets() {
   const c = arms[state.arm].columns;
-  const options = [["all", "all classes"]];
-  if (c.protected) options.push(["protected", "the protected classes"]);
-  options.push(["shown", state.group ? `${state.group}, as listed below` : "the classes listed below"], ["ticked", `the ${state.ticked.size} ticked classes`]);
+  const options = [["all", `all ${data.rows}`]];
+  if (c.protected) options.push(["protected", `the protected ${data.rows}`]);
+  options.push(["shown", state.group ? `${state.group}, as listed below` : `the ${data.rows} listed below`], ["ticked", `the ${state.ticked.size} ticked ${data.rows}`]);
   if (!options.some(([value]) => value === state.set)) state.set = "all";
   $("#set").replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === state.set)));
   $("#untick").hidden = state.ticked.size === 0;

@@ -5,10 +5,10 @@ function choose(arm) {
   light(null);
   for (const section of document.querySelectorAll(".arm")) section.hidden = Number(section.dataset.arm) !== arm;
   if (!(state.key in arms[arm].columns)) { state.key = "change"; state.down = false; }
-  $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test images per class.`;
+  $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test images per ${data.rows === "classes" ? "class" : "measure"}.`;
   const held = arms[arm].columns.class.length;
   $("#kept").textContent = held === arms[arm].total ? ""
-    : `The page holds ${held} of ${arms[arm].total} classes: protected, hurt, and those that fell most; classes.csv holds all.`;
+    : `The page holds ${held} of ${arms[arm].total} ${data.rows}: protected, hurt, and those that fell most; classes.csv holds all.`;
   state.ticked.clear();
   unfold();
   kinds();
@@ -48,5 +48,5 @@ $("#whole").addEventListener("click", () => { state.whole = !state.whole; state.
 $(".needs-script").hidden = false;
 $(".picker").hidden = arms.length < 2;
 $("#more").checked = false;
-$("#arm").value = "0";   // a browser may restore the choice of an earlier visit
-choose(0);
+$("#arm").value = String(data.first);   // a browser may restore the choice of an earlier visit
+choose(data.first);

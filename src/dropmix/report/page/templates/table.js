@@ -89,7 +89,7 @@ function body() {
     }
     return tr;
   }));
-  const found = all.length === c.class.length ? `${all.length} classes` : `${all.length} of ${c.class.length} classes`;
+  const found = all.length === c.class.length ? `${all.length} ${data.rows}` : `${all.length} of ${c.class.length} ${data.rows}`;
   $("#count").textContent = found;
   $("#where").textContent = `Page ${state.page + 1} of ${pages}`;
   $("#back").disabled = state.page === 0;
