@@ -89,12 +89,12 @@ def test_where_noise_is_the_cause_seeds_are_named_beside_images():
     c = audit_predictions((labels, made[0]), (labels, made[1]), refits=0).only
     assert c.summary["n_too_few"] == 5
     assert c.verdict().startswith("Undecided: every class has too few examples to be judged in this much noise.")
-    assert any("Train more seeds, collect more test images of them" in note for note in c.notes)
+    assert any("Train more seeds, collect more test examples of them" in note for note in c.notes)
     few = np.repeat(np.arange(5), 4)
     made = [np.where(rng.random((n, 20)) < 0.9, few, (few + 1) % 5) for n in (2, 1)]
     c = audit_predictions((few, made[0]), (few, made[1]), refits=0).only
     assert c.verdict().startswith("Undecided: every class has too few examples to be judged. ")
-    assert any(": 0, 1, 2, 3, 4. Collect more test images of them" in note for note in c.notes)
+    assert any(": 0, 1, 2, 3, 4. Collect more test examples of them" in note for note in c.notes)
 
 
 def test_measures_of_labels_are_not_called_classes(tmp_path):

@@ -251,7 +251,7 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
         noisy = not a.noise.one_seed and max(n for n, word in zip(sizes, words) if word == TOO_FEW) >= FEW_EXAMPLES
         notes.append(
             f"Too few examples to be judged, {len(few)} of {len(names)} {rows}: {first(few, 5)}. "
-            f"{'Train more seeds, collect' if noisy else 'Collect'} more test images of {them}, or predict every image "
+            f"{'Train more seeds, collect' if noisy else 'Collect'} more test examples of {them}, or predict every one "
             "once, by cross-validation."
         )
     if not a.noise.one_seed and min(p.seeds) == 1:
