@@ -5,11 +5,7 @@ function choose(arm) {
   light(null);
   for (const section of document.querySelectorAll(".arm")) section.hidden = Number(section.dataset.arm) !== arm;
   if (!(state.key in arms[arm].columns)) { state.key = "change"; state.down = false; }
-<<<<<<< HEAD
-  $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test images per ${data.rows === "classes" ? "class" : "measure"}.`;
-=======
-  $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test examples per class.`;
->>>>>>> 3f9fa1f (Notes of an audit ask for test examples: they may be texts)
+  $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test examples per ${data.rows === "classes" ? "class" : "measure"}.`;
   const held = arms[arm].columns.class.length;
   $("#kept").textContent = held === arms[arm].total ? ""
     : `The page holds ${held} of ${arms[arm].total} ${data.rows}: protected, hurt, and those that fell most; classes.csv holds all.`;
