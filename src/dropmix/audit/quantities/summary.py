@@ -10,8 +10,9 @@ IT_TAKES_TWO_SEEDS = "it takes two seeds of the baseline and of the first arm, a
 NO_CLASS_HAS_EXAMPLES = "no class has enough examples"
 NO_CLASS_IS_DEGRADED = "no class is degraded"
 NO_CLASS_IS_IMPROVED = "no class is improved"
-NO_INTERVAL_WAS_ASKED = "no interval was asked for, nothing changed, or no class has enough examples"
-NO_INTERVAL_WAS_ASKED_2 = "no interval was asked for, or fewer than half a class is estimated to be degraded"
+NO_INTERVAL = "no interval was asked for (and none of 20 classes or more is computed for new examples)"
+NO_INTERVAL_OF_NUMBER = f"{NO_INTERVAL}, nothing changed, or no class has enough examples"
+NO_INTERVAL_OF_MEAN = f"{NO_INTERVAL}, or fewer than half a class is estimated to be degraded"
 NO_PROBABILITIES_IN_THE = "no probabilities in the predictions, or too few degraded or improved classes"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
 
@@ -173,16 +174,16 @@ SUMMARY: tuple[Quantity, ...] = (
         source="Stephens 2017",
         twin=True,
     ),
-    number("n_degraded_estimate_low", "lower end of its interval", "count", null=NO_INTERVAL_WAS_ASKED, twin=True),
-    number("n_degraded_estimate_high", "upper end of its interval", "count", null=NO_INTERVAL_WAS_ASKED, twin=True),
+    number("n_degraded_estimate_low", "lower end of its interval", "count", null=NO_INTERVAL_OF_NUMBER, twin=True),
+    number("n_degraded_estimate_high", "upper end of its interval", "count", null=NO_INTERVAL_OF_NUMBER, twin=True),
     number(
         "mean_degraded_change_estimate",
         "estimated mean of their changes, by the model",
         null="fewer than half a class is estimated to be degraded",
         twin=True,
     ),
-    number("mean_degraded_change_estimate_low", "lower end of its interval", null=NO_INTERVAL_WAS_ASKED_2, twin=True),
-    number("mean_degraded_change_estimate_high", "upper end of its interval", null=NO_INTERVAL_WAS_ASKED_2, twin=True),
+    number("mean_degraded_change_estimate_low", "lower end of its interval", null=NO_INTERVAL_OF_MEAN, twin=True),
+    number("mean_degraded_change_estimate_high", "upper end of its interval", null=NO_INTERVAL_OF_MEAN, twin=True),
     number(
         "rescue_n_degraded",
         "classes that the first arm degrades on half its seeds, mean over splits",
