@@ -132,3 +132,9 @@ def test_a_file_as_clincs_holds_both_splits(tmp_path):
 def test_what_is_not_clear_is_refused(put, files, message):
     with pytest.raises(DataError, match=message):
         read_source(put(**dict.fromkeys(files, LINES)))
+
+
+@pytest.mark.parametrize("name", ["unsup", "Unlabelled"])
+def test_a_folder_without_classes_beside_those_of_classes_is_left_out_and_told(put, name):
+    source = read_source(put(**{"x__1_DOT_txt": "a", "y__1_DOT_txt": "b", f"{name}__1_DOT_txt": "z"}))
+    assert source == TextSource([A, B], None, (f"left out: {name}",))

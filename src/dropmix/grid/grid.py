@@ -1,5 +1,6 @@
 """A grid: arms x seeds over one base spec. Vanilla is always part of it."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -125,7 +126,9 @@ def scaled_milestones(train: Train, settings: dict[str, Any]) -> dict[str, Any]:
         {'train.schedule.milestones': [15, 22]}
     """
     epochs = settings.get("train.epochs")
-    if not isinstance(epochs, int | float) or any(path.startswith("train.schedule.milestones") for path in settings):
+    if not isinstance(epochs, int | float) or not math.isfinite(epochs):
+        return {}  # refused by name where the settings are checked
+    if any(path.startswith("train.schedule.milestones") for path in settings):
         return {}
     milestones = [round(milestone * epochs / train.epochs) for milestone in train.schedule.milestones]
     return {"train.schedule.milestones": milestones} if milestones else {}

@@ -164,7 +164,8 @@ def _of_folders(path: Path, folders: list[Path], columns: TextColumns) -> TextSo
         others += [f"{split.name}/{inner.name}" for split in used for inner in _folders(split) if _unlabelled(inner)]
         notes = (f"left out: {listed(others)}",) if others else ()
         return TextSource(parts["train"], parts["test"], notes)
-    return TextSource(_of_classes(path, folders, columns), None)
+    others = [folder.name for folder in folders if _unlabelled(folder)]
+    return TextSource(_of_classes(path, folders, columns), None, (f"left out: {listed(others)}",) if others else ())
 
 
 def _of_folder(path: Path, columns: TextColumns) -> list[Example]:

@@ -25,6 +25,12 @@ def test_a_step_schedule_keeps_its_shape_however_the_epochs_are_given(recipe, ep
     assert own.base.train.schedule.milestones == (0,)
 
 
+@pytest.mark.parametrize("epochs", [".inf", "-.inf", ".nan", "0.5"])
+def test_epochs_that_are_no_count_are_refused_by_name(epochs):
+    with pytest.raises(ValueError, match=r"train\.epochs"):
+        grid_of({"recipe": STEPS[0]}, [f"train.epochs={epochs}"], {})
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
