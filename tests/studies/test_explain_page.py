@@ -10,10 +10,11 @@ from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import write_run
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
-from dropmix.studies.explain_page import explain_arm, explain_grid, findings, in_words, write_explained
+from dropmix.studies.explain_page import explain_arm, explain_grid, write_explained
+from dropmix.studies.explain_words import findings, in_words
 from dropmix.studies.predictors import from_labels, from_runs, from_texts
 
-GRID = Path(__file__).parents[2] / "results" / "cifar100-wrn10-1-rates"
+GRID = Path(__file__).parents[2] / "results" / "cifar100-wrn10-2"
 
 
 def arms(effect: float, seed: int = 0, seeds: int = 6, k: int = 40, each: int = 60):
@@ -102,7 +103,7 @@ def test_harm_to_hard_classes_is_found_and_they_are_named():
 def test_without_harm_the_page_says_that_there_is_no_finding():
     found = explain_arm(*arms(0.0, seed=1), {})
     assert not findings(found)
-    assert "no predictor found" in in_words("mixup", found)
+    assert "none of" in in_words("mixup", found)
 
 
 def test_the_page_escapes_names_and_shows_a_panel_per_arm(tmp_path):
@@ -113,6 +114,16 @@ def test_the_page_escapes_names_and_shows_a_panel_per_arm(tmp_path):
     assert "<class" not in content
     assert len(re.findall("<img ", content)) == 1
     assert len(json.loads(numbers.read_text())["arms"]["<b>mixup</b>"]["change"]) == 40
+
+
+def test_classes_that_nothing_tells_apart_have_a_page_without_a_table(tmp_path):
+    """A program of one's own may leave out probabilities, and nearly every class may be perfect."""
+    labels = np.repeat(np.arange(30), 10)
+    pred = np.where(labels == 3, 4, labels)
+    one, other = (Predictions(name, labels, np.stack([pred, labels]), np.arange(2)) for name in ("vanilla", "mixup"))
+    page = write_explained({"mixup": explain_arm(one, other, {})}, tmp_path, "runs")[0].read_text()
+    assert "the same for nearly all classes" in page
+    assert "<table>" not in page
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):

@@ -51,7 +51,8 @@ class Explained:
 
     Args:
         change: recall change over all seeds, (M,), fraction.
-        reliability: rank correlation of the change with that of as many new seeds, by Spearman-Brown.
+        reliability: rank correlation of the change with that of as many new seeds, by Spearman-Brown; 0 if
+            halves of the seeds disagree.
         predictors: in the order given.
         model: share of the reliable variance of the ranked change that a ridge on all ranked predictors explains on
             classes left out; None if the reliability is too low. May be negative.
@@ -136,7 +137,7 @@ def explain(
     model, shuffled = None, None
     if tried and half_reliability[0] >= RELIABLE:
         model, shuffled = _model(np.stack(inputs, 2), there, groups, half_reliability[0], shuffles, rng)
-    return Explained(change, float(reliability[0]), tried, model, shuffled)
+    return Explained(change, max(float(reliability[0]), 0.0), tried, model, shuffled)
 
 
 def _predictor(

@@ -20,9 +20,8 @@ from dropmix.audit.measures.recall import class_sizes, correct_counts
 from dropmix.audit.spreadsheet import write_whole
 from dropmix.report.figures.style import TIED, figure_function, grid, new_figure, rendered
 from dropmix.studies.explain import Explained, Predictor, as_json, explain
+from dropmix.studies.explain_words import in_words
 from dropmix.studies.predictors import constant, from_labels, from_runs
-
-LEVEL = 0.05
 
 
 def explain_grid(
@@ -81,51 +80,6 @@ def explain_arm(
     return replace(explained, names=tuple(name for name, here in zip(names, present, strict=True) if here))
 
 
-def findings(explained: Explained) -> list[Predictor]:
-    """Predictors whose correlation is not chance, the strongest first."""
-    return sorted((one for one in explained.predictors if one.holm < LEVEL), key=lambda one: -abs(one.correlation))
-
-
-def in_words(arm: str, explained: Explained) -> str:
-    """The finding for a reader to act on, in one or two sentences.
-
-    Without a finding, they say so, and whether the change itself can be measured.
-    """
-    known = findings(explained)
-    if known:
-        one = known[0]
-        size = "lower" if one.correlation > 0 else "higher"
-        more = f" Also: {', '.join(other.name for other in known[1:])}." if len(known) > 1 else ""
-        text = (
-            f"{arm}: classes with {size} {one.name} lose more or gain less (rank correlation {one.correlation:+.2f} "
-            f"[{one.low:+.2f}, {one.high:+.2f}]). Check these first: {_first(one, explained.names)}.{more}"
-        )
-    elif explained.reliability < 0.3:
-        text = (
-            f"{arm}: no predictor found; the changes themselves are mostly seed noise (reliability "
-            f"{explained.reliability:.2f}). Train more seeds before asking which classes are hurt."
-        )
-    else:
-        text = (
-            f"{arm}: no predictor found among {len(explained.predictors)}, though the changes repeat over seeds "
-            f"(reliability {explained.reliability:.2f}). Do not guess the hurt classes beforehand: audit."
-        )
-    if explained.model is not None and explained.shuffled is not None:
-        share = 100 * max(explained.model, 0.0)
-        beats = explained.model > max(explained.shuffled, 0.0)
-        text += (
-            f" All predictors together explain {share:.0f} % of the reliable variance of classes left out"
-            f"{'' if beats else ', no more than with shuffled classes'}."
-        )
-    return text
-
-
-def _first(one: Predictor, names: tuple[str, ...], most: int = 5) -> str:
-    """The classes that the predictor says are hurt most."""
-    order = np.argsort(one.values if one.correlation > 0 else -one.values, kind="stable")[:most]
-    return ", ".join(names[k] if names else str(k) for k in order)
-
-
 @figure_function
 def panels(explained: Explained) -> Figure:
     """One panel per predictor: its values against the recall change, a dot per class."""
@@ -157,12 +111,17 @@ def write_explained(arms: dict[str, Explained], out: Path, source: str) -> list[
 
 
 def _section(arm: str, explained: Explained) -> str:
+    words = (
+        f"<p>{html.escape(visible(in_words(arm, explained)))}</p>"
+        f"<p>{len(explained.change)} classes. Reliability of the change: {explained.reliability:.2f}.</p>"
+    )
+    if not explained.predictors:
+        return words
     cells = "".join(_row(one) for one in explained.predictors)
     picture = base64.b64encode(rendered(panels(explained), "png")).decode()
     alt = html.escape(visible(f"One panel per predictor of the recall change under {arm}."))
     return (
-        f"<p>{html.escape(visible(in_words(arm, explained)))}</p>"
-        f"<p>{len(explained.change)} classes. Reliability of the change: {explained.reliability:.2f}.</p>"
+        f"{words}"
         "<table><tr><th>predictor<th>rank correlation<th>corrected for noise<th>beyond baseline recall<th>p (Holm)</tr>"
         f'{cells}</table><img alt="{alt}" src="data:image/png;base64,{picture}">'
     )

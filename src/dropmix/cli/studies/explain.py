@@ -26,7 +26,8 @@ def explain_command(
     Correlates candidate predictors with the recall change of each class, corrected for seed noise.
     """
     from dropmix.cli.beside_runs import tell_left_out
-    from dropmix.studies.explain_page import explain_grid, in_words, write_explained
+    from dropmix.studies.explain_page import explain_grid, write_explained
+    from dropmix.studies.explain_words import in_words
     from dropmix.studies.predictors import of_texts, on_texts
 
     tell_left_out(folder)
