@@ -29,7 +29,7 @@ AUDIT = {
     "formats": {"errors"},
     "naming": {"errors", "formats"},
     "inputs": {"arm_names", "errors", "settings", "formats", "naming"},
-    "measures": {"errors", "settings", "inputs"},
+    "measures": {"errors", "settings", "formats", "inputs"},
     "inference": {"errors", "settings", "inputs", "measures"},
     "rows": {"errors", "settings", "formats", "naming", "inputs", "measures", "inference", "quantities"},
 }

@@ -72,6 +72,28 @@ def test_deep_pictures_are_refused_by_name(tmp_path, white, colour):
         read_picture(str(tmp_path / "deep.png"))
 
 
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"P6 2 2 65535\n", bytes(24)),
+        (b"P6\n2 2\n4095\n", bytes(24)),
+        (b"P3 2 2 1023\n", b"0 1 2 " * 4),
+        (b"P5 2 2 65535\n", bytes(8)),
+        (b"P2 2 2 4095\n", b"0 1 2 3"),
+    ],
+)
+def test_deep_pixmaps_are_refused_as_deep_pngs_are(tmp_path, head, body):
+    (tmp_path / "deep.ppm").write_bytes(head + body)
+    with pytest.raises(DataError, match=r"deep.ppm: expected a picture of 8 bits per channel, got (mode I|values up)"):
+        read_picture(str(tmp_path / "deep.ppm"))
+
+
+@pytest.mark.parametrize("largest", [100, 255])
+def test_pixmaps_of_8_bits_are_read(tmp_path, largest):
+    (tmp_path / "a.ppm").write_bytes(b"P6 1 1 %d\n" % largest + bytes([0, largest // 5, largest]))
+    assert read_picture(str(tmp_path / "a.ppm")).tolist() == [[[0, 51, 255]]]
+
+
 def huge(kind):
     """A small file whose header says that it is as large as the format allows."""
     out = io.BytesIO()

@@ -80,6 +80,21 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path) -> None:
         read_weights(str(tmp_path / "none.pt"), "wrn10-1")
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(wrong: float) -> None:
+    net = build("wrn10-1", 5)
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    state["stages.0.0.bn1.running_mean"][1] = wrong
+    with pytest.raises(ValueError, match=r"w\.pt: expected finite weights, got NaN .* stages\.0\.0\.bn1\.running_mean"):
+        load_weights(net, state, "w.pt")
+
+
+def test_a_mask_of_minus_infinity_is_no_fault() -> None:
+    net = build("wrn10-1", 5)
+    net.register_buffer("mask", torch.full((3,), -torch.inf))
+    load_weights(net, dict(net.state_dict()))
+
+
 def test_a_digest_is_of_content(tmp_path: Path) -> None:
     torch.save(build("wrn10-1", 5).state_dict(), tmp_path / "a.pt")
     (tmp_path / "b.pt").write_bytes((tmp_path / "a.pt").read_bytes())

@@ -78,7 +78,7 @@ def test_a_column_of_splits_is_followed(put):
     for name in ("split", "Set", "partition"):
         found = read_source(put(d_DOT_csv=lines.format(name)))
         assert ([row.text for row in found.train], [row.text for row in found.test]) == (["a", "b"], ["c"])
-        assert "1 texts of other splits left out" in found.notes
+        assert "1 text of other splits left out" in found.notes
     for other in ("text,label,split\na,x,north\nb,y,south\n", "text,label,split\na,x,train\nb,y,train\n"):
         assert read_source(put(d_DOT_csv=other)).test is None
 

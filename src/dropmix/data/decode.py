@@ -84,10 +84,13 @@ def other_depth(picture: Any) -> str:
     """What an opened Pillow image holds instead of 8 unsigned bits per channel, or "".
 
     Pillow would keep the upper 8 of 16 bits, which turns a 12-bit camera's white into black; of planes of 16 bits, in a
-    TIFF, it reads half as if they had 8, and negative numbers as large ones.
+    TIFF, it reads half as if they had 8, and negative numbers as large ones. A PPM is scaled by the largest value that
+    its header names, which such a camera leaves at 65535.
     """
     if picture.mode in DEEP:
         return f"mode {picture.mode}"
+    if picture.format == "PPM" and isinstance(args := picture.tile[0].args, tuple) and args[-1] > 255:
+        return f"values up to {args[-1]}"
     tags = getattr(picture, "tag_v2", {})
     bits = max(tags.get(BITS_PER_SAMPLE) or (8,))
     if bits > 8 or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ())):

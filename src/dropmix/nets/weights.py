@@ -84,7 +84,7 @@ def load_weights(net: nn.Module, state: State, where: str = "weights") -> str:
     Returns:
         One line on what was loaded, what was replaced and which tensors had no place.
     Raises:
-        ValueError: a tensor of the network's body is missing or has another shape.
+        ValueError: a tensor of the network's body is missing or has another shape, or one is not finite.
     """
     own, heads = net.state_dict(), head_of(net)
     is_head = lambda name: any(name.startswith(f"{head}.") for head in heads)  # noqa: E731
@@ -108,6 +108,13 @@ def load_weights(net: nn.Module, state: State, where: str = "weights") -> str:
     replaced = sorted(name for name in own if is_head(name) and (name in other or name not in fitted))
     unknown = sorted(fitted.keys() - own.keys())
     taken = {name: fitted[name] for name in own.keys() & fitted.keys() if name not in other and name not in replaced}
+    # A mask may be infinite by design; then the network's own is, too.
+    broken = sorted(k for k, v in taken.items() if not v.isfinite().all() and own[k].isfinite().all())
+    if broken:
+        raise ValueError(
+            f"{where}: expected finite weights, got NaN or infinity in {_some(broken)}. Use another checkpoint: "
+            "training diverged before this one was saved, or its numbers were too large for half precision."
+        )
     net.load_state_dict(taken, strict=False)
     parts = [f"{len(taken)} of {len(own)} tensors from {where}"]
     summed = [name for name in plain if plain[name] is not fitted[name]]

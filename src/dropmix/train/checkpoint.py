@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dropmix.train.files import write_atomic
+from dropmix.train.files import read_object, sha256, write_atomic
 
 NAME, PREVIOUS, WEIGHTS = "checkpoint.pt", "checkpoint.prev.pt", "weights.pt"
 
@@ -124,6 +124,9 @@ def load_run_weights(net: nn.Module, run: Path, spec_hash: str, device: torch.de
         net.load_state_dict(stored["model"])
         if not all(bool(value.isfinite().all()) for value in net.state_dict().values()):
             raise DamagedError("some that are not finite")
+        noted = (read_object(run / "done") or {}).get("weights_sha256")  # runs of older versions noted none
+        if noted is not None and noted != sha256(path):
+            raise DamagedError("others than it wrote (SHA-256 differs from done)")
     except (DamagedError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise

@@ -59,6 +59,12 @@ def read_regular(path: Path, most: int = 10_000_000, end: bool = False) -> bytes
         return file.read(most)
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_object(path: Path) -> dict[str, Any] | None:
     """The JSON object that a small file holds; None where it is missing or damaged."""
     try:
@@ -88,8 +94,7 @@ def damage_of(done: Path, predictions: Path) -> str:
         return "done cannot be read; remove the folder and run again"
     if not is_whole_parquet(predictions):
         return "predictions.parquet is cut short; run again"
-    with predictions.open("rb") as file:
-        own = hashlib.file_digest(file, "sha256").hexdigest()
+    own = sha256(predictions)
     changed = known.get("predictions_sha256", own) != own
     return "predictions.parquet is not what the run wrote; remove the folder and run again" if changed else ""
 

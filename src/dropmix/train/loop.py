@@ -19,7 +19,7 @@ from dropmix.train.checkpoint import WEIGHTS, Place, load_checkpoint, remove_che
 from dropmix.train.config import RunSpec
 from dropmix.train.distributed import Group
 from dropmix.train.executor import Capture, GraphStep, exhaust, on_stream
-from dropmix.train.files import write_atomic
+from dropmix.train.files import sha256, write_atomic
 from dropmix.train.optimizer import class_weights, learning_rate
 from dropmix.train.outcome import accuracy_summary, environment, write_predictions
 from dropmix.train.plan import batch_slices, stream
@@ -276,6 +276,7 @@ class _Run:
             write_atomic(self.folder / "vocabulary.json", content.encode())
         done = {
             "predictions_sha256": digest,
+            "weights_sha256": sha256(self.folder / WEIGHTS),
             **accuracy_summary(self.place.accuracies, spec.train.epochs),
             "seconds": round(time.monotonic() - self.started, 1),
             "environment": environment(self.device),

@@ -194,12 +194,12 @@ def test_a_column_per_seed_and_per_arm(tmp_path):
 
 @pytest.mark.parametrize("ids", [True, False])
 def test_stacked_seeds_are_refused(tmp_path, ids):
-    label = [*LABEL, "cat"]
-    pred = [*PRED, "fox"]
-    number = [str(i) for i in range(5)]
+    label = [*LABEL * 5, "cat"]
+    pred = [*PRED * 5, "fox"]
+    number = [str(i) for i in range(21)]
     head = ("id", "label", "pred") if ids else ("label", "pred")
     columns = [number * 3, label * 3, pred * 3][0 if ids else 1 :]
-    with pytest.raises(AuditError, match=r"the same 5 examples 3 times.*Add a column seed"):
+    with pytest.raises(AuditError, match=r"the same 21 examples 3 times.*Add a column seed"):
         one(tmp_path, lines(*columns, head=head))
 
 

@@ -69,6 +69,14 @@ def test_a_run_of_ours_with_an_audit(dropmix, tmp_path):
     assert "Rank correlation of the share of the label kept" in out
     status, _, error = dropmix("label-info", "--network", run, *options)
     assert (status, "expected the arm 'mixup', got cutmix" in error) == (2, True)
+    stored = torch.load(run / "weights.pt")
+    next(iter(stored["model"].values())).mul_(1.1)
+    torch.save(stored, run / "weights.pt")
+    for words in (("label-info", "--network", run), ("export", run, "--to", "net.safetensors")):
+        status, _, error = dropmix(*words)
+        assert status == 2
+        assert "weights.pt: expected the weights of the run" in error
+        assert "got others than it wrote" in error
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def read_arrays(path: Path, keep: Any, whole: bool = False) -> dict[str, Any]:
     except AuditError:
         raise
     except DAMAGE as error:
-        why = clip(error, 160)
+        why = clip(error, 160).rstrip(".")
         kind = path.suffix[1:].lower()
         raise AuditError(f"{path}: expected a readable {kind} file, got {why}. Write the file again.") from error
 

@@ -114,11 +114,21 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         accept=next((p.accept for p in parts if p.accept is not None), None),
         superclasses=next((p.superclasses for p in parts if p.superclasses is not None), None),
         train_counts=_agreed([p.train_counts for p in parts if p.train_counts is not None]),
-        sources=tuple(s for p in parts for s in p.sources),
+        sources=_sources(parts, seeds),
         seeds_given=seeds_given,
         arm_given=all(p.arm_given for p in parts),
         notes=tuple(dict.fromkeys(n for p in parts for n in p.notes)),
     )
+
+
+def _sources(parts: Sequence[Predictions], seeds: np.ndarray) -> tuple[dict, ...]:
+    """The sources of all parts, each with its seeds' numbers among `seeds`, those of all parts in order."""
+    made, start = [], 0
+    for p in parts:
+        number = dict(zip(p.seeds.tolist(), seeds[start : start + len(p.seeds)].tolist(), strict=True))
+        made += [{**s, "seeds": [number.get(seed, seed) for seed in s["seeds"]]} for s in p.sources]
+        start += len(p.seeds)
+    return tuple(made)
 
 
 def _agreed(counts: list[tuple]) -> tuple | None:

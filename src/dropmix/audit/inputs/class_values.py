@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
 from dropmix.audit.formats.columns import coded, integers, is_text, none_missing, whole_number
+from dropmix.audit.formats.folders import classes_option
 from dropmix.audit.formats.printed import unprinted
 
 ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
@@ -176,7 +177,7 @@ def numbered(
         raise AuditError(
             f"{where}: expected {other} and {text} of one type, got numbers in {other} and names in {text} "
             f"({first(columns[text].texts or [])}). Save class names in both or numbers in both, or give the class "
-            "list."
+            f"list ({classes_option(where)})."
         )
     if names is None:
         _absent_texts(columns, where)
@@ -251,7 +252,7 @@ def _check_alike(columns: dict[str, ClassValues], where: str) -> None:
         if none_alike and (digits != all(whole_number(t) is not None for t in new) or numeric(labels) != numeric(new)):
             raise AuditError(
                 f"{where}: expected label and {key} of one type, got {first(labels)} and {first(new)}. "
-                "Save class names in both, or numbers in both, or give the class list (--classes FILE)."
+                f"Save class names in both, or numbers in both, or give the class list ({classes_option(where)})."
             )
         fractions = [t for t in new if digits and FRACTION.match(t)]
         if fractions:

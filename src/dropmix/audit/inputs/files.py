@@ -18,7 +18,6 @@ from dropmix.audit.formats.csv_text import read_csv, read_lines
 from dropmix.audit.formats.kinds import (
     ARRAYS,
     CONVERT,
-    ENDINGS,
     JSON,
     PARQUET,
     TEXT,
@@ -67,28 +66,6 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     return [replace(part, spec_arm=arm_beside(path, part.arm)) for part in parts]
 
 
-def files_of(path: Path) -> list[Path] | None:
-    """Prediction files in a folder that is not a run folder; None for a file or a run folder.
-
-    Raises:
-        AuditError: a folder without any such file, or one of `datasets`.
-    """
-    if not path.is_dir() or (path / "predictions.parquet").is_file():
-        return None
-    if (path / "dataset_info.json").is_file() and any(path.glob("*.arrow")):
-        raise AuditError(
-            f"{path}: expected files of predictions, got a data set that save_to_disk wrote. "
-            "Save it as parquet (load_from_disk(...).to_parquet(FILE)), and give that file."
-        )
-    files = sorted(p for p in path.iterdir() if ending_of(p) in ENDINGS and p.is_file() and p.name[0] not in "._~")
-    if not files:
-        raise AuditError(
-            f"{path}: expected a run folder or a folder of prediction files, got no file that ends in "
-            f"{', '.join(sorted(ENDINGS))}. Give a file of predictions, or audit the whole grid."
-        )
-    return files
-
-
 def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
     """The requested columns of a parquet or CSV file; those of CSV are text.
 
@@ -111,7 +88,7 @@ def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
         if isinstance(error, AuditError):
             raise
         raise AuditError(
-            f"{path}: expected a readable {ending[1:]} file, got {clip(error, 160)}. Write the file again."
+            f"{path}: expected a readable {ending[1:]} file, got {clip(error, 160).rstrip('.')}. Write the file again."
         ) from error
     raise AuditError(
         f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "

@@ -116,7 +116,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
         same = [n for n in names if n == name] or [n for n in names if plain(n) == plain(str(name))]
         if not same:
             raise MissingColumnError(
-                f"{where}: expected a column {clip(name)!r} for {key}, got {shown(names)}. Name one of these."
+                f"{where}: expected a column {clip(name)!r} for {key}, got {shown(names)}. {_instead(key, name)}"
             )
         column_of[key] = same[0]
     by_name: dict[str, str] = {}
@@ -145,6 +145,12 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
     return {key: column_of[key] for key in ("group", "by", *ALIASES) if key in column_of}
 
 
+def _instead(key: str, name: str) -> str:
+    """What to do about a column that the user named and that is not there."""
+    parents = key == "by" and plain(str(name)) in ("superclass", "superclasses")
+    return f"Name one of these{', or give the superclass of each class (--superclasses FILE)' if parents else ''}."
+
+
 def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) -> dict[str, Any]:
     """The arrays under our names, without empty keys.
 
@@ -158,7 +164,7 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
     if lost and asked[lost[0]] not in ("label",):
         raise MissingColumnError(
             f"{name}: expected an array {clip(lost[0])!r} for {asked[lost[0]]}, got "
-            f"{clip(', '.join(map(str, source)))}. Name one of these."
+            f"{clip(', '.join(map(str, source)))}. {_instead(asked[lost[0]], lost[0])}"
         )
     arrays: dict[str, Any] = {}
     for key, value in source.items():

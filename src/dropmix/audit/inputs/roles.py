@@ -161,7 +161,8 @@ def with_path(part: Predictions, item: Item) -> Predictions:
     if not part.arm_given:
         part = renamed(part, item.name)
     if not part.seeds_given and item.seed is not None and len(part.seeds) == 1:
-        part = replace(part, seeds=np.array([item.seed]), seeds_given=True)
+        sources = tuple({**s, "seeds": [item.seed]} for s in part.sources)
+        part = replace(part, seeds=np.array([item.seed]), seeds_given=True, sources=sources)
     return part
 
 

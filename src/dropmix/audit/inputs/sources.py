@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.formats.folders import class_list_beside, files_of
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping
 from dropmix.audit.inputs.example_ids import sort_by_id
-from dropmix.audit.inputs.files import files_of, prepare, read_path
+from dropmix.audit.inputs.files import prepare, read_path
 from dropmix.audit.inputs.given import Labels, MissingColumnError, Reading
 from dropmix.audit.inputs.matrices import one_label_each, read_matrix, table_of_frame
 from dropmix.audit.inputs.merge import onto_classes, unify
@@ -82,6 +83,10 @@ def read_roles(
         baseline, treated = [*as_list(baseline), *as_list(treated)], None
     base, others = _read_roles(baseline, treated, prepare(reading), reference or BASELINE)
     base, *others = unify([base, *others])
+    paths = [source["path"] for source in base.sources]
+    if reading.classes is None and base.class_names is None and paths and (names := class_list_beside(paths[0])):
+        note = f"Classes are numbers; {names} may hold their names, and was not read. To read it: --classes {names}."
+        base = replace(base, notes=(*base.notes, note))
     return base, others
 
 
@@ -89,12 +94,12 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading, reference: str) -
     if treated is None:
         if isinstance(baseline, str | Path):
             baseline = files_of(Path(baseline)) or baseline  # each file in a folder is an arm, or a seed of one
-        return split_by_name(_named_arms(baseline, reading) or read(baseline, "baseline", reading=reading), reference)
+        named = isinstance(baseline, Mapping) and not is_predictions(baseline) and _named_arms(baseline, reading)
+        return split_by_name(named or read(baseline, "baseline", reading=reading), reference)
     base = _items(baseline, "baseline")
-    named = _named_arms(treated, reading)
-    if named is not None:
+    if isinstance(treated, Mapping) and not is_predictions(treated):
         _name(base)
-        _read_all(base, reading)
+        named = _named_arms(treated, reading, base)
         return one_arm(base, "baseline", reading, given=False), named
     others = _items(treated, "treated")
     if not others:
@@ -125,17 +130,13 @@ def _read_roles(baseline: Any, treated: Any, reading: Reading, reference: str) -
     return noted_order(lead, arms), arms
 
 
-def _named_arms(sources: Any, reading: Reading) -> list[Predictions] | None:
-    """Arms of a mapping name -> source or list of sources; None for anything else."""
-    if not isinstance(sources, Mapping) or is_predictions(sources):
-        return None
-    made = []
-    for name, source in sources.items():
-        items = _items(source, str(name))
+def _named_arms(sources: Mapping, reading: Reading, beside: Sequence[Item] = ()) -> list[Predictions]:
+    """Arms of a mapping name -> source or list of sources; items `beside` them are read too."""
+    arms = {str(name): _items(source, str(name)) for name, source in sources.items()}
+    for items in arms.values():
         _name(items, one_arm=True)
-        _read_all(items, reading)
-        made.append(one_arm(items, str(name), reading, given=True))
-    return made
+    _read_all([*beside, *(item for items in arms.values() for item in items)], reading)
+    return [one_arm(items, name, reading, given=True) for name, items in arms.items()]
 
 
 def _items(source: Any, name: str) -> list[Item]:
@@ -170,17 +171,21 @@ def _name(items: Sequence[Item], one_arm: bool = False) -> None:
 
 
 def _read_all(items: Sequence[Item], reading: Reading) -> None:
-    """Read every item; one error reports the faults of all files."""
-    faults = []
+    """Read every item; one error reports the faults of all files, and files with the same fault together."""
+    files_by_fault: dict[str, list[str]] = {}
     for item in items:
         try:
             item.parts = list(_parts(item, reading))
         except AuditError as error:
-            faults.append(str(error))
-    faults = list(dict.fromkeys(faults))
-    if faults:
-        more = f" ({len(faults) - 1} more: {' | '.join(faults[1:])})" if len(faults) > 1 else ""
-        raise AuditError(clip(faults[0] + more, 2000))
+            where = f"{item.source}: " if str(error).startswith(f"{item.source}: ") else ""
+            files_by_fault.setdefault(str(error).removeprefix(where), []).append(where)
+    told = []
+    for fault, files in files_by_fault.items():
+        others = [where.removesuffix(": ") for where in dict.fromkeys(files[1:]) if where != files[0]]
+        told.append(f"{files[0]}{fault}" + (f" The same holds of {', '.join(others)}." if others else ""))
+    if told:
+        more = f" ({len(told) - 1} more: {' | '.join(told[1:])})" if len(told) > 1 else ""
+        raise AuditError(clip(told[0] + more, 4000))
 
 
 def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:

@@ -24,6 +24,8 @@ from dropmix.audit.naming.totals import CONFUSION, COUNTS, refuse_counts, refuse
 
 MANY_RUNS = 10_000  # with more changes of arm or seed from row to row, the rows are shuffled
 MANY_SEEDS = 50  # stacked without a seed column
+SHORTEST = 20  # test set that is told from a pattern of labels if it comes again and again
+CHANCE = 1e-3  # that labels repeat; above it, they are not taken for seeds
 
 
 def wanted_columns(names: list[str], reading: Reading, where: str) -> dict[str, str]:
@@ -236,19 +238,22 @@ def _refuse_stacked(ids: np.ndarray | None, labels: np.ndarray, where: str) -> N
             times = counts.pop() if len(counts) == 1 else 0
     else:
         n = len(labels)
+        shares = np.unique(labels, return_counts=True)[1] / n
         for s in range(2, MANY_SEEDS + 1):
             part = labels[: n // s]
             if n % s == 0 and len(np.unique(part)) < len(part) and np.array_equal(np.tile(part, s), labels):
                 period = next(
                     p for p in _divisors(len(part)) if np.array_equal(np.tile(part[:p], len(part) // p), part)
                 )
-                times = s if len(np.unique(part[:period])) < period else 0
+                # A short pattern is how a set is sorted, and few or very unequal labels repeat by chance.
+                by_chance = (shares**2).sum() ** (n - len(part)) > CHANCE
+                times = s if len(np.unique(part[:period])) < period >= SHORTEST and not by_chance else 0
                 break
     if times > 1:
         raise AuditError(
             f"{where}: expected one run, got the same {len(labels) // times} examples {times} times, as if the rows of "
             f"{times} seeds were stacked. Add a column seed, name the columns (--columns seed=NAME,arm=NAME), or give "
-            "one file per seed."
+            f"one file per seed{'' if ids is not None else '; if they are different examples, add their ids'}."
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
-from dropmix.audit.inputs.files import files_of, prepare
+from dropmix.audit.formats.folders import files_of
+from dropmix.audit.inputs.files import prepare
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.matrices import read_matrix
 from dropmix.audit.inputs.predictions import Predictions

@@ -98,7 +98,7 @@ def chosen_kinds(kinds: Sequence[str], where: str, remarks: list[str], what: str
     test = "test" if "test" in kinds else "validation"
     remarks.append(f"{where} says what is trained on (train) and tested on ({test})")
     rest = sum(kind not in ("train", test) for kind in kinds)
-    remarks += [f"{rest} {what} of other splits left out"] if rest else []
+    remarks += [f"{rest} {what if rest > 1 else what[:-1]} of other splits left out"] if rest else []
     return [[kind == wanted for kind in kinds] for wanted in ("train", test)]
 
 
