@@ -50,7 +50,7 @@ def test_fields_that_say_nothing_leave_no_trace_in_a_spec():
         ({"method": "mixup", "partners": "only"}, "expected confusions"),
         ({"method": "mixup", "partners": "only", "confusions": {"a": "a"}}, "another class as confusion of 'a'"),
         ({"method": "mixup", "withhold": "fox"}, r"Write \[fox\]"),
-        ({"method": "recursivemix", "withhold": ["fox"]}, "expected partners='any' with recursivemix"),
+        ({"method": "recursivemix", "withhold": ["fox"]}, "expected one rate and partners='any' with recursivemix"),
         ({"method": "mixup", "rate": None}, "rate: expected a valid number"),
     ],
 )

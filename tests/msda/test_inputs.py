@@ -1,4 +1,4 @@
-"""What DropMix takes and gives back: evaluation, lone images, default dtypes, dicts, tv_tensors, rates per class."""
+"""What DropMix takes and gives back: evaluation, lone images, default dtypes, dicts, tv_tensors."""
 
 from collections import UserDict
 from types import MappingProxyType
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from dropmix import DropMix, apply_mix
 
@@ -170,56 +169,6 @@ def test_tv_tensors_stay_tv_tensors(method, rate):
     augment.history = before
     assert type(mixed) is tv_tensors.Image
     assert torch.equal(mixed.as_subclass(torch.Tensor), augment(x, y, saliency=_saliency, generator=seeded())[0])
-
-
-@pytest.mark.parametrize("unit", ["sample", "count"])
-@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
-def test_equal_rates_per_class_draw_the_bits_of_the_number(unit, rate):
-    x, y = images(9), torch.arange(9) % 3
-    number: Any = DropMix("mixup", rate, num_classes=3, unit=unit, per="sample")
-    for per_class in (torch.full((3,), rate, dtype=torch.float64), [rate] * 3, {0: rate, 1: rate, 2: rate}):
-        vector: Any = DropMix("mixup", per_class, num_classes=3, unit=unit, per="sample")
-        for seed in range(5):
-            mixes = [augment.draw(x, y, generator=seeded(seed)) for augment in (number, vector)]
-            assert torch.equal(mixes[0].lam, mixes[1].lam)
-            assert torch.equal(mixes[0].partner, mixes[1].partner)
-
-
-@pytest.mark.parametrize("unit", ["sample", "count"])
-@pytest.mark.parametrize("soft", [False, True])
-def test_each_class_stays_unmixed_at_its_own_rate(unit, soft):
-    rates, y = [0.0, 0.2, 0.7, 1.0], torch.arange(4).repeat(10)
-    augment: Any = DropMix("mixup", rates, num_classes=4, unit=unit, per="sample", seed=1)
-    kept, counts = np.zeros(4), set()
-    for _ in range(250):
-        mix = augment.draw(images(40, 4, 4), torch.eye(4)[y] if soft else y)
-        own = (mix.lam == 1).numpy()
-        kept += np.bincount(y.numpy(), weights=own, minlength=4)
-        counts.add(int(own.sum()))
-    assert kept[0] == 0
-    assert kept[3] == 2500
-    for label in (1, 2):
-        assert stats.binomtest(int(kept[label]), 2500, rates[label]).pvalue > 0.01
-    if unit == "count":
-        assert counts <= {18, 19, 20}
-
-
-def test_rates_per_class_may_change_and_are_checked():
-    augment: Any = DropMix("mixup", {2: 1.0}, num_classes=3, unit="sample")
-    assert augment.rate.tolist() == [0, 0, 1]
-    augment.rate = [0.5, 0.5, 0.5]
-    assert augment.rate == 0.5
-    for rate, options, message in (
-        ([0.1, 0.2], {"unit": "batch", "num_classes": 2}, "expected unit 'sample' or 'count' with a rate per class"),
-        ([0.1, 1.2], {"num_classes": 2}, r"expected rate in \[0, 1\], got 1.2"),
-        ([0.1, 0.2], {"num_classes": 3}, r"expected one rate or one per class, \(3,\), got shape \(2,\)"),
-        ({3: 0.2}, {"num_classes": 3}, r"expected class ids in \[0, 3\) as rate's keys, got 3"),
-        ({0: 0.2}, {}, "expected num_classes with a mapping of rates"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            DropMix("mixup", rate, **({"unit": "sample"} | options))  # pyright: ignore
-    with pytest.raises(ValueError, match=r"expected class ids in \[0, 3\), got 0 to 3"):
-        DropMix("mixup", {2: 0.5}, num_classes=3, unit="sample").draw(images(4), torch.arange(4))
 
 
 def test_batches_that_cannot_be_mixed_are_told():

@@ -252,7 +252,8 @@ def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Iterabl
         left = [note for note in notes if "left out" in note and f"{baseline}-s" in note]
         raise AuditError(
             f"{folder}: expected finished runs of the arm {baseline!r}{of}, got only {first(sorted(arms))}. "
-            f"{' '.join([*left[:1], ''])}Finish the grid, or name another baseline."
+            f"{' '.join([*left[:1], ''])}Finish the grid by its dropmix run command, or compare with another arm by "
+            "dropmix audit --baseline."
         )
 
 

@@ -113,11 +113,9 @@ class DropMix(Remembering):
         self._draws = bind_all(method, options, {"per": per, "mean": mean, "std": std})
         self.remembers = any(draw.wants_history for draw in self._draws)
         self.mixer = mixer_for(self._draws, seed)
-        if self.remembers and chosen:
-            raise ValueError(
-                f"DropMix: expected partners='any' with {self._names()}, which mixes with the batch before, got a "
-                "policy for partners of this batch. Use another method."
-            )
+        if chosen:
+            self.refuse_of_classes("a policy for partners of this batch", self._names())
+        self.rate = self._rate
         self._weights = torch.tensor(list(self.methods.values()), dtype=torch.float64, device="cpu")
         if not (len(self._weights) and bool(((self._weights > 0) & self._weights.isfinite()).all())):
             raise ValueError(
@@ -132,6 +130,8 @@ class DropMix(Remembering):
     @rate.setter
     def rate(self, rate: Rate) -> None:
         self._rate = check_rate(rate, self.unit, self.num_classes)
+        if isinstance(self._rate, Tensor):
+            self.refuse_of_classes("a rate per class", self._names())
         self.publish()
 
     @property

@@ -69,6 +69,14 @@ class Remembering(Seeded):
         """Whether draws depend on the batches before, so that a checkpoint must hold this module's state."""
         return self.remembers or self.mixer is not None
 
+    def refuse_of_classes(self, what: str, names: str) -> None:
+        """Refuse what treats classes differently, if the batch before is mixed in: its pictures are of any class."""
+        if self.remembers:
+            raise ValueError(
+                f"DropMix: expected one rate and partners='any' with {names}, which mixes with the batch before, got "
+                f"{what}. Use another method."
+            )
+
     def get_extra_state(self) -> Any:
         """For `state_dict`: see `Seeded`; with the history, where a method needs it."""
         state = super().get_extra_state()

@@ -31,7 +31,12 @@ def check_rate(rate: Rate, unit: Unit, num_classes: int | None) -> float | Tenso
     """
     if isinstance(rate, Mapping):
         rate = _from_mapping(rate, num_classes)
-    rates = torch.as_tensor(rate, dtype=torch.float64, device="cpu").detach()
+    try:
+        rates = torch.as_tensor(rate, dtype=torch.float64, device="cpu").detach()
+    except (TypeError, ValueError, NotImplementedError):
+        raise ValueError(f"DropMix: expected numbers as rates, got {rate!r}. Give e.g. [0.2, 0.4].") from None
+    if str(getattr(rate, "dtype", "")).endswith("float32"):
+        rates = rates.round(decimals=7)  # else 0.1 of 25 samples would be three, and two where 0.1 is given as a number
     if rates.ndim > 1 or (rates.ndim == 1 and len(rates) != (num_classes or len(rates))) or not rates.numel():
         raise ValueError(
             f"DropMix: expected one rate or one per class, ({num_classes or 'K'},), got shape {tuple(rates.shape)}. "
@@ -56,7 +61,7 @@ def _from_mapping(rate: Mapping[int, float], num_classes: int | None) -> list[fl
     for key, value in rate.items():
         if not (isinstance(key, int | np.integer) and 0 <= key < num_classes):
             raise ValueError(f"DropMix: expected class ids in [0, {num_classes}) as rate's keys, got {key!r}. Relabel.")
-        rates[int(key)] = float(value)
+        rates[int(key)] = value
     return rates
 
 

@@ -144,7 +144,7 @@ def test_what_needs_partners_of_the_batch_is_refused():
         mix.loss(torch.nn.CrossEntropyLoss(), torch.zeros(6, 4), y)
     with pytest.raises(ValueError, match=r"Mix\.targets: expected partners of this batch"):
         mix.targets(torch.zeros(6, 12, 16, dtype=torch.int64))
-    with pytest.raises(ValueError, match="expected partners='any' with recursivemix"):
+    with pytest.raises(ValueError, match="expected one rate and partners='any' with recursivemix"):
         DropMix("recursivemix", num_classes=4, partners="other")
     with pytest.raises(ValueError, match=r"expected class ids \(B,\) or shares .* got masks or boxes"):
         DropMix("recursivemix", num_classes=4)(x, torch.zeros(6, 12, 16, dtype=torch.int64))
