@@ -1,6 +1,7 @@
 """Rates per class from a grid on a validation split: written, trained beside their controls, and compared."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -101,6 +102,15 @@ def test_never_from_test_images_unasked(dropmix, tmp_path):
     status, _, errors = dropmix("tailor", tmp_path / "g", "--arm", "mixup", "--out", tmp_path / "t")
     assert (status, "validation" in errors) == (2, True)
     assert not (tmp_path / "t").exists()
+
+
+def test_a_grid_without_vanilla_is_told_what_to_do_by_every_command(dropmix, held, tmp_path):
+    shutil.copytree(held, tmp_path / "g", ignore=shutil.ignore_patterns("vanilla*"))
+    for words in (("tailor", "--arm", "mixup"), ("report",), ("audit",)):
+        status, _, errors = dropmix(words[0], "g", *words[1:])
+        assert (status, errors.count("\n")) == (2, 1)
+        assert "finished runs of the arm 'vanilla', got only mixup" in errors
+        assert "dropmix run command, or compare with another arm by dropmix audit --baseline." in errors
 
 
 def test_one_command_trains_the_arm_and_its_controls_and_answers(dropmix, held, grids):

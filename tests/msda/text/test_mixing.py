@@ -15,12 +15,14 @@ from dropmix.msda.text.ssmix import best_span, ssmix
 from dropmix.text.networks import build_text
 
 
-def texts(count: int = 7, seed: int = 0, longest: int = 12) -> torch.Tensor:
-    """Tokens that encode text and place: text i has 100 i + place + 1, and 0 after its end."""
-    lengths = np.random.default_rng(seed).integers(1, longest + 1, count)
+def texts(count: int = 7, seed: int = 0, longest: int = 12, padding: str = "right") -> torch.Tensor:
+    """Tokens that encode text and place: text i has 100 i + place + 1, and 0 around it."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(padding != "both", longest + 1, count)  # "both": empty texts too
     x = torch.zeros(count, 1, 1, longest, dtype=torch.int64)
     for i, length in enumerate(lengths):
-        x[i, 0, 0, :length] = 100 * i + torch.arange(1, length + 1)
+        start = {"right": 0, "left": longest - length, "both": rng.integers(longest - length + 1)}[padding]
+        x[i, 0, 0, start : start + length] = 100 * i + torch.arange(start + 1, start + length + 1)
     return x
 
 
@@ -34,21 +36,23 @@ def check_labels(x: torch.Tensor, mix) -> None:
     shares = mix_labels(torch.arange(len(x)), mix, len(x))
     for i, (before, after) in enumerate(zip(tokens_of(x), tokens_of(mixed), strict=True)):
         assert len(after) == len(before)
-        assert (mixed[i, 0, 0, len(after) :] == 0).all()
+        assert ((mixed[i] == 0) == (x[i] == 0)).all()
         counted = torch.zeros(len(x))
         for token in after:
             counted[token // 100] += 1 / len(after)
+        counted[i] += not after  # an empty text keeps its label
         torch.testing.assert_close(shares[i], counted)
 
 
 @pytest.mark.parametrize("per", ["batch", "sample"])
-@pytest.mark.parametrize("seed", range(20))
-def test_a_span_lies_at_the_same_place_in_both_and_labels_count_tokens(seed, per):
-    x = texts(seed=seed)
+@pytest.mark.parametrize("padding", ["right", "left", "both"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_span_lies_at_the_same_place_in_both_and_labels_count_tokens(seed, padding, per):
+    x = texts(seed=seed, padding=padding)
     mix = spancutmix(x, generator=torch.Generator().manual_seed(seed), per=per)
     check_labels(x, mix)
     for i, row in enumerate(tokens_of(mix_images(x, mix))):
-        assert [token % 100 for token in row] == list(range(1, len(row) + 1))  # places stay
+        assert [token % 100 for token in row] == [token % 100 for token in tokens_of(x)[i]]  # places stay
         assert {token // 100 for token in row} <= {i, int(mix.partner[i])}
 
 
@@ -59,26 +63,38 @@ def test_mean_share_of_spans_follows_lam():
     assert float(mix.lam.var()) == pytest.approx(1 / 12, abs=0.005)  # of Beta(1, 1)
 
 
+@pytest.mark.parametrize("padding", ["right", "left", "both"])
 @pytest.mark.parametrize("ratio", [0.1, 0.4, 0.9])
-@pytest.mark.parametrize("seed", range(5))
-def test_ssmix_moves_the_most_salient_span_onto_the_least(seed, ratio):
-    x = texts(seed=seed)
+@pytest.mark.parametrize("seed", range(4))
+def test_ssmix_moves_the_most_salient_span_onto_the_least(seed, ratio, padding):
+    x = texts(seed=seed, padding=padding)
     generator = torch.Generator().manual_seed(seed)
     saliency = torch.rand(len(x), 1, 12, generator=generator) * (x[:, 0] != 0)
     mix = ssmix(x, saliency, generator=generator, ratio=ratio)
     check_labels(x, mix)
-    mixed = mix_images(x, mix)[:, 0, 0]
+    mixed = tokens_of(mix_images(x, mix))
+    weights = [saliency[i, 0][x[i, 0, 0] != 0].double().tolist() for i in range(len(x))]
     for i, row in enumerate(tokens_of(x)):
         j = int(mix.partner[i])
         other = tokens_of(x)[j]
-        width = min(max(1, int(np.floor(ratio * len(row)))), len(other))
+        width = min(max(1, int(np.floor(ratio * len(row)))), len(other), len(row))
 
-        def sums(k, length, width=width):
-            return [float(saliency[k, 0, s : s + width].double().sum()) for s in range(length - width + 1)]
+        def sums(k, width=width):
+            return [round(sum(weights[k][s : s + width]), 9) for s in range(len(weights[k]) - width + 1)]
 
-        least, most = int(np.argmin(sums(i, len(row)))), int(np.argmax(sums(j, len(other))))
-        naive = row[:least] + other[most : most + width] + row[least + width :]
-        assert mixed[i, : len(row)].tolist() == naive
+        least, most = int(np.argmin(sums(i))), int(np.argmax(sums(j)))
+        assert mixed[i] == row[:least] + other[most : most + width] + row[least + width :]
+
+
+@pytest.mark.parametrize("method", ["spancutmix", "ssmix"])
+def test_zeros_between_tokens_are_refused(method):
+    ids = torch.tensor([[3, 0, 4, 1, 1], [5, 6, 1, 1, 1]])  # padding is 1, and 0 a word
+    draw = lambda x: DropMix(method, num_classes=2, seed=0).draw(  # noqa: E731
+        x, torch.arange(2), saliency=lambda x, y: torch.rand(len(x), 1, x.shape[-1])
+    )
+    with pytest.raises(ValueError, match=r"got one between tokens.* mix \(ids \+ 1\) \* mask"):
+        draw(ids[:, None, None])
+    assert draw(((ids + 1) * (ids != 1))[:, None, None]).lam.shape == (2,)
 
 
 def test_best_span_equals_a_loop():
@@ -87,7 +103,7 @@ def test_best_span_equals_a_loop():
         sizes, length = rng.random((1, 9)), int(rng.integers(1, 10))
         width = int(rng.integers(1, length + 1))
         sums = [sizes[0, s : s + width].sum() for s in range(length - width + 1)]
-        assert best_span(sizes, np.array([length]), np.array([width]))[0] == int(np.argmax(sums))
+        assert best_span(sizes, np.array([0]), np.array([length]), np.array([width]))[0] == int(np.argmax(sums))
 
 
 def test_wordmixup_blends_embeddings_and_senmixup_the_sentence():

@@ -71,7 +71,7 @@ def select(
     if not clear:
         raise ValueError(
             f"{folder}: expected rates that can be told apart, got differences within noise. "
-            "Train more seeds, or hold out more images with --validation, and choose again."
+            "Train more seeds, or hold out more images by dropmix run --validation, and choose again."
         )
     final = _final_runs(runs, clear, seeds)
     where = out or folder.with_name(f"{folder.absolute().name}-final")
@@ -103,7 +103,8 @@ def _candidates(
     wanted = {name: sweep for name, sweep in by_method.items() if len(sweep) > 1 and method in (None, name)}
     if not wanted:
         raise ValueError(
-            f"{folder}: expected a method at two or more rates, got none. Run more rates, e.g. --rates 0,0.2,0.4."
+            f"{folder}: expected a method at two or more rates, got none. "
+            "Train more, e.g. by dropmix run --rates 0,0.2,0.4."
         )
     audit = audit_grid(folder)
     return runs, {name: candidates(audit, sweep) for name, sweep in wanted.items()}
@@ -143,7 +144,7 @@ def check_held_out(folder: Path, runs: "list[Run]", select_on: str) -> None:
     if select_on == "validation" and not held_out:
         raise ValueError(
             f"{folder}: expected runs on a validation split, got predictions of the test set. "
-            "Run the grid with --validation 0.1, or give --select-on test."
+            "Train it by dropmix run --validation 0.1, or give --select-on test."
         )
     if select_on == "test" and held_out:
         raise ValueError(

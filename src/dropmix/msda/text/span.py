@@ -11,47 +11,61 @@ from dropmix.msda.mix import Mix
 def spancutmix(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, per: Per = "batch") -> Mix:
     """Paste a random span of the partner's tokens (CutMix of texts).
 
-        length = round((1 - lam) min(n, n_partner)), start uniform where both texts have tokens;
+        length = round((1 - lam) n_both), start uniform among the n_both places where both texts have tokens;
         label share = 1 - length / n, n the own text's tokens
 
     Padding is neither pasted nor counted: every token of the result comes from one of the two texts.
 
     Args:
-        x: token ids, (B, 1, 1, L), 0 for padding at the end.
+        x: token ids, (B, 1, 1, L), 0 for padding, which stands before or after a text.
         generator: CPU generator, the only source of randomness; None uses torch's global one.
         alpha: Beta parameter, > 0. Paper: 1.0.
         per: one lam per "batch" or one per "sample". Every text has its own span.
     Returns:
         Mix with box (B, 4), and the realised share as lam.
     Raises:
-        ValueError: x is not token ids (B, 1, 1, L).
+        ValueError: x is not token ids (B, 1, 1, L), or 0 stands between tokens.
     Source:
         Yun et al. 2019, Alg. A1, in one dimension. Differs: the span lies inside both texts instead of being clipped.
     Example:
         >>> spancutmix(torch.ones(4, 1, 1, 8, dtype=torch.int64)).box.shape
         torch.Size([4, 4])
     """
-    own = text_lengths("spancutmix", x)
+    first, end = text_ends("spancutmix", x)
     lam = draw_lam(len(x), alpha, per, generator).numpy().astype(np.float64)
     partner = draw_partner(len(x), generator)
-    common = np.minimum(own, own[partner.numpy()])
+    other = partner.numpy()
+    low, high = np.maximum(first, first[other]), np.minimum(end, end[other])
+    common = np.maximum(high - low, 0)
     length = np.rint((1 - lam) * common).astype(np.int64)
-    start = np.floor(uniform(len(x), generator=generator) * (common - length + 1)).astype(np.int64)
-    return Mix(partner=partner, lam=share_kept(own, length), box=spans(start, start + length))
+    start = low + np.floor(uniform(len(x), generator=generator) * (common - length + 1)).astype(np.int64)
+    return Mix(partner=partner, lam=share_kept(end - first, length), box=spans(start, start + length))
 
 
-def text_lengths(where: str, x: Tensor) -> np.ndarray:
-    """Number of tokens of each text, int64 (B,), on the host.
+def text_ends(where: str, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Place of the first token of each text, and the place after its last, int64 (B,), on the host; 0 if it is empty.
 
     Raises:
-        ValueError: x is not token ids (B, 1, 1, L).
+        ValueError: x is not token ids (B, 1, 1, L), or 0 stands between tokens.
+    Example:
+        >>> first, end = text_ends("mix", torch.tensor([[[[0, 7, 8]]], [[[5, 0, 0]]], [[[0, 0, 0]]]]))
+        >>> first.tolist(), end.tolist()
+        ([1, 0, 0], [3, 1, 0])
     """
     if x.ndim != 4 or x.shape[1:3] != (1, 1) or x.is_floating_point():
         raise ValueError(
             f"{where}: expected token ids of shape (B, 1, 1, L), got {tuple(x.shape)} of {x.dtype}. "
             "It mixes texts; add axes with ids[:, None, None]."
         )
-    return (x != 0).sum((1, 2, 3)).cpu().numpy()
+    real = (x != 0).flatten(1).cpu().numpy()
+    first = real.argmax(1)
+    end = np.where(real.any(1), real.shape[1] - real[:, ::-1].argmax(1), 0)
+    if (real.sum(1) != end - first).any():
+        raise ValueError(
+            f"{where}: expected 0 as padding before or after a text, got one between tokens. If 0 is a token of yours, "
+            "mix (ids + 1) * mask, and subtract mask again."
+        )
+    return first, end
 
 
 def share_kept(own: np.ndarray, length: np.ndarray) -> Tensor:
