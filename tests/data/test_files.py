@@ -80,6 +80,8 @@ def test_the_note_of_an_offline_resize_is_read(tree):
     (tree / RESIZED).write_text(json.dumps({"shorter_side": 256, "complete": False}))
     with pytest.raises(DataError, match=r"expected all pictures resized, got some"):
         load("folder", tree, size=8, resized_crop=True)
-    (tree / RESIZED).write_text("half")
-    with pytest.raises(DataError, match=r"resized.json: expected what dropmix resize wrote"):
-        load("folder", tree, size=8, resized_crop=True)
+    odd = [json.dumps({"shorter_side": side, "complete": True}) for side in (-3, 0, 4.7, True, "4", float("inf"))]
+    for content in ("half", "[]", '{"shorter_side": 256, "complete": "no"}', *odd):
+        (tree / RESIZED).write_text(content)
+        with pytest.raises(DataError, match=r"resized.json: expected what dropmix resize wrote"):
+            load("folder", tree, size=8, resized_crop=True)

@@ -99,8 +99,10 @@ def resized_to(root: str) -> int | None:
     try:
         with open(note, encoding="utf-8") as stored:
             known = json.loads(stored.read(2**16))
-        side, complete = int(known["shorter_side"]), bool(known["complete"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        side, complete = known["shorter_side"], known["complete"]
+        if type(side) is not int or side < 1 or type(complete) is not bool:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{note}: expected what dropmix resize wrote, got something else. Resize again.") from error
     if not complete:
         raise DataError(f"{root}: expected all pictures resized, got some. Run the same dropmix resize again.")

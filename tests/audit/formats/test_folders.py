@@ -119,6 +119,8 @@ def test_labels_that_repeat_are_no_stacked_seeds(tmp_path, label):
 
 def test_slices_by_superclass_name_the_option(tmp_path):
     base, new = write(tmp_path / "vanilla.csv"), write(tmp_path / "mixup.csv", 3)
+    with pytest.raises(AuditError, match=r"cameras\.csv: expected a file, got nothing there"):
+        audit_predictions(base, new, by=f"{tmp_path / 'cameras.csv'}:camera")
     with pytest.raises(AuditError, match=r"superclass of each class \(--superclasses FILE\)\. The same holds of"):
         audit_predictions(base, new, by="superclass")
 

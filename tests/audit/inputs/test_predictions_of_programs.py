@@ -125,7 +125,7 @@ BARE = text("label,pred", TRUE, SAID)
         (PLAIN + "Total,40,25\n", "a last row that sums up: Total, 40, 25"),
         (BARE + "accuracy,0.58\n", "a last row that sums up: accuracy, 0.58"),
         (BARE + "Mean:,0.58\n", "a last row that sums up"),
-        (text("label,pred,x", [*TRUE[:-1], "nan"], SAID, SAID), "label without gaps, got 1 empty values, in row 40"),
+        (text("label,pred,x", [*TRUE[:-1], "nan"], SAID, SAID), "label without gaps, got 1 empty value, in row 40"),
         (
             text("label,pred,x", [*TRUE[:-1], "?"], SAID, SAID),
             r"if '\?' is a class, give the class list \(--classes FILE\)",

@@ -79,3 +79,19 @@ def test_a_data_set_saved_to_disk_is_told_how_to_become_a_file(tmp_path):
             (tmp_path / name / file).write_text("{}")
     with pytest.raises(AuditError, match=r"a: expected .*save_to_disk wrote\. Save it as parquet \(load_from_disk"):
         audit_predictions(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("label", "pred", "classes"),
+    [
+        (["cat", "none", "dog", "none"], ["none", "none", "dog", "cat"], None),
+        (["3", "other", "3", "other"], ["3", "3", "3", "3"], None),
+        (["cat", "3d", "3d", "dog"], ["cat", "3d", "dog", "dog"], None),
+        (["cat", "dog", "cat", "dog"], ["none", "dog", "cat", "dog"], ["cat", "dog", "none"]),
+        (["cat", "dog", "cat", "dog"], ["-1", "dog", "cat", "dog"], ["cat", "dog", "-1"]),
+    ],
+)
+def test_words_for_nothing_are_classes_where_labels_and_predictions_or_the_list_hold_them(label, pred, classes):
+    (arm,) = read({"labels": label, "pred": pred}, "a", classes)
+    named = np.array(arm.class_names)
+    assert (named[arm.labels].tolist(), named[arm.pred[0]].tolist()) == (label, pred)

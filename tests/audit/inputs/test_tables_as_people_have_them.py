@@ -113,7 +113,11 @@ def test_whole_numbers_are_class_numbers(tmp_path, values):
     [
         (LABEL, ["cat", "", "fox", ""], r"pred without gaps, got 2 empty values, in row 2, 4"),
         (["0", "1", "2"], ["0", "nan", "NaN"], "got 2 empty values, in row 2, 3"),
-        (["a", "b", "a"], ["a", "nan", "b"], "got 1 empty values, in row 2"),
+        (["a", "b", "a"], ["a", "nan", "b"], "got 1 empty value, in row 2"),
+        (LABEL, ["cat", "none", "fox", "NONE"], "got 2 'NONE', 'none' values, in row 2, 4"),
+        (["0", "1", "2"], ["0", "Null", "2"], "got 1 empty value, in row 2"),
+        (LABEL, ["cat", "-1", "fox", "dog"], "got 1 '-1' value, in row 2"),
+        (["cat", "dog", "-100", "dog"], ["cat", "dog", "fox", "dog"], "got 1 '-100' value, in row 3"),
         (["0", "1", "2"], ["cat", "dog", "cat"], "label and pred of one type"),
         (["caf\u00e9", "b"], ["cafe\u0301", "b"], "looks the same"),
         (["Cat", "Dog"], ["cat", "dog"], "Write both the same way"),

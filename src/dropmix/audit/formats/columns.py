@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, clip, first, tally
 
 NONE = "(none)"  # name of the slice of examples of which nothing is known
 WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0*)?\Z")  # "007" is a name
@@ -41,8 +41,8 @@ def none_missing(missing: np.ndarray, name: str, where: str, what: str, advice: 
     if missing.any():
         rows = np.flatnonzero(missing.reshape(-1))
         raise AuditError(
-            f"{where}: expected {name} without gaps, got {len(rows)} {what} values, in row {first(rows + 1)} "
-            f"(the first row is 1). {advice}"
+            f"{where}: expected {name} without gaps, got {tally(len(rows), f'{what} value', f'{what} values')}, in row "
+            f"{first(rows + 1)} (the first row is 1). {advice}"
         )
 
 

@@ -15,13 +15,12 @@ from dropmix.audit.formats.columns import coded, integers, is_text, none_missing
 from dropmix.audit.formats.folders import classes_option
 from dropmix.audit.formats.printed import unprinted
 
-ABSENT = {"nan", "NaN", "NAN", "<NA>", "None", "null", "NULL"}  # how programs write a missing value
+ABSENT = {"nan", "<na>", "none", "null", "na", "n/a", "#n/a", "-"}  # how programs write a missing value, in any case
 FRACTION = re.compile(r"-?\d*[.,]\d+(?:[eE][-+]?\d+)?\Z")
 LIST = re.compile(r"\s*[\[(](?!\s*[-+]?\d+\.?0*\s*,?\s*[\])])[-+\d.,eE\s]*[\])]\s*")  # not of one whole number
 UNNAMED = re.compile(r"LABEL_(\d{1,9})")
 CHECK = "Check the class list."
 MARKS = string.punctuation + string.whitespace
-ABSENT_NUMBER = ABSENT | {"NA", "N/A", "n/a", "na", "#N/A", "-"}
 
 
 @dataclass(frozen=True)
@@ -126,11 +125,11 @@ def _objects(array: np.ndarray, name: str, where: str) -> ClassValues:
 
 def with_text(codes: np.ndarray, texts: list[str], name: str, where: str) -> ClassValues:
     """Codes and texts, without what programs write for a missing number."""
-    real = [t for t in texts if t not in ABSENT_NUMBER]
+    real = [t for t in texts if t.casefold() not in ABSENT]
     # Marks that do not show, such as a zero-width space, are as empty as blanks.
     absent = [i for i, t in enumerate(texts) if all(unicodedata.category(c)[0] in "CZ" for c in t)]
     if real and len(real) < len(texts) and all(whole_number(t) is not None for t in real if t.strip()):
-        absent += [i for i, t in enumerate(texts) if t in ABSENT_NUMBER]
+        absent += [i for i, t in enumerate(texts) if t.casefold() in ABSENT]
     if absent:
         none_missing(np.isin(codes, absent), name, where, "empty")
     plain = unprinted(texts)
@@ -229,7 +228,10 @@ def _absent_texts(columns: dict[str, ClassValues], where: str) -> None:
     known = {t for key, value in columns.items() if key != "label" for t in value.texts or []}
     for name, value in columns.items():
         texts, others = value.texts or [], known if name == "label" else labels
-        wrong = [i for i, t in enumerate(texts) if t not in others and (t in ABSENT_NUMBER or not t.strip(MARKS))]
+        mine = [(i, t) for i, t in enumerate(texts) if t not in others]
+        numbers = [t for t in texts if whole_number(t) is not None]
+        numbers = numbers if all(t.startswith("-") for t in numbers) else []  # -1 beside names: no label, no class
+        wrong = [i for i, t in mine if t.casefold() in ABSENT or t in numbers or not t.strip(MARKS)]
         if wrong:
             kind, advice = first(sorted({repr(texts[i]) for i in wrong})), "Fill or remove them."
             if any(texts[i].casefold() == "nan" for i in wrong):  # which no class list may hold

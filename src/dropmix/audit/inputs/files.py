@@ -18,6 +18,7 @@ from dropmix.audit.formats.csv_text import read_csv, read_lines
 from dropmix.audit.formats.kinds import (
     ARRAYS,
     CONVERT,
+    ENDINGS,
     JSON,
     PARQUET,
     TEXT,
@@ -177,7 +178,7 @@ def _read_slices(reading: Reading) -> str | Labels:
     if not isinstance(reading.by, str):
         return Labels(np.array([columns.word(v) for v in to_numpy(reading.by, "by").tolist()], object), None, "by")
     file, _, name = reading.by.rpartition(":")
-    if not (file and Path(file).is_file()):
+    if not (file and (Path(file).is_file() or ending_of(Path(file)) in ENDINGS)):
         return reading.by
     where = checked_file(Path(file))
 
