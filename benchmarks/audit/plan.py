@@ -50,6 +50,8 @@ def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: boo
         "n": n,
         "se_fixed_test": np.sqrt(fixed),
         "se_population": np.sqrt(population),
+        "recall_baseline": recall0,
+        "recall_treated": recall1,
         "recall_change": change,
         "tolerance": tolerance,
         "decision": words,

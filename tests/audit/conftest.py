@@ -45,6 +45,8 @@ def planned_audit(**more):
         "n": np.array([50, 80]),
         "se_fixed_test": np.array([0.02, 0.015]),
         "se_population": np.array([0.03, 0.02]),
+        "recall_baseline": np.array([0.9, 0.9]),
+        "recall_treated": np.array([0.87, 0.7]),
         "recall_change": np.array([-0.03, -0.2]),
         "tolerance": np.array([0.01, 0.01]),
         "decision": ["undecided", "hurt"],

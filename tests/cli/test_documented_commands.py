@@ -81,11 +81,12 @@ def write_predictions(root: Path) -> None:
             show = (lambda v: v) if numbers else (lambda v: names[v])
             columns = {"arm": [file] * 200, "seed": [seed] * 200, "example_id": np.arange(200)}
             tables.append(pa.table(columns | {"label": show(label), "pred": show(pred), "camera": ["a", "b"] * 100}))
+            tables[-1] = tables[-1].append_column("patient", pa.array(np.arange(200) // 2))
         pq.write_table(pa.concat_tables(tables), root / f"{file}.parquet")
     (root / "parents.csv").write_text("class,superclass\n0,a\n1,a\n2,b\n3,b\n")
     (root / "counts.csv").write_text("class,count\n0,10\n1,20\n2,30\n3,40\n")
-    hospitals = [f"{i},{'north' if i % 2 else 'south'}" for i in range(200)]
-    (root / "about.csv").write_text("\n".join(["id,hospital", *hospitals]) + "\n")
+    about = [f"{i},{'north' if i % 2 else 'south'},P{i // 2}" for i in range(200)]
+    (root / "about.csv").write_text("\n".join(["id,hospital,patient", *about]) + "\n")
 
 
 @pytest.mark.parametrize("line", AUDITS)

@@ -33,6 +33,7 @@ class Analysis:
         protected: classes that were named beforehand, (M,), bool.
         tolerance: (M,), fractions.
         same: whether both arms predict the same throughout.
+        counts: examples of each class, or their groups, (M,).
         more: further numbers of the summary, by key: what the arm gives back of another one's losses, and what the
             labels alone would have said.
         more_classes: further columns of the classes, by key.
@@ -47,6 +48,7 @@ class Analysis:
     protected: np.ndarray
     tolerance: np.ndarray
     same: bool
+    counts: np.ndarray
     more: dict[str, Any] = field(default_factory=dict)
     more_classes: dict[str, Any] = field(default_factory=dict)
     labels: LabelRows | None = None
@@ -110,6 +112,7 @@ def analyse(p: Pair, settings: Settings, paired: bool = False) -> Analysis:
         protected,
         tolerance,
         same,
+        counts,
         labels=label_rows(p, settings, tolerances[m:], named[m:]),
         slices=sliced(p, of_slices, tolerance, shared, groups),
     )

@@ -16,7 +16,7 @@ from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.files import prepare
 from dropmix.audit.inputs.given import Reading
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
+from dropmix.audit.inputs.run_folders import BASELINE, NO_GROUPS, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
@@ -48,7 +48,7 @@ def audit_predictions(
     refits: int = 200,
     columns: Mapping[str, str] | None = None,
     labels: Any = None,
-    group: str | None = None,
+    group: Any = None,
     accept: Any = None,
     encoding: str | None = None,
     by: Any = None,
@@ -86,7 +86,8 @@ def audit_predictions(
         labels: true classes for sources without them: a file (id and label, or one label per line) or an array. If
             an example may have several labels: their matrix (N, K) of 0 and 1, a file with a column per label or an
             array; sources then hold scores (N, K) or (S, N, K), and rows are labels times measures.
-        group: name of the column (or array) that groups dependent examples, such as patients or clips.
+        group: what groups dependent examples, such as patients or clips: name of a column (or array), "FILE:COLUMN",
+            or values (N,).
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
         by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", values (N,), or
@@ -183,7 +184,7 @@ def audit_grid(
     protect: Sequence[str] = (),
     drop_seed: Sequence[str] = (),
     alone: float | None = None,
-    group: str | None = None,
+    group: Any = None,
     by: Any = None,
     superclasses: Any = None,
     train_counts: Any = None,
@@ -200,7 +201,8 @@ def audit_grid(
             same method without; the first arm is then the comparison's baseline.
         paired: runs with the same seed share initial weights and order, as in our own grids.
         fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
-        drop_seed, group, by, superclasses, train_counts: as in `audit_predictions`.
+        drop_seed, group, by, superclasses, train_counts: as in `audit_predictions`. The groups that
+            runs wrote (`data.group`) are taken unless others are named; "none" takes each example by itself.
         tolerance, protect: as in `audit_predictions`. In a folder of `dropmix run --until-decided`, they are those that
             it was asked about, unless others are given.
         alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
@@ -208,7 +210,8 @@ def audit_grid(
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
     parents = isinstance(by, str) and by == SUPERCLASS
-    reading = prepare(Reading(topk=topk, group=group, by=None if parents else by))
+    own = {"own_groups": group is None, "group": None if isinstance(group, str) and group == NO_GROUPS else group}
+    reading = prepare(Reading(topk=topk, by=None if parents else by, **own))
     runs, notes = find_runs(folder)
     looks = read_looks(Path(folder)) if alone is None else None
     if looks is not None:

@@ -161,7 +161,7 @@ def _exact(a: Analysis, sign: np.ndarray, settings: Settings) -> tuple[dict[str,
         "status": STATUS[sign].tolist(),
     }
     if p.baseline.group is not None:
-        classes["n_groups"] = np.array([len(np.unique(p.baseline.group[p.labels == i])) for i in p.audited])
+        classes["n_groups"] = a.counts
     return summary, classes
 
 
@@ -240,18 +240,19 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
     if len(absent):
         named = first([p.names[i] for i in absent], 5)
         notes.append(f"{len(absent)} of {len(p.names)} classes have no examples and are left out: {named}.")
-    names, sizes = [p.names[i] for i in p.audited], p.sizes
+    names, counts = [p.names[i] for i in p.audited], a.counts
     if a.labels is not None:
-        names, sizes = [*names, *a.labels.names], np.concatenate([sizes, a.labels.n])
+        names, counts = [*names, *a.labels.names], np.concatenate([counts, a.labels.n_groups])
     few = [name for name, word in zip(names, words) if word == TOO_FEW]  # a protected one may be judged still
     if few:
         rows = "classes" if a.labels is None else "measures"
         them = "it" if len(few) == 1 else "them"
         # Ten and more are too few only for this noise, which more seeds lower.
-        noisy = not a.noise.one_seed and max(n for n, word in zip(sizes, words) if word == TOO_FEW) >= FEW_EXAMPLES
+        noisy = not a.noise.one_seed and max(n for n, word in zip(counts, words) if word == TOO_FEW) >= FEW_EXAMPLES
+        what = "test examples" if p.baseline.group is None else "groups of test examples"
         notes.append(
             f"Too few examples to be judged, {len(few)} of {len(names)} {rows}: {first(few, 5)}. "
-            f"{'Train more seeds, collect' if noisy else 'Collect'} more test examples of {them}, or predict every one "
+            f"{'Train more seeds, collect' if noisy else 'Collect'} more {what} of {them}, or predict every one "
             "once, by cross-validation."
         )
     if not a.noise.one_seed and min(p.seeds) == 1:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from dropmix.audit.errors import AuditError, first
+from dropmix.audit.formats.archives import sha256
 from dropmix.audit.inputs.arrays import to_numpy
 from dropmix.audit.inputs.class_values import class_array
+from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import Array3, is_label_matrix, reduce_scores
 
 RANK = "RANK"  # set by torchrun and most launchers
@@ -100,6 +102,37 @@ def save_predictions(
         columns |= {} if arm is None else {"arm": np.full(len(columns["label"]), arm, dtype=object)}
         _write(path, columns, classes)
     return path
+
+
+def write_run(predictions: Predictions, arm: str, seed: int, path: Path) -> str:
+    """Write one run's predictions as a run folder holds them; returns the file's SHA-256.
+
+    Args:
+        predictions: predictions of one seed.
+        arm, seed: of the run.
+        path: of `predictions.parquet`.
+    """
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count = len(predictions.labels)
+    columns: dict[str, Any] = {"arm": pa.array([arm] * count), "seed": pa.array([seed] * count, pa.int64())}
+    if predictions.example_id is not None:
+        columns["example_id"] = pa.array(predictions.example_id)
+    columns |= {"label": pa.array(predictions.labels), "pred": pa.array(predictions.pred[0])}
+    if predictions.group is not None:
+        columns["group"] = pa.array(predictions.group)
+    for key in ("p_true", "p_max"):
+        if (values := getattr(predictions, key)) is not None:
+            columns[key] = pa.array(values[0])
+    names, groups = predictions.class_names, predictions.superclasses
+    about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
+    about["train_counts"] = predictions.train_counts and list(predictions.train_counts)
+    table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nothing reads it before `done` exists
+    return sha256(path)
 
 
 def _of_labels(

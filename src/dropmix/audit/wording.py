@@ -23,7 +23,9 @@ from dropmix.audit.quantities.words import (
     noun,
     percent,
     signed_points,
+    size,
     tolerated,
+    units,
     with_changes,
 )
 from dropmix.audit.result import Comparison
@@ -147,7 +149,7 @@ def _open(c: Comparison) -> str:
     if asked and (s["n_protected"] or s["n_safe"] + s["n_too_few"] == s["n_classes"]):
         return not_shown(asked)
     if not (judged := s["n_classes"] - s["n_too_few"]):
-        noise = " in this much noise" if max(c.classes["n"]) >= FEW_EXAMPLES else ""
+        noise = " in this much noise" if max(units(c.classes)) >= FEW_EXAMPLES else ""
         return f"every class has too few examples to be judged{noise}"
     count = s["n_safe"] or "none"
     shown = f"{count} of {judged} {'are' if s['n_safe'] > 1 else 'is'} shown to be safe"
@@ -167,10 +169,11 @@ def _far_off(c: Comparison) -> str:
 
 def _not_judged(c: Comparison) -> str:
     """Classes with too few examples to be judged that seem to have lost much: silence would read as safety."""
-    rows = zip(*(c.classes[key] for key in ("class", "recall_change", "n", "p_hurt", "decision", "protected")))
+    keys = ("class", "recall_change", "p_hurt", "decision", "protected")
+    rows = zip(*(c.classes[key] for key in keys), units(c.classes), range(len(c.classes["n"])))
     lost = [
-        (f"{named(name)} ({signed_points(change)} on {int(n)})", n)
-        for name, change, n, p, word, own in rows
+        (f"{named(name)} ({signed_points(change)} on {size(c.classes, i)})", n)
+        for name, change, p, word, own, n, i in rows
         if word == TOO_FEW and own != "yes" and change <= -FALL and p <= SIGNIFICANT
     ]
     if not lost:

@@ -27,7 +27,7 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0, batch: int
     from dropmix.data.records import Texts
     from dropmix.data.stratify import alike_across
 
-    target = dataset.validation or dataset.test
+    target = dataset.judged
     train, test = (Counter(split.labels.tolist()) for split in (dataset.train, target))
     training: object = dataset.train
     names, what = dataset.classes, "texts" if isinstance(training, Texts) else "images"

@@ -88,7 +88,8 @@ def _field(error: dict[str, Any], model: str) -> str:
     if error["type"] == "missing":
         return f"{path}: expected a value, got none. Add it."
     got = "" if isinstance(error["input"], dict) else f" (got {_short(error['input'])})"
-    return f"{path}: {what}{got}."
+    told = what if not got and what.endswith(".") else f"{what}{got}."
+    return f"{path}: {told}" if path else told
 
 
 def _near(path: str, model: str) -> str:

@@ -94,7 +94,7 @@ def load(
             told = f"{len(untested)} {plural} trained on and not judged, without images to predict: {listed(untested)}"
             source = replace(source, notes=(*source.notes, told))
         if resized_crop:
-            return in_files(name, source, chosen, size, exif)
+            return with_groups(in_files(name, source, chosen, size, exif), group)
     else:
         if resized_crop:
             raise DataError("load: expected folds of pictures in memory, got resized_crop. Set resized_crop=false.")
@@ -103,7 +103,7 @@ def load(
     splits = drop_gray(read_all(chosen))
     check_shapes(name, splits)
     mean, std = (known.mean, known.std) if known.mean and known.std else statistics(splits["train"].images)
-    return Dataset(
+    made = Dataset(
         name=called,
         train=splits["train"],
         test=splits["test"],
@@ -115,6 +115,12 @@ def load(
         validation=splits.get("validation"),
         notes=source.notes,
     )
+    return with_groups(made, group)
+
+
+def with_groups(dataset: Dataset, group: str | None) -> Dataset:
+    """The data set with the groups of the examples that runs predict. `group` as for `load`."""
+    return dataset if group is None else replace(dataset, groups=np.array(groups_of(group, dataset.judged.ids)))
 
 
 Chosen = dict[str, tuple[Rows, np.ndarray]]

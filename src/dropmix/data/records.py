@@ -128,6 +128,7 @@ class Dataset:
         superclasses: name of the coarse class of each class, length K; None without them.
         validation: stratified split taken from the source's train split, or None.
         resized: shorter side, in pixels, to which `dropmix resize` brought the pictures, or None.
+        groups: of each example of `judged`, str (N,), where some belong together; or None.
     """
 
     name: str
@@ -141,6 +142,12 @@ class Dataset:
     validation: Split | Files | Texts | None = None
     resized: int | None = None
     notes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+
+    @property
+    def judged(self) -> Split | Files | Texts:
+        """The examples that runs predict: those set aside for validation, else the test split."""
+        return self.validation or self.test
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
     @classmethod
     def of(cls, dataset: Dataset) -> "Sizes":
         """The sizes of a loaded data set; its test images are those that a run predicts."""
-        target = dataset.validation or dataset.test
+        target = dataset.judged
         channels, height, width = dataset.train.shape
         return cls(len(dataset.train.labels), len(target.labels), len(dataset.classes), (height, width, channels))
 

@@ -247,7 +247,7 @@ WRITERS: dict[str, Callable[[nn.Module, dict[str, Any], Path], Predict]] = {
 @torch.no_grad()
 def _check(predict: Predict, spec: RunSpec, folder: Path, dataset: Dataset) -> tuple[int, float]:
     """Number of images, and the largest difference of a probability; an error if it is too large or a class differs."""
-    target = dataset.validation or dataset.test
+    target = dataset.judged
     assert isinstance(target, Split | Files)
     rows = np.unique(np.linspace(0, len(target) - 1, min(MOST, len(target))).astype(np.int64))
     table = pq.read_table(folder / "predictions.parquet", columns=["example_id", "pred", "p_true", "p_max"]).take(rows)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dropmix.audit.quantities.words import PLURAL, counted, noun, percent, signed_points
+from dropmix.audit.quantities.words import PLURAL, counted, noun, percent, signed_points, size
 from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, worst_first
@@ -70,7 +70,7 @@ def _arm(c: "Comparison", s: Standing, level: float) -> str:
     if s.protected:
         lines += [f"| protected {noun(c.classes)} | decision | change, points | examples |", "|:--|:--|--:|--:|"]
         for i in s.protected[:CLASSES]:
-            lines.append(f"| {_name(c, i)} | {c.classes['decision'][i]} | {_change(c, i)} | {int(c.classes['n'][i])} |")
+            lines.append(f"| {_name(c, i)} | {c.classes['decision'][i]} | {_change(c, i)} | {size(c.classes, i)} |")
         if len(s.protected) > CLASSES:
             lines.append(f"\n{len(s.protected) - CLASSES} more protected {PLURAL[noun(c.classes)]}: see the report.")
         lines.append("")

@@ -118,6 +118,7 @@ def load_texts(
         superclasses=_domains(folder, classes),
         validation=splits.get("validation"),
         notes=(*source.notes, *_remarks(classes, texts, splits)),
+        groups=np.array(keys)[chosen.get("validation", test)] if group else None,
     )
 
 

@@ -108,7 +108,7 @@ class _Run:
         if spec.data.normalize == "network":
             self.dataset = dataset = normalised(dataset, *normalisation(spec.network, model))
         self.images = training_source(dataset, spec.data, device, control.loaders, spec.train.balance)
-        self.target = dataset.validation or dataset.test
+        self.target = dataset.judged
         self.target_images = evaluation_source(self.target, dataset, device, control.loaders)
         model = model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         classes = dataset.classes

@@ -34,7 +34,7 @@ def write_predictions(
     Args:
         folder: the run's folder.
         spec: the run; gives the columns `arm` and `seed`.
-        dataset: gives class names, superclasses and numbers of training examples.
+        dataset: gives class names, superclasses, numbers of training examples, and groups of the predicted ones.
         split: the predicted examples.
         logits: (N, K), float32.
         keep_logits: add a column of all logits.
@@ -56,6 +56,8 @@ def write_predictions(
         "p_true": pa.array(own.numpy()),
         "p_max": pa.array(top.numpy()),
     }
+    if dataset.groups is not None:
+        columns["group"] = pa.array(dataset.groups)
     if keep_logits:
         columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(logits.numpy().ravel()), logits.shape[1])
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes)).tolist()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import dropmix
 from dropmix.audit.rows.to_decide import to_decide
 
 
@@ -78,3 +79,46 @@ def test_a_way_that_takes_more_than_most_could_add_is_far(audit):
     assert (near.way, near.far) == (True, False)
     assert (far.way, far.far) == (True, True)
     assert far.images > 10 * far.held
+
+
+def needs(labels, arms, group=None, new_images=True):
+    """What an audit of three seeds says would decide its first class."""
+    base, treated = ((labels, preds) for preds in arms)
+    found = dropmix.audit_predictions(base, treated, refits=0, protect=["0"], group=group).only
+    return to_decide(found.summary, found.classes, new_images=new_images)[0], found
+
+
+def drawn(sizes, recalls, seed=0):
+    """Labels, and three seeds of two arms, in which hard examples are hard for all."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    hard = np.log(1 / np.repeat(1 - np.array(recalls), sizes) - 1) + 2 * rng.standard_normal(len(labels))
+    right = rng.random((2, 3, len(labels))) < 1 / (1 + np.exp(-hard - rng.standard_normal((2, 3, len(labels)))))
+    return labels, np.where(right, labels, (labels + 1) % len(sizes))
+
+
+def test_a_class_without_an_error_needs_the_images_at_which_none_lost_is_proof():
+    def study(n):
+        labels, arms = drawn([n, 80, 80], [0.9, 0.85, 0.8])
+        return needs(labels, np.where(labels == 0, labels, arms))
+
+    row, found = study(60)
+    assert found.classes["decision_population"][0] == "undecided"
+    assert row.images == 450
+    assert "about 390 more test examples of the class" in row.text
+    assert study(int(row.images))[1].classes["decision_population"][0] == "safe"
+    assert study(int(row.images / 2))[1].classes["decision_population"][0] == "undecided"
+
+
+@pytest.mark.parametrize("new_images", [False, True])
+def test_what_belongs_together_is_counted_as_groups(new_images):
+    labels, arms = drawn([30, 40, 40], [0.85, 0.85, 0.8])
+    alone, _ = needs(labels, arms, new_images=new_images)
+    eight = np.arange(len(labels)).repeat(8)
+    grouped, found = needs(labels[eight], arms[..., eight], group=eight.tolist(), new_images=new_images)
+    assert (found.classes["n"][0], found.classes["n_groups"][0], grouped.held) == (240, 30, 30)
+    assert "more test examples of the class" in alone.text
+    assert "more groups of the class" in grouped.text
+    assert "example" not in grouped.text
+    assert grouped.images == pytest.approx(alone.images, rel=0.1)
+    assert grouped.both == pytest.approx(alone.both, rel=0.1)

@@ -30,7 +30,8 @@ def audit(tmp_path):
         {"class": "owl", "n": 90, "se_fixed_test": 0.01, "se_population": 0.02, "recall_change": 0.05},
     ]
     for row, decision in zip(rows, ("undecided", "safe")):
-        row |= {"tolerance": 0.01, "decision": decision, "decision_population": decision}
+        row |= {"recall_baseline": 0.9, "recall_treated": 0.9 + row["recall_change"], "tolerance": 0.01}
+        row |= {"decision": decision, "decision_population": decision}
     summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
     content = {"comparisons": [{"arm": "mixup", "baseline": "vanilla", "summary": summary, "classes": rows}]}
     (tmp_path / "audit.json").write_text(json.dumps(content))

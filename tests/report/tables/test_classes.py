@@ -37,7 +37,7 @@ def test_every_number_is_that_of_its_class(real_audit):
     assert len(rows) == 8
     for i, name in enumerate(arm.classes["class"]):
         row = rows[name]
-        assert (row["n"], row["decision"]) == (arm.classes["n"][i], arm.classes["decision"][i])
+        assert (row["n"], row["decision"]) == (str(arm.classes["n"][i]), arm.classes["decision"][i])
         assert row["new"] == arm.classes["decision_population"][i]
         assert np.isclose(row["after"] - row["before"], row["change"])
         assert row["low"] <= row["change"] <= row["high"]

@@ -81,9 +81,10 @@ def noise_of_audit(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> No
 
     Args:
         summary: of a comparison.
-        classes: its columns: n, se_fixed_test, se_population.
+        classes: its columns: n, se_fixed_test, se_population, and n_groups where examples belong together. A group then
+            stands for what is called an image here.
     """
-    n = np.asarray(classes["n"], dtype=float)
+    n = np.asarray(classes.get("n_groups", classes["n"]), dtype=float)
     fixed = np.asarray(classes["se_fixed_test"], dtype=float) ** 2
     population = np.asarray(classes["se_population"], dtype=float) ** 2
     ratio = summary["seed_variance_ratio"]

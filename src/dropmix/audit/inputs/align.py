@@ -44,7 +44,8 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
         )
     if without:
         arms = [_matched_by_position(lead, a) for a in arms]
-        return [replace(a, by=by) for by in [_one_slicing(arms)] for a in arms]
+        by, group = _agreed_on("by", arms), _agreed_on("group", arms)
+        return [replace(a, by=by, group=group) for a in arms]
     arms = with_like_ids(arms)
     lead = arms[0]
     same = [np.array_equal(lead.example_id, a.example_id) for a in arms]  # type: ignore[arg-type]
@@ -55,22 +56,27 @@ def join(arms: Sequence[Predictions], intersect: bool = False) -> list[Predictio
     for arm in arms[1:]:
         _check_labels(arms[0], arm)
     # All arms share one array of ids, since strings are the largest part of a long table.
-    by = _one_slicing(arms)
-    return [replace(a, example_id=arms[0].example_id, labels=arms[0].labels, by=by) for a in arms]
+    shared = {"example_id": arms[0].example_id, "labels": arms[0].labels}
+    shared |= {key: _agreed_on(key, arms) for key in ("by", "group")}
+    return [replace(a, **shared) for a in arms]
 
 
-def _one_slicing(arms: Sequence[Predictions]) -> np.ndarray | None:
-    """The slice of each example, which all that know it have to agree on."""
-    known = [a for a in arms if a.by is not None]
-    for other in known[1:]:
-        at = np.flatnonzero(known[0].by != other.by)
+def _agreed_on(key: str, arms: Sequence[Predictions]) -> np.ndarray | None:
+    """The slice ("by") or group of each example, which all that know it have to agree on."""
+    known = [(a, values) for a in arms if (values := getattr(a, key)) is not None]
+    if not known:
+        return None
+    lead, own = known[0]
+    for other, values in known[1:]:
+        alike = own.dtype == values.dtype  # numbers may stand as text in one of the files
+        at = np.flatnonzero(own != values if alike else own.astype(str) != values.astype(str))
         if len(at):
-            one, two = known[0].by[at[0]], other.by[at[0]]  # type: ignore[index]
+            what = "slice" if key == "by" else "group"
             raise AuditError(
-                f"{_label(known[0])} and {_label(other)}: expected one slice per example, got {len(at)} that differ "
-                f"(the first: {clip(one)} and {clip(two)}). Slice by what belongs to the example, not to the run."
+                f"{_label(lead)} and {_label(other)}: expected one {what} per example, got {len(at)} that differ (the "
+                f"first: {clip(own[at[0]])} and {clip(values[at[0]])}). Name what belongs to examples, not to runs."
             )
-    return known[0].by if known else None
+    return own
 
 
 def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predictions:
@@ -109,8 +115,8 @@ def merge_seeds(parts: Sequence[Predictions], intersect: bool = False) -> Predic
         p_max=stack("p_max"),
         topk=stack("topk"),
         score=stack("score"),
-        group=next((p.group for p in parts if p.group is not None), None),
-        by=_one_slicing(parts),
+        group=_agreed_on("group", parts),
+        by=_agreed_on("by", parts),
         accept=next((p.accept for p in parts if p.accept is not None), None),
         superclasses=next((p.superclasses for p in parts if p.superclasses is not None), None),
         train_counts=_agreed([p.train_counts for p in parts if p.train_counts is not None]),

@@ -136,8 +136,8 @@ def read_mapping(
         labels=labels,
         seeds=to_numpy(arrays["seeds"], f"{name} seeds").reshape(-1) if "seeds" in arrays else np.arange(shape[0]),
         example_id=ids,
-        group=_ids(arrays, "group", count, name),
-        by=_slices(arrays, reading, ids, count, name),
+        group=_values("group", arrays, reading.group, ids, count, name),
+        by=_values("by", arrays, reading.by, ids, count, name),
         accept=accept_of_arrays(arrays, reading, labels, ids, names, name),
         class_names=names,
         superclasses=_names(arrays, "superclasses", name),
@@ -272,14 +272,14 @@ def _names(arrays: Mapping, key: str, name: str) -> tuple[str, ...] | None:
     return tuple(str(v) for v in values.tolist())
 
 
-def _slices(arrays: Mapping, reading: Reading, ids: np.ndarray | None, count: int, name: str) -> np.ndarray | None:
-    if isinstance(reading.by, Labels):
-        return reading.by.of(ids, count, name)
-    if arrays.get("by") is None:
-        return None
-    values = to_numpy(arrays["by"], f"{name} {reading.by}")
+def _values(key: str, arrays: Mapping, asked: Any, ids: np.ndarray | None, count: int, name: str) -> np.ndarray | None:
+    if isinstance(asked, Labels):
+        return asked.of(ids, count, name)
+    if key == "group" or arrays.get(key) is None:
+        return _ids(arrays, key, count, name)
+    values = to_numpy(arrays[key], f"{name} {asked}")
     if values.shape != (count,):
-        raise AuditError(f"{name}: expected {reading.by} ({count},), got shape {values.shape}. Give one per example.")
+        raise AuditError(f"{name}: expected {asked} ({count},), got shape {values.shape}. Give one per example.")
     return np.array([word(v) for v in values.tolist()], dtype=object)
 
 

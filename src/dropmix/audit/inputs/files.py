@@ -8,28 +8,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
 from dropmix.audit.errors import AuditError, clip, shown
-from dropmix.audit.formats import archives, columns
-from dropmix.audit.formats.archives import for_arrow, read_arrays, read_json, sha256
-from dropmix.audit.formats.csv_text import read_csv, read_lines
+from dropmix.audit.formats import columns
+from dropmix.audit.formats.archives import read_arrays, read_json, sha256
+from dropmix.audit.formats.csv_text import read_lines
 from dropmix.audit.formats.kinds import (
     ARRAYS,
-    CONVERT,
-    ENDINGS,
     JSON,
     PARQUET,
-    TEXT,
     checked_file,
     ending_of,
     refuse_other_kind,
     stem_of,
 )
+from dropmix.audit.formats.tables import read_table
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
 from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.json_rows import json_values, rows_of, table_of_json
+from dropmix.audit.inputs.matrices import read_column
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_label_matrix, label_matrix, matrix_of_table
 from dropmix.audit.inputs.tables import from_table, wanted_columns
@@ -67,34 +65,6 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     return [replace(part, spec_arm=arm_beside(path, part.arm)) for part in parts]
 
 
-def read_table(path: Path, pick: Any, encoding: str | None = None) -> pa.Table:
-    """The requested columns of a parquet or CSV file; those of CSV are text.
-
-    Args:
-        path: of the file.
-        pick: function of the column names that returns those to read, as a mapping of name to content.
-        encoding: encoding of a CSV file.
-    """
-    ending = ending_of(path)
-    try:
-        if ending in PARQUET:
-            # ParquetFile, since read_table guesses partitions from folder names.
-            with pq.ParquetFile(for_arrow(path), pre_buffer=False, page_checksum_verification=True) as file:
-                wanted = pick(file.schema_arrow.names)
-                archives.refuse_parquet_bomb(path, file, {*wanted})
-                return columns.plain_types(file.read(columns=list(wanted), use_threads=False))
-        if ending in TEXT:
-            return read_csv(path, pick, encoding)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeDecodeError) as error:
-        if isinstance(error, AuditError):
-            raise
-        raise AuditError(
-            f"{path}: expected a readable {ending[1:]} file, got {clip(error, 160).rstrip('.')}. Write the file again."
-        ) from error
-    raise AuditError(
-        f"{path}: expected .parquet, .csv, .npz, .npy or .json, got "
-        f"{path.suffix or 'no ending'!r}. {CONVERT.get(ending, 'Rename or convert it')}."
-    )
 
 
 def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
@@ -129,8 +99,9 @@ def prepare(reading: Reading) -> Reading:
         changed["classes"] = read_classes(reading.classes)
     if reading.labels is not None and not isinstance(reading.labels, Labels | LabelMatrix):
         changed["labels"] = _read_labels(replace(reading, **changed))
-    if reading.by is not None and not isinstance(reading.by, Labels):
-        changed["by"] = _read_slices(reading)
+    for key, given in (("by", reading.by), ("group", reading.group)):
+        if given is not None and not isinstance(given, Labels):
+            changed[key] = read_column(key, given, reading.encoding)
     if isinstance(reading.accept, str | Path):
         path = Path(reading.accept)
         ending = ending_of(path)
@@ -171,29 +142,6 @@ def read_classes(given: Any) -> tuple[str, ...]:
         if not isinstance(given, list | Mapping):
             raise AuditError(f"{where}: expected a list of names, got {type(given).__name__}. Save a JSON list.")
     return class_list(given if isinstance(given, list | Mapping) else to_numpy(given, where).tolist(), where)
-
-
-def _read_slices(reading: Reading) -> str | Labels:
-    """What slices the examples: the name of a column of the predictions, "FILE:COLUMN", or values."""
-    if not isinstance(reading.by, str):
-        return Labels(np.array([columns.word(v) for v in to_numpy(reading.by, "by").tolist()], object), None, "by")
-    file, _, name = reading.by.rpartition(":")
-    if not (file and (Path(file).is_file() or ending_of(Path(file)) in ENDINGS)):
-        return reading.by
-    where = checked_file(Path(file))
-
-    def pick(names: Any) -> dict[str, str]:
-        column = find_columns(names, Reading(by=name), where)["by"]
-        ids = find_columns(names, ANYHOW, where).get("example_id")
-        return {column: "by"} | ({ids: "example_id"} if ids else {})
-
-    table = read_table(Path(file), pick, reading.encoding)
-    column = find_columns(table.column_names, Reading(by=name), where)["by"]
-    ids = next((n for n in table.column_names if n != column), None)
-    guess = Path(file).suffix.lower() not in PARQUET
-    return Labels(
-        columns.words(table[column]), None if ids is None else columns.keys(table[ids], ids, where, guess), where
-    )
 
 
 def _read_labels(reading: Reading) -> Labels | LabelMatrix:

@@ -25,11 +25,13 @@ class Labels:
         values: (N,), numbers or names.
         ids: (N,), int64 or object (str); None if only the order says which is which.
         where: the source, for errors.
+        what: a value is, for errors.
     """
 
     values: np.ndarray
     ids: np.ndarray | None
     where: str
+    what: str = "label"
 
     def of(self, ids: np.ndarray | None, count: int, where: str) -> np.ndarray:
         """The labels of these examples.
@@ -40,8 +42,8 @@ class Labels:
         if ids is None or self.ids is None:
             if count != len(self.values):
                 raise AuditError(
-                    f"{where}: expected as many examples as {self.where} has labels, {len(self.values)}, got {count}. "
-                    "Save ids in both."
+                    f"{where}: expected a {self.what} in {self.where} for each of {count} rows, got "
+                    f"{len(self.values)}. Save ids in both."
                 )
             return self.values
         ids, own = alike(ids, self.ids)
@@ -57,9 +59,10 @@ class Labels:
         at = order[np.searchsorted(own[order], ids).clip(max=len(own) - 1)]
         wrong = np.flatnonzero(own[at] != ids)
         if len(wrong):
+            lost = list(dict.fromkeys(ids[wrong].tolist()))
             raise AuditError(
-                f"{where}: expected a label in {self.where} for every example, got none for {len(wrong)}: "
-                f"{first(ids[wrong])}. Check that both write ids the same way."
+                f"{where}: expected a {self.what} in {self.where} for every example, got none for {len(lost)}: "
+                f"{first(lost)}. Check that both write ids the same way."
             )
         return self.values[at]
 
@@ -74,10 +77,11 @@ class Reading:
         intersect: keep only the examples that all sources hold.
         columns: names of the source's columns, by content.
         labels: true classes for sources without them.
-        group: name of the column of groups.
+        group: what groups the examples, like `by`.
         by: what slices the examples: name of a column, or `Labels` from elsewhere.
         accept: further right classes per example.
         encoding: encoding of CSV files that are not UTF-8.
+        own_groups: group the examples of a run by the column that the run wrote, if it did.
     """
 
     classes: Sequence[str] | Any = None
@@ -85,10 +89,11 @@ class Reading:
     intersect: bool = False
     columns: Mapping[str, str] | None = None
     labels: Any = None
-    group: str | None = None
+    group: Any = None
     accept: Any = None
     encoding: str | None = None
     by: Any = None
+    own_groups: bool = False
 
 
 def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str, str]:
@@ -106,7 +111,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
         >>> find_columns(["file_name", "y_true", "Prediction", ""], Reading(), "a.csv")
         {'example_id': 'file_name', 'label': 'y_true', 'pred': 'Prediction'}
     """
-    asked = {**(reading.columns or {}), **({"group": reading.group} if reading.group else {})}
+    asked = {**(reading.columns or {}), **({"group": reading.group} if isinstance(reading.group, str) else {})}
     asked |= {"by": reading.by} if isinstance(reading.by, str) else {}
     unknown = [key for key in asked if key not in ALIASES and key not in ("group", "by")]
     if unknown:
@@ -159,7 +164,7 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
     """
     asked = {str(column): key for key, column in (reading.columns or {}).items()}
     asked |= {reading.by: "by"} if isinstance(reading.by, str) else {}
-    asked |= {reading.group: "group"} if reading.group else {}
+    asked |= {reading.group: "group"} if isinstance(reading.group, str) else {}
     lost = [c for c in asked if c not in {str(k) for k in source}]
     if lost and asked[lost[0]] not in ("label",):
         raise MissingColumnError(
@@ -175,7 +180,7 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
                 raise AuditError(f"{name}: expected keys among {', '.join(KEYS)}, got {clip(str(key))!r}. Rename it.")
             continue
         arrays[ours] = value
-    if reading.group and reading.group == reading.by:
+    if isinstance(reading.group, str) and reading.group == reading.by:
         arrays["by"] = arrays["group"]
     if reading.labels is not None:
         arrays.pop("labels", None)

@@ -1,4 +1,4 @@
-"""Frames as tables, and scores of several labels per example as matrices."""
+"""Frames as tables, columns of other files, and scores of several labels per example as matrices."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,15 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.formats import columns
 from dropmix.audit.formats.archives import read_arrays, sha256
 from dropmix.audit.formats.columns import plain_types
-from dropmix.audit.formats.kinds import ARRAYS, PARQUET, checked_file
+from dropmix.audit.formats.kinds import ARRAYS, ENDINGS, PARQUET, checked_file, ending_of
+from dropmix.audit.formats.tables import read_table
 from dropmix.audit.inputs.arrays import to_numpy
-from dropmix.audit.inputs.files import read_table
-from dropmix.audit.inputs.given import Labels
+from dropmix.audit.inputs.given import Labels, Reading, find_columns
 from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_one_hot, matrix_of_table
 from dropmix.audit.naming.aliases import ALIASES, IDS, bare
 from dropmix.audit.naming.score_columns import slack
+
+UNKNOWN = {"none", "na", "n/a", "nan", "null", "unknown", ""}  # what stands for no group
 
 
 def table_of_frame(source: Any, name: str) -> pa.Table:
@@ -36,6 +39,55 @@ def table_of_frame(source: Any, name: str) -> pa.Table:
             f"{name}: expected a path, a frame, a mapping or arrays, got {type(source).__name__} "
             f"({clip(error)}). See audit_predictions."
         ) from error
+
+
+def read_column(key: str, given: Any, encoding: str | None) -> str | Labels:
+    """What slices or groups the examples: the name of a column of the predictions, or values from elsewhere.
+
+    Args:
+        key: "by" or "group".
+        given: name of a column, "FILE:COLUMN", or values (N,).
+        encoding: of a CSV file.
+    Raises:
+        AuditError: no such column, or examples without a group.
+
+    Example:
+        >>> read_column("by", "camera", None), read_column("by", [1.0, "b"], None).values.tolist()
+        ('camera', ['1', 'b'])
+    """
+    what = {"by": "slice"}.get(key, key)
+    if not isinstance(given, str):
+        words = np.array([columns.word(v) for v in to_numpy(given, key).tolist()], object)
+        return _complete(Labels(words, None, key, what))
+    file, _, name = given.rpartition(":")
+    if not (file and (Path(file).is_file() or ending_of(Path(file)) in ENDINGS)):
+        return given
+    where = checked_file(Path(file))
+    asked = Reading(by=name) if key == "by" else Reading(group=name)
+
+    def pick(names: Any) -> dict[str, str]:
+        column = find_columns(names, asked, where)[key]
+        ids = find_columns(names, Reading(), where).get("example_id")
+        return {column: key} | ({ids: "example_id"} if ids else {})
+
+    table = read_table(Path(file), pick, encoding)
+    column = find_columns(table.column_names, asked, where)[key]
+    ids = next((n for n in table.column_names if n != column), None)
+    guess = Path(file).suffix.lower() not in PARQUET
+    keys = None if ids is None else columns.keys(table[ids], ids, where, guess)
+    return _complete(Labels(columns.words(table[column]), keys, where, what))
+
+
+def _complete(given: Labels) -> Labels:
+    """The same, unless a group is missing: all examples without one would count as one group."""
+    unknown = (str(value).strip("()").lower() in UNKNOWN for value in given.values)
+    missing = sum(unknown) if given.what == "group" else 0
+    if missing:
+        raise AuditError(
+            f"{given.where}: expected a group for every example, got none for {missing} of {len(given.values)}. "
+            "Give each its own if it belongs to no other."
+        )
+    return given
 
 
 def read_matrix(given: Any, name: str) -> tuple[Matrix, dict | None]:

@@ -3,13 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import MOST_BYTES, OF_CLASSES, arm_of_spec
 from dropmix.audit.errors import AuditError, clip, first, tally
@@ -19,6 +17,7 @@ from dropmix.audit.inputs.given import MissingColumnError, Reading
 from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
+GROUP, NO_GROUPS = "group", "none"  # the column that runs write; what to ask for instead of it
 LEFT_OUT = "A damaged run was left out: {}"
 NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)(-f\d+)?-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
 OURS = {"report", "figures", "label-information", "paper"}  # folders that our own commands write beside the runs
@@ -228,9 +227,34 @@ def read_arms(
     }
     if folds > 1 and all(len(by_fold) == folds for seeds in kept.values() for by_fold in seeds.values()):
         notes.append(f"Predictions of {folds} folds were pooled: every example is predicted once per seed.")
+    notes += _about_groups(runs, arms.values(), reading)
     if not arms:
         raise AuditError(f"{root}: expected folds that every arm has, got none. Run the grid to its end.")
     return dict(zip(arms, unify(list(arms.values())))), notes
+
+
+def _about_groups(runs: Sequence[Run], arms: Iterable[Predictions], reading: Reading) -> list[str]:
+    """What counts as one example, where the split of the data kept some together."""
+    if not reading.own_groups:
+        return []
+    if any(arm.group is not None for arm in arms):
+        return [f"Examples of one group count as one, as the runs say. --group {NO_GROUPS} counts each by itself."]
+    datas = (run.spec.get("data") for run in runs)
+    split_by = next((data["group"] for data in datas if isinstance(data, dict) and data.get("group")), None)
+    if split_by is None:
+        return []
+    return [
+        f"The data were split by data.group={clip(split_by)}, but these runs did not write the groups: each example "
+        "counts by itself. Name the groups with --group FILE:COLUMN."
+    ]
+
+
+def read_own(path: Path, reading: Reading) -> list[Predictions]:
+    """What a run predicted, with its own groups if these are asked for and it has some."""
+    if reading.own_groups:
+        with suppress(MissingColumnError):
+            return read_path(path, prepare(replace(reading, group=GROUP)))
+    return read_path(path, prepare(reading))
 
 
 def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
@@ -241,7 +265,7 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
             f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
             "Delete the run's folder and run the grid again."
         )
-    parts = read_path(run.path, prepare(reading))
+    parts = read_own(run.path, reading)
     if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "
@@ -259,30 +283,6 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     source = {**parts[0].sources[0], "path": shown, "arm": run.arm}
     ours = "command" not in run.spec
     return replace(parts[0], arm=run.arm, ours=ours, spec_arm=arm_of_spec(run.spec["arm"]), sources=(source,))
-
-
-def write_run(predictions: Predictions, arm: str, seed: int, path: Path) -> str:
-    """Write one run's predictions as a run folder holds them; returns the file's SHA-256.
-
-    Args:
-        predictions: predictions of one seed.
-        arm, seed: of the run.
-        path: of `predictions.parquet`.
-    """
-    count = len(predictions.labels)
-    columns: dict[str, Any] = {"arm": pa.array([arm] * count), "seed": pa.array([seed] * count, pa.int64())}
-    if predictions.example_id is not None:
-        columns["example_id"] = pa.array(predictions.example_id)
-    columns |= {"label": pa.array(predictions.labels), "pred": pa.array(predictions.pred[0])}
-    for key in ("p_true", "p_max"):
-        if (values := getattr(predictions, key)) is not None:
-            columns[key] = pa.array(values[0])
-    names, groups = predictions.class_names, predictions.superclasses
-    about = {"format": 1, "classes": names and list(names), "superclasses": groups and list(groups)}
-    about["train_counts"] = predictions.train_counts and list(predictions.train_counts)
-    table = pa.table(columns).replace_schema_metadata({"dropmix": json.dumps(about)})
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # nothing reads it before `done` exists
-    return sha256(path)
 
 
 def apart_from_rate(arm: Mapping[str, Any]) -> str:

@@ -196,12 +196,14 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
             return
         scores, origin = read_matrix(source, name)
         about = {"arm_given": False, "sources": () if origin is None else ({**origin, "arm": name, "seeds": []},)}
-        more = dict(reading.labels.beside) | ({"by": reading.by} if isinstance(reading.by, Labels) else {})
-        if isinstance(reading.by, str) and "by" not in more:
-            raise MissingColumnError(
-                f"{reading.labels.where}: expected a column {reading.by!r} for by, got {first(reading.labels.names)}. "
-                "Give it as FILE:COLUMN."
-            )
+        more = dict(reading.labels.beside)
+        for key, asked in (("by", reading.by), ("group", reading.group)):
+            more |= {key: asked} if isinstance(asked, Labels) else {}
+            if isinstance(asked, str) and key not in more:
+                raise MissingColumnError(
+                    f"{reading.labels.where}: expected a column {asked!r} for {key}, got "
+                    f"{first(reading.labels.names)}. Give it as FILE:COLUMN."
+                )
         part = binary(scores, reading.labels, name, about, more)
         for origin in part.sources:
             origin["seeds"] = part.seeds.tolist()

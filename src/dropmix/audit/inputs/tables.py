@@ -87,7 +87,7 @@ def from_table(
         "seeds_given": "seed" in named,
         "arm_given": "arm" in named,
     }
-    group = key("group")
+    group = reading.group.of(ids, len(table), where) if isinstance(reading.group, Labels) else key("group")
     by = columns.words(table[named["by"]]) if "by" in named else None
     if isinstance(reading.by, Labels):
         by = reading.by.of(ids, len(table), where)

@@ -77,6 +77,22 @@ def counted(count: int, one: str = "class") -> str:
     return f"{count} {one}" if count == 1 else f"{count} {PLURAL[one]}"
 
 
+def units(table: Mapping[str, Any]) -> Any:
+    """How many examples each class or slice has, counting those of one group as one."""
+    return table.get("n_groups", table["n"])
+
+
+def size(table: Mapping[str, Any], i: int) -> str:
+    """The examples of a class or slice, and their groups where some belong together: these are what counts then.
+
+    Example:
+        >>> size({"n": [112], "n_groups": [14]}, 0), size({"n": [112]}, 0)
+        ('112 in 14 groups', '112')
+    """
+    n, groups = int(table["n"][i]), int(units(table)[i])
+    return f"{n}" if groups == n else f"{n} in {groups} group{'' if groups == 1 else 's'}"
+
+
 def with_changes(changes: list[tuple[float, str]]) -> str:
     """Changes, fractions, and names: the largest losses first, at most `NAMED`.
 

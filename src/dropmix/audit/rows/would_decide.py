@@ -33,7 +33,7 @@ def out_of_reach(rows: Iterable[ToDecide], summary: Mapping[str, Any], power: fl
     hard = [row for row in rows if (row in shut or row.far) and row.wider < 1]
     more, stands = [row for row in hard if row.wider_seeds], [row for row in hard if not row.wider_seeds]
     if shut:
-        most = f"{MOST_IMAGES} times the examples"
+        most = f"{MOST_IMAGES} times the {shut[0].unit.removeprefix('test ')}s"
         most = most if models else f"{MOST_SEEDS} seeds per arm with {most}"
         at = f"a tolerance of {_points(shut[0].tolerance)}" if len(shut) == 1 else "their tolerances"
         parts = [f"not even {most} would be likely to decide {listed([named(row.name) for row in shut])} at {at}"]
@@ -71,7 +71,7 @@ def decided_alone(rows: Iterable[ToDecide]) -> str:
 
 def _what(row: ToDecide, models: bool) -> str:
     """What decides a class at the wider tolerance."""
-    images = f"{row.wider_images} test examples" if models or row.decision == TOO_FEW else ""
+    images = f"{row.wider_images} {row.unit}s" if models or row.decision == TOO_FEW else ""
     if models:
         return f"with {images}"
     return " and ".join(part for part in (f"with {row.wider_seeds} seeds per arm", images) if part)

@@ -67,7 +67,7 @@ def audit(
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="File of class names: one per line, or JSON.")] = None,
     group: Annotated[
-        str | None, typer.Option(help="Column that groups dependent examples, e.g. by patient or clip.")
+        str | None, typer.Option(help="What groups dependent examples: a column, e.g. patient, FILE:COLUMN, or none.")
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Slices to audit as well: a column, e.g. camera, FILE:COLUMN, or superclass.")

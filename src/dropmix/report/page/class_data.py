@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropmix.audit.quantities.words import PLURAL, noun
+from dropmix.audit.quantities.words import PLURAL, noun, units
 from dropmix.report.decision import protected, worst_first
 from dropmix.report.display_names import clean, comparison_title, plain_arms
 
@@ -82,7 +82,8 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray) -> d
     moved = [None if a is None or b is None else round(b - a, 2) for a, b in zip(before, after)]
     names = [c.classes["class"][i] for i in rows]
     without = {} if plain is None else dict(zip(plain.classes["class"], plain.classes["recall_treated"]))
-    named = protected(c)[rows]
+    named, size = protected(c)[rows], np.asarray(c.classes["n"], dtype=int)
+    count = np.asarray(units(c.classes), dtype=int)
     group, train = _column(c, "superclass", None), np.asarray(_column(c, "n_train", np.nan), dtype=float)
     decision, partner = _column(c, "decision", ""), _column(c, "partner", "")
     one_seed = len(c.recalls_baseline) == len(c.recalls_treated) == 1  # both intervals are one
@@ -92,7 +93,8 @@ def _columns(c: "Comparison", plain: "Comparison | None", rows: np.ndarray) -> d
         "class": [clean(name) for name in names],
         "decision": [decision[i] for i in rows],
         "protected": named.astype(int).tolist() if named.any() else [],
-        "n": [int(c.classes["n"][i]) for i in rows],
+        "n": size[rows].tolist(),
+        "groups": [] if (count == size)[rows].all() else count[rows].tolist(),
         "superclass": [clean(group[i] or "") or None for i in rows],
         "train": [None if train[i] != train[i] else int(train[i]) for i in rows],
         "base": _scaled(c, "recall_baseline", rows),

@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from dropmix.audit.quantities.words import PLURAL, noun
+from dropmix.audit.quantities.words import PLURAL, noun, size
 from dropmix.audit.wording import verdict_parts
 from dropmix.report.decision import standing, stricter, tolerance_words, worst_first
 from dropmix.report.display_names import all_notes, clean, comparison_title, number, plain_arms, visible
@@ -116,6 +116,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
+        "size": size,
         "clean": clean,
         "points": _points,
         "sign": _signed,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dropmix.audit.measures.accept import COLUMNS
+from dropmix.audit.quantities.words import size
 from dropmix.report.decision import standing
 from dropmix.report.display_names import clean
 
@@ -39,7 +40,7 @@ def line(comparison: "Comparison", i: int) -> dict[str, Any]:
         "name": clean(classes["class"][i]),
         "superclass": clean(classes["superclass"][i] or "") if "superclass" in classes else "",
         "decision": classes["decision"][i],
-        "n": int(classes["n"][i]),
+        "n": size(classes, i),
         "change": float(classes["recall_change"][i]),
         **{key: float(classes[f"recall_change_{end}"][i]) for key, end in ends.items()},
     }

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.audit.quantities.words import PLURAL, noun, signed_points
+from dropmix.audit.quantities.words import PLURAL, noun, signed_points, size
 from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.report.decision import protected, stricter
 from dropmix.report.display_names import arm_title, clean, comparison_title
@@ -27,8 +27,8 @@ def class_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
         comparison: one arm; without tests of its classes there are no rows.
         most: classes to show beside the protected ones.
     Returns:
-        dicts with name, n (test examples), before, after, change, low, high (fractions; the interval is for these
-        examples), decision, new (the decision for new examples), protected.
+        dicts with name, n (test examples, and their groups), before, after, change, low, high (fractions; the interval
+        is for these examples), decision, new (the decision for new examples), protected.
     """
     classes = comparison.classes
     if "decision" not in classes:
@@ -42,7 +42,7 @@ def class_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
     return [
         {
             "name": clean(classes["class"][i]),
-            "n": int(classes["n"][i]),
+            "n": size(classes, i),
             **{name: float(classes[key][i]) for name, key in keys.items()},
             "decision": classes["decision"][i],
             "new": classes["decision_population"][i],
@@ -78,7 +78,7 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
     )
     table.add_column(noun(comparison.classes), overflow="fold")
     if width >= NARROW:
-        table.add_column("n", justify="right")
+        table.add_column(size_head(rows), justify="right")
     if width >= WIDE:
         table.add_column("recall, %", justify="right")
     table.add_column("change, points", justify="right", no_wrap=width >= NARROW)
@@ -89,11 +89,21 @@ def class_table(comparison: "Comparison", width: int = 80, most: int = MOST, asc
     for row in rows:
         change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
         span = f"{change} ({low} to {high})"
-        cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(f"{row['n']}")][: 1 + (width >= NARROW)]
+        cells = [Text(("* " if row["protected"] else "") + row["name"]), Text(size_cell(row))][: 1 + (width >= NARROW)]
         cells += [Text(f"{100 * row['before']:.1f} to {100 * row['after']:.1f}")] if width >= WIDE else []
         cells += [Text(span), *map(_decision, (row["decision"], row["new"])[: 1 + new])]
         table.add_row(*cells)
     return table
+
+
+def size_head(rows: Sequence[dict[str, Any]]) -> str:
+    """Over the column of sizes, where `size_cell` leaves out the word."""
+    return "n in groups" if any("group" in row["n"] for row in rows) else "n"
+
+
+def size_cell(row: dict[str, Any]) -> str:
+    """A size without the word that stands over its column."""
+    return row["n"].split(" group")[0]
 
 
 def ascii_text(text: str) -> str:

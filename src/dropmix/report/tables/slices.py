@@ -7,9 +7,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from dropmix.audit.quantities.words import signed_points
+from dropmix.audit.quantities.words import signed_points, size
 from dropmix.report.display_names import clean, comparison_title
-from dropmix.report.tables.classes import NARROW, WIDE, ascii_text, listed
+from dropmix.report.tables.classes import NARROW, WIDE, ascii_text, listed, size_cell, size_head
 
 if TYPE_CHECKING:
     from dropmix.audit import Comparison
@@ -40,7 +40,7 @@ def slice_rows(comparison: "Comparison", most: int = MOST) -> list[dict[str, Any
     return [
         {
             "name": clean(s["slice"][i]),
-            "n": int(s["n"][i]),
+            "n": size(s, i),
             "accuracy": float(s["recall_treated"][i]),
             "change": float(change[i]),
             **{key: float(s[f"recall_change_{end}"][i]) for key, end in ends.items()},
@@ -78,7 +78,10 @@ def _columns(rows: list[dict[str, Any]], title: str, ascii_only: bool, wide: boo
     for head in (HEAD[i] for i in shown):
         whole = head in ("change, points", "decision")
         table.add_column(
-            head, justify="left" if head in ("slice", "decision") else "right", no_wrap=whole, overflow="fold"
+            size_head(rows) if head == "n" else head,
+            justify="left" if head in ("slice", "decision") else "right",
+            no_wrap=whole,
+            overflow="fold",
         )
     for row in rows:
         change, low, high = (signed_points(row[key]) for key in ("change", "low", "high"))
@@ -86,7 +89,7 @@ def _columns(rows: list[dict[str, Any]], title: str, ascii_only: bool, wide: boo
         name = ("* " if row["protected"] else "") + row["name"]
         cells = (
             name,
-            f"{row['n']}",
+            size_cell(row),
             f"{100 * (row['accuracy'] - row['change']):.1f} to {100 * row['accuracy']:.1f}",
             span,
             row["decision"],

@@ -21,6 +21,7 @@ const COLUMNS = [
   ["superclass", () => "superclass", (v) => v || "\u2013"],
   ["decision", () => "decision", (v) => WORDS[v] || v],
   ["n", () => "test examples", (v) => String(v)],
+  ["groups", () => "groups", (v) => String(v)],
   ["train", () => "training examples", (v) => v === null ? "\u2013" : String(v)],
   ["base", (a) => a.baseline, (v) => fixed(v, 2)],
   ["plain", () => "without DropMix", (v) => fixed(v, 2)],
