@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dropmix.data import DataError, load
 from dropmix.data.stratify import fold_rows, split_rows
+from dropmix.text.load import load_texts
 
 
 @settings(max_examples=60, deadline=None)
@@ -113,3 +114,38 @@ def test_folds_of_a_set_share_a_fingerprint_and_cover_it() -> None:
     ids = np.concatenate([part.test.ids for part in parts])
     assert len(np.unique(ids)) == len(ids) == 1797
     assert load("digits", None, folds=3, fold=0, seed=1).fingerprint == parts[0].fingerprint
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), validation=st.sampled_from([0.05, 0.2, 0.5]), wanted=st.sampled_from([None, 2]))
+def test_groups_are_not_divided_between_training_and_validation(seed, validation, wanted):
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.arange(60).repeat(4))
+    labels = (group + (rng.random(240) < 0.2)) % 3  # some groups hold several classes
+    asked = {"train_per_class": wanted, "validation": validation, "seed": seed}
+    train, held_out = split_rows(labels, list("abc"), **asked, groups=group.astype(str).tolist())
+    assert not {*group[train]} & {*group[held_out]}
+    assert not {*train} & {*held_out}
+    assert {*labels[train]} == {*labels[held_out]} == {0, 1, 2}
+    if wanted is None:
+        assert len(train) + len(held_out) == 240
+    else:
+        assert np.bincount(labels[train]).tolist() == [2, 2, 2]
+
+
+def test_validation_keeps_groups_whole_as_the_test_split_does(tmp_path, write_folder):
+    rng = np.random.default_rng(0)
+    names = [f"{label}/p{i // 4}_{i}.png" for label in ("cat", "dog") for i in range(120)]
+    write_folder(tmp_path / "p", {name: rng.integers(0, 255, (8, 8, 3), np.uint8) for name in names})
+    loaded = load("folder", tmp_path / "p", validation=0.2, group=r"/(p\d+)_")
+    parts = (loaded.train, loaded.validation, loaded.test)
+    of = [{name.split("/")[1].split("_")[0] for name in part.ids.tolist()} for part in parts]
+    assert not (of[0] & of[1]) | (of[0] & of[2]) | (of[1] & of[2])
+    assert len(of[0] | of[1] | of[2]) == 30
+    assert sum(len(part.ids) for part in parts) == 240
+    assert len(loaded.groups) == len(loaded.judged.ids) == len(loaded.validation.ids)
+    (tmp_path / "t.csv").write_text(
+        "text,label,who\n" + "".join(f"word {i},{'ab'[i % 2]},w{i // 6}\n" for i in range(240))
+    )
+    texts = load_texts("text", tmp_path / "t.csv", validation=0.2, group="who")
+    assert not {*(texts.train.ids // 6)} & {*(texts.validation.ids // 6)}

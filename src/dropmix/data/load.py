@@ -88,7 +88,7 @@ def load(
     check_source(source, known, folds is not None)
     if folds is None:
         called, digested = source.name, fingerprint
-        chosen = rows_of_splits(source, train_per_class, validation, seed)
+        chosen = rows_of_splits(source, train_per_class, validation, seed, group)
         if not validation and (untested := [*_unpredicted(source)]):
             plural = "class is" if len(untested) == 1 else "classes are"
             told = f"{len(untested)} {plural} trained on and not judged, without images to predict: {listed(untested)}"
@@ -127,11 +127,13 @@ Chosen = dict[str, tuple[Rows, np.ndarray]]
 """For "train", "test" and perhaps "validation": a source's rows, and the numbers of those to take."""
 
 
-def rows_of_splits(source: DataSource, train_per_class: int | None, validation: float, seed: int) -> Chosen:
+def rows_of_splits(
+    source: DataSource, train_per_class: int | None, validation: float, seed: int, group: str | None
+) -> Chosen:
     """The rows of a source's own splits, with part of train set aside. Arguments as for `load`."""
-    train, held_out = split_rows(
-        source.train.labels, source.classes, train_per_class=train_per_class, validation=validation, seed=seed
-    )
+    groups = groups_of(group, source.train.ids) if group is not None and validation else None
+    counts = {"train_per_class": train_per_class, "validation": validation}
+    train, held_out = split_rows(source.train.labels, source.classes, **counts, seed=seed, groups=groups)
     chosen = {"train": (source.train, train), "test": (source.test, np.arange(len(source.test.labels)))}
     return chosen | ({"validation": (source.train, held_out)} if validation else {})
 

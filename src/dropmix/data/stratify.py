@@ -30,6 +30,7 @@ def split_rows(
     train_per_class: int | None = None,
     validation: float = 0.0,
     seed: int = 0,
+    groups: list[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers to train on and to validate on, both sorted and disjoint.
 
@@ -40,6 +41,7 @@ def split_rows(
         validation: share of each class of the **whole** train split to set aside, in [0, 1);
             rounded, but at least one row of each class if above 0.
         seed: of the split; not a run's seed.
+        groups: N names. Each group stays whole, so that shares of classes are only nearly those asked for.
     Returns:
         (train rows, validation rows), int64.
     Raises:
@@ -50,9 +52,14 @@ def split_rows(
         (6, 4)
     """
     check_arguments(train_per_class, validation, seed)
-    train, held_out = [], []
+    train, held_out, whole = [], [], np.zeros(len(labels), dtype=bool)
+    if groups is not None and validation > 0:
+        # Other names than for the test split, whose groups have the lowest numbers.
+        whole[split_by_content([], labels, classes, validation, seed, [f"validation/{g}" for g in groups])[1]] = True
     for name, rows in zip(classes, shuffled_by_class(labels, len(classes), seed), strict=True):
         aside = min(len(rows), max(1, round(validation * len(rows)))) if validation > 0 else 0
+        if groups is not None:
+            rows, aside = rows[np.argsort(whole[rows], kind="stable")], int(whole[rows].sum())
         left = len(rows) - aside
         wanted = max(1, left) if train_per_class is None else train_per_class
         if wanted > left:

@@ -91,9 +91,9 @@ def load_texts(
             check_groups(keys[: len(rows)], keys[len(rows) :])
     chosen = {"train": train, "test": test}
     if folds is None:
-        kept, aside = split_rows(
-            labels[train], classes, train_per_class=train_per_class, validation=validation, seed=seed
-        )
+        whose = [keys[i] for i in train] if group else None
+        counts = {"train_per_class": train_per_class, "validation": validation}
+        kept, aside = split_rows(labels[train], classes, **counts, seed=seed, groups=whose)
         chosen = {"train": train[kept], "test": test} | ({"validation": train[aside]} if validation else {})
     texts = {key: [whole[k].text for k in which] for key, which in chosen.items()}
     encoder = encoder_folder(network)
