@@ -14,9 +14,9 @@ from dropmix.audit.inference.decide import ALONE
 from dropmix.audit.inference.looks import read_looks
 from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.files import prepare
-from dropmix.audit.inputs.given import Reading
+from dropmix.audit.inputs.given import NO_GROUPS, Reading
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.run_folders import BASELINE, NO_GROUPS, find_runs, group_runs, pairs_by_rate, read_arms
+from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
 from dropmix.audit.measures.accept import AsLabelled, kinds_of_loss, with_acceptable_labels
 from dropmix.audit.measures.counts import Pair, pair
@@ -87,7 +87,7 @@ def audit_predictions(
             an example may have several labels: their matrix (N, K) of 0 and 1, a file with a column per label or an
             array; sources then hold scores (N, K) or (S, N, K), and rows are labels times measures.
         group: what groups dependent examples, such as patients or clips: name of a column (or array), "FILE:COLUMN",
-            or values (N,).
+            or values (N,). Default: those that the sources hold; "none" takes each example by itself.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
         by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", values (N,), or
@@ -120,7 +120,7 @@ def audit_predictions(
     base, others = read_roles(baseline, treated, reading, reference)
     (base, *others), said = with_class_facts([base, *others], superclasses, train_counts, encoding)
     (base, *others), notes = _sound([base, *others], drop_seed)
-    notes = [*said, *notes]
+    notes = [*said, *notes, *_own_groups(reading, [base, *others])]
     if base.score is not None:
         (base, *others), settings, note = at_thresholds([base, *others], settings, threshold, validation)
         notes.append(note)
@@ -201,8 +201,7 @@ def audit_grid(
             same method without; the first arm is then the comparison's baseline.
         paired: runs with the same seed share initial weights and order, as in our own grids.
         fdr, topk, margin, seed, intersect, confidence, level, refits: as in `audit_predictions`.
-        drop_seed, group, by, superclasses, train_counts: as in `audit_predictions`. The groups that
-            runs wrote (`data.group`) are taken unless others are named; "none" takes each example by itself.
+        drop_seed, group, by, superclasses, train_counts: as in `audit_predictions`.
         tolerance, protect: as in `audit_predictions`. In a folder of `dropmix run --until-decided`, they are those that
             it was asked about, unless others are given.
         alone: level of each protected class's own tests; None is that of the last look, or 0.05 without looks.
@@ -210,8 +209,7 @@ def audit_grid(
         AuditError: no finished runs, no baseline in a group, nothing to compare, or damaged files.
     """
     parents = isinstance(by, str) and by == SUPERCLASS
-    own = {"own_groups": group is None, "group": None if isinstance(group, str) and group == NO_GROUPS else group}
-    reading = prepare(Reading(topk=topk, by=None if parents else by, **own))
+    reading = prepare(Reading(topk=topk, group=group, by=None if parents else by))
     runs, notes = find_runs(folder)
     looks = read_looks(Path(folder)) if alone is None else None
     if looks is not None:
@@ -240,13 +238,20 @@ def audit_grid(
         ]
         of_group += compose(second, settings, group)
         comparisons += of_group
-        notes += [*more, *facts, *said, *far_off([*pairs.values()], of_group)]
+        notes += [*more, *facts, *said, *_own_groups(reading, sound), *far_off([*pairs.values()], of_group)]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
     if first_pair is None:
         raise AuditError(f"{folder}: expected an arm beside {baseline!r}, got none. Run a method too.")
     asked = {**settings.to_dict(), "paired": paired, "baseline": baseline}
     return _audit(comparisons, used, first_pair, asked, [*notes, *likeness_note(alike)], alike)
+
+
+def _own_groups(reading: Reading, arms: Iterable[Predictions]) -> list[str]:
+    """A note if examples are grouped without having been asked about."""
+    if reading.group is not None or all(arm.group is None for arm in arms):
+        return []
+    return [f"Examples of one group count as one, as the predictions say. --group {NO_GROUPS} counts each by itself."]
 
 
 def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Iterable[str], notes: list[str]) -> None:

@@ -86,13 +86,13 @@ def adopt(spec: CommandSpec, folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: no file, predictions of other runs than this one, or of other examples than a finished run's.
     """
+    from dropmix.audit.inputs.files import read_path
     from dropmix.audit.inputs.given import Reading
-    from dropmix.audit.inputs.run_folders import read_own
     from dropmix.audit.save import write_run
 
     path = folder / spec.predictions
     try:
-        parts = read_own(path, Reading(own_groups=True))
+        parts = read_path(path, Reading())
     except ValueError as error:
         sentences = re.split(r"(?<=\.) (?=[A-Z])", str(error))
         advice = [sentence for sentence in sentences if "--" not in sentence]  # the others name options of `audit`

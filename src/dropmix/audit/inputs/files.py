@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
 from dropmix.audit.errors import AuditError, clip, shown
 from dropmix.audit.formats import columns
-from dropmix.audit.formats.archives import read_arrays, read_json, sha256
+from dropmix.audit.formats.archives import for_arrow, read_arrays, read_json, sha256
 from dropmix.audit.formats.csv_text import read_lines
 from dropmix.audit.formats.kinds import (
     ARRAYS,
@@ -25,7 +26,7 @@ from dropmix.audit.formats.kinds import (
 )
 from dropmix.audit.formats.tables import read_table
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.given import Labels, Reading, find_columns
+from dropmix.audit.inputs.given import GROUP, Labels, Reading, find_columns
 from dropmix.audit.inputs.json_rows import json_values, rows_of, table_of_json
 from dropmix.audit.inputs.matrices import read_column
 from dropmix.audit.inputs.predictions import Predictions
@@ -55,6 +56,8 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     ending = ending_of(path)
     refuse_other_kind(path, ending)
     source = {"path": where, "sha256": sha256(path)}
+    if reading.group is None and ending in PARQUET and _saved_groups(path):
+        reading = replace(reading, group=GROUP)
     if ending in ARRAYS:
         return [read_archive(path, source, reading)]
     if ending in JSON:
@@ -63,6 +66,15 @@ def read_path(path: Path, reading: Reading = ANYHOW) -> list[Predictions]:
     parts = from_table(table, where, stem_of(path), reading, source, typed=ending in PARQUET)
     pa.default_memory_pool().release_unused()
     return [replace(part, spec_arm=arm_beside(path, part.arm)) for part in parts]
+
+
+def _saved_groups(path: Path) -> bool:
+    """Whether `save_predictions` or a run wrote groups; a damaged file is for others to refuse."""
+    try:
+        schema = pq.read_schema(for_arrow(path))
+    except (pa.ArrowException, OSError):
+        return False
+    return b"dropmix" in (schema.metadata or {}) and GROUP in schema.names
 
 
 

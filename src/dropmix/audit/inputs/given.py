@@ -12,6 +12,8 @@ from dropmix.audit.inputs.example_ids import alike
 from dropmix.audit.naming.aliases import ALIASES, ALONE, ALSO, KEYS, bare, plain
 from dropmix.audit.naming.totals import refuse_totals
 
+GROUP, NO_GROUPS = "group", "none"  # what our files call groups; what to ask for if there are to be none
+
 
 class MissingColumnError(AuditError):
     """A column that the user named is not there: not the file's fault, but the question's."""
@@ -77,11 +79,11 @@ class Reading:
         intersect: keep only the examples that all sources hold.
         columns: names of the source's columns, by content.
         labels: true classes for sources without them.
-        group: what groups the examples, like `by`.
+        group: what groups the examples, like `by`; None takes the groups that `save_predictions` or a run wrote, or
+            that a mapping holds, and "none" takes each example by itself.
         by: what slices the examples: name of a column, or `Labels` from elsewhere.
         accept: further right classes per example.
         encoding: encoding of CSV files that are not UTF-8.
-        own_groups: group the examples of a run by the column that the run wrote, if it did.
     """
 
     classes: Sequence[str] | Any = None
@@ -93,7 +95,11 @@ class Reading:
     accept: Any = None
     encoding: str | None = None
     by: Any = None
-    own_groups: bool = False
+
+
+def named_group(reading: Reading) -> dict[str, str]:
+    """The column of groups, if one is asked for."""
+    return {GROUP: reading.group} if isinstance(reading.group, str) and reading.group != NO_GROUPS else {}
 
 
 def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str, str]:
@@ -111,7 +117,7 @@ def find_columns(names: Sequence[str], reading: Reading, where: str) -> dict[str
         >>> find_columns(["file_name", "y_true", "Prediction", ""], Reading(), "a.csv")
         {'example_id': 'file_name', 'label': 'y_true', 'pred': 'Prediction'}
     """
-    asked = {**(reading.columns or {}), **({"group": reading.group} if isinstance(reading.group, str) else {})}
+    asked = {**(reading.columns or {}), **named_group(reading)}
     asked |= {"by": reading.by} if isinstance(reading.by, str) else {}
     unknown = [key for key in asked if key not in ALIASES and key not in ("group", "by")]
     if unknown:
@@ -164,7 +170,7 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
     """
     asked = {str(column): key for key, column in (reading.columns or {}).items()}
     asked |= {reading.by: "by"} if isinstance(reading.by, str) else {}
-    asked |= {reading.group: "group"} if isinstance(reading.group, str) else {}
+    asked |= {column: key for key, column in named_group(reading).items()}
     lost = [c for c in asked if c not in {str(k) for k in source}]
     if lost and asked[lost[0]] not in ("label",):
         raise MissingColumnError(
@@ -182,6 +188,8 @@ def by_key(source: Mapping, reading: Reading, name: str, strict: bool = True) ->
         arrays[ours] = value
     if isinstance(reading.group, str) and reading.group == reading.by:
         arrays["by"] = arrays["group"]
+    if isinstance(reading.group, str) and reading.group == NO_GROUPS:
+        arrays.pop(GROUP, None)
     if reading.labels is not None:
         arrays.pop("labels", None)
     missing = "labels" not in arrays and reading.labels is None

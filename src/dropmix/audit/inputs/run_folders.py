@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from dropmix.audit.inputs.given import MissingColumnError, Reading
 from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
-GROUP, NO_GROUPS = "group", "none"  # the column that runs write; what to ask for instead of it
 LEFT_OUT = "A damaged run was left out: {}"
 NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)(-f\d+)?-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
 OURS = {"report", "figures", "label-information", "paper"}  # folders that our own commands write beside the runs
@@ -227,34 +225,22 @@ def read_arms(
     }
     if folds > 1 and all(len(by_fold) == folds for seeds in kept.values() for by_fold in seeds.values()):
         notes.append(f"Predictions of {folds} folds were pooled: every example is predicted once per seed.")
-    notes += _about_groups(runs, arms.values(), reading)
+    notes += _unwritten_groups(runs, arms.values()) if reading.group is None else []
     if not arms:
         raise AuditError(f"{root}: expected folds that every arm has, got none. Run the grid to its end.")
     return dict(zip(arms, unify(list(arms.values())))), notes
 
 
-def _about_groups(runs: Sequence[Run], arms: Iterable[Predictions], reading: Reading) -> list[str]:
-    """What counts as one example, where the split of the data kept some together."""
-    if not reading.own_groups:
-        return []
-    if any(arm.group is not None for arm in arms):
-        return [f"Examples of one group count as one, as the runs say. --group {NO_GROUPS} counts each by itself."]
+def _unwritten_groups(runs: Sequence[Run], arms: Iterable[Predictions]) -> list[str]:
+    """What counts as one example, where the split of the data kept some together and the runs do not say which."""
     datas = (run.spec.get("data") for run in runs)
     split_by = next((data["group"] for data in datas if isinstance(data, dict) and data.get("group")), None)
-    if split_by is None:
+    if split_by is None or any(arm.group is not None for arm in arms):
         return []
     return [
         f"The data were split by data.group={clip(split_by)}, but these runs did not write the groups: each example "
         "counts by itself. Name the groups with --group FILE:COLUMN."
     ]
-
-
-def read_own(path: Path, reading: Reading) -> list[Predictions]:
-    """What a run predicted, with its own groups if these are asked for and it has some."""
-    if reading.own_groups:
-        with suppress(MissingColumnError):
-            return read_path(path, prepare(replace(reading, group=GROUP)))
-    return read_path(path, prepare(reading))
 
 
 def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
@@ -265,7 +251,7 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
             f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
             "Delete the run's folder and run the grid again."
         )
-    parts = read_own(run.path, reading)
+    parts = read_path(run.path, prepare(reading))
     if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import dropmix
@@ -126,7 +128,7 @@ def test_the_groups_of_runs_are_taken_unless_others_are_named(tmp_path, rng, dra
     assert "n_groups" not in before.classes
     assert any("data.group=who.csv:patient, but these runs did not write the groups" in n for n in before.notes)
     for path in tmp_path.glob("*/predictions.parquet"):
-        pd.read_parquet(path).assign(group=np.arange(180) // 5).to_parquet(path)
+        pq.write_table(pq.read_table(path).append_column("group", pa.array(np.arange(180) // 5)), path)
     found = audit_grid(tmp_path, refits=0)
     assert found.classes["n_groups"].tolist() == [12, 12, 12]
     assert any("Examples of one group count as one" in note for note in found.notes)
@@ -134,3 +136,26 @@ def test_the_groups_of_runs_are_taken_unless_others_are_named(tmp_path, rng, dra
     pd.DataFrame({"id": ids, "clip": np.arange(180) // 3}).to_csv(tmp_path / "clips.csv", index=False)
     named = audit_grid(tmp_path, refits=0, group=f"{tmp_path / 'clips.csv'}:clip")
     assert named.classes["n_groups"].tolist() == [20, 20, 20]
+
+
+def test_groups_that_were_saved_are_taken_and_said(tmp_path, rng):
+    labels = np.tile([0, 1], 100)
+    for arm in ("base", "mixup"):
+        for seed in range(2):
+            pred = np.where(rng.random(200) < 0.8, labels, 1 - labels)
+            saved = {"ids": np.arange(200), "seed": seed, "group": np.arange(200) // 8}
+            dropmix.save_predictions(tmp_path / arm / f"{seed}.parquet", labels, pred, **saved)
+    sources = tmp_path / "base", tmp_path / "mixup"
+    audit = dropmix.audit_predictions(*sources, refits=0)
+    assert audit.classes["n_groups"].tolist() == [25, 25]
+    assert any("Examples of one group count as one" in note for note in audit.notes)
+    asked = dropmix.audit_predictions(*sources, refits=0, group="group")
+    assert asked.classes["n_groups"].tolist() == [25, 25]
+    assert not any("count as one" in note for note in asked.notes)
+    assert "n_groups" not in dropmix.audit_predictions(*sources, refits=0, group="none").classes
+    mapping = {"labels": labels, "pred": labels, "group": np.arange(200) // 8}
+    assert "n_groups" in dropmix.audit_predictions(mapping, mapping | {"pred": 1 - labels}, refits=0).classes
+    alone = dropmix.audit_predictions(mapping, mapping | {"pred": 1 - labels}, refits=0, group="none")
+    assert "n_groups" not in alone.classes
+    frame = pd.DataFrame({"id": range(200), "label": labels, "pred": labels, "group": "treated"})
+    assert "n_groups" not in dropmix.audit_predictions(frame, frame.assign(pred=1 - labels), refits=0).classes
