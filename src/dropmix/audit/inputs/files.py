@@ -77,8 +77,6 @@ def _saved_groups(path: Path) -> bool:
     return b"dropmix" in (schema.metadata or {}) and GROUP in schema.names
 
 
-
-
 def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
     where = str(path)
     data = rows_of(read_json(path), where)
