@@ -136,7 +136,7 @@ def test_thresholds_of_a_validation_set(rng, world):
     ({"threshold": {"AF": float("nan")}}, "expected a number from 0 to 1 for probabilities, got nan"),
     ({"protect": ["XX"]}, "protect: expected classes"),
     ({"topk": 2}, "topk: expected 1"),
-    ({"labels": np.ones((399, 3), int)}, "expected as many examples"),
+    ({"labels": np.ones((399, 3), int)}, "expected a label in .* for each of"),
     ({"labels": np.ones((400, 2), int), "classes": None}, r"expected scores \(N, 2\)"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_one_line(world, asked, message):
