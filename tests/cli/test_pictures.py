@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.run_folders import write_run
+from dropmix.audit.save import write_run
 from dropmix.grid.store import DATA, create_run, remember_data
 from dropmix.train.config import Arm, Data, RunSpec, Train
 

@@ -7,7 +7,7 @@ import pytest
 
 from dropmix.audit.errors import AuditError
 from dropmix.audit.inputs.predictions import Predictions
-from dropmix.audit.inputs.run_folders import write_run
+from dropmix.audit.save import write_run
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
 from dropmix.studies.explain_page import explain_arm, explain_grid, write_explained
