@@ -80,14 +80,21 @@ def dropmix_shell(study, monkeypatch, capfd):
     return call
 
 
-@pytest.mark.parametrize("gap", ["", "NA", " "])
+@pytest.mark.parametrize("gap", ["", "NA", " ", "unknown"])
 def test_examples_without_a_group_are_counted_and_refused(study, gap):
+    if gap.strip():
+        for arm in ("base", "mixup"):
+            frame = pd.read_csv(study / f"{arm}.csv")
+            frame["patient"] = frame["patient"].where(frame["patient"] != "P7", gap)
+            frame.to_csv(study / f"{arm}.csv", index=False)
+        with pytest.raises(AuditError, match=rf"expected a group for every example, got none \('{gap}'\) for 5 of 360"):
+            audited(study, group="patient")
     about = pd.read_csv(study / "about.csv")
     about.loc[:2, "who"] = gap
     about.to_csv(study / "about.csv", index=False)
-    with pytest.raises(AuditError, match="expected a group for every example, got none for 3 of 360"):
+    with pytest.raises(AuditError, match=r"expected a group for every example, got none \(.*\) for 3 of 360"):
         audited(study, group=f"{study / 'about.csv'}:who")
-    with pytest.raises(AuditError, match=r"group.* for every example, got none for 1 of 2"):
+    with pytest.raises(AuditError, match=r"group for every example, got none \(.*\) for 1 of 2"):
         dropmix.audit_predictions(([0, 1], [0, 1]), ([0, 1], [1, 1]), group=["P1", None])
 
 
@@ -106,10 +113,46 @@ def test_other_faults_name_the_file_and_what_is_missing(study):
         audited(study, group="patient")
 
 
+def test_a_mapping_of_ids_is_followed_and_ids_on_one_side_are_no_order(study):
+    table = pd.read_csv(study / "about.csv")
+    by_id, beside = dict(zip(table["id"], table["who"])), f"{study / 'about.csv'}:who"
+    wanted = audited(study, group="patient").classes["se_population"]
+    np.testing.assert_allclose(audited(study, group=by_id).classes["se_population"], wanted)
+    frames = [pd.read_csv(study / f"{arm}.csv").query("seed == 0") for arm in ("base", "mixup")]
+    arrays = [(f["label"].to_numpy(), f["pred"].to_numpy()) for f in frames]
+    for given in (by_id, beside):
+        with pytest.raises(AuditError, match=r"expected example ids, to find each group in .*, got none"):
+            dropmix.audit_predictions(*arrays, refits=0, group=given)
+        with pytest.raises(AuditError, match=r"expected example ids, to find each slice in .*, got none"):
+            dropmix.audit_predictions(*arrays, refits=0, by=given)
+    with pytest.raises(AuditError, match=r"expected one group per example, \(N,\), got shape \(2, 360\)"):
+        audited(study, group=np.zeros((2, 360), int))
+
+
+@pytest.mark.parametrize("more", [{}, {"by": {"night": np.arange(200) % 2, "site": ["north"] * 200}}])
+def test_groups_saved_beside_several_labels_are_taken(tmp_path, rng, more):
+    truth, home = (
+        (rng.random((200, 2)) < 0.4).astype(int),
+        {"truth": tmp_path / "truth.parquet", "classes": ["AF", "ST"]},
+    )
+    for arm in ("old", "new"):
+        for seed in range(2):
+            scores = np.clip(0.5 * truth + 0.5 * rng.random((200, 2)), 0, 1)
+            beside = {"ids": np.arange(200), "group": np.arange(200) // 4} | more
+            dropmix.save_predictions(tmp_path / arm / f"{seed}.parquet", truth, probs=scores, **beside, **home)
+    sources = {"labels": tmp_path / "truth.parquet", "refits": 0}
+    audit = dropmix.audit_predictions(tmp_path / "old", tmp_path / "new", **sources)
+    assert [*audit.classes["class"]][:1] == ["AF sensitivity"]
+    assert max(audit.classes["n_groups"]) <= 50
+    assert any("count as one" in note for note in audit.notes)
+    alone = dropmix.audit_predictions(tmp_path / "old", tmp_path / "new", **sources, group="none")
+    assert "n_groups" not in alone.classes or max(alone.classes["n_groups"]) > 50
+
+
 def test_several_labels_per_example_take_their_groups_from_a_file(tmp_path, rng):
     truth = (rng.random((200, 2)) < 0.4).astype(int)
     scores = np.clip(0.5 * truth + 0.5 * rng.random((2, 3, 200, 2)), 0, 1)
-    pd.DataFrame({"id": range(200), "patient": np.arange(200) // 4}).to_csv(tmp_path / "who.csv", index=False)
+    pd.DataFrame({"patient": np.arange(200) // 4}).to_csv(tmp_path / "who.csv", index=False)  # in the order of the rows
     asked = {"labels": truth, "classes": ["AF", "ST"], "refits": 0}
     alone = dropmix.audit_predictions(*scores, **asked).only
     grouped = dropmix.audit_predictions(*scores, **asked, group=f"{tmp_path / 'who.csv'}:patient").only

@@ -14,7 +14,7 @@ from dropmix.audit.inference.decide import ALONE
 from dropmix.audit.inference.looks import read_looks
 from dropmix.audit.inputs.align import join
 from dropmix.audit.inputs.files import prepare
-from dropmix.audit.inputs.given import NO_GROUPS, Reading
+from dropmix.audit.inputs.given import Reading, about_groups
 from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.inputs.run_folders import BASELINE, find_runs, group_runs, pairs_by_rate, read_arms
 from dropmix.audit.inputs.sources import read_roles
@@ -87,11 +87,11 @@ def audit_predictions(
             an example may have several labels: their matrix (N, K) of 0 and 1, a file with a column per label or an
             array; sources then hold scores (N, K) or (S, N, K), and rows are labels times measures.
         group: what groups dependent examples, such as patients or clips: name of a column (or array), "FILE:COLUMN",
-            or values (N,). Default: those that the sources hold; "none" takes each example by itself.
+            values (N,), or id -> value. Default: those that the sources hold; "none" takes each example by itself.
         accept: further right classes per example: a JSON file of lists, a list of lists, or a boolean (N, K) array.
         encoding: encoding of CSV files that are not UTF-8, such as "cp1252".
-        by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", values (N,), or
-            "superclass" beside `superclasses`.
+        by: slices to audit as well: name of a column (or array) such as the camera, "FILE:COLUMN", values (N,), id
+            -> value, or "superclass" beside `superclasses`.
         threshold: if several labels are possible, one is predicted where its score is at least this: one number, or
             label -> number. Default: 0.5 for probabilities.
         validation: a pair (scores, labels) of other examples, on which each label's threshold has the highest F1:
@@ -120,7 +120,7 @@ def audit_predictions(
     base, others = read_roles(baseline, treated, reading, reference)
     (base, *others), said = with_class_facts([base, *others], superclasses, train_counts, encoding)
     (base, *others), notes = _sound([base, *others], drop_seed)
-    notes = [*said, *notes, *_own_groups(reading, [base, *others])]
+    notes = [*said, *notes, *about_groups(reading, [base, *others])]
     if base.score is not None:
         (base, *others), settings, note = at_thresholds([base, *others], settings, threshold, validation)
         notes.append(note)
@@ -238,20 +238,13 @@ def audit_grid(
         ]
         of_group += compose(second, settings, group)
         comparisons += of_group
-        notes += [*more, *facts, *said, *_own_groups(reading, sound), *far_off([*pairs.values()], of_group)]
+        notes += [*more, *facts, *said, *about_groups(reading, sound), *far_off([*pairs.values()], of_group)]
         used += arms.values()
         first_pair = first_pair or next(iter(pairs.values()), None)
     if first_pair is None:
         raise AuditError(f"{folder}: expected an arm beside {baseline!r}, got none. Run a method too.")
     asked = {**settings.to_dict(), "paired": paired, "baseline": baseline}
     return _audit(comparisons, used, first_pair, asked, [*notes, *likeness_note(alike)], alike)
-
-
-def _own_groups(reading: Reading, arms: Iterable[Predictions]) -> list[str]:
-    """A note if examples are grouped without having been asked about."""
-    if reading.group is not None or all(arm.group is None for arm in arms):
-        return []
-    return [f"Examples of one group count as one, as the predictions say. --group {NO_GROUPS} counts each by itself."]
 
 
 def _check_baseline(folder: str | Path, group: str, baseline: str, arms: Iterable[str], notes: list[str]) -> None:

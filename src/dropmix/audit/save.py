@@ -90,7 +90,7 @@ def save_predictions(
         if writes:
             _write(path, scores, None)
         if writes and truth is not None:
-            _write(Path(truth), matrix, None)
+            _write(Path(truth), matrix, [name for name in matrix if name not in beside])
         return path
     if truth is not None:
         raise AuditError("save_predictions: expected labels (N, K) of 0 and 1 with truth, got one label per example.")

@@ -26,7 +26,7 @@ from dropmix.audit.formats.kinds import (
 )
 from dropmix.audit.formats.tables import read_table
 from dropmix.audit.inputs.arrays import read_archive, read_mapping, to_numpy
-from dropmix.audit.inputs.given import GROUP, Labels, Reading, find_columns
+from dropmix.audit.inputs.given import GROUP, Labels, Reading, find_columns, named_group
 from dropmix.audit.inputs.json_rows import json_values, rows_of, table_of_json
 from dropmix.audit.inputs.matrices import read_column
 from dropmix.audit.inputs.predictions import Predictions
@@ -221,11 +221,16 @@ def _labels_of(table: pa.Table, where: str, typed: bool, reading: Reading) -> La
 def _matrix_of_labels(
     table: pa.Table, names: list[str], where: str, typed: bool, reading: Reading
 ) -> LabelMatrix | None:
-    """The matrix of true labels, where all columns but those that are asked for otherwise hold 0 and 1."""
-    asked = {"by": reading.by, "group": reading.group}
+    """The matrix of true labels, where all columns but those that are asked for otherwise hold 0 and 1.
+
+    What `save_predictions` wrote says which columns are labels; the others are slices and groups.
+    """
+    ours = columns.metadata(table, where).get("classes")
+    asked = {"by": reading.by} | ({GROUP: GROUP} if reading.group is None and ours else named_group(reading))
     apart = {key: name for key, name in asked.items() if isinstance(name, str) and name in names}
     try:
-        matrix = matrix_of_table(table, [n for n in names if n not in apart.values()], where, typed)
+        labels = [n for n in names if n not in apart.values() and (ours is None or n in ours)]
+        matrix = matrix_of_table(table, labels, where, typed)
     except AuditError:
         return None
     if not is_label_matrix(matrix.values):

@@ -1,7 +1,7 @@
 """What a user says about the sources, and what column names mean."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,14 @@ import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first, shown
 from dropmix.audit.inputs.example_ids import alike
+from dropmix.audit.inputs.predictions import Predictions
 from dropmix.audit.naming.aliases import ALIASES, ALONE, ALSO, KEYS, bare, plain
 from dropmix.audit.naming.totals import refuse_totals
 
 GROUP, NO_GROUPS = "group", "none"  # what our files call groups; what to ask for if there are to be none
+
+
+UNKNOWN = {"none", "(none)", "na", "n/a", "nan", "<na>", "null", "unknown", "-", ""}  # what stands for no group
 
 
 class MissingColumnError(AuditError):
@@ -39,8 +43,13 @@ class Labels:
         """The labels of these examples.
 
         Raises:
-            AuditError: examples without a label, or another number of examples and no ids.
+            AuditError: examples without a label, another number of examples and no ids, or ids on one side alone.
         """
+        if ids is None and self.ids is not None and self.what != "label":
+            raise AuditError(
+                f"{where}: expected example ids, to find each {self.what} in {self.where}, got none. Save ids, or give "
+                f"the {self.what}s as an array in the order of the rows."
+            )
         if ids is None or self.ids is None:
             if count != len(self.values):
                 raise AuditError(
@@ -95,6 +104,28 @@ class Reading:
     accept: Any = None
     encoding: str | None = None
     by: Any = None
+
+
+def about_groups(reading: Reading, arms: Iterable[Predictions]) -> list[str]:
+    """A note if examples are grouped without having been asked about.
+
+    Raises:
+        AuditError: groups were asked for, and examples lack one: all of these would count as one group.
+    """
+    grouped = [(arm.arm, arm.group) for arm in arms if arm.group is not None]
+    if grouped and reading.group is None:
+        note = "Examples of one group count as one, as the predictions say."
+        return [f"{note} --group {NO_GROUPS} counts each by itself."]
+    for arm, group in grouped:
+        texts = {*group.tolist()} if group.dtype == object else set()
+        words = sorted(text for text in texts if str(text).strip().casefold() in UNKNOWN)
+        if words:
+            missing = int(np.isin(group.astype(str), words).sum())
+            raise AuditError(
+                f"{arm}: expected a group for every example, got none ({first([repr(word) for word in words])}) for "
+                f"{missing} of {len(group)}. Give each its own if it belongs to no other."
+            )
+    return []
 
 
 def named_group(reading: Reading) -> dict[str, str]:

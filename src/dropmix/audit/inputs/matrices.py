@@ -19,8 +19,6 @@ from dropmix.audit.inputs.scores import LabelMatrix, Matrix, is_one_hot, matrix_
 from dropmix.audit.naming.aliases import ALIASES, IDS, bare
 from dropmix.audit.naming.score_columns import slack
 
-UNKNOWN = {"none", "na", "n/a", "nan", "null", "unknown", ""}  # what stands for no group
-
 
 def table_of_frame(source: Any, name: str) -> pa.Table:
     try:
@@ -46,19 +44,22 @@ def read_column(key: str, given: Any, encoding: str | None) -> str | Labels:
 
     Args:
         key: "by" or "group".
-        given: name of a column, "FILE:COLUMN", or values (N,).
+        given: name of a column, "FILE:COLUMN", values (N,), or a mapping of id to value.
         encoding: of a CSV file.
     Raises:
-        AuditError: no such column, or examples without a group.
+        AuditError: no such column, or values of another shape.
 
     Example:
         >>> read_column("by", "camera", None), read_column("by", [1.0, "b"], None).values.tolist()
         ('camera', ['1', 'b'])
     """
-    what = {"by": "slice"}.get(key, key)
+    what = "slice" if key == "by" else key
     if not isinstance(given, str):
-        words = np.array([columns.word(v) for v in to_numpy(given, key).tolist()], object)
-        return _complete(Labels(words, None, key, what))
+        ids = np.array(list(given), dtype=object) if isinstance(given, Mapping) else None
+        values = to_numpy(given if ids is None else list(given.values()), key)
+        if values.ndim != 1:
+            raise AuditError(f"{key}: expected one {what} per example, (N,), got shape {values.shape}. Give these.")
+        return Labels(np.array([columns.word(v) for v in values.tolist()], object), ids, key, what)
     file, _, name = given.rpartition(":")
     if not (file and (Path(file).is_file() or ending_of(Path(file)) in ENDINGS)):
         return given
@@ -75,19 +76,7 @@ def read_column(key: str, given: Any, encoding: str | None) -> str | Labels:
     ids = next((n for n in table.column_names if n != column), None)
     guess = Path(file).suffix.lower() not in PARQUET
     keys = None if ids is None else columns.keys(table[ids], ids, where, guess)
-    return _complete(Labels(columns.words(table[column]), keys, where, what))
-
-
-def _complete(given: Labels) -> Labels:
-    """The same, unless a group is missing: all examples without one would count as one group."""
-    unknown = (str(value).strip("()").lower() in UNKNOWN for value in given.values)
-    missing = sum(unknown) if given.what == "group" else 0
-    if missing:
-        raise AuditError(
-            f"{given.where}: expected a group for every example, got none for {missing} of {len(given.values)}. "
-            "Give each its own if it belongs to no other."
-        )
-    return given
+    return Labels(columns.words(table[column]), keys, where, what)
 
 
 def read_matrix(given: Any, name: str) -> tuple[Matrix, dict | None]:

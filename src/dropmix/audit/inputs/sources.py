@@ -11,7 +11,7 @@ from dropmix.audit.formats.folders import class_list_beside, files_of
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping
 from dropmix.audit.inputs.example_ids import sort_by_id
 from dropmix.audit.inputs.files import prepare, read_path
-from dropmix.audit.inputs.given import Labels, MissingColumnError, Reading
+from dropmix.audit.inputs.given import GROUP, NO_GROUPS, Labels, MissingColumnError, Reading
 from dropmix.audit.inputs.matrices import one_label_each, read_matrix, table_of_frame
 from dropmix.audit.inputs.merge import onto_classes, unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions, checked, noted_order, refuse_glob, split_by_name
@@ -199,7 +199,7 @@ def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:
         more = dict(reading.labels.beside)
         for key, asked in (("by", reading.by), ("group", reading.group)):
             more |= {key: asked} if isinstance(asked, Labels) else {}
-            if isinstance(asked, str) and key not in more:
+            if isinstance(asked, str) and key not in more and (key, asked) != (GROUP, NO_GROUPS):
                 raise MissingColumnError(
                     f"{reading.labels.where}: expected a column {asked!r} for {key}, got "
                     f"{first(reading.labels.names)}. Give it as FILE:COLUMN."
