@@ -64,7 +64,7 @@ def test_predictors_from_labels_equal_a_loop():
 
 def test_acceptable_classes_of_a_grid_add_label_ambiguity(tmp_path):
     rng = np.random.default_rng(3)
-    for name, seed in (("vanilla", 0), ("vanilla", 1), ("mixup", 0), ("mixup", 1)):
+    for name, seed in (("vanilla", 0), ("vanilla", 1), ("mixup", 0), ("mixup", 1), ("cutmix", 0)):
         labels = np.repeat(np.arange(12), 20)
         pred = np.where(rng.random(240) < 0.7, labels, (labels + 1) % 12)
         run = tmp_path / "g" / f"{name}-{seed}"
@@ -74,10 +74,12 @@ def test_acceptable_classes_of_a_grid_add_label_ambiguity(tmp_path):
         (run / "done").write_text("{}")
     sets = [[int(c), int(c + 1) % 12] if i % 20 < c else [int(c)] for i, c in enumerate(labels)]
     (tmp_path / "sets.json").write_text(json.dumps(sets))
-    (found,) = explain_grid(tmp_path / "g", {}, accept=tmp_path / "sets.json").values()
+    (found,) = explain_grid(tmp_path / "g", {}, accept=tmp_path / "sets.json")[0].values()
     one = next(one for one in found.predictors if one.name == "label ambiguity")
     np.testing.assert_allclose(one.values, np.arange(12) / 20)
-    (plain,) = explain_grid(tmp_path / "g", {}).values()
+    explained, left_out = explain_grid(tmp_path / "g", {})
+    assert left_out == ["cutmix has one seed and was left out: train it with another."]
+    (plain,) = explained.values()
     assert "label ambiguity" not in {one.name for one in plain.predictors}
 
 
@@ -133,6 +135,6 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 
 @pytest.mark.skipif(not GRID.is_dir(), reason="runs of the repository")
 def test_a_predictor_that_is_the_same_for_all_classes_is_left_out():
-    found = explain_grid(GRID, {"ones": np.ones(100)})
+    found, _ = explain_grid(GRID, {"ones": np.ones(100)})
     assert "ones" not in {one.name for one in found["mixup"].predictors}
     assert "test examples" not in {one.name for one in found["mixup"].predictors}

@@ -30,7 +30,7 @@ def explain_grid(
     baseline: str = BASELINE,
     networks: dict[str, np.ndarray] | None = None,
     accept: Path | None = None,
-) -> dict[str, Explained]:
+) -> tuple[dict[str, Explained], list[str]]:
     """Explain every treated arm of a grid against its baseline.
 
     Args:
@@ -40,6 +40,8 @@ def explain_grid(
         networks: predictors from the baseline's networks, (S, K) each, in the order of its seeds.
         accept: JSON file of acceptable classes per test example, as `audit_predictions` reads it; adds "label
             ambiguity". Recalls stay those of the labels.
+    Returns:
+        arm -> what was found; and a sentence on each arm that was left out.
     Raises:
         AuditError: no finished runs, several grids, or no arm of two seeds beside the baseline.
     """
@@ -49,13 +51,15 @@ def explain_grid(
     arms, _ = read_arms(next(iter(groups.values())), folder, None, False, 1, replace(ANYHOW, accept=accept))
     if baseline not in arms:
         raise AuditError(f"{folder}: expected an arm {baseline!r}, got {', '.join(arms)}. Name it with --baseline.")
-    explained = {}
+    explained, left_out = {}, []
     for name, arm in arms.items():
         if name != baseline and min(len(arm.seeds), len(arms[baseline].seeds)) >= 2:
             explained[name] = explain_arm(arms[baseline], arm, given, networks)
+        elif name != baseline:
+            left_out.append(f"{name} has one seed and was left out: train it with another.")
     if not explained:
         raise AuditError(f"{folder}: expected two seeds or more of {baseline} and another arm, got fewer. Train more.")
-    return explained
+    return explained, left_out
 
 
 def explain_arm(

@@ -40,8 +40,8 @@ def explain_command(
         from dropmix.studies.image_predictors import of_images
 
         given, networks = of_images(folder, data, baseline)
-    arms = explain_grid(folder, given, baseline, networks, accept)
+    arms, left_out = explain_grid(folder, given, baseline, networks, accept)
     page = write_explained(arms, out or folder, folder.name)[0]
-    for arm, explained in arms.items():
-        say(in_words(arm, explained))
+    for line in [*(in_words(arm, explained) for arm, explained in arms.items()), *left_out]:
+        say(line)
     say(page)
