@@ -73,7 +73,7 @@ def _comparison(a: Analysis, words: tuple, by_slice: BySlice, settings: Settings
     floor_low, floor, floor_high = a.inferences[0].floor_change
     classes |= {"floor_change_low": floor_low, "floor_change": floor, "floor_change_high": floor_high}
     classes |= {"se_fixed_test": a.inferences[0].error, "se_population": a.inferences[1].error}
-    classes |= _diagnosed(p, diagnosis)
+    classes |= _diagnosed(p, diagnosis, a.labels is None)
     summary |= _split(p, settings) | a.more | by_slice.summary(summary, bool(a.named.any()))
     classes |= a.more_classes
     if a.labels is not None:
@@ -222,15 +222,19 @@ def _split(p: Pair, settings: Settings) -> dict[str, float]:
     return {f"split_{key}": np.nan if split is None else getattr(split, own) for key, own in keys.items()}
 
 
-def _diagnosed(p: Pair, d: Diagnosis) -> dict[str, Any]:
+def _diagnosed(p: Pair, d: Diagnosis, among_classes: bool) -> dict[str, Any]:
     at = p.audited
+    partner = d.partner[at]
+    if not among_classes:  # the twin of a sensitivity is the same label's specificity, which tells nothing
+        partner = np.full(len(at), -1)
+    taken = partner >= 0
     return {
         "false_negatives_change": d.false_negatives_change[at],
         "false_positives_change": d.false_positives_change[at],
-        "partner": [p.names[i] if i >= 0 else "" for i in d.partner[at]],
-        "partner_share": d.partner_share[at],
-        "partner_change": d.partner_change[at],
-        "partner_back": d.partner_back[at],
+        "partner": [p.names[i] if i >= 0 else "" for i in partner],
+        "partner_share": np.where(taken, d.partner_share[at], np.nan),
+        "partner_change": np.where(taken, d.partner_change[at], np.nan),
+        "partner_back": np.where(taken, d.partner_back[at], np.nan),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dropmix.audit.arm_names import ArmName, arm_title, clean, method_title, visible
 from dropmix.audit.measures.seeds import FAR_OFF
+from dropmix.audit.quantities.words import noun
 
 if TYPE_CHECKING:
     from dropmix.audit.result import Audit, Comparison
@@ -23,10 +24,13 @@ __all__ = [
     "method_title",
     "number",
     "plain_arms",
+    "recall_word",
     "short_names",
     "shorten",
     "visible",
 ]
+
+MEASURES = {"sensitivity": "sens.", "specificity": "spec.", "average precision": "AP"}
 
 
 def comparison_title(comparison: "Comparison") -> str:
@@ -111,8 +115,21 @@ def short_names(names: Sequence[object], width: int = 24) -> list[str]:
 
 
 def class_labels(comparison: "Comparison", width: int = 24) -> list[str]:
-    """Short and distinct names of a comparison's classes, in order; the same in every figure."""
-    return short_names(comparison.classes["class"], width)
+    """Short and distinct names of a comparison's classes, in order; the same in every figure.
+
+    Of measures of labels, the label is shortened and the measure abbreviated: their names differ at the start and end.
+    """
+    classes = comparison.classes
+    if noun(classes) == "class":
+        return short_names(classes["class"], width)
+    labels = list(dict.fromkeys(classes["label"]))
+    short = dict(zip(labels, short_names(labels, width - 6)))
+    return [f"{short[label]} {MEASURES[measure]}" for label, measure in zip(classes["label"], classes["measure"])]
+
+
+def recall_word(comparison: "Comparison") -> str:
+    """What the numbers of a comparison's rows are, on an axis: recalls, or values of several measures."""
+    return "recall" if noun(comparison.classes) == "class" else "value"
 
 
 def _columns(text: str) -> int:

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from dropmix.audit import audit_predictions
 from dropmix.audit.wording import verdict_parts
 from dropmix.report.decision import standing
-from dropmix.report.figures.catalog import Plate, recall_changes
+from dropmix.report.display_names import class_labels
+from dropmix.report.figures.catalog import Plate, plates, recall_changes
 from dropmix.report.page.class_data import class_data
 from dropmix.report.page.html import FIGURES, HURT_NAMED, PAGE_BYTES, page
 
@@ -265,7 +266,19 @@ def test_rows_of_several_labels_are_measures():
     rng = np.random.default_rng(0)
     truth = (rng.random((200, 2)) < 0.4).astype(int)
     scores = [np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.2, truth.shape), 0, 1) for _ in range(2)]
-    text = page(audit_predictions(scores[0], scores[1], labels=truth))
+    names = ["a very long finding of the left lung", "a very long finding of the right lung"]
+    audit = audit_predictions(scores[0], scores[1], labels=truth, classes=names, protect=names)
+    text = page(audit, plates(audit))
     assert "All measures" in text
     assert "6 measures" in text
-    assert "All classes" not in text
+    assert "Find a measure" in text
+    assert '<th scope="col" class="name">Measure</th>' in text
+    assert "Change of every measure" in text
+    assert "value change, points" in text
+    for word in ("All classes", "Find a class", ">Class<", "recall change, points", "Recall of"):
+        assert word not in text, word
+    assert set(audit.only.classes["partner"]) == {""}
+    assert "partner" not in class_data(audit)["arms"][0]["columns"]
+    labels = class_labels(audit.only)
+    assert len({*labels}) == 6
+    assert {label.rsplit(" ", 1)[1] for label in labels} == {"sens.", "spec.", "AP"}

@@ -3,7 +3,7 @@
 from dropmix.audit.quantities.table import OF_CLASSES, Quantity, count, number, text
 
 NO_EXAMPLE_OF_ITS_OWN = "the class has no example of its own label"
-NO_OTHER_CLASS_GAINED = "no other class gained examples of this one"
+NO_OTHER_CLASS_GAINED = "no other class gained examples of this one, or the row is a measure of a label"
 NO_PROBABILITIES_IN_THE = "no probabilities in the predictions"
 NO_SUPERCLASSES_WERE_GIVEN = "no superclasses were given"
 TRAIN_COUNTS_ARE_NOT_KNOWN = "the numbers of training examples were neither recorded nor given"

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 
-from dropmix.report.display_names import arm_title, class_labels, comparison_title, number, shorten
+from dropmix.audit.quantities.words import PLURAL, noun
+from dropmix.report.display_names import arm_title, class_labels, comparison_title, number, recall_word, shorten
 from dropmix.report.figures.style import (
     DEGRADED,
     FLOOR,
@@ -147,7 +148,7 @@ def _finish(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
     axes.axhline(0, color="black", lw=0.8, zorder=4)
     pad = 0.05 * axes.dataLim.height or 1.0
     axes.set_ylim(axes.dataLim.y0 - pad, axes.dataLim.y1 + pad)
-    axes.set_ylabel("recall change, points")
+    axes.set_ylabel(f"{recall_word(comparison)} change, points")
     axes.set_title(comparison_title(comparison), loc="left")
     class_axis(axes, comparison, order)
     mark_plot(axes, "rank", "change")
@@ -175,7 +176,7 @@ def class_axis(axes: Axes, comparison: "Comparison", order: np.ndarray) -> None:
         axes.set_xticks(np.arange(m), labels, fontsize=size, **(style if turned else {}))
         axes.tick_params(axis="x", length=0, pad=2)
         return
-    axes.set_xlabel(f"{m} classes, sorted by change")
+    axes.set_xlabel(f"{m} {PLURAL[noun(comparison.classes)]}, sorted by change")
     axes.set_xticks([])
     _name_extremes(axes, comparison, order)
 

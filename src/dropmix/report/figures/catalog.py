@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from dropmix.audit.quantities.words import noun
 from dropmix.report.display_names import clean, comparison_title, file_stems, plain_arms
 from dropmix.report.figures.bars import has_floor_band, recall_changes, seed_spread
 from dropmix.report.figures.confusion import confusion_flow
@@ -97,6 +98,23 @@ _CAPTIONS = {
 }
 
 
+_OF_MEASURES = {
+    "recall-changes": (
+        "Change of every measure",
+        "One bar per label and measure, largest gain first. Above zero, its value is higher than under {base}; below "
+        "zero (hatched), lower.",
+    ),
+    "best-and-worst": (
+        "The measures that change most",
+        "Values of the measures that gain and lose most; vertical lines are the shares of right decisions. "
+        "Extremes look larger than they are when they are chosen on the data that is shown.",
+    ),
+    "baseline-against-treated": (
+        "Values before and after",
+        "One mark per label and measure. Left: below the diagonal, its value fell. Right: the change itself.",
+    ),
+}
+
 _FLOOR_CAPTION = (
     " Yellow: where the sorted bars would end if every class changed equally and only seeds differed. Bars within it "
     "say nothing about single classes; bars beyond it, at either end, are more than noise."
@@ -118,8 +136,9 @@ def plates(audit: "Audit") -> list[Plate]:
     stems = file_stems(f"{c.group} {c.arm}".strip() for c in audit.comparisons)
     homes = plain_arms(audit)
     for i, (comparison, stem) in enumerate(zip(audit.comparisons, stems)):
+        classes = noun(comparison.classes) == "class"
         for kind, draw in _of_arm(comparison, homes[i]):
-            title, caption = _CAPTIONS[kind]
+            title, caption = (_CAPTIONS if classes else _CAPTIONS | _OF_MEASURES)[kind]
             if kind == "recall-changes" and has_floor_band(comparison):
                 caption += _FLOOR_CAPTION
             text = caption.replace("{base}", clean(comparison.baseline))
@@ -132,7 +151,7 @@ def _of_arm(comparison: "Comparison", plain: "Comparison | None") -> Iterator[tu
     chosen = (comparison,) if plain is None else (plain, comparison)
     yield "best-and-worst", partial(best_and_worst, *chosen)
     yield "baseline-against-treated", partial(baseline_against_treated, comparison)
-    if has_confidence(comparison):
+    if has_confidence(comparison) and noun(comparison.classes) == "class":
         yield "confidence-against-recall", partial(confidence_against_recall, comparison, plain)
     if len(comparison.recalls_treated) > 1:
         yield "seed-spread", partial(seed_spread, comparison)

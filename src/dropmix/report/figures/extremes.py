@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropmix.report.display_names import arm_title, class_labels, number
+from dropmix.audit.quantities.words import noun
+from dropmix.report.display_names import arm_title, class_labels, number, recall_word
 from dropmix.report.figures.style import DROPMIX, METHOD, VANILLA, figure_function, grid, new_figure, points
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def best_and_worst(
     for axes, chosen, kind in ((left, better, "improved"), (right, worse, "degraded")):
         _joined_marks(axes, comparison, chosen, series, rows)
         axes.set_title(f"most {kind} by {arm_title(comparison.arm)}", loc="left")
-        axes.set_xlabel("recall, %")
+        axes.set_xlabel(f"{recall_word(comparison)}, %")
         if not chosen:
-            axes.text(0.5, 0.5, f"no class is {kind}", transform=axes.transAxes, ha="center")
+            axes.text(0.5, 0.5, f"no {noun(comparison.classes)} is {kind}", transform=axes.transAxes, ha="center")
     handles, _ = left.get_legend_handles_labels()
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropmix.report.display_names import arm_title, class_labels, comparison_title, shorten
+from dropmix.report.display_names import arm_title, class_labels, comparison_title, recall_word, shorten
 from dropmix.report.figures.style import (
     DEGRADED,
     DROPMIX,
@@ -45,18 +45,18 @@ def baseline_against_treated(comparison: "Comparison") -> Figure:
     left.plot([low, high], [low, high], color="black", lw=0.8)
     draw_by_status(left, comparison, base, treated)
     left.set(xlim=(low, high), ylim=(low, high), aspect="equal", anchor="W")
-    left.set_ylabel(f"recall of {shorten(arm_title(comparison.arm), 40)}, %")
+    left.set_ylabel(f"{recall_word(comparison)} of {shorten(arm_title(comparison.arm), 40)}, %")
     left.set_title(comparison_title(comparison), loc="left")
     left.legend(loc="upper left", handletextpad=0.2)
     draw_by_status(right, comparison, base, change)
     right.axhline(0, color="black", lw=0.8)
-    right.set(xlim=(low, high), ylabel="recall change, points")
+    right.set(xlim=(low, high), ylabel=f"{recall_word(comparison)} change, points")
     right.margins(y=0.08)
     mark_plot(left, "base", "treated")
     mark_plot(right, "base", "change")
     for axes, y, inches in ((left, treated, 4.0), (right, change, 4.2)):
         name_largest(axes, comparison, base, y, inches)
-        axes.set_xlabel(f"recall of {shorten(comparison.baseline)}, %")
+        axes.set_xlabel(f"{recall_word(comparison)} of {shorten(comparison.baseline)}, %")
         grid(axes, "both")
     return figure
 

@@ -91,6 +91,7 @@ def page(
         "tolerance": _tolerance(audit),
         "stricter": stricter(_rows(audit)),
         "rows": _rows(audit),
+        "row_noun": noun(audit.comparisons[0].classes),
         "macro": any(arm["summary"]["gain_macro"] is not None for arm in arms),
         "few": any(arm["n_too_few"] for arm in arms),
         "arms": arms,
