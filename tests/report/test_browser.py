@@ -178,6 +178,18 @@ def test_paging(browser, pages):
     assert browser.run("document.querySelector('#back').disabled") is True
 
 
+def test_a_page_of_some_classes_offers_no_count_of_them(browser, real_audit, tmp_path, monkeypatch):
+    monkeypatch.setattr("dropmix.report.page.class_data.ROWS", 60)
+    path = tmp_path / "some.html"
+    path.write_text(page(real_audit(100, ("mixup",))), encoding="utf-8")
+    browser.open(path)
+    seen = "getComputedStyle(document.querySelector('.classes td')).display"
+    assert browser.run(seen) == "none"
+    assert browser.run("document.querySelector('.guarantee').hidden") is True
+    kept = browser.run("document.querySelector('#kept').textContent")
+    assert all(word in kept for word in ("60 of 100 classes", "classes.csv", "hurt_among"))
+
+
 def test_the_keyboard_reaches_and_sorts(browser, pages):
     browser.open(pages[10][0])
     browser.run("document.querySelector('.classes th[data-key=base] button').focus()")
@@ -235,13 +247,22 @@ def test_a_changed_script_is_blocked_and_noticed(browser, pages, tmp_path):
     assert browser.run("document.querySelector('#classes').hidden") is True
 
 
-def test_a_phone_shows_the_change_beside_the_class(browser, pages):
+def test_a_phone_shows_the_change_beside_the_class(browser, pages, real_audit, tmp_path):
     browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     try:
         browser.open(pages[10][0])
         right = "document.querySelector('.classes td[data-key=change]').getBoundingClientRect().right"
         assert browser.run(f"{right} <= innerWidth")
         assert browser.run("document.querySelector('.classes td[data-key=base]').offsetParent === null")
+        path = tmp_path / "protected.html"
+        audit = real_audit(10, ("mixup",), seed=1)
+        names = audit.only.classes["class"]
+        path.write_text(page(real_audit(10, ("mixup",), seed=1, protect=tuple(names[:3]))), encoding="utf-8")
+        browser.open(path)
+        assert browser.run("document.querySelectorAll('.short').length") > 0
+        assert browser.run(
+            "[...document.querySelectorAll('.short')].every((t) => t.getBoundingClientRect().right <= innerWidth)"
+        )
     finally:
         browser.call("Emulation.clearDeviceMetricsOverride")
 

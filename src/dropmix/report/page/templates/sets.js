@@ -9,11 +9,8 @@ function chosenSet() {
 
 function count(chosen) {
   const arm = arms[state.arm], n = chosen.length;
-  $(".guarantee").hidden = !arm.evidence && arm.columns.class.length === arm.total;
-  if (!arm.evidence) {
-    $("#bound").textContent = "This page holds only some of the classes; in Python, Comparison.hurt_among counts any set of them.";
-    return;
-  }
+  $(".guarantee").hidden = !arm.evidence;
+  if (!arm.evidence) return;
   $("#words").textContent = "";
   if (!n) { $("#bound").textContent = "No class is chosen."; return; }
   const [low, high] = hurtAmong(arm.evidence, chosen);

@@ -8,7 +8,8 @@ function choose(arm) {
   $("#each").textContent = arms[arm].each === null ? "" : `${arms[arm].each} test examples per ${data.rows === "classes" ? "class" : "measure"}.`;
   const held = arms[arm].columns.class.length;
   $("#kept").textContent = held === arms[arm].total ? ""
-    : `The page holds ${held} of ${arms[arm].total} ${data.rows}: protected, hurt, and those that fell most; classes.csv holds all.`;
+    : `The page holds ${held} of ${arms[arm].total} ${data.rows}: protected, hurt, and those that fell most. classes.csv holds all; in Python, hurt_among says how many of any set are hurt.`;
+  $("table.classes").classList.toggle("unasked", !arms[arm].evidence);
   state.ticked.clear();
   unfold();
   kinds();
