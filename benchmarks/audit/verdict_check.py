@@ -26,7 +26,8 @@ def contradictions(text: str, c: Any) -> list[str]:
     protected = [name for name, named in zip(words, c.classes["protected"]) if named == "yes"]
     hurt = [name for name, word in words.items() if word == "hurt"]
     first = text.split(". ")[0]
-    wrong += _opening(first, words, changes, protected, hurt)
+    wrong += _opening(first, words, changes, protected, hurt, _parts(c))
+    wrong += _slices(text, c)
     wrong += _bounds(text, s, len(words), hurt, words)
     if gain := re.search(r"accuracy ([\d.]+) to ([\d.]+) % \(([-+\d.]+) points", text):
         before, after, moved = map(float, gain.groups())
@@ -62,9 +63,44 @@ def contradictions(text: str, c: Any) -> list[str]:
     return wrong
 
 
-def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt: list[str]) -> list[str]:
+def _parts(c: Any) -> dict[str, tuple[str, float]]:
+    """The decision and change, in points, of every slice ("left") and class within a slice ("left: fox")."""
+    rows = [] if not c.slices else zip(*(c.slices[key] for key in ("slice", "decision", "recall_change")))
+    made = {str(name): (word, 100 * float(change)) for name, word, change in rows}
+    keys = ("slice", "class", "decision", "recall_change")
+    cells = [] if not c.slice_classes else zip(*(c.slice_classes[key] for key in keys))
+    return made | {f"{name}: {label}": (word, 100 * float(change)) for name, label, word, change in cells}
+
+
+def _slices(text: str, c: Any) -> list[str]:
+    """What is said of slices against their rows."""
+    parts, wrong = _parts(c), []
+    hurt = {within: [n for n, (w, _) in parts.items() if w == "hurt" and (": " in n) == within] for within in (0, 1)}
+    said = re.findall(
+        r"(\d+) (?:slices?|class(?:es)? (within a slice)) lost more than is tolerated: (.+?)(?:; |\. |\.$)", text
+    )
+    for count, within, listed in said:
+        names = re.findall(r"(?:^|, | and )([^,()]+) \(([-+\d.]+)\)", listed)
+        if int(count) != len(hurt[bool(within)]):
+            wrong.append(f"{count} parts are hurt, holds {len(hurt[bool(within)])}")
+        for name, change in names:
+            word, moved = parts.get(name, (None, 0.0))
+            if word != "hurt" or abs(moved - float(change)) > 0.051:
+                wrong.append(f"lists {name} ({change}), which is {word} at {moved}")
+    if (found := re.search(r"(\d+) of (\d+) slices (?:is|are) shown to be safe", text)) and c.slices:
+        words = list(c.slices["decision"])
+        if (int(found[1]), int(found[2])) != (words.count("safe"), len(words)):
+            wrong.append(f"{found[0]}: holds {words.count('safe')} of {len(words)}")
+    if hurt[0] and not said and "nothing changed" not in text:
+        wrong.append(f"does not name the hurt slices {hurt[0]}")
+    return wrong
+
+
+def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt: list[str], parts: dict) -> list[str]:
     wrong = []
-    if first.startswith("Do not ship"):
+    if first.startswith("Do not ship") and re.search(r": \d+ (slices?|class(es)? within a slice) lost", first):
+        wrong += ["only slices are named, and classes are hurt"] if hurt else []
+    elif first.startswith("Do not ship"):
         stated = int(re.search(r": (\d+) class", first)[1])  # type: ignore[index]
         if stated != len(hurt):
             wrong.append(f"states {stated} hurt, holds {len(hurt)}")
@@ -77,7 +113,8 @@ def _opening(first: str, words: dict, changes: dict, protected: list[str], hurt:
         wrong.append("ships, and a protected class is not safe")
     if left := re.search(r"Undecided: (.+?) (?:is|are) not shown to be safe", first):
         for name in re.split(r", | and \d+ more| and ", left[1]):
-            if name and (words.get(name) == "safe" or name not in protected):
+            word = words.get(name) or parts.get(name, (None,))[0]
+            if name and (word == "safe" or (name in words and name not in protected)):
                 wrong.append(f"{name} is not shown to be safe, and is {words.get(name)}")
     if some := re.search(r"and (\d+|none) of (\d+) (?:is|are) shown to be safe", first):
         judged = [word for word in words.values() if word != "too few examples"]

@@ -3,7 +3,8 @@
     python benchmarks/audit/verdicts.py --studies 3000
 
 Studies as in `worlds`: 2 to 30 classes, equal or long-tailed, recall from 60 to 98 %, one to six seeds per arm,
-nothing changed, every class changed, or one class alone; with and without protected classes, groups, and tolerances.
+nothing changed, every class changed, or one class alone; with and without protected classes, groups, slices and
+tolerances.
 """
 
 import argparse
@@ -51,7 +52,9 @@ def one_verdict(i: int) -> tuple[str, list[str], str]:
         arms[1] = arms[0]
     protect = [names[j] for j in rng.permutation(m)[: int(rng.integers(0, min(m, 4)))]]
     tolerance = {names[0]: 0.05} if rng.random() < 0.2 else float(rng.choice([0.0, 0.01, 0.02]))
-    c = audit_predictions(arms[0], {"mixup": arms[1]}, refits=0, protect=protect, tolerance=tolerance, seed=i).only
+    by = rng.choice(["left", "right", "top"], len(study.labels)) if rng.random() < 0.2 else None
+    settings = {"refits": 0, "protect": protect, "tolerance": tolerance, "seed": i, "by": by}
+    c = audit_predictions(arms[0], {"mixup": arms[1]}, **settings).only
     text = verdict(c)
     return c.summary["decision"], contradictions(text, c), text
 

@@ -56,10 +56,12 @@ def verdict(comparison: Comparison) -> str:
 
 
 def verdict_parts(comparison: Comparison) -> list[str]:
-    """The same part by part, for those who print one per line: first the decision, then what each part is about."""
-    parts = (_opening, _far_off, _not_judged, _nothing_to_lose, _would_decide, _new_images, _accuracy, _guaranteed)
+    """The same part by part, for those who print one per line: first the decision, on which examples it rests, and
+    then what each part is about."""
+    parts = (_far_off, _not_judged, _nothing_to_lose, _would_decide, _accuracy, _guaranteed)
     texts = (part(comparison) for part in (*parts, _as_labelled, _evenness, _count, _caution))
-    return [text for text in texts if text]
+    decision = " ".join(text for text in (_opening(comparison), _new_images(comparison)) if text)
+    return [decision, *(text for text in texts if text)]
 
 
 def no_evidence(comparison: Comparison) -> bool:

@@ -179,4 +179,6 @@ def test_more_examples_of_a_specificity_are_those_without_the_label():
     c = audit_predictions(arms[0], arms[1], labels=truth, protect=["1 specificity"], refits=0).only
     assert c.by_class["1 specificity"]["decision"] == "undecided"
     assert "more test examples without the label" in c.verdict()
+    of_label = audit_predictions(arms[0], arms[1], labels=truth, protect=["1 sensitivity"], refits=0).only
+    assert "more test examples with the label" in of_label.verdict()
     assert "of the class" not in c.verdict()

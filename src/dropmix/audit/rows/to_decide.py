@@ -142,8 +142,9 @@ def to_decide(
             both = float(seeds_too[i]), float(images_too[i])
             more = float(seeds[i]), images[i] - n[i], (both[0], both[1] - n[i])
             left = decision not in (HURT, SAFE)
-            # The examples of a specificity are those without the label.
-            whose = "without the label" if "measure" in classes and classes["measure"][i] == SPECIFICITY else OF_CLASS
+            whose = OF_CLASS
+            if "measure" in classes:
+                whose = "without the label" if classes["measure"][i] == SPECIFICITY else "with the label"
             unit = EXAMPLE if n[i] == classes["n"][i] else GROUP
             text = _in_words(*more, n[i], counts, (unit, whose)) if left and not alone[i] else ""
             asked = float(seeds[i]), float(images[i]), both
