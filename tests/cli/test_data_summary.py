@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,21 @@ def test_counts_and_what_looks_wrong() -> None:
     assert first.endswith("(27 and 14 in all); 3 folds in turn predict 9 to 32 (41)")
     assert len(others) == 1  # the folds predict 9 of b
     assert others[0].endswith("too few to judge: b (9).")
+
+
+def test_groups_are_what_an_audit_counts(tmp_path: Path, dropmix) -> None:
+    """60 pictures of each class; those of b come from 6 cameras, of which folds predict each once."""
+    rng = np.random.default_rng(0)
+    for name, cameras in (("a", 30), ("b", 6)):
+        (tmp_path / "trap" / name).mkdir(parents=True)
+        for i in range(60):
+            file = tmp_path / "trap" / name / f"cam{i % cameras}_{i}.bmp"
+            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(file)
+    line = ["run", "folder", "--data", str(tmp_path / "trap"), "--set", "data.size=9", "--dry-run"]
+    assert "too few to judge" not in dropmix(*line)[1]
+    grouped = [*line, "--set", r"data.group=(cam\d+)_"]
+    assert re.search(r"10 groups of images to predict, too few to judge: .*b \(\d\)\. --folds 5", dropmix(*grouped)[1])
+    assert "10 groups of images to predict, too few to judge: b (6).\n" in dropmix(*grouped, "--folds", "3")[1]
 
 
 def test_copies_across_the_split_are_counted() -> None:

@@ -3,6 +3,10 @@
 import importlib
 import json
 import re
+import shlex
+import subprocess
+import sys
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,9 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     given: dict[str, Any] = {"torch": torch, "DropMix": DropMix, "apply_mix": apply_mix, "DataLoader": DataLoader}
     given |= {"json": json, "Path": Path, "save_predictions": save_predictions}
     given |= {"default_collate": default_collate, "data": data, "train": data, "test": data, "model": model}
-    given |= {"images": data.tensors[0], "labels": data.tensors[1]}
+    given |= {"images": data.tensors[0], "labels": data.tensors[1], "names": [f"{i}.png" for i in range(64)]}
+    given |= {"test_loader": DataLoader(data, 24), "patients": torch.arange(64) // 2, "sites": ["north", "south"] * 32}
+    given |= {"findings": torch.arange(128).view(64, 2) // 3 % 2, "scores": torch.rand(64, 2)}
     given |= {"loader": DataLoader(data, 32), "optimizer": torch.optim.SGD(model.parameters(), 0.1)}
     given |= {"augment": DropMix("cutmix", num_classes=10, seed=0), "weight": torch.ones(10)}
     given |= dict(zip("xy", next(iter(given["loader"]))))
@@ -41,7 +47,6 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("KERAS_BACKEND", "torch")
         keras = given["keras"] = pytest.importorskip("keras")
         given["net"] = keras.Sequential([keras.Input((3, 8, 8)), keras.layers.Flatten(), keras.layers.Dense(10)])
-        given["names"] = [f"{i}.png" for i in range(64)]
     for host in ("ignite", "skorch"):
         if f"from {host}" in code:
             pytest.importorskip(host)
@@ -90,3 +95,36 @@ def test_a_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         module.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
         assert module.training_step((given["x"], given["y"]), 0).requires_grad
         assert any("augment" in name for name in module.state_dict())
+
+
+def test_the_saved_predictions_are_what_the_lines_below_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The section's blocks for three seeds of two arms, then its two commands."""
+    monkeypatch.chdir(tmp_path)
+    text = PAGE.read_text(encoding="utf-8")
+    section = text[text.index("## Save the predictions, and audit") :].split("\n## ")[0]
+    loop, several = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    lines = [line for line in section.splitlines() if line.startswith("dropmix")]
+    generator = torch.Generator().manual_seed(0)
+    x, labels = torch.eye(4)[torch.arange(400) % 4], torch.arange(400) % 4
+    findings = torch.stack([labels % 2, labels // 2], 1)
+    given: dict[str, Any] = {"torch": torch, "save_predictions": save_predictions}
+    given |= {"labels": labels, "findings": findings}
+    given |= {"names": [f"{i}.png" for i in range(400)], "patients": torch.arange(400) // 4, "sites": ["n", "s"] * 200}
+    for seed in range(3):
+        for arm, folder in (("vanilla", "old"), ("cutmix", "new")):
+            noise = torch.randn(400, 4, generator=generator) / 4
+            noise[:, 3] -= 2 * (arm == "cutmix")  # class 3 is lost
+            given["test_loader"] = DataLoader(TensorDataset(x + noise, labels), 64)
+            given["scores"] = (findings - noise[:, 2:].abs() * (arm == "cutmix")).clamp(0, 1)
+            given["model"] = nn.Identity()
+            exec(loop.replace("cutmix", arm).replace("seed=0", f"seed={seed}").replace("-0.", f"-{seed}."), given)
+            exec(several.replace("new/0", f"{folder}/{seed}"), given)
+    for line, (protected, lost) in zip(lines, (("3", "3"), ("nodule", "nodule sensitivity")), strict=True):
+        words = [file for word in shlex.split(line)[1:] for file in (sorted(glob(word)) if "*" in word else [word])]
+        done = subprocess.run([sys.executable, "-m", "dropmix", *words], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 3, done.stderr + done.stdout
+        (made,) = json.loads(Path("audit/audit.json").read_text())["comparisons"]
+        decided = {row["class"]: row["decision"] for row in made["classes"]}
+        assert decided[lost] == "hurt", (protected, decided)
+    assert {row["slice"] for row in made["slices"]} == {"n", "s"}
+    assert made["classes"][0]["n_groups"] <= 100

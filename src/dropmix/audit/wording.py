@@ -30,7 +30,7 @@ from dropmix.audit.quantities.words import (
 )
 from dropmix.audit.result import Comparison
 from dropmix.audit.rows.to_decide import one_seed_each
-from dropmix.audit.rows.would_decide import ONE_SEED, what_would_decide
+from dropmix.audit.rows.would_decide import ONE_SEED, hardly_found, what_would_decide
 
 SIGNIFICANT = 0.05
 
@@ -90,15 +90,15 @@ def _guesses(c: Comparison) -> bool:
 
 
 def _nothing_to_lose(c: Comparison) -> str:
-    """Protected classes that are safe only because the baseline hardly finds them."""
-    rows = zip(*(c.classes[key] for key in ("class", "recall_baseline", "tolerance", "decision", "protected")))
-    few = [
-        f"{named(name)} (recall {percent(recall)} %)"
-        for name, recall, allowed, word, own in rows
-        if own == "yes" and word == SAFE and recall <= allowed
-    ]
+    """Protected classes that the baseline hardly finds: safe or open, they say nothing."""
+    lost = hardly_found(c.classes)
+    rows = [row for row in zip(*(c.classes[key] for key in ("class", "decision", "protected"))) if str(row[0]) in lost]
+    few = [f"{named(name)} (recall {percent(lost[str(name)])} %)" for name, _, own in rows if own == "yes"]
+    if not few:
+        return ""
+    but = "But " if any(word == SAFE and own == "yes" for _, word, own in rows) else ""
     name = arm_title(c.baseline)
-    return f"But {name} hardly finds {listed(few)}, so nothing could be lost there. Train until it does." if few else ""
+    return f"{but}{name} hardly finds {listed(few)}, so nothing could be lost there. Train until it does."
 
 
 def _decision(c: Comparison) -> str:

@@ -54,10 +54,11 @@ def data_lines(dataset: Any, out: Path | None = None, folds: int = 0, batch: int
     few = [f"{name} ({count})" for name, count in zip(names, counts[0]) if count < FEW_TO_TRAIN]
     if few:
         lines.append(f"warning: classes with fewer than {FEW_TO_TRAIN} {what} to train on: {_some(few)}.")
-    few = [f"{name} ({count})" for name, count in zip(names, judged) if count < FEW_TO_TEST]
+    units, unit = (judged, what) if dataset.groups is None else (_groups_per_class(dataset), f"groups of {what}")
+    few = [f"{name} ({count})" for name, count in zip(names, units) if count < FEW_TO_TEST]
     if few:
         lines.append(
-            f"warning: classes with fewer than {FEW_TO_TEST} {what} to predict, too few to judge: {_some(few)}."
+            f"warning: classes with fewer than {FEW_TO_TEST} {unit} to predict, too few to judge: {_some(few)}."
             + (f" --folds 5 predicts every {what[:-1]} once." if dataset.validation is None and not folds else "")
         )
     in_memory = isinstance(dataset.train, Split) and isinstance(target, Split)
@@ -195,6 +196,16 @@ def _remedy(dataset: Any, pairs: list[tuple[str, str]], out: Path | None) -> str
         return "Keep such images on one side of the split with data.group; a run writes the groups."
     file = visible(str(write_look_alikes(out, dataset, pairs)))
     return f"{file} lists them; --set data.group={file} keeps them on one side of the split, in another --out."
+
+
+def _groups_per_class(dataset: Any) -> list[int]:
+    """Number of groups of each class among all examples that are predicted: what an audit counts as examples."""
+    sides = [(dataset.judged.labels, dataset.groups)]
+    if dataset.train_groups is not None:
+        sides.append((dataset.train.labels, dataset.train_groups))
+    pairs = {pair for labels, groups in sides for pair in zip(labels.tolist(), groups.tolist())}
+    found = Counter(label for label, _ in pairs)
+    return [found[label] for label in range(len(dataset.classes))]
 
 
 def _span(counts: list[int]) -> str:

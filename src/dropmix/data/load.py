@@ -115,6 +115,8 @@ def load(
         validation=splits.get("validation"),
         notes=source.notes,
     )
+    if group is not None and folds is not None:
+        made = replace(made, train_groups=np.array(groups_of(group, made.train.ids)))
     return with_groups(made, group)
 
 

@@ -129,6 +129,7 @@ class Dataset:
         validation: stratified split taken from the source's train split, or None.
         resized: shorter side, in pixels, to which `dropmix resize` brought the pictures, or None.
         groups: of each example of `judged`, str (N,), where some belong together; or None.
+        train_groups: of each example of `train`, likewise, where folds take turns at being predicted.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Dataset:
     resized: int | None = None
     notes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
+    train_groups: np.ndarray | None = None
 
     @property
     def judged(self) -> Split | Files | Texts:

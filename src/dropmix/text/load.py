@@ -119,6 +119,7 @@ def load_texts(
         validation=splits.get("validation"),
         notes=(*source.notes, *_remarks(classes, texts, splits)),
         groups=np.array(keys)[chosen.get("validation", test)] if group else None,
+        train_groups=np.array(keys)[train] if group and folds is not None else None,
     )
 
 

@@ -45,6 +45,16 @@ def test_from_an_audit(audit):
     assert "1 of 2 classes are decided" in text
 
 
+def test_a_class_that_the_baseline_never_finds_is_not_planned_for(audit):
+    content = json.loads((audit / "audit.json").read_text())
+    content["comparisons"][0]["classes"][0] |= {"recall_baseline": 0.0, "recall_treated": 0.0, "recall_change": 0.0}
+    (audit / "audit.json").write_text(json.dumps(content))
+    text = run(audit).stdout
+    assert "vanilla hardly finds fox: train until it does." in text
+    assert "fox: about" not in text
+    assert "1 of 2 classes are decided" in text
+
+
 def test_a_grid_that_was_reported(audit, tmp_path):
     (tmp_path / "g").mkdir()
     with pytest.raises(ValueError, match=r"expected audit\.json, got nothing there"):

@@ -94,8 +94,8 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
     Args:
         summary, classes: of a comparison.
     """
-    rows = zip(classes["class"], classes["decision"], classes["protected"])
-    left = [str(name) for name, word, own in rows if own == "yes" and word not in ("hurt", "safe")]
+    rows, lost = zip(classes["class"], classes["decision"], classes["protected"]), hardly_found(classes)
+    left = [str(n) for n, word, own in rows if own == "yes" and word not in ("hurt", "safe") and str(n) not in lost]
     if not left:
         return ""
     ways = to_decide(summary, classes, left[:NAMED])
@@ -113,6 +113,17 @@ def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) ->
         text += f"{', '.join(f'{named(r.name)} ({r.text})' for r in said)}."
     shut = out_of_reach(ways, summary)
     return " ".join(part for part in (text.strip(), shut, _ruled_out(classes, left[:NAMED], len(left) > 1)) if part)
+
+
+def hardly_found(classes: Mapping[str, Any]) -> dict[str, float]:
+    """The baseline's recall of each class that has no more of it than is tolerated to be lost: nothing decides these.
+
+    Example:
+        >>> hardly_found({"class": ["fox", "lynx"], "recall_baseline": [0.8, 0.0], "tolerance": [0.01, 0.01]})
+        {'lynx': 0.0}
+    """
+    rows = zip(classes["class"], classes["recall_baseline"], classes["tolerance"])
+    return {str(name): recall for name, recall, allowed in rows if recall <= allowed}
 
 
 def few_seeds(summary: Mapping[str, Any]) -> bool:

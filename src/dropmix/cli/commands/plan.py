@@ -101,9 +101,16 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
-    from dropmix.audit.quantities.words import counted, named, noun
+    from dropmix.audit.quantities.words import counted, listed, named, noun
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
-    from dropmix.audit.rows.would_decide import ONE_SEED, SEEDS_FIRST, decided_alone, few_seeds, out_of_reach
+    from dropmix.audit.rows.would_decide import (
+        ONE_SEED,
+        SEEDS_FIRST,
+        decided_alone,
+        few_seeds,
+        hardly_found,
+        out_of_reach,
+    )
 
     columns = {key: [row[key] for row in c["classes"]] for key in c["classes"][0]}
     if names is not None and "measure" in columns:  # the name of a label stands for all of its rows
@@ -119,7 +126,9 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     models = one_seed_each(s)
     kind = "new examples" if new_images or models else "these examples"
     lines = [f"{c['arm']} against {c['baseline']}, {s['seeds_baseline']} v {s['seeds_treated']} seeds, {kind}."]
-    left = [row for row in rows if row.open]
+    lost = hardly_found(columns)
+    blind = [row for row in rows if row.open and row.name in lost]
+    left = [row for row in rows if row.open and row not in blind]
     still = sorted((row for row in left if row.way), key=lambda row: (min(row.seeds, row.both[0]), row.images))
     if models and left:
         lines.append(ONE_SEED)
@@ -132,9 +141,12 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     if len(still) > MOST_ROWS:
         lines.append(f"  and {len(still) - MOST_ROWS} more classes")
     lines += [text for text in (out_of_reach(left, s, power), decided_alone(left)) if text]
+    if blind:
+        lines.append(f"{c['baseline']} hardly finds {listed([named(row.name) for row in blind])}: train until it does.")
+    decided = len(rows) - len(left) - len(blind)
     return [
         *lines,
-        f"{len(rows) - len(left)} of {counted(len(rows), noun(columns))} {'is' if len(rows) == 1 else 'are'} decided.",
+        f"{decided} of {counted(len(rows), noun(columns))} {'is' if len(rows) == 1 else 'are'} decided.",
     ]
 
 
