@@ -36,9 +36,7 @@ SIGNIFICANT = 0.05
 
 
 def verdict(comparison: Comparison) -> str:
-    """One paragraph: the decision and why, the accuracy, the guaranteed number of hurt classes, how even changes are.
-
-    Numbers are in percentage points.
+    """The decision and why, the accuracy, the guaranteed number of hurt classes, how even changes are, in points.
 
     Args:
         comparison: one treated arm against its baseline.
