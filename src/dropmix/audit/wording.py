@@ -54,12 +54,10 @@ def verdict(comparison: Comparison) -> str:
 
 
 def verdict_parts(comparison: Comparison) -> list[str]:
-    """The same part by part, for those who print one per line: first the decision, on which examples it rests, and
-    then what each part is about."""
+    """The same part by part, for those who print one per line: first the decision, and on which examples it rests."""
     parts = (_far_off, _not_judged, _nothing_to_lose, _would_decide, _accuracy, _guaranteed)
-    texts = (part(comparison) for part in (*parts, _as_labelled, _evenness, _count, _caution))
-    decision = " ".join(text for text in (_opening(comparison), _new_images(comparison)) if text)
-    return [decision, *(text for text in texts if text)]
+    texts = [part(comparison) for part in (*parts, _as_labelled, _evenness, _count, _caution)]
+    return [f"{_opening(comparison)} {_new_images(comparison)}".strip(), *filter(None, texts)]
 
 
 def no_evidence(comparison: Comparison) -> bool:

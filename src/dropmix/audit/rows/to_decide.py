@@ -5,12 +5,13 @@ only, and the words say so.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dropmix.audit.inference.decide import FEW_EXAMPLES, HURT, SAFE, TOO_FEW, quantile, tail_dof
+from dropmix.audit.inference.infer import unseen_losses
 from dropmix.audit.inference.planner import (
     ALONE,
     MOST_IMAGES,
@@ -112,6 +113,9 @@ def to_decide(
     change, tolerance = (np.asarray(classes[key], dtype=float) for key in ("recall_change", "tolerance"))
     level = float(summary.get("protected_level", ALONE))  # audits from before looks were counted lack it
     variance = np.asarray(classes["se_population" if new_images else "se_fixed_test"], dtype=float) ** 2
+    if new_images and not lone_models:
+        examples = np.maximum(noise.example, unseen_losses(tolerance))
+        variance, noise = variance + (examples - noise.example) / n, replace(noise, example=examples)
     seeds = seeds_needed(change, tolerance, noise, n, power, level, variance)
     images = images_needed(change, tolerance, noise, now, power, level, variance, tail_dof(counts))
     if new_images or lone_models:
