@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from dropmix.cli import COMMANDS, app
 from dropmix.msda import METHODS
@@ -151,6 +152,30 @@ def test_commands_name_settings_that_exist(page: str, line: str, monkeypatch: py
         return
     names = ("recipe", "preset", "methods", "rates", "seeds", "epochs", "train_per_class")
     assert grid_of({n: given[n] for n in names if given[n] is not None}, given["set_"] or [], {}).runs
+
+
+GRIDS = [(page, code) for page, code, _ in blocks("yaml") if re.search("^recipe:", code, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("page", "code"), GRIDS, ids=[page for page, _ in GRIDS])
+def test_grids_in_yaml_are_read(page: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dropmix.cli.config_file import read_config
+    from dropmix.cli.options import grid_of
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").touch()
+    (tmp_path / "grid.yaml").write_text(code, encoding="utf-8")
+    config = read_config(Path("grid.yaml"))
+    if config["recipe"] == "command":
+        shown = CliRunner().invoke(app, ["run", "--config", "grid.yaml", "--out", "runs", "--dry-run"])
+        assert shown.exit_code == 0, shown.exception
+        assert len(re.findall(r"\bnew\b", shown.stdout)) == config["seeds"] * len(config["arms"])
+    else:
+        assert {run.seed for run in grid_of({}, [], config).runs} == {*range(config["seeds"])}
+
+
+def test_blocks_of_yaml_were_found() -> None:
+    assert len(GRIDS) == 2  # others: a workflow, which tests/test_continuous_integration.py reads, and arms
 
 
 @pytest.mark.parametrize(("page", "line"), MAKE)
