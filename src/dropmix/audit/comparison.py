@@ -256,8 +256,8 @@ def _notes(a: Analysis, words: np.ndarray) -> list[str]:
         what = "test examples" if p.baseline.group is None else "groups of test examples"
         notes.append(
             f"Too few examples to be judged, {len(few)} of {len(names)} {rows}: {first(few, 5)}. "
-            f"{'Train more seeds, collect' if noisy else 'Collect'} more {what} of {them}, or predict every one "
-            "once, by cross-validation."
+            f"{'Train more seeds, collect' if noisy else 'Collect'} more {what} of {them}, or, if only a part of them "
+            "was predicted, predict all by cross-validation."
         )
     if not a.noise.one_seed and min(p.seeds) == 1:
         notes.append(LONE)

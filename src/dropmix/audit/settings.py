@@ -7,6 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.inputs.scores import SENSITIVITY
 
 TOLERANCE = 0.01
 
@@ -143,7 +144,9 @@ def refuse_unknown(asked: Iterable[str], names: Sequence[str], what: str) -> Non
     """
     unknown = [name for name in asked if name not in {*names}]
     if unknown:
-        near = get_close_matches(unknown[0], names, 1)
+        # Labels first: the nearest row is but one of the three that the name of a label protects.
+        labels = [name.removesuffix(f" {SENSITIVITY}") for name in names if name.endswith(f" {SENSITIVITY}")]
+        near = get_close_matches(unknown[0], labels, 1) or get_close_matches(unknown[0], names, 1)
         hint = (
             f"Did you mean {clip(near[0])!r}?"
             if near

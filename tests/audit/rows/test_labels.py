@@ -135,6 +135,7 @@ def test_thresholds_of_a_validation_set(rng, world):
     ({"threshold": 1.5}, "expected a number from 0 to 1 for probabilities, got 1.5"),  # no label would ever be found
     ({"threshold": {"AF": float("nan")}}, "expected a number from 0 to 1 for probabilities, got nan"),
     ({"protect": ["XX"]}, "protect: expected classes"),
+    ({"protect": ["RBB"]}, "got RBB. Did you mean 'RBBB'"),  # not one of its three rows
     ({"topk": 2}, "topk: expected 1"),
     ({"labels": np.ones((399, 3), int)}, "expected a label in .* for each of"),
     ({"labels": np.ones((400, 2), int), "classes": None}, r"expected scores \(N, 2\)"),
