@@ -55,6 +55,15 @@ def test_a_class_that_the_baseline_never_finds_is_not_planned_for(audit):
     assert "1 of 2 classes are decided" in text
 
 
+def test_a_baseline_that_guesses_is_told_first(audit):
+    assert "guessing" not in run(audit).stdout
+    content = json.loads((audit / "audit.json").read_text())
+    for row, recall in zip(content["comparisons"][0]["classes"], (0.1, 0.92)):
+        row["recall_baseline"] = recall
+    (audit / "audit.json").write_text(json.dumps(content))
+    assert run(audit).stdout.splitlines()[1].startswith("vanilla may be guessing: train it longer")
+
+
 def test_a_grid_that_was_reported(audit, tmp_path):
     (tmp_path / "g").mkdir()
     with pytest.raises(ValueError, match=r"expected audit\.json, got nothing there"):
