@@ -181,6 +181,18 @@ def test_the_groups_of_runs_are_taken_unless_others_are_named(tmp_path, rng, dra
     assert named.classes["n_groups"].tolist() == [20, 20, 20]
 
 
+def test_saved_groups_that_say_unknown_are_refused(tmp_path, rng):
+    labels, group = np.tile([0, 1], 100), np.array([f"P{i // 8}" for i in range(200)], object)
+    group[:40] = "Unknown"
+    for arm in ("base", "mixup"):
+        pred = np.where(rng.random(200) < 0.8, labels, 1 - labels)
+        dropmix.save_predictions(tmp_path / f"{arm}.parquet", labels, pred, ids=np.arange(200), group=group)
+    sources = tmp_path / "base.parquet", tmp_path / "mixup.parquet"
+    with pytest.raises(AuditError, match=r"got none \('Unknown'\) for 40 of 200\. .* by dropmix audit --group none"):
+        dropmix.audit_predictions(*sources, refits=0)
+    assert "n_groups" not in dropmix.audit_predictions(*sources, refits=0, group="none").classes
+
+
 def test_groups_that_were_saved_are_taken_and_said(tmp_path, rng):
     labels = np.tile([0, 1], 100)
     for arm in ("base", "mixup"):

@@ -188,3 +188,52 @@ def test_a_spec_edited_in_place_is_damaged_to_status_and_audit_alike(run, grid, 
     ran = run("audit", "g", "--out", "out")
     assert ran.status == 0, ran.err
     assert grid[0].name in "".join(ran.out.split())
+
+
+def is_newer(name: str, **fields: object) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | fields))
+
+
+NEWER = {
+    "done": is_newer("done", format=99),
+    "spec": is_newer("spec.json", format=2),
+    "setting": is_newer("spec.json", sampler="sobol"),
+}
+READERS = (*SHOWN, ("report", "g", "--out", "out"))
+
+
+@pytest.mark.parametrize("kind", NEWER)
+def test_a_run_of_a_newer_version_is_named_and_not_to_be_thrown_away(run, grid, kind: str) -> None:
+    NEWER[kind](grid[-1])
+    for words in READERS:
+        ran = run(*words)
+        assert ran.status == 0, (words, ran.err)
+        assert grid[-1].name in "".join((ran.out + ran.err).split()), words
+    assert "update dropmix" in run("status", "g").out
+
+
+def close_predictions(folder: Path) -> None:
+    (folder / "predictions.parquet").chmod(0)
+
+
+def close_done(folder: Path) -> None:
+    (folder / "done").chmod(0)
+
+
+def close_folder(folder: Path) -> None:
+    folder.chmod(0)
+
+
+@pytest.mark.parametrize("close", [close_predictions, close_done, close_folder])
+def test_a_run_that_cannot_be_opened_is_left_out_and_not_to_be_thrown_away(run, grid, close) -> None:
+    close(grid[-1])
+    try:
+        said = {words[0]: run(*words) for words in READERS}
+    finally:
+        grid[-1].chmod(0o755)
+    for ran in said.values():
+        told = "".join((ran.out + ran.err).split())
+        assert ran.status == 0, ran.err
+        assert grid[-1].name in told
+        assert "Permissiondenied" in told
+        assert not {"remove", "again", "Delete"} & {*ran.out.split()}

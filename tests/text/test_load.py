@@ -92,6 +92,16 @@ def test_groups_stay_whole(tmp_path):
         load_texts("text", tmp_path, group="author")
 
 
+@pytest.mark.parametrize("word", ["unknown", "N/A", "none"])
+def test_texts_without_a_group_are_counted(tmp_path, word):
+    path = write_one(tmp_path / "all.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-3], *(line.rpartition(",")[0] + f",{word}" for line in lines[-3:])]) + "\n")
+    for options in ({}, {"folds": 3, "fold": 1}):
+        with pytest.raises(DataError, match=r"a group for each text, got none.* for 3 of 400: "):
+            load_texts("text", path, group="author", **options)
+
+
 def test_folds_predict_every_text_once_and_share_a_fingerprint(folder):
     parts = [load_texts("text", folder, folds=4, fold=k) for k in range(4)]
     assert sorted(i for part in parts for i in part.test.ids) == list(range(40))

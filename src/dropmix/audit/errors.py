@@ -1,4 +1,4 @@
-"""The one error of the audit, which its user can fix."""
+"""The errors of the audit, which its user can fix."""
 
 from dropmix.audit.arm_names import visible
 
@@ -14,6 +14,10 @@ class AuditError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(visible(" ".join(str(message).split())))
+
+
+class NoPredictionsError(AuditError):
+    """No run of a grid has predictions that can be read."""
 
 
 def first(values, limit: int = 3) -> str:

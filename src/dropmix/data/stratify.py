@@ -217,6 +217,28 @@ def split_by_content(
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
+NO_GROUP = {"none", "(none)", "na", "n/a", "nan", "<na>", "nat", "null", "unknown", "missing", "?", "-", ""}
+"""What stands for no group, as in audits: all such examples would be one group, as if of one patient."""
+
+
+def check_known(groups: list[str | None], names: list[str], what: str = "picture") -> None:
+    """Raise DataError if an example has no group.
+
+    Args:
+        groups: N names, or parts of paths.
+        names: of the N examples, for messages.
+        what: they are, for messages.
+    """
+    words = [(group or "").strip().casefold() for group in groups]
+    lost = [name for name, word in zip(names, words, strict=True) if word in NO_GROUP]
+    if lost:
+        said = ", ".join(sorted(NO_GROUP.intersection(words) - {""}))
+        raise DataError(
+            f"data.group: expected a group for each {what}, got none{f' ({said})' if said else ''} for {len(lost)} of "
+            f"{len(names)}: {', '.join(name[:60] for name in lost[:SHOWN])}. Give each its own, if it is in no other."
+        )
+
+
 def check_groups(train: list[str], test: list[str]) -> None:
     """Raise DataError if a group is on both sides."""
     both = sorted({*train} & {*test})

@@ -267,7 +267,7 @@ def _looks_like_run(folder: Path) -> bool:
         names = {p.name for p in folder.iterdir()}
     except OSError:
         return True  # closed to us: listed as a damaged run, so that nobody misses it
-    return not names or SPEC in names or names <= {f".{SPEC}.tmp"}
+    return not names or bool({SPEC, DONE} & names) or names <= {f".{SPEC}.tmp"}
 
 
 def _read_spec(path: Path) -> tuple[Spec | None, str]:
@@ -278,8 +278,10 @@ def _read_spec(path: Path) -> tuple[Spec | None, str]:
         return kind.model_validate_json(json.dumps(content)), ""
     except OSError as error:  # nothing is known to be wrong with the run itself
         return None, f"spec.json cannot be opened ({error.strerror}); check its permissions and kind"
-    except (ValidationError, ValueError, RecursionError):
-        return None, "spec.json cannot be read; remove the folder and run again"
+    except (ValueError, RecursionError) as error:  # what a newer version trained must not be thrown away
+        where = ".".join(map(str, error.errors()[0]["loc"])) if isinstance(error, ValidationError) else ""
+        newer = f" ({where[:80]}); update dropmix if a newer version wrote it, else" if where else ";"
+        return None, f"spec.json cannot be read{newer} remove the folder and run again"
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ import numpy as np
 from dropmix.audit.analysis import analyse
 from dropmix.audit.arm_names import ArmName, arm_of_spec
 from dropmix.audit.comparison import compose
-from dropmix.audit.errors import AuditError, first
-from dropmix.audit.inputs.predictions import Predictions
+from dropmix.audit.errors import AuditError, NoPredictionsError, first
 from dropmix.audit.inputs.run_folders import BASELINE, Run, find_runs, read_arms
 from dropmix.audit.measures.counts import Pair, pair
 from dropmix.audit.result import Audit, Comparison
@@ -29,43 +28,29 @@ FAST = Settings(refits=0)
 
 
 class RunGroup:
-    """Finished runs that share everything but arm and seed; read and compared on first use.
+    """Finished runs that share everything but arm and seed; compared on first use.
 
     Args:
         spec: what they share.
         runs: of all arms.
         root: the folder as given, for messages.
+    Attributes:
+        notes: sentences on runs that were left out, which nothing here counts.
+    Raises:
+        AuditError: no run whose predictions can be read, or two different ones of a seed.
     """
 
     def __init__(self, spec: dict[str, Any], runs: list[Run], root: Path) -> None:
-        self.spec, self.runs, self.root = spec, runs, root
+        self.spec = spec
         self.protocols = [key for key, content in protocols().items() if content == loose(spec)]
         self._comparisons: dict[str, Comparison] = {}
-        self._arms: dict[str, Predictions] = {}
-
-    @cached_property
-    def seeds(self) -> dict[str, list[int]]:
-        """Arm -> its finished seeds."""
-        by_arm: dict[str, set[int]] = {}
-        for run in self.runs:
-            by_arm.setdefault(run.arm, set()).add(run.spec["seed"])
-        return {arm: sorted(seeds) for arm, seeds in by_arm.items()}
-
-    @cached_property
-    def arms(self) -> dict[str, ArmName]:
-        """Arm -> its method and rate."""
-        return {run.arm: arm_of_spec(run.spec["arm"]) for run in self.runs}
-
-    def arm(self, name: str) -> Predictions:
-        """Predictions of an arm, all its seeds."""
-        if name not in self._arms:
-            arms, _ = read_arms([run for run in self.runs if run.arm == name], self.root, None, False, 1)
-            self._arms |= arms
-        return self._arms[name]
+        self._arms, self.notes = read_arms(runs, root, None, False, 1)
+        self.arms: dict[str, ArmName] = {run.arm: arm_of_spec(run.spec["arm"]) for run in runs if run.arm in self._arms}
+        self.seeds: dict[str, list[int]] = {arm: sorted(self._arms[arm].seeds.tolist()) for arm in self.arms}
 
     def pair(self, name: str) -> Pair:
         """An arm beside vanilla."""
-        return pair(self.arm(BASELINE), self.arm(name), None, FAST)
+        return pair(self._arms[BASELINE], self._arms[name], None, FAST)
 
     def comparison(self, name: str) -> Comparison:
         """An arm compared with vanilla."""
@@ -173,7 +158,15 @@ def find_groups(folders: Sequence[Path]) -> tuple[list[RunGroup], list[str]]:
         raise AuditError(
             f"{first([str(f) for f in folders])}: expected finished runs, got none. Train those of dropmix paper plan."
         )
-    return [RunGroup(specs[key], members, Path(folders[0])) for key, members in runs.items()], notes
+    groups, unread = [], []
+    for key, members in runs.items():
+        try:
+            groups.append(RunGroup(specs[key], members, Path(folders[0])))
+        except NoPredictionsError as error:
+            unread.append(str(error))
+    if not groups:
+        raise AuditError(" ".join(unread))
+    return groups, [*notes, *unread, *(note for group in groups for note in group.notes)]
 
 
 def panels(exhibit: Exhibit, groups: Sequence[RunGroup]) -> tuple[list[Panel], list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from dropmix.data.readers.names import class_key
 from dropmix.data.readers.walk import listed
 from dropmix.data.records import DataError, Dataset, Texts
-from dropmix.data.stratify import check_arguments, check_groups, fold_rows, split_by_content, split_rows
+from dropmix.data.stratify import check_arguments, check_groups, check_known, fold_rows, split_by_content, split_rows
 from dropmix.text.network_names import encoder_folder
 from dropmix.text.read import Example, TextColumns, read_json
 from dropmix.text.splits import SUPERCLASSES, read_source
@@ -78,6 +78,8 @@ def load_texts(
     number = {label: k for k, label in enumerate(classes)}
     whole = [*rows, *test_rows]
     labels = np.array([number[row.label] for row in whole], np.int64)
+    if group:
+        check_known([row.group for row in whole], [row.text for row in whole], "text")
     keys = [row.group or row.text for row in whole]
     if folds is not None:
         train, test = fold_rows(labels, np.arange(len(whole)), classes, folds, fold, seed, keys)

@@ -1,14 +1,17 @@
 """Classes and groups from a table beside the pictures, or from their names."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dropmix.audit.inputs.given import UNKNOWN
 from dropmix.data import DataError, load
 from dropmix.data.readers.cells import read_table
 from dropmix.data.readers.tables import groups_of, labels_of
+from dropmix.data.stratify import NO_GROUP
 
 COUNT = 20
 
@@ -88,6 +91,30 @@ def test_groups_come_from_a_column_too(tmp_path, put):
     lesions = [{int(name.split("/i")[1][:-4]) // 4 for name in split.ids} for split in (dataset.train, dataset.test)]
     assert not lesions[0] & lesions[1]
     assert len(lesions[0] | lesions[1]) == 10
+
+
+@pytest.mark.parametrize("word", ["unknown", " NA", "-", "?", "None", "", "missing"])
+def test_pictures_whose_group_is_unknown_are_no_group(tmp_path, put, word):
+    put("part/i{n}.png")
+    rows = [[word if n < 5 else f"L{n}", f"i{n}", kind(n)] for n in range(COUNT)]
+    write_table(tmp_path / "meta.csv", ["lesion_id", "image", "dx"], rows)
+    told = f" \\({re.escape(word.strip().casefold())}\\)" if word else ""
+    told = rf"data\.group: expected a group for each picture, got none{told} for 5 of 20: part/i"
+    for more in ({}, {"validation": 0.3}, {"folds": 2, "fold": 0}):
+        with pytest.raises(DataError, match=told):
+            load("folder", tmp_path, labels="meta.csv", group="meta.csv:lesion_id", **more)
+
+
+def test_folders_and_patterns_that_say_unknown_give_no_group(tmp_path, put):
+    put("{k}/p{n}/x.png")
+    put("{k}/Unknown/i{n}.png", COUNT)
+    for group in ("folder", r"(Unknown|p\d+)/"):
+        with pytest.raises(DataError, match=r"got none \(unknown\) for 20 of 40"):
+            load("folder", tmp_path, group=group)
+
+
+def test_the_words_for_no_group_are_those_of_an_audit():
+    assert NO_GROUP == UNKNOWN
 
 
 def test_a_column_of_0_and_1_per_class_gives_the_class(tmp_path, put):

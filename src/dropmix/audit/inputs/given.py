@@ -16,7 +16,8 @@ from dropmix.audit.naming.totals import refuse_totals
 GROUP, NO_GROUPS = "group", "none"  # what our files call groups; what to ask for if there are to be none
 
 
-UNKNOWN = {"none", "(none)", "na", "n/a", "nan", "<na>", "null", "unknown", "-", ""}  # what stands for no group
+# What stands for no group, as in `dropmix.data.stratify`.
+UNKNOWN = {"none", "(none)", "na", "n/a", "nan", "<na>", "nat", "null", "unknown", "missing", "?", "-", ""}
 
 
 class MissingColumnError(AuditError):
@@ -110,12 +111,9 @@ def about_groups(reading: Reading, arms: Iterable[Predictions]) -> list[str]:
     """A note if examples are grouped without having been asked about.
 
     Raises:
-        AuditError: groups were asked for, and examples lack one: all of these would count as one group.
+        AuditError: examples lack a group: all of these would count as one.
     """
     grouped = [(arm.arm, arm.group) for arm in arms if arm.group is not None]
-    if grouped and reading.group is None:
-        note = "Examples of one group count as one, as the predictions say."
-        return [f"{note} --group {NO_GROUPS} counts each by itself."]
     for arm, group in grouped:
         texts = {*group.tolist()} if group.dtype == object else set()
         words = sorted(text for text in texts if str(text).strip().casefold() in UNKNOWN)
@@ -123,8 +121,12 @@ def about_groups(reading: Reading, arms: Iterable[Predictions]) -> list[str]:
             missing = int(np.isin(group.astype(str), words).sum())
             raise AuditError(
                 f"{arm}: expected a group for every example, got none ({first([repr(word) for word in words])}) for "
-                f"{missing} of {len(group)}. Give each its own if it belongs to no other."
+                f"{missing} of {len(group)}. Give each its own if it belongs to no other, or count each example by "
+                f"itself, by dropmix audit --group {NO_GROUPS}."
             )
+    if grouped and reading.group is None:
+        note = "Examples of one group count as one, as the predictions say."
+        return [f"{note} --group {NO_GROUPS} counts each by itself."]
     return []
 
 

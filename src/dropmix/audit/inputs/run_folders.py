@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from dropmix.audit.arm_names import MOST_BYTES, OF_CLASSES, arm_of_spec
-from dropmix.audit.errors import AuditError, clip, first, tally
+from dropmix.audit.errors import AuditError, NoPredictionsError, clip, first, tally
 from dropmix.audit.inputs.align import chosen_folds, merge_seeds, pool_folds
 from dropmix.audit.inputs.files import ANYHOW, prepare, read_path, sha256
 from dropmix.audit.inputs.given import MissingColumnError, Reading
 from dropmix.audit.inputs.merge import unify
 from dropmix.audit.inputs.predictions import BASELINE, Predictions
 
+FORMAT = 1  # of spec.json and done
+AGAIN = "Delete the run's folder and run the grid again."
 LEFT_OUT = "A damaged run was left out: {}"
 NAMED = re.compile(r"(?P<slug>.*)-s(?P<seed>\d+)(-f\d+)?-(?P<hash>[0-9a-f]{10})\Z", re.DOTALL)
 OURS = {"report", "figures", "label-information", "paper"}  # folders that our own commands write beside the runs
@@ -66,15 +68,15 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
         raise AuditError(f"{folder}: expected the folder of a grid, got {got}. Check the path.")
     runs, strangers, unfinished, damaged = [], [], [], []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in OURS):
-        if not (path / "spec.json").is_file():
-            strangers.append(path.name)
-        elif not (path / "done").is_file():
-            unfinished.append(path.name)
-        else:
-            try:
-                runs.append(Run(path, _spec(path / "spec.json"), _json(path / "done")))
-            except AuditError as error:
-                damaged.append(str(error))
+        try:
+            if not (path / "spec.json").is_file():
+                strangers.append(path.name)
+            elif not (path / "done").is_file():
+                unfinished.append(path.name)
+            else:
+                runs.append(Run(path, _spec(path / "spec.json"), _known(path / "done")))
+        except (AuditError, OSError) as error:
+            damaged.append(_why(error))
     notes = []
     if unfinished:
         were = tally(len(unfinished), "unfinished run was", "unfinished runs were")
@@ -90,37 +92,45 @@ def find_runs(folder: str | Path) -> tuple[list[Run], list[str]]:
     return runs, notes
 
 
+def _why(error: Exception) -> str:
+    """What is wrong with a run; a file that cannot be opened is no reason to train it again."""
+    if not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename}: expected a file that can be read, got {error.strerror}. Check its permissions."
+
+
 def _json(path: Path) -> dict:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, PermissionError):
-            raise AuditError(f"{path}: expected a readable file, got no permission. Change its permissions.") from error
-        raise AuditError(
-            f"{path}: expected JSON, got {clip(error)}. Delete the run's folder and run the grid again."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"{path}: expected JSON, got {clip(error)}. {AGAIN}") from error
     if not isinstance(content, dict):
-        raise AuditError(f"{path}: expected a JSON object, got {type(content).__name__}. Delete the run's folder.")
+        raise AuditError(f"{path}: expected a JSON object, got {type(content).__name__}. {AGAIN}")
+    return content
+
+
+def _known(path: Path) -> dict:
+    """A file of a format that this version writes; without a format, it is the first."""
+    content = _json(path)
+    if content.get("format", FORMAT) != FORMAT:
+        raise AuditError(f"{path}: expected format {FORMAT}, got {clip(content['format'])}. Update dropmix.")
     return content
 
 
 def _spec(path: Path) -> dict:
-    spec = _json(path)
+    spec = _known(path)
     arm = spec.get("arm")
     seed = spec.get("seed")
     if not (isinstance(arm, dict) and isinstance(arm.get("name"), str) and type(seed) is int):
         raise AuditError(
             f"{path}: expected an arm with a name and an integer seed, got arm {clip(arm)} and seed {clip(seed)}. "
-            "Delete the run's folder and run the grid again."
+            f"{AGAIN}"
         )
     rate = arm.get("rate", 0.0)
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-        raise AuditError(
-            f"{path}: expected the arm's rate in [0, 1], got {clip(rate)}. Delete the run's folder and run the grid "
-            "again."
-        )
+        raise AuditError(f"{path}: expected the arm's rate in [0, 1], got {clip(rate)}. {AGAIN}")
     if not _is_of(path.parent.name, spec):
         raise AuditError(
             f"{path}: expected the settings that the folder is named after, got others, as if the file "
@@ -192,6 +202,7 @@ def read_arms(
         or belong to another run.
     Raises:
         AuditError: two different results for one seed.
+        NoPredictionsError: no run whose predictions can be read.
     """
     parts: dict[str, dict[int, dict[int | None, Predictions]]] = {}
     notes = []
@@ -201,8 +212,8 @@ def read_arms(
             part = _read_run(run, root, replace(reading, classes=classes, topk=topk))
         except MissingColumnError:
             raise
-        except AuditError as error:
-            notes.append(LEFT_OUT.format(clip(error, 400)))
+        except (AuditError, OSError) as error:
+            notes.append(LEFT_OUT.format(clip(_why(error), 400)))
             continue
         seed = int(part.seeds[0])
         of_seed = parts.setdefault(run.arm, {}).setdefault(seed, {})
@@ -216,6 +227,8 @@ def read_arms(
                 f"{run.path}: expected each seed of {run.arm} once, got seed {seed} twice with different predictions "
                 f"(also {earlier.sources[0]['path']}). Remove one of the folders."
             )
+    if not parts:
+        raise NoPredictionsError(f"{root}: expected a run whose predictions can be read, got none. {' '.join(notes)}")
     kept, left_out = chosen_folds(parts, folds)
     notes += left_out
     arms = {
@@ -249,18 +262,17 @@ def _read_run(run: Run, root: Path, reading: Reading) -> Predictions:
     if stated is not None and file.is_file() and sha256(file) != stated:
         raise AuditError(
             f"{file}: expected the predictions that the run wrote, got a changed file (SHA-256 differs from done). "
-            "Delete the run's folder and run the grid again."
+            f"{AGAIN}"
         )
     parts = read_path(run.path, prepare(reading))
     if len(parts) != 1 or parts[0].seeds[0] != run.spec["seed"]:
         raise AuditError(
             f"{file}: expected one run with seed {run.spec['seed']}, got {len(parts)} with seed "
-            f"{first([p.seeds[0] for p in parts])}. Delete the run's folder and run the grid again."
+            f"{first([p.seeds[0] for p in parts])}. {AGAIN}"
         )
     if parts[0].arm_given and parts[0].arm != run.arm:
         raise AuditError(
-            f"{file}: expected predictions of {clip(run.arm)!r} as spec.json says, got {clip(parts[0].arm)!r}. "
-            "Delete the run's folder and run the grid again."
+            f"{file}: expected predictions of {clip(run.arm)!r} as spec.json says, got {clip(parts[0].arm)!r}. {AGAIN}"
         )
     try:
         shown = str(file.relative_to(root))

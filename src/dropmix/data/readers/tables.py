@@ -10,6 +10,7 @@ import numpy as np
 from dropmix.data.readers.cells import Columns, name_column, read_table, shown
 from dropmix.data.readers.walk import ARCHIVES, STORES, Left, images_below, listed, scan
 from dropmix.data.records import DataError
+from dropmix.data.stratify import check_known
 
 ENDINGS = (".csv", ".tsv")
 OTHER = re.compile(
@@ -33,12 +34,7 @@ def groups_of(group: str, ids: np.ndarray) -> list[str]:
         ['cam1', 'cam2']
     """
     groups = values_of(group, ids, "data.group", ("group", "groups", "group_id"))
-    lost = [name for name, one in zip(ids.tolist(), groups, strict=True) if not one]
-    if lost:
-        raise DataError(
-            f"data.group: expected a group for each picture, got none for {len(lost)} of {len(ids)}: "
-            f"{listed(lost)}. Add them to the groups."
-        )
+    check_known([one and Path(one).name for one in groups] if group == "folder" else groups, ids.tolist())
     return [str(one) for one in groups]
 
 
