@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -26,6 +27,7 @@ PATHS = {  # what the system found at a path that the user gave
     errno.ENAMETOOLONG: ("a name that the file system can hold", "a longer one", "Shorten it"),
     errno.ELOOP: ("a file or folder", "a loop of links", "Check the path"),
     errno.EROFS: ("a place that can be written", "a read-only file system", "Choose another path"),
+    errno.ESTALE: ("a file that is still there", "one that its file server has replaced", "Run again"),
     errno.EMFILE: ("more files open at a time", "the limit of this shell", "Raise it, e.g. ulimit -n 4096"),
 }
 
@@ -58,9 +60,8 @@ def _message(error: BaseException) -> str:
     if full := _full_disk(error):
         return full
     if isinstance(error, PermissionError):
-        return _one_line(
-            f"{error.filename}: expected permission to read or write it, got none. Change its permissions."
-        )
+        where = _closed(error.filename)
+        return _one_line(f"{where}: expected permission to read or write it, got none. Change its permissions.")
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return _one_line(f"{error.filename}: expected a file, got nothing there. Check the path.")
     if isinstance(error, OSError) and error.errno in PATHS:
@@ -68,6 +69,12 @@ def _message(error: BaseException) -> str:
         where = "" if error.filename is None else f"{_shortened(os.fsdecode(error.filename))}: "
         return _one_line(f"{where}expected {expected}, got {got}. {advice}.")
     return _one_line(str(error)) or type(error).__name__
+
+
+def _closed(path: Any) -> Any:
+    """What permissions are lacking on: a file, or the folder in which it could not be made or found."""
+    places = (Path(path), *Path(path).parents) if isinstance(path, str) else ()
+    return next((place for place in places if os.path.lexists(place)), path)
 
 
 def fields_of(error: Any) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
-from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows
+from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows, unreadable
 
 RESIZED = "resized.json"
 """File that `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
@@ -83,7 +83,7 @@ def file_sizes(split: Files) -> np.ndarray:
         with ThreadPoolExecutor(16) as pool:
             parts = list(pool.map(sizes, range(0, len(split), 1000)))
     except OSError as error:
-        raise DataError(f"{error.filename}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+        raise unreadable(error.filename, error) from error
     return np.array([size for part in parts for size in part], np.int64)
 
 

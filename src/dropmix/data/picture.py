@@ -17,7 +17,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from dropmix.data.decode import check_pixels, decode_one
-from dropmix.data.records import DataError
+from dropmix.data.records import DataError, unreadable
 
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
@@ -60,7 +60,7 @@ def read_picture(file: str, exif: bool = False) -> np.ndarray:
         with open(file, "rb") as stored:
             encoded = stored.read()
     except OSError as error:
-        raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+        raise unreadable(file, error) from error
     if encoded.startswith(JPEG) and (decode_jpeg := torch_decoder()):
         try:
             with Image.open(io.BytesIO(encoded)) as header:

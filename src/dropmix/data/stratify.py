@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from dropmix.data.records import DataError, Split
+from dropmix.data.records import DataError, Split, unreadable
 
 SHOWN = 3
 """Number of names in a message."""
@@ -156,7 +156,7 @@ def file_digest(file: str) -> str:
         with open(file, "rb") as stored:
             return hashlib.file_digest(stored, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{file}: expected a picture, got {error.strerror}. Replace or remove it.") from error
+        raise unreadable(file, error) from error
 
 
 def split_by_content(
