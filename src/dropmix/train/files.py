@@ -89,11 +89,11 @@ def is_whole_parquet(path: Path) -> bool:
 
 def damage_of(done: Path, predictions: Path) -> str:
     """What is wrong with the two files that a finished run leaves, and what to do; "" if nothing is."""
-    try:
-        for file in (done, predictions):  # a file that cannot be opened is no reason to train again
+    for file in (done, predictions):  # a file that cannot be opened is no reason to train again
+        try:
             read_regular(file, 0, end=True)
-    except OSError as error:
-        return f"{file.name} cannot be opened ({error.strerror}); check its permissions and kind"
+        except OSError as error:
+            return f"{file.name} cannot be opened ({error.strerror}); check its permissions and kind"
     known = read_object(done)
     if known is None:
         return "done cannot be read; remove the folder and run again"
