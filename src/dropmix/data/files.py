@@ -1,5 +1,6 @@
 """Data sets whose pictures stay in their files, as ImageNet's must. Imports no torch."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from dropmix.data.catalog import IMAGENET_MEAN, IMAGENET_STD
-from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows, unreadable
+from dropmix.data.records import DataError, Dataset, DataSource, Files, Rows
 
 RESIZED = "resized.json"
 """File that `dropmix resize` leaves in a folder: shorter side, JPEG quality, and whether all pictures are there."""
@@ -107,3 +108,14 @@ def resized_to(root: str) -> int | None:
     if not complete:
         raise DataError(f"{root}: expected all pictures resized, got some. Run the same dropmix resize again.")
     return side
+
+
+def unreadable(file: str, error: OSError) -> DataError:
+    """The error for a picture that cannot be opened; one that lacks permissions, or whose disk fails, may be sound."""
+    advice = {
+        errno.EACCES: "Change its permissions",
+        errno.EPERM: "Change its permissions",
+        errno.EIO: "Check the disk",
+        errno.ESTALE: "Run again",
+    }.get(error.errno or 0, "Replace or remove it")
+    return DataError(f"{file}: expected a picture, got {error.strerror}. {advice}.")

@@ -17,7 +17,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from dropmix.data.decode import check_pixels, decode_one
-from dropmix.data.records import DataError, unreadable
+from dropmix.data.files import unreadable
+from dropmix.data.records import DataError
 
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)

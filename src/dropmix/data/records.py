@@ -1,6 +1,5 @@
 """The records for the rest of the package (Split, Dataset), and those that a reader fills (Rows, DataSource)."""
 
-import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -14,17 +13,6 @@ TEST_NAMES = ("test", "validation", "valid", "val")
 
 class DataError(ValueError):
     """A fault of a data set that a user can mend: one line that names the file and says what to do."""
-
-
-def unreadable(file: str, error: OSError) -> DataError:
-    """The error for a picture that cannot be opened; one that lacks permissions, or whose disk fails, may be sound."""
-    advice = {
-        errno.EACCES: "Change its permissions",
-        errno.EPERM: "Change its permissions",
-        errno.EIO: "Check the disk",
-        errno.ESTALE: "Run again",
-    }.get(error.errno or 0, "Replace or remove it")
-    return DataError(f"{file}: expected a picture, got {error.strerror}. {advice}.")
 
 
 class BadPictures(DataError):

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from dropmix.data.records import DataError, Split, unreadable
+from dropmix.data.files import unreadable
+from dropmix.data.records import DataError, Split
 
 SHOWN = 3
 """Number of names in a message."""
