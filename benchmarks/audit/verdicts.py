@@ -77,6 +77,7 @@ def contradictions(text: str, c: Any) -> list[str]:
     if openings != [s["decision"]]:
         wrong.append(f"opens with {openings}, decided {s['decision']}")
     words = dict(zip(map(str, c.classes["class"]), c.classes["decision"]))
+    new = dict(zip(words, c.classes["decision_population"]))
     changes = dict(zip(words, (100 * float(x) for x in c.classes["recall_change"])))
     protected = [name for name, named in zip(words, c.classes["protected"]) if named == "yes"]
     hurt = [name for name, word in words.items() if word == "hurt"]
@@ -109,8 +110,9 @@ def contradictions(text: str, c: Any) -> list[str]:
         wrong.append("a baseline that guesses, and what would decide")
     wanted = re.search(r"would decide (?:it|them|the first \d+ of them): (.+?)\)\.(?: |$)", text)
     for name in re.findall(r"(?:^|\), )([^()]+) \(", wanted[1]) if wanted else []:
-        if words.get(name) not in ("undecided", "too few examples"):
-            wrong.append(f"{name} is {words.get(name)}, and something would decide it")
+        asked = new if "For new examples: " in text else words
+        if asked.get(name) not in ("undecided", "too few examples"):
+            wrong.append(f"{name} is {asked.get(name)}, and something would decide it")
     lows = dict(zip(words, (-100 * float(x) for x in c.classes["recall_change_low_population"])))
     for points, name in re.findall(r"(?:more than|,|and) ([-\d.]+) points \(([^)]+)\)", text.partition("So far, ")[2]):
         if abs(lows[name] - float(points)) > 0.051 or float(points) <= 0:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dropmix.audit import audit_predictions
 from dropmix.audit.inference.planner import chance_of_decision, noise_of_audit
 from dropmix.audit.rows.to_decide import to_decide
 from dropmix.audit.rows.would_decide import decided_alone, out_of_reach, what_would_decide
@@ -90,3 +91,16 @@ def test_a_class_that_is_undecided_only_beside_others_is_not_asked_for_more(audi
     assert out_of_reach([fox, lynx], summary) == ""
     assert decided_alone([fox, lynx]).startswith("Undecided only because all classes are judged together: fox (hurt).")
     assert decided_alone(to_decide(*audit())) == ""
+
+
+def test_a_class_that_is_safe_here_and_not_for_new_examples_is_told_what_decides_these():
+    labels = np.repeat([0, 1], 60)
+    before, after = np.tile(labels, (2, 3, 1))
+    before[:, 0] = after[:, 0] = 1
+    after[2, 70] = before[1, 80] = 0
+    audit = audit_predictions((labels, before), (labels, after), protect=["0"], refits=0).only
+    assert (audit.by_class["0"]["decision"], audit.by_class["0"]["decision_population"]) == ("safe", "undecided")
+    told = what_would_decide(audit.summary, audit.classes)
+    assert told.startswith("For new examples: about ")
+    assert "more test examples of the class" in told
+    assert told in audit.verdict()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dropmix.audit.inference.decide import TOO_FEW
+from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import NAMED, listed, named
@@ -91,14 +91,24 @@ def _points(value: float) -> str:
 def what_would_decide(summary: Mapping[str, Any], classes: Mapping[str, Any]) -> str:
     """Sentences on what would decide the protected classes that are neither safe nor hurt; "" if there are none.
 
+    If all are decided on these examples, the sentences are on those that are safe here and not for new ones.
+
     Args:
         summary, classes: of a comparison.
     """
-    rows, lost = zip(classes["class"], classes["decision"], classes["protected"]), hardly_found(classes)
-    left = [str(n) for n, word, own in rows if own == "yes" and word not in ("hurt", "safe") and str(n) not in lost]
-    if not left:
-        return ""
-    ways = to_decide(summary, classes, left[:NAMED])
+    lost = hardly_found(classes)
+    keys = "class", "decision", f"decision{TWIN}", "protected"
+    asked = [(str(n), here, new) for n, here, new, own in zip(*(classes[k] for k in keys)) if own == "yes"]
+    if left := [name for name, here, _ in asked if here not in (HURT, SAFE) and name not in lost]:
+        return _ways(summary, classes, left, False)
+    left = [name for name, here, new in asked if here == SAFE and new not in (HURT, SAFE) and name not in lost]
+    text = _ways(summary, classes, left, True) if left else ""
+    return f"For new examples: {text[0].lower()}{text[1:]}" if text else ""
+
+
+def _ways(summary: Mapping[str, Any], classes: Mapping[str, Any], left: list[str], new_images: bool) -> str:
+    """What would decide the open classes `left`."""
+    ways = to_decide(summary, classes, left[:NAMED], new_images)
     said = [row for row in ways if row.way]
     whom = "them" if len(left) <= NAMED else f"the first {NAMED} of them"
     text, chance = "", f"with a chance of {100 * POWER:g} %"
