@@ -78,6 +78,13 @@ def test_a_bad_setting_is_named_by_its_path(setting):
     assert ".".join(map(str, error.value.errors()[0]["loc"])) == setting.split("=")[0]
 
 
+def test_a_batch_of_one_image_mixes_nothing():
+    with pytest.raises(ValueError, match=r"train\.batch: expected 2 or more to mix by cutmix, got 1\. Raise it"):
+        grid_of({"recipe": "digits", "methods": "cutmix"}, ["train.batch=1"], {})
+    alone = grid_of({"recipe": "digits", "methods": "recursivemix"}, ["train.batch=1"], {})
+    assert {arm.method for arm in alone.arms} == {"vanilla", "recursivemix"}
+
+
 @pytest.mark.parametrize("text", ["", "x", "9x", "1h 30", "-3s"])
 def test_bad_durations_are_refused(text):
     with pytest.raises(ValueError, match="duration: expected"):

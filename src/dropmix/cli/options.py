@@ -52,7 +52,10 @@ def grid_of(options: dict[str, Any], settings: list[str], config: dict[str, Any]
     most = arms * grid.seeds * (grid.base.data.folds or 1)
     if most > MOST_RUNS:
         raise ValueError(f"run: expected at most {MOST_RUNS:,} runs, got {most:,}. Lower --seeds, --rates or --folds.")
-    _ = grid.arms  # refuses unknown methods and bad options before any data is read
+    # Bad methods are refused before any data is read. RecursiveMix takes partners from the batch before.
+    mixing = [arm.name for arm in grid.arms if arm.method not in ("vanilla", "recursivemix")]
+    if mixing and grid.base.train.batch == 1:  # every image would be its own partner, and each arm vanilla
+        raise ValueError(f"train.batch: expected 2 or more to mix by {mixing[0]}, got 1. Raise it, e.g. to 8.")
     check = check_text_network if is_text(grid.base.data.name) else check_name
     check(grid.base.network)
     return grid
