@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 
-from dropmix.audit import audit_grid
+from dropmix.audit import audit_grid, audit_predictions
 from dropmix.audit.inference.looks import Looks
-from dropmix.cli.until_decided import plan_line
+from dropmix.cli.until_decided import _told, plan_line, still_open
 
 PROGRAM = """
 import csv, pathlib, random, sys
@@ -146,3 +146,13 @@ def test_a_class_that_the_data_lacks_is_refused_before_training(dropmix, tmp_pat
 def test_names_that_could_be_read_as_several_are_quoted():
     line = plan_line(Looks(("tench, Tinca tinca", "fox"), 0.01, "pocock", (2, 4)))
     assert line.startswith('Looks at 2, 4 seeds per arm until "tench, Tinca tinca", fox are decided')
+
+
+def test_no_seeds_are_added_for_a_class_that_the_baseline_never_finds():
+    labels = np.repeat(np.arange(3), 40)
+    runs = np.random.default_rng(0).random((2, 3, len(labels))) < 0.1
+    before, after = (np.where((labels == 1) | wrong, 0, labels) for wrong in runs)
+    found = audit_predictions((labels, before), (labels, after), protect=["1"], refits=0)
+    assert still_open(found) == ({}, ["1"])
+    told = _told(*still_open(found), last=False)
+    assert told == "More seeds would decide nothing: the baseline hardly finds 1. Train longer."

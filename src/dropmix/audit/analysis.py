@@ -65,6 +65,12 @@ class Analysis:
         p = self.pair
         return self.labels is None and at_chance(p.counts0.sum(axis=0) / (p.seeds[0] * p.sizes), p.sizes)
 
+    @property
+    def unlearned(self) -> bool:
+        """Whether the baseline has no more recall of a protected class than may be lost, so that nothing could be."""
+        recall = self.pair.counts0.sum(axis=0) / (self.pair.seeds[0] * self.pair.sizes)
+        return bool((self.protected & (recall <= self.tolerance)).any())
+
     def tests(self, i: int) -> ClassTests:
         """Tests of all rows, on these examples (0) or for new ones too (1)."""
         own = self.inferences[i].tests

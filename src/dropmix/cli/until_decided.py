@@ -98,8 +98,8 @@ def train_until_decided(train: Train, out: Path, question: DecisionGoal, grid: A
             return status
         looks = replace(looks, done=i)
         audit = look(out, looks, range(grid.first_seed, grid.first_seed + seeds))
-        left = still_open(audit)
-        print(f"{looks.note}\n{_told(left, last=i == len(looks.seeds))}", flush=True)
+        left, lost = still_open(audit)
+        print(f"{looks.note}\n{_told(left, lost, last=i == len(looks.seeds))}", flush=True)
         looks.write(out)
         if not left:
             break
@@ -132,21 +132,30 @@ def look(out: Path, looks: "Looks", seeds: range) -> "Audit":
     return audit_grid(out, drop_seed=[str(seed) for seed in sorted(later)], **options)
 
 
-def still_open(audit: "Audit") -> dict[str, list[str]]:
-    """Protected classes that are neither hurt nor safe, by arm; arms without one are left out."""
+def still_open(audit: "Audit") -> tuple[dict[str, list[str]], list[str]]:
+    """Protected classes that more seeds could decide, by arm, and those that the baseline hardly finds."""
+    from dropmix.audit.rows.would_decide import hardly_found
+
     left: dict[str, list[str]] = {}
+    unlearned: list[str] = []
     for c in audit.comparisons:
         rows = zip(c.classes["class"], c.classes["decision"], c.classes["protected"])
-        names = [str(name) for name, word, named in rows if named == "yes" and word not in ("hurt", "safe")]
+        asked = [(str(name), word) for name, word, named in rows if named == "yes"]
+        lost = hardly_found(c.classes)
+        unlearned += [name for name, _ in asked if name in lost]
+        names = [name for name, word in asked if word not in ("hurt", "safe") and name not in lost]
         if names:
             left[f"{c.arm} ({c.group})" if c.group else c.arm] = names
-    return left
+    return left, [*dict.fromkeys(unlearned)]
 
 
-def _told(left: dict[str, list[str]], last: bool) -> str:
+def _told(left: dict[str, list[str]], lost: list[str], last: bool) -> str:
     from dropmix.audit.arm_names import visible
     from dropmix.audit.quantities.words import named
 
+    if not left and lost:
+        some = ", ".join(map(named, lost[:CLASSES]))
+        return visible(f"More seeds would decide nothing: the baseline hardly finds {some}. Train longer.")
     if not left:
         return "Every protected class is decided."
     shown = []

@@ -239,12 +239,12 @@ def overall(words: np.ndarray, protected: np.ndarray, guesses: bool = False, els
 
     Ship: every protected class is safe and no class is hurt. Do not ship: a class is hurt. With nothing protected,
     every class that can be judged has to be safe: silence about a class is no evidence for it. Nor is a baseline that
-    guesses: what it has not learned cannot be lost.
+    guesses, or never finds a protected class: what it has not learned cannot be lost.
 
     Args:
         words: decisions on the classes, (M,).
         protected: which were named beforehand, (M,), bool.
-        guesses: whether the baseline may be guessing.
+        guesses: whether the baseline may be guessing, or hardly finds a protected class.
         elsewhere: whether something else was named beforehand, such as a slice, and is judged apart.
     Example:
         >>> overall(np.array(["safe", "undecided"]), np.array([True, False]))

@@ -13,7 +13,7 @@ def inferred(inference: Inference, words: np.ndarray, a: Analysis, slices_named:
     """What an inference says of all classes: values of the summary, without their suffix."""
     low, high = a.guarantee(int(inference is a.inferences[1])).hurt_among(np.arange(len(words)))
     return {
-        "decision": overall(words, a.named, a.guesses, slices_named),
+        "decision": overall(words, a.named, a.guesses or a.unlearned, slices_named),
         "n_hurt": int((words == HURT).sum()),
         "n_safe": int((words == SAFE).sum()),
         "n_undecided": int((words == UNDECIDED).sum()),
