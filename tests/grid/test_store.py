@@ -53,6 +53,18 @@ def test_every_state_is_told_apart(tmp_path):
     assert "remove the folder" in inspect_run(folder).cause
 
 
+@pytest.mark.parametrize(("file", "fields"), [("done", {"format": 99}), ("spec.json", {"sampler": "sobol"})])
+def test_a_run_of_a_newer_version_is_not_trained_over(tmp_path, file, fields):
+    folder = create_run(tmp_path, SPEC)
+    (folder / "predictions.parquet").write_bytes(b"PAR1" * 2)
+    (folder / "done").write_text("{}")
+    (folder / file).write_text(json.dumps(json.loads((folder / file).read_text()) | fields))
+    held = (folder / file).read_bytes()
+    with pytest.raises(StoreError, match=r"update dropmix.* choose another --out"), opened(tmp_path, SPEC):
+        pass
+    assert (folder / file).read_bytes() == held
+
+
 @pytest.mark.parametrize(
     "change", [("train", "epochs", 99), ("arm", "name", "mixup alpha=2"), ("arm", "name", "x\x1b[2J")]
 )

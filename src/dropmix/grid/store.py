@@ -54,19 +54,18 @@ def create_run(out: Path, spec: Spec) -> Path:
     """Return the run's folder; create it with its `spec.json` if needed.
 
     Raises:
-        StoreError: the folder holds another spec.
+        StoreError: the folder holds another spec, or a run of a newer version.
         OSError: the disk is full or not writable.
     """
     folder = out / spec.folder_name
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / SPEC
-    if path.exists():
-        stored, _ = _read_spec(path)
-        if stored is not None and stored.hash != spec.hash:
-            raise StoreError(f"{folder}: expected the spec {spec.hash}, got {stored.hash}. Choose another --out.")
-        if stored is not None:
-            return folder
-    write_atomic(path, spec.to_json().encode())
+    found = inspect_run(folder)
+    if "update dropmix" in found.cause:  # training again would overwrite it
+        raise StoreError(f"{folder}: {found.cause}, or choose another --out.")
+    if found.spec is not None and found.spec.hash != spec.hash:
+        raise StoreError(f"{folder}: expected the spec {spec.hash}, got {found.spec.hash}. Choose another --out.")
+    if found.spec is None:
+        write_atomic(folder / SPEC, spec.to_json().encode())
     return folder
 
 
