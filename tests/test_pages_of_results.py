@@ -179,6 +179,7 @@ SENTENCES = [
     (FOUND, "clinc150-10", "seeds_treated", "(`results/clinc150-10`, {} seeds)", "wordmixup"),
     (FOUND, "clinc150-10", "n_hurt", "yet {} and {} of 150 intents are hurt", "wordmixup", "senmixup"),
     (FOUND, "clinc150-10", "n_hurt", "and {} and {} intents are hurt. ", "wordmixup r=0.4", "senmixup r=0.4"),
+    (FOUND, "clinc150-imbalanced", "seeds_treated", "(`results/clinc150-imbalanced`, {} seeds)", "wordmixup"),
     (FOUND, "finetune-cifar100", "seeds_treated", "10,000 test images, {} seeds (`results/finetune", "mixup"),
     (
         FOUND,
