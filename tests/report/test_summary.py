@@ -149,3 +149,11 @@ def test_one_seed_per_arm_speaks_of_new_examples_only():
     assert "Decisions and intervals (90 %) are for new examples of the same kind." in to_summary(audit)
     assert "very examples" not in to_junit(audit)
     assert "on new examples of the same kind" in to_junit(audit)
+
+
+def test_junit_counts_groups_beside_examples():
+    labels = np.repeat([0, 1], 60)
+    runs = np.where(np.random.default_rng(0).random((2, 3, 120)) < 0.1, 1 - labels, labels)
+    arms = [(labels, run) for run in runs]
+    audit = audit_predictions(arms[0], arms[1], protect=["1"], group=np.arange(120) // 4, refits=0)
+    assert "Test examples: 60 in 15 groups." in to_junit(audit)

@@ -102,7 +102,7 @@ def _decision(c: Comparison) -> str:
     shown = "can be named that lost" if _unnamed(c) else "is shown to lose"
     if s["decision"] == "do not ship":
         if not s["n_hurt"]:
-            return f"Do not ship: {hurt_slices(c.slices, c.slice_classes)}.{_protected(c)}"
+            return f"Do not ship: {hurt_slices(c.slices, c.slice_classes, noun(c.classes))}.{_protected(c)}"
         what = f"{counted(s['n_hurt'], noun(c.classes))} lost more than {tolerated(c.classes, HURT)}"
         return f"Do not ship: {what}: {_listed(c, HURT)}.{_protected(c)}{_slices(c)}"
     if s["decision"] == "ship":
@@ -124,14 +124,14 @@ def _slices(c: Comparison) -> str:
     """How the slices stand beside the classes."""
     if not c.slices or _nothing_changed(c):
         return ""
-    hurt, words = hurt_slices(c.slices, c.slice_classes), list(c.slices["decision"])
+    hurt, words = hurt_slices(c.slices, c.slice_classes, noun(c.classes)), list(c.slices["decision"])
     asked = [(named(name), word) for name, word, own in _slice_rows(c) if own == "yes" and word not in (SAFE, HURT)]
     said = f" Of the protected slices, {not_shown(asked)}." if asked and c.summary["decision"] == "do not ship" else ""
     if hurt:
         return f" By slices, {hurt}.{said}"
     safe = sum(word == SAFE for word in words)
     shown = f"{safe} of {len(words)} slices {'is' if safe == 1 else 'are'} shown to be safe"
-    return f" {shown}, and no class within a slice is shown to be hurt.{said}"
+    return f" {shown}, and no {noun(c.classes)} within a slice is shown to be hurt.{said}"
 
 
 def _open(c: Comparison) -> str:

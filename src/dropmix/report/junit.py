@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from dropmix.audit.quantities.words import noun, signed_points
+from dropmix.audit.quantities.words import noun, signed_points, size
 from dropmix.audit.rows.to_decide import one_seed_each
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, tolerance_words
@@ -77,7 +77,7 @@ def _question(
     here = "" if one_seed else f"{low} to {high} on these very examples, "
     text = (
         f"{what} changes by {change} points; {here}"
-        f"{low_new} to {high_new} on new examples of the same kind. {int(rows['n'][i])} test examples. "
+        f"{low_new} to {high_new} on new examples of the same kind. Test examples: {size(rows, i)}. "
         f"Tolerated: {tolerance_words([rows['tolerance'][i]])}."
     )
     word = rows["decision"][i]

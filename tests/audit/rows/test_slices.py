@@ -1,6 +1,7 @@
 """Slices against counts by hand, from every kind of source, and where nothing changed."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -232,3 +233,19 @@ def test_names_and_decisions_of_slices_stand_whole_in_narrow_terminals(draw, cap
     assert all((ascii_text(name) if plain else name) in text for name in names)
     assert text.isascii() or not plain
     assert sum(text.count(word) for word in ("undecided", "safe", "too few examples")) == 3
+
+
+def test_a_slice_of_several_labels_counts_examples_and_not_their_decisions():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((120, 4)) < 0.4).astype(int)
+    quality = rng.normal(1.5, 2, (2, 120, 1))
+    right = rng.random((2, 3, 120, 1)) < 1 / (1 + np.exp(-quality[:, None]))
+    scores = np.where(right == truth.astype(bool), 0.9, 0.1)
+    by = np.repeat(["left", "right"], [80, 40])
+    options = {"labels": truth, "by": by, "refits": 0, "tolerance": 0.0}
+    found = audit_predictions(scores[0], scores[1], **options).only
+    told = audit_predictions(scores[0], scores[1], group=np.arange(120), **options).only
+    assert found.slices["n"].tolist() == told.slices["n"].tolist() == [80, 40]
+    for end in ("low", "high", "low_population", "high_population"):
+        assert np.allclose(found.slices[f"recall_change_{end}"], told.slices[f"recall_change_{end}"])
+    assert re.search("measures? within a slice", found.verdict())

@@ -104,10 +104,10 @@ def with_changes(changes: list[tuple[float, str]]) -> str:
     return f"{text} and {len(changes) - NAMED} more" if len(changes) > NAMED else text
 
 
-def hurt_slices(slices: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
-    """The slices, and the classes within slices, that lost more than is tolerated; "" if none did."""
+def hurt_slices(slices: Mapping[str, Any], cells: Mapping[str, Any], row: str = "class") -> str:
+    """The slices, and the classes (or measures: `row`) within slices, that lost more than is tolerated; or ""."""
     parts = []
-    for columns, one, many in ((slices, "slice", "slices"), (cells, "class", "classes")):
+    for columns, one, many in ((slices, "slice", "slices"), (cells, row, PLURAL[row])):
         rows = enumerate(zip(columns.get("recall_change", ()), columns.get("decision", ())))
         hurt = [(float(change), i) for i, (change, word) in rows if word == "hurt"]
         if not hurt:

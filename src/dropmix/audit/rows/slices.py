@@ -18,6 +18,7 @@ from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW, UNDECIDED, Class
 from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.inference.infer import Observed, tests_and_bounds
 from dropmix.audit.inference.variance import variances
+from dropmix.audit.inputs.scores import labels_of
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import changes
 from dropmix.audit.measures.recall import correct_counts
@@ -89,9 +90,15 @@ def sliced(p: Pair, settings: Settings, tolerance: np.ndarray, shared, groups: n
     m = len(p.audited)
     cells, place = np.unique(code * m + p.position, return_inverse=True)
     of_slice, of_class = cells // m, cells % m
-    whole = _tested(
-        code, p, settings, shared, groups, settings.tolerances(slice_names), settings.protected(slice_names)
-    )
+    asked = settings.tolerances(slice_names), settings.protected(slice_names)
+    labels = len(labels_of(p.baseline)) if p.baseline.score is not None else 0
+    # An example's decisions on its labels belong together.
+    together = np.arange(len(code)) // labels if labels and groups is None else groups
+    whole = _tested(code, p, settings, shared, together, *asked)
+    if labels:
+        whole["n"] = whole["n"] // labels
+    if groups is None:
+        whole["n_groups"] = None
     inside = _tested(place, p, settings, shared, groups, tolerance[of_class], np.zeros(len(cells), dtype=bool))
     return Sliced(slice_names, _of(whole, np.arange(len(slice_names)), None), _of(inside, of_slice, of_class))
 
