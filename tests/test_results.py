@@ -103,26 +103,34 @@ def test_every_folder_is_named_after_the_hash_of_its_spec() -> None:
         assert run.name.endswith(f"-{spec.hash}")
 
 
-def test_the_tuned_learning_rates_are_those_of_the_files() -> None:
+def test_the_tuned_learning_rates_and_epochs_are_those_of_the_files() -> None:
     folder = ROOT / "results" / "finetune-cifar100-tuning"
     page = (folder / "README.md").read_text(encoding="utf-8").replace("*", "")
-    rates = re.search(r"accuracy in % \| (.*) \|", page).group(1).split(" | ")
+    columns = re.search(r"accuracy in % \| (.*) \|", page).group(1).split(" | ")
+    places = {column: "40-epochs" if column.endswith("40 epochs") else column for column in columns}
+    best = {}
     right: dict[str, dict[str, np.ndarray]] = {}
     for arm, title in (("vanilla", "vanilla"), ("cutmix", "CutMix"), ("mixup", "Mixup")):
         found = []
         right[arm] = {}
-        for rate in rates:
-            (run,) = (folder / rate).glob(f"{arm}-s0-*")
-            assert json.loads((run / "spec.json").read_text(encoding="utf-8"))["train"]["lr"] == float(rate)
+        for column, place in places.items():
+            (run,) = (folder / place).glob(f"{arm}-s0-*")
+            train = json.loads((run / "spec.json").read_text(encoding="utf-8"))["train"]
+            assert train["lr"] == float(column.split(",")[0])
+            assert train["epochs"] == (40 if place == "40-epochs" else 15)
             table = pq.read_table(run / "predictions.parquet").sort_by("example_id")
             assert len(table) == 5000
-            right[arm][rate] = 100.0 * (table["label"].to_numpy() == table["pred"].to_numpy())
-            found.append(f"{right[arm][rate].mean():.1f}")
+            right[arm][column] = 100.0 * (table["label"].to_numpy() == table["pred"].to_numpy())
+            found.append(f"{right[arm][column].mean():.1f}")
         assert f"| {title} | {' | '.join(found)} |" in page
-    best = {arm: max(by_rate.values(), key=np.mean) for arm, by_rate in right.items()}
+    short, long = columns[:3], columns[3]
+    for arm, by_column in right.items():
+        best[arm] = max((by_column[column] for column in short), key=np.mean)
+    ahead = max(right["vanilla"].values(), key=np.mean)
     for one, other in (
         (best["vanilla"], right["vanilla"]["0.001"]),
         *((best[a], best["vanilla"]) for a in ("cutmix", "mixup")),
+        *((right[a][long], other[long]) for a in ("cutmix", "mixup") for other in (right["vanilla"], {long: ahead})),
     ):
         change, half = (one - other).mean(), 1.96 * (one - other).std() / np.sqrt(5000)
         assert f"[{change - half:+.1f}, {change + half:+.1f}]" in page
