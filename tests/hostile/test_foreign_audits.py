@@ -67,7 +67,14 @@ def test_a_plan_reads_files_alone(refused, here: Path, kind: str) -> None:
 
 
 def test_plan_shows_names_of_classes_and_arms_as_escapes(run, here: Path) -> None:
-    row = {"class": "fox\x1b[2J\u202e", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03}
+    row = {
+        "class": "fox\x1b[2J\u202e",
+        "n": 50,
+        "se_fixed_test": 0.02,
+        "se_population": 0.03,
+        "recall_change": -0.03,
+        "recall_baseline": 0.8,
+    }
     row |= {"tolerance": 0.01, "decision": "undecided", "decision_population": "undecided"}
     summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
     whole = {"arm": "mixup\x07\nfox: done", "baseline": "\x1b[2J", "summary": summary, "classes": [row]}
@@ -80,7 +87,14 @@ def test_plan_shows_names_of_classes_and_arms_as_escapes(run, here: Path) -> Non
 
 
 def test_plan_prints_nothing_before_it_refuses(run, here: Path) -> None:
-    row = {"class": "fox", "n": 50, "se_fixed_test": 0.02, "se_population": 0.03, "recall_change": -0.03}
+    row = {
+        "class": "fox",
+        "n": 50,
+        "se_fixed_test": 0.02,
+        "se_population": 0.03,
+        "recall_change": -0.03,
+        "recall_baseline": 0.8,
+    }
     row |= {"tolerance": 0.01, "decision": "undecided", "decision_population": "undecided"}
     summary = {"seed_variance_ratio": 1.2, "seeds_baseline": 3, "seeds_treated": 3}
     whole = {"arm": "mixup", "baseline": "vanilla", "summary": summary, "classes": [row]}
