@@ -12,7 +12,7 @@ from dropmix.audit.inference.decide import ClassTests
 from dropmix.audit.inference.guaranteed import Guarantee
 from dropmix.audit.inference.infer import Inference, Observed, infer
 from dropmix.audit.inference.variance import Variances, variances
-from dropmix.audit.measures.chance import at_chance
+from dropmix.audit.measures.chance import at_chance, nothing_to_lose
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import changes
 from dropmix.audit.measures.recall import recalls
@@ -67,9 +67,9 @@ class Analysis:
 
     @property
     def unlearned(self) -> bool:
-        """Whether the baseline has no more recall of a protected class than may be lost, so that nothing could be."""
+        """Whether the baseline hardly finds a protected class, so that nothing could be lost."""
         recall = self.pair.counts0.sum(axis=0) / (self.pair.seeds[0] * self.pair.sizes)
-        return bool((self.protected & (recall <= self.tolerance)).any())
+        return bool((self.protected & nothing_to_lose(recall, self.tolerance)).any())
 
     def tests(self, i: int) -> ClassTests:
         """Tests of all rows, on these examples (0) or for new ones too (1)."""

@@ -73,6 +73,15 @@ def test_a_protected_class_that_was_never_found_is_named():
     assert "hardly finds" not in seen
 
 
+def test_a_class_that_is_found_is_no_such_class_however_much_of_it_may_be_lost():
+    labels = np.repeat(np.arange(4), 50)
+    half = np.where((labels == 1) & (np.arange(200) % 2 == 0), 0, labels)
+    before, after = (labels, three_runs(half, 110, 3)), (labels, three_runs(half, 120, 3))
+    found = audit_predictions(before, after, protect=["1"], tolerance=0.9, refits=0).only
+    assert found.summary["decision"] == "ship"
+    assert "hardly finds" not in verdict(found)
+
+
 def test_seeds_and_images_are_not_asked_for_where_nothing_can_be_lost():
     """A rare class that a short training never finds, undecided for its few cameras: more of either decide nothing."""
     labels = np.repeat(np.arange(4), [60, 20, 60, 60])

@@ -6,6 +6,7 @@ import numpy as np
 
 FAR = 3.0  # standard errors above chance
 MOST = 0.25  # of the way from chance to 1: with a few examples, three standard errors reach too far
+HARDLY = 0.05  # recall of a class that a network hardly finds
 
 
 def at_chance(recall: np.ndarray, sizes: np.ndarray) -> bool:
@@ -36,3 +37,18 @@ def at_chance(recall: np.ndarray, sizes: np.ndarray) -> bool:
     error_macro = math.sqrt(even * (1 - even) * (1 / sizes).sum()) / m
     near = accuracy <= share + min(FAR * error, MOST * (1 - share))
     return bool(near and macro <= even + min(FAR * error_macro, MOST * (1 - even)))
+
+
+def nothing_to_lose(recall: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Classes that a baseline hardly finds, and no more often than is tolerated to be lost, (M,), bool.
+
+    Args:
+        recall: mean recall under the baseline, (M,).
+        tolerance: loss that is tolerated, (M,), fractions. A class with more recall than that is
+            found, however much of it may be lost.
+
+    Example:
+        >>> nothing_to_lose(np.array([0.8, 0.0, 0.45]), np.array([0.01, 0.01, 0.5])).tolist()
+        [False, True, False]
+    """
+    return recall <= np.minimum(tolerance, HARDLY)

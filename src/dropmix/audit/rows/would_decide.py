@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
+from dropmix.audit.measures.chance import nothing_to_lose
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import NAMED, listed, named
 from dropmix.audit.rows.to_decide import ToDecide, one_seed_each, to_decide
@@ -126,14 +129,15 @@ def _ways(summary: Mapping[str, Any], classes: Mapping[str, Any], left: list[str
 
 
 def hardly_found(classes: Mapping[str, Any]) -> dict[str, float]:
-    """The baseline's recall of each class that has no more of it than is tolerated to be lost: nothing decides these.
+    """The baseline's recall of each class that it hardly finds, and so cannot lose: nothing decides these.
 
     Example:
         >>> hardly_found({"class": ["fox", "lynx"], "recall_baseline": [0.8, 0.0], "tolerance": [0.01, 0.01]})
         {'lynx': 0.0}
     """
-    rows = zip(classes["class"], classes["recall_baseline"], classes["tolerance"])
-    return {str(name): recall for name, recall, allowed in rows if recall <= allowed}
+    lost = nothing_to_lose(*(np.asarray(classes[key], dtype=float) for key in ("recall_baseline", "tolerance")))
+    rows = zip(classes["class"], classes["recall_baseline"], lost)
+    return {str(name): recall for name, recall, nothing in rows if nothing}
 
 
 def few_seeds(summary: Mapping[str, Any]) -> bool:
