@@ -70,7 +70,7 @@ def test_unreadable_rules_are_one_line(rule):
 
 
 def test_unknown_name_gets_the_nearest():
-    with pytest.raises(AuditError, match="Did you mean n_degraded"):
+    with pytest.raises(AuditError, match="Did you mean 'n_degraded'"):
         rule_holds(fake(n_degraded=5), "n_degarded > 5")  # type: ignore[arg-type]
 
 
@@ -107,8 +107,8 @@ def test_decisions_and_single_classes_in_points(audit, rule, holds):
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ("class[fix].recall_change < 0", "Did you mean fox"),
-        ("class[fox].recall_chance < 0", "Did you mean recall_change"),
+        ("class[fix].recall_change < 0", "Did you mean 'fox'"),
+        ("class[fox].recall_chance < 0", "Did you mean 'recall_change'"),
         ("decision > ship", "between texts"),
         ("decision == 5", "in place of a text"),
         ("gain == ship", "in place of a number"),
@@ -140,7 +140,7 @@ def test_a_label_of_several_is_told_its_rows():
     truth = np.array([[1, 0], [1, 1], [0, 0]] * 20)
     base, new = truth[None] * 0.8, 0.9 - truth[None] * 0.8
     audit = audit_predictions(base, new, labels=truth, classes=["ST", "AF"], refits=0)
-    with pytest.raises(AuditError, match=r"got 'ST'\. Did you mean ST sensitivity"):
+    with pytest.raises(AuditError, match=r"got 'ST'\. They are ST sensitivity, ST specificity"):
         rule_holds(audit, "class[ST].decision == hurt")
 
 

@@ -1,5 +1,8 @@
 """The errors of the audit, which its user can fix."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 from dropmix.audit.arm_names import visible
 
 
@@ -34,6 +37,17 @@ def first(values, limit: int = 3) -> str:
     named = ", ".join(clip(value) for value in values[:limit])
     more = len(values) - limit
     return f"{named} and {more} more" if more > 0 else named
+
+
+def advice(name: str, among: Sequence[str]) -> str:
+    """What may have been meant by a name that is not among the known ones.
+
+    Example:
+        >>> advice("foxx", ["dog", "fox"]), advice("bird", ["dog", "fox"])
+        ("Did you mean 'fox'?", 'They are dog, fox.')
+    """
+    near = get_close_matches(name, among, 1)
+    return f"Did you mean {clip(near[0])!r}?" if near else f"They are {first(among, 10)}."
 
 
 def tally(count: int, one: str, many: str) -> str:

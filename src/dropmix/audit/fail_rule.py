@@ -17,10 +17,9 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
-from dropmix.audit.errors import AuditError, clip
+from dropmix.audit.errors import AuditError, advice, clip
 from dropmix.audit.quantities.classes import CLASSES
 from dropmix.audit.quantities.slices import SLICES
 from dropmix.audit.quantities.summary import SUMMARY
@@ -151,9 +150,8 @@ def _quantities(name: str) -> dict[str, Quantity]:
 
 def _find(name: str, among: Mapping[str, Any], what: str) -> Any:
     if name not in among:
-        near = get_close_matches(name, among, 1) or [known for known in among if known.startswith(f"{name} ")]
-        hint = f"Did you mean {clip(near[0])}?" if near else "See audit.json for all names."
-        raise AuditError(f"rule: expected a {what}, got {clip(name)!r}. {hint}")
+        rows = [known for known in among if known.startswith(f"{name} ")]  # of a label
+        raise AuditError(f"rule: expected a {what}, got {clip(name)!r}. {advice(name, rows or [*among])}")
     return among[name]
 
 

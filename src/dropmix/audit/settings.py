@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 
 import numpy as np
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, advice, first
 from dropmix.audit.inputs.scores import SENSITIVITY
 
 TOLERANCE = 0.01
@@ -146,12 +145,7 @@ def refuse_unknown(asked: Iterable[str], names: Sequence[str], what: str) -> Non
     if unknown:
         # Labels first: the nearest row is but one of the three that the name of a label protects.
         labels = [name.removesuffix(f" {SENSITIVITY}") for name in names if name.endswith(f" {SENSITIVITY}")]
-        near = get_close_matches(unknown[0], labels, 1) or get_close_matches(unknown[0], names, 1)
-        hint = (
-            f"Did you mean {clip(near[0])!r}?"
-            if near
-            else "Check the name, and that all sources hold test examples of the class."
-        )
+        hint = advice(unknown[0], [*labels, *names])
         if len(unknown) > 1 and not near:
             hint += " A name that holds a comma stands in double quotes in the shell."
         if any("," in name and name.startswith(unknown[0].strip('"')) for name in names):

@@ -112,7 +112,7 @@ def test_options_are_refused_in_the_units_of_the_shell(dropmix, files, options, 
     ("rule", "message"),
     [
         ("bogus", "unfinished comparison"),
-        ("n_hurtt > 0", "Did you mean n_hurt?"),
+        ("n_hurtt > 0", "Did you mean 'n_hurt'?"),
         ("class[0].m > 0", "'m'"),
         ("n ==", ""),
     ],

@@ -1,6 +1,5 @@
 """The command plan: how many seeds or test images it takes to decide."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +102,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     """What a comparison's classes need, line by line."""
     import numpy as np
 
+    from dropmix.audit.errors import advice
     from dropmix.audit.measures.chance import at_chance
     from dropmix.audit.quantities.words import counted, listed, named, noun
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
@@ -121,9 +121,8 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
         names = [row for name in names for row in rows_of[name] or [name]]
     unknown = [name for name in names or [] if name not in {str(x) for x in columns["class"]}]
     if unknown:
-        near = get_close_matches(unknown[0], [str(x) for x in columns["class"]], 1)
-        hint = f"Did you mean {near[0]!r}?" if near else "See the classes in audit.json."
-        raise ValueError(f"--protect: expected names of classes, got {unknown[0]!r}. {hint}")
+        known = [str(x) for x in columns["class"]]
+        raise ValueError(f"--protect: expected names of classes, got {unknown[0]!r}. {advice(unknown[0], known)}")
     rows = to_decide(c["summary"], columns, names, new_images, power)
     s = c["summary"]
     models = one_seed_each(s)
