@@ -35,7 +35,11 @@ CLASSES = (20, 100, 1000)
 
 
 def draw(
-    rng: np.random.Generator, wished: np.ndarray, seeds: tuple[int, int], recall: float, size: int | None = None
+    rng: np.random.Generator,
+    wished: np.ndarray,
+    seeds: tuple[int, int],
+    recall: float,
+    size: int | np.ndarray | None = None,
 ) -> Study:
     """Draw one study whose classes change by `wished` over all examples, as far as their recalls allow.
 
@@ -43,10 +47,10 @@ def draw(
         wished: changes of recall, (M,), fractions.
         seeds: S0, S1.
         recall: of the baseline, mean over classes.
-        size: examples of every class; 8 to 300 if None.
+        size: examples of each class, one number or (M,); 8 to 300 if None.
     """
     m = len(wished)
-    n = np.exp(rng.uniform(np.log(8), np.log(300), m)).round().astype(int) if size is None else np.full(m, size)
+    n = np.exp(rng.uniform(np.log(8), np.log(300), m)).round().astype(int) if size is None else np.broadcast_to(size, m)
     labels = np.repeat(np.arange(m), n)
     share = rng.dirichlet(np.full(KINDS, 2.0), m)
     spread = rng.uniform(1.0, 3.0, m)

@@ -3,11 +3,12 @@
     python benchmarks/audit/plan.py --studies 300
     python benchmarks/audit/plan.py --studies 150 --only "3 v 1" "1 v 5"
 
-Studies as in `kinds`: eight classes of equal size, each tested alone as a protected class is, true changes
-between -12 and +8 points, a tolerance of one. After an audit of few seeds, every undecided class is audited again
-with the seeds that the planner names for it (which include the first ones), with the images that it names, and with the
-seeds and images that it names together. Of arms with unequal seeds, the one with fewer gets more first, as the words
-say. Rows are bins of the named number, as a multiple of the number at hand.
+Studies as in `kinds`: eight classes of equal size (of 10 to 150 examples where a range is given), each tested alone as
+a protected class is, true changes between -12 and +8 points, a tolerance of one. After an audit of few seeds, every
+undecided class is audited again with the seeds that the planner names for it (which include the first ones), with the
+images that it names, of that class alone, and with the seeds and images that it names together. Of arms with unequal
+seeds, the one with fewer gets more first, as the words say. Rows are bins of the named number, as a multiple of the
+number at hand.
 """
 
 import argparse
@@ -27,6 +28,7 @@ BINS = (1.0, 2.0, 4.0, 8.0, np.inf)
 SETTINGS = (
     *(((3, 3), 20, 0.78), ((3, 3), 20, 0.95), ((3, 3), 100, 0.78), ((5, 5), 100, 0.95), ((2, 2), 20, 0.78)),
     *(((1, 1), 20, 0.78), ((3, 1), 20, 0.78), ((3, 1), 100, 0.95), ((1, 5), 20, 0.78), ((1, 5), 100, 0.95)),
+    *((seeds, (10, 150), recall) for seeds in ((2, 2), (3, 3), (5, 5), (3, 1)) for recall in (0.78, 0.95)),
 )
 
 
@@ -61,35 +63,39 @@ def audited(labels: np.ndarray, right0: np.ndarray, right1: np.ndarray, new: boo
 
 
 def outcomes(
-    counts: tuple[int, int], images: int, recall: float, new: bool, studies: int
+    counts: tuple[int, int], images: int | tuple[int, int], recall: float, new: bool, studies: int
 ) -> list[tuple[str, float, bool, bool]]:
     """Per undecided class and way: the way, the named multiple, whether it was then decided, and whether rightly."""
     found = []
     for i in range(studies):
-        key = [counts[0], images, int(100 * recall), i, 31] + ([counts[1]] if counts[0] != counts[1] else [])
+        first = images if isinstance(images, int) else images[0]
+        key = [counts[0], first, int(100 * recall), i, 31] + ([counts[1]] if counts[0] != counts[1] else [])
         rng = np.random.default_rng(key)
         wished = rng.uniform(-0.12, 0.08, CLASSES)
-        study = draw(rng, wished, (MOST_SEEDS, MOST_SEEDS), recall, images * MOST_IMAGES)
-        place = np.tile(np.arange(images * MOST_IMAGES), CLASSES)
+        sizes = np.full(CLASSES, first)
+        if not isinstance(images, int):
+            sizes = np.exp(rng.uniform(*np.log(images), CLASSES)).round().astype(int)
+        study = draw(rng, wished, (MOST_SEEDS, MOST_SEEDS), recall, sizes * MOST_IMAGES)
+        place = np.concatenate([np.arange(n) for n in sizes * MOST_IMAGES])
 
-        def look(arms: tuple[int, int], n: int, study=study, place=place):
-            at = place < n
+        def look(arms: tuple[int, int], n: np.ndarray, study=study, place=place):
+            at = place < n[study.labels]
             return audited(study.labels[at], study.right0[: arms[0], at], study.right1[: arms[1], at], new)
 
-        summary, columns, words = look(counts, images)
+        summary, columns, words = look(counts, sizes)
         for j, row in enumerate(to_decide(summary, columns, new_images=new, power=POWER)):
             if words[j] != "undecided":
                 continue
             hurt = study.population[j] < -TOLERANCE
-            ways = {"seeds": (row.seeds, images), "images": (1, row.images), "both": row.both}
+            ways = {"seeds": (row.seeds, sizes[j]), "images": (1, row.images), "both": row.both}
             for way, (s, n) in ways.items():
-                if not np.isfinite(s + n) or n > images * MOST_IMAGES:
+                if not np.isfinite(s + n) or n > sizes[j] * MOST_IMAGES:
                     continue
                 arms = counts if way == "images" else as_arms(s, counts)
                 if way == "seeds" and arms == counts:
                     arms = (arms[0] + (arms[0] <= arms[1]), arms[1] + (arms[1] <= arms[0]))
-                word = look(arms, int(n))[2][j]
-                times = max(sum(arms) / sum(counts), n / images)
+                word = look(arms, np.where(np.arange(CLASSES) == j, int(n), sizes))[2][j]
+                times = max(sum(arms) / sum(counts), n / sizes[j])
                 found.append((way, times, word != "undecided", word == ("hurt" if hurt else "safe")))
     return found
 
@@ -115,8 +121,9 @@ def main() -> None:
                         decided = np.array([row[2] for row in held])
                         right = np.array([row[3] for row in held])[decided].mean()
                         kind = "new images" if new else "these images"
+                        many = images if isinstance(images, int) else f"{images[0]} to {images[1]}"
                         print(
-                            f"| {seeds} seeds, {images} images, recall {recall} | {kind} | {way} "
+                            f"| {seeds} seeds, {many} images, recall {recall} | {kind} | {way} "
                             f"| {low:g} to {high:g} times | {len(held)} | {decided.mean():.2f} | {right:.2f} |",
                             flush=True,
                         )

@@ -80,7 +80,7 @@ def test_a_class_without_examples_of_its_own_label(arms):
     treated = {"mixup": treated["mixup"] | {"labels": labels, "accept": accept}}
     row = audit_predictions(base, treated, refits=0, protect=["bowl"], tolerance={"bowl": 0.02}).by_class["bowl"]
     assert (row["n"], row["decision_as_labelled"], row["recall_change_as_labelled"]) == (100, "", None)
-    with pytest.raises(AuditError, match="protect: expected classes with examples, got wolf. They are "):
+    with pytest.raises(AuditError, match=r"protect: expected classes with examples, got wolf\. They are "):
         audit_predictions(base, treated, refits=0, protect=["wolf"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import audit_grid, audit_predictions
-from dropmix.audit.several_arms import rescue
+from dropmix.audit.several_arms import answer, rescue
 from dropmix.report import paper_table
 from dropmix.studies.simulate import World, simulate
 
@@ -115,3 +115,35 @@ def test_rescue_sees_what_is_given_back():
 def test_rescue_needs_two_seeds():
     one = np.full((1, 3), 5)
     assert rescue(one, one, one, np.full(3, 10), 0) is None
+
+
+def kept(*losses, classes=4, n=400, seeds=4):
+    """Predictions of seeds that lose these shares of the classes, in order; 90 % are right otherwise."""
+    labels = np.repeat(np.arange(classes), n)
+    lost = np.zeros(classes)
+    lost[: len(losses)] = losses
+    place = np.tile(np.arange(n), classes)
+    wrong = (place[None] + np.arange(seeds)[:, None] * 7) % n < (n * (0.1 + lost))[labels]
+    return {"labels": labels, "pred": np.where(wrong, (labels + 1) % classes, labels)}
+
+
+LOST, MORE, SAFE, OPEN = kept(0.2), kept(0.3, 0.3), kept(-0.05, -0.06, -0.07, -0.08), kept(0.01)
+
+
+@pytest.mark.parametrize(
+    ("arms", "words"),
+    [
+        ({"a": LOST, "b": MORE}, "Keep base: neither arm should be shipped. Fewest classes are hurt under a (1)."),
+        ({"a": LOST, "b": kept(0.19), "c": MORE}, "Keep base: none of the 3 arms should be shipped."),
+        ({"a": LOST, "b": OPEN}, "Keep base for now: neither arm is shown to be safe. Undecided: b."),
+        ({"a": OPEN, "b": kept(0.011)}, "Keep base for now: neither arm is shown to be safe."),
+        ({"a": SAFE, "b": OPEN, "c": MORE}, "Of the 3 arms, only a may be shipped."),
+        ({"a": SAFE, "b": kept(-0.09, -0.09, -0.09, -0.09)}, "b has the highest accuracy of these, perhaps by chance."),
+        ({"a": LOST}, ""),
+    ],
+)
+def test_what_to_do_with_several_arms_is_said_once(arms, words):
+    found = audit_predictions(kept() | {"arm": "base"}, arms, refits=0)
+    assert words in answer(found.comparisons)
+    assert bool(words) == bool(answer(found.comparisons))
+    assert found.verdict().startswith(answer(found.comparisons))

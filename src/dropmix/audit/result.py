@@ -178,8 +178,10 @@ class Audit:
         return self.only.by_class
 
     def verdict(self) -> str:
-        """The finding in words, a paragraph per comparison."""
-        return "\n\n".join(c.verdict() for c in self.comparisons)
+        """What to do, if arms share a baseline, and the finding in words, a paragraph per comparison."""
+        from dropmix.audit.several_arms import answer
+
+        return "\n\n".join(filter(None, [answer(self.comparisons), *(c.verdict() for c in self.comparisons)]))
 
     def report(self, folder: str | Path) -> Path:
         """Write audit.json, classes.csv (and slices.csv), and the page with its tables.
@@ -255,11 +257,7 @@ class Audit:
         return write_whole(path, lambda part: write_rows(part, rows))
 
     def slices_to_csv(self, path: str | Path) -> Path:
-        """Write one row per slice and per class within a slice, whose `class` is empty for whole slices.
-
-        Args:
-            path: of the file; written only if the audit has slices.
-        """
+        """Write one row per slice and per class within it (`class` is empty for whole slices), if there are any."""
         rows = []
         for c in self.comparisons:
             for row in [*rows_of(c.slices), *rows_of(c.slice_classes)]:

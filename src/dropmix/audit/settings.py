@@ -146,8 +146,6 @@ def refuse_unknown(asked: Iterable[str], names: Sequence[str], what: str) -> Non
         # Labels first: the nearest row is but one of the three that the name of a label protects.
         labels = [name.removesuffix(f" {SENSITIVITY}") for name in names if name.endswith(f" {SENSITIVITY}")]
         hint = advice(unknown[0], [*labels, *names])
-        if len(unknown) > 1 and not near:
-            hint += " A name that holds a comma stands in double quotes in the shell."
         if any("," in name and name.startswith(unknown[0].strip('"')) for name in names):
             hint = "In the shell, a name that holds a comma stands in double quotes within the list."
         raise AuditError(f"{what}: expected classes with examples, got {first(unknown)}. {hint}")

@@ -1,4 +1,4 @@
-"""Several arms: how a shared baseline makes them look alike, and which classes a second arm rescues.
+"""Several arms: what to do, how a shared baseline makes them look alike, and which classes a second arm rescues.
 
 Two changes measured against one baseline share its noise. With no effect at all their correlation is
 
@@ -15,16 +15,46 @@ from typing import Any
 
 import numpy as np
 
+from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.halves import half
 from dropmix.audit.inference.streams import stream
 from dropmix.audit.measures.counts import Pair
 from dropmix.audit.measures.degraded import signs
 from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import outlying
+from dropmix.audit.quantities.words import MACRO, PLURAL, listed, noun
 from dropmix.audit.result import Comparison
 
 SPLITS = 50
 PAIRS = 1000  # of arms, at most, in the result
+
+
+def answer(comparisons: Sequence[Comparison]) -> str:
+    """What to do, given several arms that were compared with one baseline; "" where there is no such choice."""
+    if len(comparisons) < 2 or len({(c.group, c.baseline) for c in comparisons}) > 1:
+        return ""
+    if any("decision" not in c.summary for c in comparisons):
+        return ""
+    count, keep = len(comparisons), f"Keep {arm_title(comparisons[0].baseline)}"
+    none = "neither arm" if count == 2 else f"none of the {count} arms"
+    ship, open_ = ([c for c in comparisons if c.summary["decision"] == word] for word in ("ship", "undecided"))
+    if len(ship) == 1:
+        return f"Of the {count} arms, only {arm_title(ship[0].arm)} may be shipped."
+    if ship:
+        macro = all(c.summary["gain_macro"] is not None for c in ship)
+        best = max(ship, key=lambda c: c.summary["gain_macro" if macro else "gain"])
+        what = MACRO[noun(best.classes)] if macro else "accuracy"
+        return (
+            f"Of the {count} arms, {listed([arm_title(c.arm) for c in ship])} may be shipped. "
+            f"{arm_title(best.arm)} has the highest {what} of these, perhaps by chance."
+        )
+    if open_:
+        undecided = f" Undecided: {listed([arm_title(c.arm) for c in open_])}." if len(open_) < count else ""
+        return f"{keep} for now: {none} is shown to be safe.{undecided}"
+    fewest, second, *_ = sorted(comparisons, key=lambda c: c.summary["n_hurt"])
+    least = fewest.summary["n_hurt"]
+    hint = f" Fewest {PLURAL[noun(fewest.classes)]} are hurt under {arm_title(fewest.arm)} ({least})."
+    return f"{keep}: {none} should be shipped.{hint if least < second.summary['n_hurt'] else ''}"
 
 
 def likeness(pairs: Sequence[Pair], comparisons: Sequence[Comparison], seed: int) -> list[dict]:

@@ -46,6 +46,7 @@ def print_audit(audit: Any) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
+    from dropmix.audit.several_arms import answer
     from dropmix.audit.wording import verdict_parts
     from dropmix.report import paper_table, to_terminal
     from dropmix.report.display_names import all_notes, comparison_title, visible
@@ -73,6 +74,8 @@ def print_audit(audit: Any) -> None:
         console.print(class_legend(shown, audit.settings.get("level", 0.9)), style="dim", highlight=False)
     if len(arms) > 1 and all("decision" in c.summary for c in arms):
         console.print(overview(audit, console.width, plain))
+        if told := answer(arms):
+            console.print(Text(spelled(visible(told)), "bold"))
     elif len(arms) != 1:
         console.print(to_terminal(paper_table(audit), width=console.width, ascii_only=plain))
         macro = " (Macro: mean over classes)" if any(c.summary["gain_macro"] is not None for c in arms) else ""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from dropmix.audit.quantities.words import PLURAL, counted, noun, percent, signed_points, size
 from dropmix.audit.rows.to_decide import one_seed_each
+from dropmix.audit.several_arms import answer
 from dropmix.audit.wording import verdict
 from dropmix.report.decision import Standing, standing, worst_first
 from dropmix.report.display_names import all_notes, clean, number
@@ -34,7 +35,9 @@ def to_summary(audit: "Audit") -> str:
     pairs = [(c, standing(c)) for c in audit.comparisons]
     worst = [pairs[i] for i in worst_first(audit.comparisons)] if len(pairs) > ARMS else pairs
     # A table that is cut begins with the arms that should not ship: none of them may be hidden.
-    parts = [_table(worst if len(pairs) > ROWS else pairs)] if len(pairs) > 1 else []
+    first = answer(audit.comparisons)
+    parts = [f"**{_text(first)}**\n"] if first else []
+    parts += [_table(worst if len(pairs) > ROWS else pairs)] if len(pairs) > 1 else []
     parts += [_arm(c, s, audit.settings.get("level", 0.9)) for c, s in worst[:ARMS]]
     if len(pairs) > ARMS:
         parts.append(f"{len(pairs) - ARMS} more arms are in the table.\n")

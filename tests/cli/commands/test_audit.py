@@ -50,6 +50,7 @@ def test_an_ascii_terminal_and_a_narrow_one(files):
     assert several.stdout.isascii()
     assert b"All arms" in several.stdout
     assert several.stdout.startswith(b"Mixup: ")
+    assert b"\nKeep Vanilla: neither arm should be shipped." in several.stdout
     narrow = run(files, COLUMNS="20").stdout.decode()
     assert "Vanilla" in narrow
     assert "Mixup" in narrow

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from dropmix.audit.quantities.words import PLURAL, noun, size
+from dropmix.audit.several_arms import answer
 from dropmix.audit.wording import verdict_parts
 from dropmix.report.decision import standing, stricter, tolerance_words, worst_first
 from dropmix.report.display_names import all_notes, clean, comparison_title, number, plain_arms, visible
@@ -84,6 +85,7 @@ def page(
         "script": Markup(script),
         "style": Markup(_resource("report.css")),
         "data": Markup(_json(class_data(audit))),
+        "answer": visible(answer(audit.comparisons)),
         "notes": all_notes(audit),
         "table": layout(paper_table(audit)),
         "floors": any(number(c.summary, "floor_n_degraded") is not None for c in audit.comparisons),
