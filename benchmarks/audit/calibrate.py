@@ -1,9 +1,9 @@
 """Calibration of the audit, on simulated predictions with a known truth.
 
     python benchmarks/audit/calibrate.py calibrate --state state.jsonl     # resumable: a line per study
-    python benchmarks/audit/calibrate.py table --state state.jsonl > benchmarks/results/audit.md
+    python benchmarks/audit/calibrate.py table --state state.jsonl
 
-`cost` measures the cost. Studies come from `worlds`. Rivals of the audit: `first_try`, and Welch's t test with
+Studies come from `worlds`. Rivals of the audit: `first_try`, and Welch's t test with
 Benjamini-Hochberg.
 """
 

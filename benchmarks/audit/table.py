@@ -1,4 +1,4 @@
-"""The page benchmarks/results/audit.md, from what benchmarks/audit/calibrate.py measured."""
+"""The tables of what benchmarks/audit/calibrate.py measured."""
 
 from collections import defaultdict
 
