@@ -11,7 +11,7 @@ SMALLEST = {
     "kinds": ["--only", "20 classes, 3 v 3", "--studies", "1"],
     "lone_seed": ["--studies", "1"],
     "looks": ["--studies", "1"],
-    "plan": ["--studies", "1", "--only", "3 v 3"],
+    "plan": ["--studies", "4", "--only", "20 images, recall 0.95"],
     "pools": ["--only", "trained, 95 %, 2 classes", "--pools", "1", "--studies", "1"],
     "verdicts": ["--studies", "4"],
 }

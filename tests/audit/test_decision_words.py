@@ -119,3 +119,11 @@ def test_measures_of_labels_are_not_called_classes(tmp_path):
     audit.to_json(tmp_path / "audit.json")
     run = CliRunner().invoke(app, ["plan", str(tmp_path), "--protect", "AF"])
     assert run.stdout.endswith("3 of 3 measures are decided.\n")  # a label stands for its rows, as in the audit
+
+
+@pytest.mark.parametrize(("seeds", "classes", "said"), [((2, 2), 100, True), ((3, 3), 100, False), ((2, 2), 12, False)])
+def test_of_very_many_classes_and_two_seeds_one_that_looks_hurt_may_be_swung_by_a_seed(seeds, classes, said):
+    change = np.where(np.arange(classes) == 4, -0.5, 0.0)
+    c = audit_of(change, seeds=seeds).only
+    assert c.summary["n_hurt"] > 0
+    assert ("train a third seed before you act on a single class" in c.verdict()) == said

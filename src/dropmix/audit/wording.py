@@ -30,7 +30,7 @@ from dropmix.audit.quantities.words import (
 )
 from dropmix.audit.result import Comparison
 from dropmix.audit.rows.to_decide import one_seed_each
-from dropmix.audit.rows.would_decide import ONE_SEED, hardly_found, what_would_decide
+from dropmix.audit.rows.would_decide import ONE_SEED, TWO_SEEDS, hardly_found, may_be_swung, what_would_decide
 
 SIGNIFICANT = 0.05
 
@@ -284,8 +284,10 @@ def _count(c: Comparison) -> str:
 
 
 def _caution(c: Comparison) -> str:
-    """What one seed each cannot say, unless what would decide the open classes said it already."""
-    return ONE_SEED if one_seed_each(c.summary) and ONE_SEED not in _would_decide(c) else ""
+    """What so few seeds cannot say, unless what would decide the open classes said it already."""
+    if one_seed_each(c.summary):
+        return ONE_SEED if ONE_SEED not in _would_decide(c) else ""
+    return TWO_SEEDS if may_be_swung(c.summary) else ""
 
 
 def _nothing_changed(c: Comparison) -> bool:

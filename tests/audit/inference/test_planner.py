@@ -13,7 +13,8 @@ from dropmix.audit.inference.planner import (
     power_of_decision,
     seeds_needed,
 )
-from dropmix.audit.rows.to_decide import as_arms, seeds_of_each
+from dropmix.audit.rows.to_decide import seeds_of_each
+from dropmix.audit.rows.ways import as_arms
 
 
 @pytest.mark.parametrize("change", [-0.06, -0.02, 0.01, 0.03])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dropmix.audit import audit_predictions
-from dropmix.audit.inference.planner import chance_of_decision, noise_of_audit
+from dropmix.audit.inference.planner import chance_of_decision, noise_of_audit, power_of_decision
 from dropmix.audit.rows.to_decide import to_decide
 from dropmix.audit.rows.would_decide import decided_alone, out_of_reach, what_would_decide
 
@@ -14,12 +14,34 @@ def test_one_open_class_is_named_once_and_several_each(audit):
     classes |= {"recall_change_low_population": np.array([-0.08, -0.3]), "protected": ["yes", "no"]}
     text = what_would_decide(summary, classes)
     assert text.startswith("About ")
-    assert "would decide fox with a chance of 80 %. " in text
+    (row,) = to_decide(summary, classes, ["fox"])
+    low, high = (f"{100 * end:+.1f}" for end in row.near)
+    assert (
+        f"would decide fox with a chance of 80 %, unless its true change lies between {low} and {high} points. " in text
+    )
     assert " So far, the interval" in text
     assert text.endswith("rules out losses of more than 8.0 points.")
     both = classes | {"decision": ["undecided", "undecided"], "protected": ["yes", "yes"]}
-    assert "this would decide them: fox (about " in what_would_decide(summary, both)
+    text = what_would_decide(summary, both)
+    assert "this would decide them, unless a true change lies in its brackets (points): fox (about " in text
+    assert f"; [{low}, {high}])" in text
     assert what_would_decide(summary, classes | {"protected": ["no", "yes"]}) == ""
+
+
+@pytest.mark.parametrize("new_images", [False, True])
+def test_outside_of_the_named_range_every_named_way_decides_with_the_chance(audit, new_images):
+    summary, classes = audit()
+    noise = noise_of_audit(summary, classes)
+    noise = noise if new_images else noise.on_these_images()
+    (row,) = to_decide(summary, classes, ["fox"], new_images)
+    ways = [(row.seeds, row.held), (summary["seeds_baseline"], row.images), row.both]
+    ways = [(s, n) for s, n in ways if np.isfinite(s + n)]
+    assert ways
+    for end, which in zip(row.near, (0, 1)):
+        chances = [power_of_decision(end, row.tolerance, noise.variance(s, n)[0])[which] for s, n in ways]
+        assert min(chances) >= 0.795
+        assert max(chances) < 0.9
+    assert row.near[0] < -row.tolerance < row.near[1]
 
 
 @pytest.mark.parametrize(("seeds", "first"), [((2, 2), True), ((3, 1), True), ((3, 3), False)])

@@ -19,6 +19,8 @@ w V + w^2 k V_now, and
     P(hurt) = P(change in the end < -t - z sqrt(V)),    P(safe) likewise
 
 By the power at the seen change, half as many seeds would seem to do: a class that looks clear often does so by luck.
+If true changes are much smaller than SPREAD, more of them lie near -t than this allows for: where the chance does not
+hold, the true change lies within `margin` of -t. So whoever names seeds or images names this range too.
 """
 
 from collections.abc import Mapping
@@ -54,11 +56,11 @@ class Noise:
     seed: np.ndarray
     example: np.ndarray
 
-    def variance(self, seeds: float, images: np.ndarray | float) -> np.ndarray:
+    def variance(self, seeds: np.ndarray | float, images: np.ndarray | float) -> np.ndarray:
         """V(S, n), (M,).
 
         Args:
-            seeds: of each arm, S.
+            seeds: of each arm, S; one number or (M,).
             images: of each class, n; one number or (M,).
 
         Example:
@@ -132,6 +134,20 @@ def power_of_decision(
     return ndtr(-distance + critical), ndtr(distance + critical)
 
 
+def margin(variance: Any, power: float = POWER, level: float = ALONE, dof: float = USUAL_TAIL) -> np.ndarray:
+    """How far from the tolerated loss a true change must lie to be decided with this chance, whatever was seen.
+
+    Args:
+        variance: of the change that will be observed.
+        power, level, dof: wished chance, level of each one-sided test and degrees of freedom of its t distribution.
+
+    Example:
+        >>> float(margin(0.02**2).round(3))
+        0.051
+    """
+    return (ndtri(power) - quantile(level, dof)) * np.sqrt(variance)
+
+
 def chance_of_decision(
     seen: np.ndarray,
     tolerance: Any,
@@ -143,12 +159,10 @@ def chance_of_decision(
     """Chance that a class is found hurt or safe once its change is known better, (M,).
 
     Args:
-        seen: change seen so far, (M,), fractions.
-        tolerance: one or (M,).
+        seen, tolerance: change seen so far, (M,), and the tolerated loss, one or (M,); fractions.
         now: variance of the seen change, (M,).
         then: variance with what is added, (M,), below `now`.
-        level: of each one-sided test.
-        dof: of their t distribution.
+        level, dof: as in `margin`.
 
     Example:
         >>> chance_of_decision(np.array([-0.05]), 0.01, np.array([9e-4]), np.array([1e-4])).round(2).tolist()
@@ -176,8 +190,7 @@ def seeds_needed(
         tolerance: one or (M,).
         noise: (M,).
         images: of each class.
-        power: wished chance of the decision.
-        level: of each one-sided test.
+        power, level: as in `margin`.
         now: variance of the seen change, (M,); None if the change is supposed to be the true one.
 
     Example:
@@ -208,8 +221,7 @@ def images_needed(
 
     Args:
         change, tolerance, noise, power, level, now: as in `seeds_needed`.
-        seeds: of each arm.
-        dof: of the tests' t distribution: few seeds stay few.
+        seeds, dof: of each arm, and of the tests' t distribution: few seeds stay few.
 
     Example:
         >>> noise = Noise(np.array([0.05]), np.array([0.0]), np.array([0.02]))
@@ -236,8 +248,8 @@ def both_needed(change: Any, tolerance: Any, noise: Noise, seeds: float, images:
         [2.84]
     """
     wished = _largest_variance(change, tolerance, *asked)
-    square, single = 2 / seeds * noise.flip / images, 2 / seeds * noise.seed + noise.example / images
     # The variance is square x^2 + single x, where x is one over the multiple.
+    square, single = 2 / seeds * noise.flip / images, 2 / seeds * noise.seed + noise.example / images
     with np.errstate(divide="ignore", invalid="ignore"):
         times = (single + np.sqrt(single**2 + 4 * square * wished)) / (2 * wished)
     return np.where(wished > 0, times, np.inf)
@@ -253,8 +265,7 @@ def tolerance_decided(
     """The smallest tolerated loss at which each class would be found safe with the wished chance, (M,).
 
     Args:
-        seen, now, then, level: as in `chance_of_decision`.
-        power: wished chance.
+        seen, now, then, level, power: as in `chance_of_decision` and `margin`.
 
     Example:
         >>> tolerance_decided(np.array([0.0]), np.array([4e-4]), np.array([1e-4])).round(3).tolist()
@@ -280,8 +291,7 @@ def _largest_variance(
 ) -> np.ndarray:
     """The variance at which a decision has the intended chance."""
     if now is None:
-        distance = np.abs(np.asarray(change, dtype=float) + tolerance)
-        return (distance / (ndtri(power) - quantile(level, dof))) ** 2
+        return ((np.asarray(change, dtype=float) + tolerance) / margin(1.0, power, level, dof)) ** 2
     enough, short = np.zeros_like(now), np.asarray(now, dtype=float)
     for _ in range(HALVINGS):
         middle = (enough + short) / 2

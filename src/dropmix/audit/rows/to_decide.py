@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dropmix.audit.inference.decide import FEW_EXAMPLES, HURT, SAFE, TOO_FEW, quantile, tail_dof
+from dropmix.audit.inference.decide import FEW_EXAMPLES, HURT, SAFE, TOO_FEW, USUAL_TAIL, quantile, tail_dof
 from dropmix.audit.inference.infer import unseen_losses
 from dropmix.audit.inference.planner import (
     ALONE,
@@ -20,6 +20,7 @@ from dropmix.audit.inference.planner import (
     Noise,
     both_needed,
     images_needed,
+    margin,
     noise_of_audit,
     seeds_needed,
     tolerance_decided,
@@ -27,10 +28,8 @@ from dropmix.audit.inference.planner import (
 from dropmix.audit.inputs.scores import SPECIFICITY
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import units
+from dropmix.audit.rows.ways import EXAMPLE, FEW_SEEDS, GROUP, OF_CLASS, in_words
 
-OF_CLASS = "of the class"
-EXAMPLE, GROUP = "test example", "group"
-FEW_SEEDS = 10  # more seeds than this are many: where they and as many images again are not enough, both are named
 STEP = 0.005  # tolerances are proposed in half points
 WORTH = 1.5 * STEP  # more data that lower the tolerance by less than this are not worth asking for
 CLEAN = 1.5  # times the images that rule the loss out if none of them is lost: with those alone, many classes lose one
@@ -59,6 +58,7 @@ class ToDecide:
         open: whether the class is neither hurt nor safe.
         held: images of the class so far.
         alone: "hurt" or "safe" if an open class is just that when tested alone, as a protected one; else "".
+        near: the two ends, fractions, of the true changes for which the ways take more than they say.
     """
 
     name: str
@@ -75,6 +75,7 @@ class ToDecide:
     held: int
     alone: str = ""
     unit: str = EXAMPLE
+    near: tuple[float, float] = (0.0, 0.0)
 
     @property
     def way(self) -> bool:
@@ -124,6 +125,8 @@ def to_decide(
     images = np.where(images <= MOST_IMAGES * n, np.maximum(images, FEW_EXAMPLES), np.inf)
     seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, variance))
     images_too = np.maximum(images_too, FEW_EXAMPLES)
+    ways = (seeds, n, USUAL_TAIL), (now, images, tail_dof(counts)), (seeds_too, images_too, USUAL_TAIL)
+    far = np.max([_margin(noise, *way, power, level) for way in ways], axis=0)
     decided = classes["decision_population" if new_images else "decision"]
     # No number of seeds makes up for images that hardly show anything; ten and more may be too few for this noise only.
     few = np.asarray(decided, dtype=object) == TOO_FEW
@@ -150,12 +153,20 @@ def to_decide(
             if "measure" in classes:
                 whose = "without the label" if classes["measure"][i] == SPECIFICITY else "with the label"
             unit = EXAMPLE if n[i] == classes["n"][i] else GROUP
-            text = _in_words(*more, n[i], counts, (unit, whose)) if left and not alone[i] else ""
+            text = in_words(*more, n[i], counts, (unit, whose)) if left and not alone[i] else ""
             asked = float(seeds[i]), float(images[i]), both
             least = float(tolerance[i]), float(wider[i]), 0 if stands[i] else more_seeds, int(more_images[i])
-            said = text, left, int(n[i]), alone[i] if left else "", unit
+            near = float(-tolerance[i] - far[i]), float(far[i] - tolerance[i])
+            said = text, left, int(n[i]), alone[i] if left else "", unit, near
             needs.append(ToDecide(str(name), decision, *asked, *least, *said))
     return needs
+
+
+def _margin(noise: Noise, seeds: Any, images: Any, dof: float, power: float, level: float) -> np.ndarray:
+    """How near to the tolerated loss a way does not reach, (M,); 0 where there is no such way."""
+    there = np.isfinite(seeds) & np.isfinite(images)
+    variance = noise.variance(np.where(there, seeds, 1.0), np.where(there, images, 1.0))
+    return np.where(there, margin(variance, power, level, dof), 0.0)
 
 
 def _without_errors(tolerance: np.ndarray, level: float) -> np.ndarray:
@@ -191,25 +202,6 @@ def seeds_of_each(counts: tuple[int, int]) -> float:
     return 2 / (1 / counts[0] + 1 / counts[1])
 
 
-def as_arms(seeds: float, counts: tuple[int, int]) -> tuple[int, int]:
-    """Seeds of both arms that do as well as `seeds` in each: the arm with fewer is raised first, and none is removed.
-
-    Args:
-        seeds: wished for each arm, at least 1.
-        counts: S0, S1, so far.
-
-    Example:
-        >>> as_arms(5, (3, 3)), as_arms(2, (3, 1)), as_arms(5, (3, 1))
-        ((5, 5), (3, 2), (5, 5))
-    """
-    few, many = sorted(counts)
-    left = 2 / seeds - 1 / many
-    raised = np.ceil(1 / left - 1e-9) if left > 0 else np.inf
-    if few < many and raised <= many:
-        return max(int(raised), counts[0]), max(int(raised), counts[1])
-    return max(int(np.ceil(seeds)), counts[0]), max(int(np.ceil(seeds)), counts[1])
-
-
 def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Seeds in each arm and images of each class that decide it together, (M,) each; infinite if no number does."""
     change, tolerance, power, level, variance = asked
@@ -221,74 +213,3 @@ def _together(noise: Noise, now: float, n: np.ndarray, asked: tuple) -> tuple[np
     return np.where(possible, np.where(alike, np.ceil(times * now), MOST_SEEDS), np.inf), np.where(
         possible, images, np.inf
     )
-
-
-def _in_words(
-    seeds: float,
-    images: float,
-    both: tuple[float, float],
-    images_now: float,
-    counts: tuple[int, int] = (3, 3),
-    of: tuple[str, str] = (EXAMPLE, OF_CLASS),
-) -> str:
-    """The ways in words, "" if there is none; both together where that at least halves what each alone would take.
-
-    Args:
-        seeds: in each arm.
-        images: more of the class.
-        both: seeds in each arm, and more images of the class.
-        images_now: images of the class so far.
-        counts: seeds of both arms so far.
-        of: what they are counted in, and which of them count.
-
-    Example:
-    >>> _in_words(7, np.inf, (5, 30), 50), _in_words(19, np.inf, (16, 2200), 313)
-    ('about 4 more seeds per arm', 'about 16 more seeds per arm')
-    >>> _in_words(np.inf, 2000, (12, 300), 313)
-    'about 2000 more test examples of the class, or about 9 more seeds per arm together with about 300 examples'
-    >>> _in_words(np.inf, np.inf, (5, 30), 20)
-    'about 2 more seeds per arm together with about 30 more test examples of the class'
-    >>> _in_words(2.0, np.inf, (2, 30), 20, (3, 1))
-    'about 1 more seed of the arm with 1'
-    """
-    ways = [_seeds(seeds, counts)] if np.isfinite(seeds) else []
-    ways += [_images(images, *of)] if np.isfinite(images) else []
-    many = seeds - min(counts) > FEW_SEEDS and images > images_now
-    if many and np.isfinite(both[0]) and 2 * (both[0] - min(counts)) <= seeds - min(counts) and 2 * both[1] <= images:
-        again = f"about {_rounded(max(both[1], 1))} {of[0].removeprefix('test ')}s"
-        too = again if np.isfinite(images) else _images(both[1], *of)
-        ways.append(f"{_seeds(both[0], counts)} together with {too}")
-    if len(ways) > 1 and "together" in ways[-1]:
-        return f"{', '.join(ways[:-1])}, or {ways[-1]}"
-    return " or ".join(ways)
-
-
-def _seeds(each: float, counts: tuple[int, int]) -> str:
-    """So many more seeds, and of which arm.
-
-    Example:
-        >>> _seeds(5.0, (3, 3)), _seeds(5.0, (3, 1))
-        ('about 2 more seeds per arm', 'about 5 seeds in each arm')
-    """
-    few, many = sorted(counts)
-    arms = as_arms(each, counts)
-    count = max(min(arms) - few, 1)
-    more = f"about {count} more seed{'' if count == 1 else 's'}"
-    if few == many:
-        return f"{more} per arm"
-    return f"{more} of the arm with {few}" if max(arms) == many else f"about {max(arms)} seeds in each arm"
-
-
-def _images(count: float, unit: str, whose: str) -> str:
-    return f"about {_rounded(max(count, 1))} more {unit}{'' if count <= 1 else 's'} {whose}"
-
-
-def _rounded(value: float) -> int:
-    """Round up to two digits, all that such an estimate is worth.
-
-    Example:
-        >>> _rounded(1234.0), _rounded(7.2)
-        (1300, 8)
-    """
-    step = 10 ** max(int(np.floor(np.log10(value))) - 1, 0)
-    return int(np.ceil(value / step) * step)

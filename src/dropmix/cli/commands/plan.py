@@ -112,6 +112,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
         decided_alone,
         few_seeds,
         hardly_found,
+        near,
         out_of_reach,
     )
 
@@ -141,8 +142,11 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
         lines.append(SEEDS_FIRST)
     if still:
         with_chance = f"{'between these two models ' if models else ''}with a chance of {100 * power:g} %"
-        lines.append(f"Each class, tested alone (--protect), would be decided {with_chance} by:")
-    lines += [f"  {named(row.name)}: {row.text}" for row in still[:MOST_ROWS]]
+        lines.append(
+            f"Each class, tested alone (--protect), would be decided {with_chance}, unless its true change lies in the "
+            "brackets (points), by:"
+        )
+    lines += [f"  {named(row.name)}: {row.text} {near(row)}" for row in still[:MOST_ROWS]]
     if len(still) > MOST_ROWS:
         lines.append(f"  and {len(still) - MOST_ROWS} more classes")
     lines += [text for text in (out_of_reach(left, s, power), decided_alone(left)) if text]
