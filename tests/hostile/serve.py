@@ -1,8 +1,8 @@
 """Runs commands one after the other, each in a fork of a process that has imported everything once.
 
 Reads one JSON object per line, {"words": [...], "cwd": ..., "env": {...}, "seconds": ..., "stdout": ..., "disk": ...};
-answers {"status": ..., "peak": bytes}. What a command prints goes to the files stdout and stderr beside its folder.
-"disk" is the size that no file may reach, as on a full disk.
+answers {"status": ..., "peak": bytes, "busy": seconds of processor time}. What a command prints goes to the files
+stdout and stderr beside its folder. "disk" is the size that no file may reach, as on a full disk.
 """
 
 import ctypes
@@ -64,7 +64,8 @@ def measured(job: dict) -> dict:
     while True:
         gone, status, use = os.wait4(pid, os.WNOHANG)
         if gone:
-            return {"status": os.waitstatus_to_exitcode(status), "peak": use.ru_maxrss * 1024}
+            busy = use.ru_utime + use.ru_stime
+            return {"status": os.waitstatus_to_exitcode(status), "peak": use.ru_maxrss * 1024, "busy": busy}
         if time.monotonic() > end:
             os.killpg(pid, signal.SIGKILL)
         time.sleep(0.01)

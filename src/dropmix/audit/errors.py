@@ -23,6 +23,31 @@ class NoPredictionsError(AuditError):
     """No run of a grid has predictions that can be read."""
 
 
+class FilesError(AuditError):
+    """The faults of several files; files with the same fault are named together.
+
+    Args:
+        faults: pairs of a file and its fault, which may begin with the file's name.
+
+    Example:
+        >>> print(FilesError([("a", "a: got none."), ("b", "b: got none."), ("c", "c: got an empty file.")]))
+        a: got none. The same holds of b. (1 more: c: got an empty file.)
+    """
+
+    def __init__(self, faults: Sequence[tuple[str, str]]):
+        self.faults = faults
+        files_by_fault: dict[str, list[str]] = {}
+        for file, fault in faults:
+            where = f"{file}: " if fault.startswith(f"{file}: ") else ""
+            files_by_fault.setdefault(fault.removeprefix(where), []).append(where)
+        told = []
+        for fault, files in files_by_fault.items():
+            others = [where.removesuffix(": ") for where in dict.fromkeys(files[1:]) if where != files[0]]
+            told.append(f"{files[0]}{fault}" + (f" The same holds of {', '.join(others)}." if others else ""))
+        more = f" ({len(told) - 1} more: {' | '.join(told[1:])})" if len(told) > 1 else ""
+        super().__init__(clip(told[0] + more, 4000))
+
+
 def first(values, limit: int = 3) -> str:
     """The first few of many values, shortened, for an error message.
 

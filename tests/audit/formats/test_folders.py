@@ -104,7 +104,25 @@ def test_all_damaged_files_are_named_at_once_and_equal_faults_once(tmp_path, for
     with pytest.raises(AuditError) as told:
         audit_predictions(*given[form])
     assert all(str(file) in str(told.value) for of_arm in files.values() for file in of_arm)
-    assert str(told.value).count("Parquet magic bytes not found") == (2 if form == "folder" else 1)
+    assert str(told.value).count("Parquet magic bytes not found") == 1
+
+
+@pytest.mark.parametrize("form", ["list", "mapping", "folder"])
+def test_damaged_labels_are_named_beside_damaged_predictions(tmp_path, form):
+    sound, torn = write(tmp_path / "vanilla" / "s0.csv"), tmp_path / "mixup" / "s0.csv"
+    empty = write(tmp_path / "mixup" / "s1.csv", 2)
+    torn.parent.mkdir(exist_ok=True)
+    torn.write_text("id,label,pred\n0,cat,cat\n1,ca")
+    open(empty, "w").close()
+    mixup = {"list": [torn, empty], "mapping": {"mixup": [torn, empty]}, "folder": tmp_path / "mixup"}[form]
+    names = tmp_path / "classes.txt"
+    names.write_text("\n")
+    with pytest.raises(AuditError) as told:
+        audit_predictions(sound, mixup, labels=tmp_path / "y.csv", classes=names, by=f"{tmp_path / 'by.csv'}:camera")
+    assert all(str(tmp_path / name) in str(told.value) for name in ("y.csv", "by.csv", "classes.txt"))
+    assert str(torn) in str(told.value)
+    assert empty in str(told.value)
+    assert sound not in str(told.value)
 
 
 @pytest.mark.parametrize("label", [[0, 0, 1, 1] * 2, [0, 0, 1, 1] * 25, [0, 0, 1] * 2, ([0] * 19 + [1]) * 2])

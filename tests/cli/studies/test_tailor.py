@@ -113,6 +113,16 @@ def test_a_grid_without_vanilla_is_told_what_to_do_by_every_command(dropmix, hel
         assert "dropmix run command, or compare with another arm by dropmix audit --baseline." in errors
 
 
+def test_other_arms_take_the_place_of_those_of_which_no_run_began(dropmix, held, tmp_path):
+    call = ("tailor", held, "--arm", "mixup", "--seeds", "2", "--out", tmp_path, "--run", "--time-limit", "1s")
+    for mean in ("0.4", "0.3"):
+        status, text, errors = dropmix(*call, "--mean", mean)
+        assert (status, "0 runs done, 16 left" in text) == (75, True), errors
+        shown = dropmix("status", tmp_path)[1]
+        assert f"-r{mean}-" in shown
+        assert "16 runs: 16 left" in shown
+
+
 def test_one_command_trains_the_arm_and_its_controls_and_answers(dropmix, held, grids):
     out = grids / "final"
     call = ("tailor", held, "--arm", "mixup", "--seeds", "2", "--out", out, "--run", "--workers", "1")

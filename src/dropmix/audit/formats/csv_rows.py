@@ -25,17 +25,13 @@ def refuse_other_rows(table: pa.Table, path: Path) -> None:
     """
     names = [name for name in table.column_names if name.strip()]
     coded = [name for name in names if pa.types.is_dictionary(table[name].type)]
-    if len(names) > 1 and coded and all(_holds(table[name], name) for name in coded):
-        same = np.ones(len(table), bool)
-        for name in coded:
-            same &= np.array([_bare(text) == name for text in table[name].to_pylist()])
-        if same.any():
-            raise AuditError(
-                f"{path}: expected one header line, got it again after {int(same.argmax())} rows, as where files are "
-                "joined one after the other. Remove it, or give the files one by one."
-            )
     if len(names) < 2 or not len(table):
         return
+    if coded and (same := np.logical_and.reduce([_rows_with(table[name], name) for name in coded])).any():
+        raise AuditError(
+            f"{path}: expected one header line, got it again after {int(same.argmax())} rows, as where files are "
+            "joined one after the other. Remove it, or give the files one by one."
+        )
     if all(re.fullmatch(r":?-{2,}:?", str(table[name][0]).strip()) for name in names):
         raise AuditError(f"{path}: expected values below the header, got a ruled line as in Markdown. Save it as CSV.")
     for name in names:
@@ -53,8 +49,10 @@ def _bare(text: str) -> str:
     return text.replace("\ufeff", "").strip()
 
 
-def _holds(column: pa.ChunkedArray, text: str) -> bool:
-    return any(_bare(known) == text for chunk in column.chunks for known in chunk.dictionary.to_pylist())
+def _rows_with(column: pa.ChunkedArray, text: str) -> np.ndarray:
+    """Whether each row holds a text, (rows,); asked of the dictionary, as rows may be millions."""
+    known = [np.array([_bare(one) == text for one in chunk.dictionary.to_pylist()], bool) for chunk in column.chunks]
+    return np.concatenate([held[chunk.indices.to_numpy()] for held, chunk in zip(known, column.chunks)])
 
 
 def _names_a_class(table: pa.Table, names: list[str]) -> bool:

@@ -1,8 +1,9 @@
 """Files of predictions, labels and class lists: parquet, CSV, npz, npy and JSON, and run folders."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dropmix.audit.arm_names import arm_beside
-from dropmix.audit.errors import AuditError, clip, shown
+from dropmix.audit.errors import AuditError, FilesError, clip, shown
 from dropmix.audit.formats import columns
 from dropmix.audit.formats.archives import for_arrow, read_arrays, read_json, sha256
 from dropmix.audit.formats.csv_text import read_lines
@@ -102,34 +103,69 @@ def _from_json(path: Path, source: dict, reading: Reading) -> list[Predictions]:
     )
 
 
+def look_through(path: Path, encoding: str | None = None) -> None:
+    """Read a file as such, whatever it holds.
+
+    Raises:
+        AuditError: a file that is missing, empty, damaged or of an unknown kind.
+    """
+    path = path / "predictions.parquet" if path.is_dir() else path
+    checked_file(path)
+    ending = ending_of(path)
+    refuse_other_kind(path, ending)
+    if ending in ARRAYS:
+        read_arrays(path, lambda _: None)
+    elif ending in JSON:
+        read_json(path)
+    else:  # one column shows whether the rows are whole
+        read_table(path, lambda names: dict.fromkeys([n for n in names if n.strip()][:1], "id"), encoding)
+
+
 def prepare(reading: Reading) -> Reading:
-    """The same, with class list, labels and acceptable classes read from their files."""
-    changed: dict[str, Any] = {}
-    if reading.classes is not None:
-        changed["classes"] = read_classes(reading.classes)
-    if reading.labels is not None and not isinstance(reading.labels, Labels | LabelMatrix):
-        changed["labels"] = _read_labels(replace(reading, **changed))
+    """The same, with class list, labels and acceptable classes read from their files.
+
+    Raises:
+        FilesError: the faults of all of them.
+    """
+    faults: list[tuple[str, str]] = []
+
+    def read(key: str, file: Any, make: Callable[[], Any]) -> dict[str, Any]:
+        try:
+            return {key: make()}
+        except AuditError as error:
+            faults.append((str(file), str(error)))
+            return {key: None}
+
+    classes, labels, accept = reading.classes, reading.labels, reading.accept
+    changed = {} if classes is None else read("classes", classes, lambda: read_classes(classes))
+    if labels is not None and not isinstance(labels, Labels | LabelMatrix):
+        known = replace(reading, **changed)
+        changed |= read("labels", labels, lambda: _read_labels(known))
     for key, given in (("by", reading.by), ("group", reading.group)):
         if given is not None and not isinstance(given, Labels):
-            changed[key] = read_column(key, given, reading.encoding)
-    if isinstance(reading.accept, str | Path):
-        path = Path(reading.accept)
-        ending = ending_of(path)
-        if ending in JSON:
-            changed["accept"] = read_json(path)
-        elif ending not in ARRAYS:
-            raise AuditError(
-                f"{path}: expected acceptable classes as .json, .npz or .npy, got {path.suffix or 'no ending'!r}. "
-                "Save a JSON list of lists, or a mapping of id to list."
-            )
-        else:
-            checked_file(path)
-            changed["accept"] = next(iter(read_arrays(path, lambda _: None).values()))
-        if not isinstance(changed["accept"], list | dict | np.ndarray):
-            raise AuditError(
-                f"{path}: expected a list of lists, got {type(changed['accept']).__name__}. Give one list each."
-            )
+            changed |= read(key, str(given).rpartition(":")[0], partial(read_column, key, given, reading.encoding))
+    if isinstance(accept, str | Path):
+        changed |= read("accept", accept, lambda: _read_accept(Path(accept)))
+    if faults:
+        raise FilesError(faults)
     return replace(reading, **changed)
+
+
+def _read_accept(path: Path) -> Any:
+    ending = ending_of(path)
+    if ending in JSON:
+        held = read_json(path)
+    elif ending not in ARRAYS:
+        raise AuditError(
+            f"{path}: expected acceptable classes as .json, .npz or .npy, got {path.suffix or 'no ending'!r}. "
+            "Save a JSON list of lists, or a mapping of id to list."
+        )
+    else:
+        checked_file(path)
+        held = next(iter(read_arrays(path, lambda _: None).values()))
+    if not isinstance(held, list | dict | np.ndarray):
+        raise AuditError(f"{path}: expected a list of lists, got {type(held).__name__}. Give one list each.")
+    return held
 
 
 def read_classes(given: Any) -> tuple[str, ...]:

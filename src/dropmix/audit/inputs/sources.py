@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dropmix.audit.errors import AuditError, clip, first
+from dropmix.audit.errors import AuditError, FilesError, clip, first
 from dropmix.audit.formats.folders import class_list_beside, files_of
 from dropmix.audit.inputs.arrays import is_predictions, read_mapping
 from dropmix.audit.inputs.example_ids import sort_by_id
-from dropmix.audit.inputs.files import prepare, read_path
+from dropmix.audit.inputs.files import look_through, prepare, read_path
 from dropmix.audit.inputs.given import GROUP, NO_GROUPS, Labels, MissingColumnError, Reading
 from dropmix.audit.inputs.matrices import one_label_each, read_matrix, table_of_frame
 from dropmix.audit.inputs.merge import onto_classes, unify
@@ -55,7 +55,7 @@ def read(
         >>> [a.arm for a in read(([0, 1], [0, 0]), "mine")]
         ['mine']
     """
-    reading = prepare(reading or Reading(classes, topk, intersect))
+    reading = _prepared(reading or Reading(classes, topk, intersect), source)
     items = _items(source, name)
     _name(items)
     _read_all(items, reading)
@@ -81,7 +81,7 @@ def read_roles(
         if isinstance(treated, Mapping):
             raise AuditError("reference: expected sources without names, got a mapping. Give its baseline first.")
         baseline, treated = [*as_list(baseline), *as_list(treated)], None
-    base, others = _read_roles(baseline, treated, prepare(reading), reference or BASELINE)
+    base, others = _read_roles(baseline, treated, _prepared(reading, baseline, treated), reference or BASELINE)
     base, *others = unify([base, *others])
     paths = [source["path"] for source in base.sources]
     if reading.classes is None and base.class_names is None and paths and (names := class_list_beside(paths[0])):
@@ -172,20 +172,44 @@ def _name(items: Sequence[Item], one_arm: bool = False) -> None:
 
 def _read_all(items: Sequence[Item], reading: Reading) -> None:
     """Read every item; one error reports the faults of all files, and files with the same fault together."""
-    files_by_fault: dict[str, list[str]] = {}
+    faults = []
     for item in items:
         try:
             item.parts = list(_parts(item, reading))
+        except FilesError as error:  # of the files in a folder
+            faults += error.faults
         except AuditError as error:
-            where = f"{item.source}: " if str(error).startswith(f"{item.source}: ") else ""
-            files_by_fault.setdefault(str(error).removeprefix(where), []).append(where)
-    told = []
-    for fault, files in files_by_fault.items():
-        others = [where.removesuffix(": ") for where in dict.fromkeys(files[1:]) if where != files[0]]
-        told.append(f"{files[0]}{fault}" + (f" The same holds of {', '.join(others)}." if others else ""))
-    if told:
-        more = f" ({len(told) - 1} more: {' | '.join(told[1:])})" if len(told) > 1 else ""
-        raise AuditError(clip(told[0] + more, 4000))
+            faults.append((str(item.source), str(error)))
+    if faults:
+        raise FilesError(faults)
+
+
+def _prepared(reading: Reading, *sources: Any) -> Reading:
+    """As `prepare`, whose error names damaged files of predictions too: these cannot be read without their labels."""
+    try:
+        return prepare(reading)
+    except FilesError as error:
+        faults = [*error.faults]
+        for path in _files_among(sources):
+            try:
+                look_through(path, reading.encoding)
+            except AuditError as fault:
+                faults.append((str(path), str(fault)))
+        raise FilesError(faults) from error
+
+
+def _files_among(source: Any) -> Iterator[Path]:
+    """Files of a source; of a folder, those in it."""
+    if isinstance(source, str | Path):
+        try:
+            yield from files_of(Path(source)) or [Path(source)]
+        except AuditError:  # a folder of another kind, whose error comes when it is read
+            return
+    elif isinstance(source, list | tuple):
+        for one in source:
+            yield from _files_among(one)
+    elif isinstance(source, Mapping) and not is_predictions(source):
+        yield from _files_among([*source.values()])
 
 
 def _parts(item: Item, reading: Reading) -> Iterator[Predictions]:

@@ -101,14 +101,17 @@ def _arms(
 def _write(content: dict[str, Any], where: Path) -> Path:
     """Write arms.json, unless arms that were trained there are other ones; returns its path."""
     from dropmix.audit.spreadsheet import write_whole
+    from dropmix.cli.beside_runs import PLANNED
     from dropmix.grid.store import scan
     from dropmix.studies.tailored_runs import FILE
     from dropmix.train.files import read_regular
 
     path, text = where / FILE, json.dumps(content, indent=1) + "\n"
     where.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and read_regular(path) != text.encode() and scan(where):
-        raise ValueError(f"{path}: expected the arms that were trained there, got others. Choose another --out.")
+    if path.is_file() and read_regular(path) != text.encode():
+        if scan(where):
+            raise ValueError(f"{path}: expected the arms that were trained there, got others. Choose another --out.")
+        (where / PLANNED).unlink(missing_ok=True)  # runs of the other arms, none of which began: none is left to do
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
