@@ -1,7 +1,10 @@
 """Exported files predict what the run predicted, given only pictures and the file."""
 
+import contextlib
 import inspect
 import json
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from dropmix.grid.data import load_data
 from dropmix.grid.export import FORMATS, export_run, read_about
 from dropmix.grid.store import StoreError, create_run
 from dropmix.train.config import Data, RunSpec, Schedule, Train
+from dropmix.train.files import refusal
 from dropmix.train.loop import train_run
 
 
@@ -120,6 +124,26 @@ def test_pictures_left_in_their_files_and_a_network_of_timm(tmp_path, pictures):
     done = export_run(folder, tmp_path / "m.pt2", str(pictures))
     assert done.images == 24
     assert "resized to 18 pixels" in done.about["images"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_is_told_of_the_file_that_was_asked_for(tmp_path, pictures, run, suffix):
+    if suffix == ".onnx":
+        pytest.importorskip("onnxscript")
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(b"old")
+    child = os.fork()
+    if not child:  # a limit cannot be raised again
+        with contextlib.suppress(BaseException):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+            try:
+                export_run(run, path, str(pictures))
+            except OSError as error:
+                os._exit(refusal(error).startswith(f"{path}: expected free disk space, got none."))
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_file_that_predicts_otherwise_is_not_written(tmp_path, pictures):

@@ -64,6 +64,7 @@ def test_a_damaged_file_of_a_run_does_not_hide_the_others(run, grid, kind: str, 
         assert ran.status == 0, (words, ran.err)
     shown = run("status", "g").out
     assert all(folder.name in shown for folder in grid)
+    assert all(line.split()[-4:] == ["epoch", "12", "of", "12"] for line in shown.splitlines() if " done   " in line)
     if file == "spec.json" and kind == "closed":
         assert "remove" not in shown
     if file == "spec.json" and kind != "loop":  # a loop of links holds nothing, as a run that has not begun

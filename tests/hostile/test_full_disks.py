@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 SMALL = 1_000  # bytes that a file may reach
 
@@ -43,3 +45,16 @@ def test_a_folder_that_may_not_be_written_is_one_line(refused, here: Path, pair,
     (here / "out").mkdir(mode=0o555)
     assert "expected permission to read or write it" in refused(*words, names="out")
     assert not [*(here / "out").iterdir()]
+
+
+def test_a_picture_that_does_not_fit_is_named_and_the_next_call_goes_on(run, here: Path) -> None:
+    (here / "p" / "cat").mkdir(parents=True)
+    for name in "ab":
+        Image.fromarray(np.full((40, 40, 3), ord(name), np.uint8)).save(here / "p" / "cat" / f"{name}.png")
+    words = ("resize", "p", "out", "--size", "8")
+    ran = run(*words, disk=600)
+    assert (ran.status, ran.err.count("\n")) == (1, 1), ran.err
+    assert "out/cat/a.png: expected free disk space, got none. Free some" in ran.err
+    assert not [*here.rglob(".*")]
+    assert run(*words).status == 0
+    assert len([*here.glob("out/cat/*")]) == 2

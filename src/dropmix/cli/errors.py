@@ -1,35 +1,19 @@
 """Errors as one line for the user, and an exit status."""
 
-import errno
-import os
-import re
 import sys
 import traceback
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from dropmix.cli.app import DEBUG
 from dropmix.cli.streams import INTERRUPTED
-from dropmix.train.files import NO_SPACE, no_space
+from dropmix.train.files import PATHS, refusal
 
 USERS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
-HIDDEN = re.compile(r"\.([^/]+)\.tmp$")
-"""A file that is being written, beside the one that was asked for and that an error names."""
 SHOWN, MOST_OF_A_VALUE = 3, 300
 LONGEST = 1_000  # characters of a message: what was expected at its beginning, what to do at its end
-PATHS = {  # what the system found at a path that the user gave
-    errno.EEXIST: ("a folder that is there or can be made", "a file of that name", "Choose another path"),
-    errno.ENOTDIR: ("a folder above it", "a file", "Choose another path"),
-    errno.EISDIR: ("a file", "a folder", "Choose another path"),
-    errno.ENAMETOOLONG: ("a name that the file system can hold", "a longer one", "Shorten it"),
-    errno.ELOOP: ("a file or folder", "a loop of links", "Check the path"),
-    errno.EROFS: ("a place that can be written", "a read-only file system", "Choose another path"),
-    errno.ESTALE: ("a file that is still there", "one that its file server has replaced", "Run again"),
-    errno.EMFILE: ("more files open at a time", "the limit of this shell", "Raise it, e.g. ulimit -n 4096"),
-}
 
 
 def explain(error: BaseException) -> int:
@@ -55,26 +39,7 @@ def explain(error: BaseException) -> int:
 def _message(error: BaseException) -> str:
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         return fields_of(error)
-    if isinstance(error, OSError) and isinstance(error.filename, str):
-        error.filename = HIDDEN.sub(r"\1", error.filename)
-    if full := _full_disk(error):
-        return full
-    if isinstance(error, PermissionError):
-        where = _closed(error.filename)
-        return _one_line(f"{where}: expected permission to read or write it, got none. Change its permissions.")
-    if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return _one_line(f"{error.filename}: expected a file, got nothing there. Check the path.")
-    if isinstance(error, OSError) and error.errno in PATHS:
-        expected, got, advice = PATHS[error.errno]
-        where = "" if error.filename is None else f"{_shortened(os.fsdecode(error.filename))}: "
-        return _one_line(f"{where}expected {expected}, got {got}. {advice}.")
-    return _one_line(str(error)) or type(error).__name__
-
-
-def _closed(path: Any) -> Any:
-    """What permissions are lacking on: a file, or the folder in which it could not be made or found."""
-    places = (Path(path), *Path(path).parents) if isinstance(path, str) else ()
-    return next((place for place in places if os.path.lexists(place)), path)
+    return _one_line(refusal(error) or str(error)) or type(error).__name__
 
 
 def fields_of(error: Any) -> str:
@@ -120,20 +85,6 @@ def _near(path: str, model: str) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= MOST_OF_A_VALUE else f"{text[: MOST_OF_A_VALUE - 3]}..."
-
-
-def _shortened(path: str, most: int = 200) -> str:
-    return path if len(path) <= most else f"{path[: most // 2]}...{path[-most // 2 :]}"
-
-
-def _full_disk(error: BaseException) -> str:
-    """The message for a full disk; empty for other errors."""
-    cause = no_space(error)
-    if cause is None:
-        return ""
-    where = getattr(cause, "filename", None)
-    place = f"{_one_line(str(where))}: " if where else ""
-    return f"{place}{NO_SPACE}"
 
 
 def _one_line(text: str) -> str:

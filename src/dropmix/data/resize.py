@@ -1,5 +1,6 @@
 """Copy a folder of pictures with their shorter side resized, so that they are read faster."""
 
+import contextlib
 import io
 import json
 import os
@@ -133,5 +134,10 @@ def _resize_some(files: list[str], source: Path, out: Path, size: int) -> Counts
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:  # a write names no file
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from dropmix.nets.foreign import normalisation, python_call
 from dropmix.text import is_text
 from dropmix.train.checkpoint import load_run_weights
 from dropmix.train.config import RunSpec
+from dropmix.train.files import write_atomic
 from dropmix.train.source import evaluation_source, normalised
 
 FORMATS = (".onnx", ".pt2", ".safetensors")
@@ -178,11 +179,11 @@ def _about(spec: RunSpec, folder: Path, dataset: Dataset) -> dict[str, Any]:
 
 
 def _safetensors(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     # Copies, because the format refuses tensors that share memory.
     state = {name: value.clone().contiguous() for name, value in net.state_dict().items()}
-    save_file(state, path, metadata={"dropmix": json.dumps(about)})
+    write_atomic(path, save(state, metadata={"dropmix": json.dumps(about)}))
     net.load_state_dict(load_file(path))
     return lambda x: logits_of(net(x))
 
@@ -215,12 +216,13 @@ def _program(net: nn.Module, about: dict[str, Any]) -> torch.export.ExportedProg
 
 
 def _pt2(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
-    torch.export.save(_program(net, about), path, extra_files={"dropmix.json": json.dumps(about)})
+    made = BytesIO()  # torch's own writer aborts the process on a full disk
+    torch.export.save(_program(net, about), made, extra_files={"dropmix.json": json.dumps(about)})
+    write_atomic(path, made.getvalue())
     return torch.export.load(path).module()
 
 
 def _onnx(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
-    import onnx
     import onnxruntime
 
     program = _program(net, about)
@@ -229,10 +231,9 @@ def _onnx(net: nn.Module, about: dict[str, Any], path: Path) -> Predict:
         warnings.simplefilter("ignore")
         made = torch.onnx.export(program, input_names=["images"], output_names=["logits"], verbose=False)
         assert made is not None
-        made.save(path, external_data=False)
-    model = onnx.load(path)
+    model = made.model_proto
     model.metadata_props.add(key="dropmix", value=json.dumps(about))
-    onnx.save(model, path)
+    write_atomic(path, model.SerializeToString())
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda x: torch.from_numpy(session.run(None, {"images": x.contiguous().numpy()})[0])
 

@@ -16,7 +16,7 @@ from typing import Any
 from dropmix.grid.command import CommandSpec
 from dropmix.grid.local import Progress, Result, View, on_signals, summary
 from dropmix.grid.store import DONE, FAILED, inspect_run, opened
-from dropmix.train.files import NO_SPACE, no_space, write_atomic
+from dropmix.train.files import refusal, write_atomic
 
 LOG = "log"
 AGAIN = 75  # exit status of a program that wants to be called again
@@ -121,7 +121,7 @@ def attempt_command(
                 write_atomic(folder / DONE, (json.dumps(about, indent=1) + "\n").encode())
             return {"state": "done", "accuracy": about.get("accuracy_last")}
     except (OSError, ValueError) as error:
-        return _failed(folder, " ".join(str(error).split()) if no_space(error) is None else NO_SPACE)
+        return _failed(folder, refusal(error) or " ".join(str(error).split()))
 
 
 def _call(

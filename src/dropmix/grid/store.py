@@ -39,7 +39,7 @@ class RunFolder:
         state: "done", "running" (a process holds its lock), "interrupted" (resumes), "failed" (tried again by the next
             `run`), "new" (planned, no epoch finished), "damaged" (no readable spec).
         spec: None if damaged.
-        epoch: finished epochs, from the metrics.
+        epoch: finished epochs: all of a finished run, else from the metrics.
         cause: why it failed or is damaged.
     """
 
@@ -117,14 +117,15 @@ def inspect_run(folder: Path) -> RunFolder:
         own = spec.folder_name[-80:]
         cause = f"spec.json was changed by hand (it is that of {own}); put it back, or remove the folder and run again"
         return RunFolder(folder, "damaged", spec, cause=cause)
-    epoch = _epochs(folder / METRICS)
     if (folder / DONE).exists() and (folder / "predictions.parquet").exists():
         cause = damage_of(folder / DONE, folder / "predictions.parquet")
-        return RunFolder(folder, "damaged" if cause else "done", spec, epoch, cause)
+        epochs = spec.train.epochs if isinstance(spec, RunSpec) else 0
+        return RunFolder(folder, "damaged" if cause else "done", spec, epochs, cause)
+    epoch = _epochs(folder / METRICS)
     if is_locked(folder):
         return RunFolder(folder, "running", spec, epoch)
     if (folder / FAILED).exists():
-        return RunFolder(folder, "failed", spec, epoch, _text(folder / FAILED))
+        return RunFolder(folder, "failed", spec, epoch, _text(folder / FAILED) or "why could not be written; run again")
     return RunFolder(folder, "interrupted" if epoch or (folder / "checkpoint.pt").exists() else "new", spec, epoch)
 
 

@@ -25,7 +25,7 @@ from dropmix.train.config import RunSpec
 from dropmix.train.device import check_precision, keep_freed_memory, make_deterministic, resolve_device
 from dropmix.train.distributed import Group
 from dropmix.train.executor import cuda_graphs, exhaust, take_turns
-from dropmix.train.files import NO_SPACE, no_space
+from dropmix.train.files import refusal
 from dropmix.train.loop import Control, train_steps
 
 PROGRESS_SECONDS = 0.5
@@ -155,8 +155,8 @@ def _seldom(tell: Callable[[int, int, float | None], None]) -> Callable[[int, in
 
 
 def _one_line(error: BaseException) -> str:
-    if no_space(error) is not None:
-        return NO_SPACE
+    if refused := refusal(error):
+        return refused
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of memory on the device: {text}"

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, and small ones read within limits."""
+"""Files that are either complete or absent, small ones read within limits, and what the system refuses, in words."""
 
 import contextlib
 import errno
@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_SPACE = "expected free disk space, got none. Free some or choose another --out, then run again."
-
-
+PATHS = {  # what the system found at a path that the user gave
+    errno.EEXIST: ("a folder that is there or can be made", "a file of that name", "Choose another path"),
+    errno.ENOTDIR: ("a folder above it", "a file", "Choose another path"),
+    errno.EISDIR: ("a file", "a folder", "Choose another path"),
+    errno.ENAMETOOLONG: ("a name that the file system can hold", "a longer one", "Shorten it"),
+    errno.ELOOP: ("a file or folder", "a loop of links", "Check the path"),
+    errno.EROFS: ("a place that can be written", "a read-only file system", "Choose another path"),
+    errno.ESTALE: ("a file that is still there", "one that its file server has replaced", "Run again"),
+    errno.EMFILE: ("more files open at a time", "the limit of this shell", "Raise it, e.g. ulimit -n 4096"),
+}
 MOST_BYTES = 100_000_000  # of an audit.json, whose objects take about ten times the memory
 
 
@@ -23,7 +30,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> Non
         path: of the file; its folder must exist.
         write: its content, or a function that writes into the given binary file.
     Raises:
-        OSError: the disk is full or not writable; nothing is left behind.
+        OSError: the disk is full or not writable; it names the file, and nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -32,9 +39,13 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object] | bytes) -> Non
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        # A write names no file, an open the hidden one, and torch says that its writer failed, not why.
+        system = error if isinstance(error, OSError) else error.__context__
+        if isinstance(error, Exception) and isinstance(system, OSError) and system.errno is not None:
+            raise OSError(system.errno, system.strerror, str(path)) from error
         raise
     _sync_folder(path.parent)
 
@@ -116,6 +127,44 @@ def no_space(error: BaseException | None) -> BaseException | None:
             return error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None
+
+
+def refusal(error: BaseException) -> str:
+    """What the system refused, where, and what to do; "" for errors of other kinds."""
+    full = no_space(error)
+    if full is not None:
+        got = "none of your quota" if getattr(full, "errno", None) == errno.EDQUOT else "none"
+        return f"{_place(full)}expected free disk space, got {got}. Free some or choose another --out, then run again."
+    if not isinstance(error, OSError):
+        return ""
+    if isinstance(error, PermissionError):
+        where = _closed(error.filename)
+        return f"{where}: expected permission to read or write it, got none. Change its permissions."
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename}: expected a file, got nothing there. Check the path."
+    if error.errno in PATHS:
+        expected, got, advice = PATHS[error.errno]
+        return f"{_place(error)}expected {expected}, got {got}. {advice}."
+    if isinstance(error.filename, str) and error.strerror:
+        return (
+            f"{_place(error)}expected it to be read or written, got: {error.strerror}. Check the disk, then run again."
+        )
+    return ""
+
+
+def _place(error: BaseException, most: int = 200) -> str:
+    """The file that an error of the system is about, before a colon; "" if it names none."""
+    where = getattr(error, "filename", None)
+    if where is None:
+        return ""
+    path = os.fsdecode(where) if isinstance(where, str | bytes) else str(where)
+    return f"{path if len(path) <= most else f'{path[: most // 2]}...{path[-most // 2 :]}'}: "
+
+
+def _closed(path: Any) -> Any:
+    """What permissions are lacking on: a file, or the folder in which it could not be made or found."""
+    places = (Path(path), *Path(path).parents) if isinstance(path, str) else ()
+    return next((place for place in places if os.path.lexists(place)), path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -195,6 +195,8 @@ def _prepared(reading: Reading, *sources: Any) -> Reading:
                 look_through(path, reading.encoding)
             except AuditError as fault:
                 faults.append((str(path), str(fault)))
+            except OSError:  # closed to us: told when it is read
+                continue
         raise FilesError(faults) from error
 
 
@@ -203,7 +205,7 @@ def _files_among(source: Any) -> Iterator[Path]:
     if isinstance(source, str | Path):
         try:
             yield from files_of(Path(source)) or [Path(source)]
-        except AuditError:  # a folder of another kind, whose error comes when it is read
+        except (AuditError, OSError):  # a folder of another kind, whose error comes when it is read
             return
     elif isinstance(source, list | tuple):
         for one in source:
