@@ -60,11 +60,21 @@ def test_every_row_is_drawn_equally_often():
     assert abs(hits - 600).max() < 103
 
 
+def test_no_lower_validation_is_advised_where_none_would_do():
+    labels = np.array([0] * 8 + [1])
+    with pytest.raises(DataError, match=r"got 0 of class 'rare' beside 1 .* Add some, or leave validation out\."):
+        split_rows(labels, ["common", "rare"], validation=0.3)
+    train, aside = split_rows(labels, ["common", "rare"])
+    assert (len(train), len(aside)) == (9, 0)
+    with pytest.raises(DataError, match=r"got 0 of class 'gone'\. Add some, or remove the class\."):
+        split_rows(labels, ["common", "rare", "gone"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"train_per_class": 5}, "at least 5 training images of each class, got 2 of class 'rare'"),
-        ({"train_per_class": 2, "validation": 0.5}, "got 1 of class 'rare' beside 1 for validation"),
+        ({"train_per_class": 2, "validation": 0.5}, "beside 1 for validation. Lower train_per_class or"),
         ({"train_per_class": 0}, "train_per_class of at least 1, got 0"),
         ({"validation": 1.0}, r"validation in \[0, 1\), got 1.0"),
         ({"validation": -0.1}, r"validation in \[0, 1\), got -0.1"),
@@ -106,6 +116,24 @@ def test_the_order_of_the_source_does_not_matter() -> None:
 def test_a_class_of_one_is_refused() -> None:
     with pytest.raises(DataError, match="at least 2 pictures of each class, got 1 of 'b'"):
         fold_rows(np.array([0, 0, 1]), np.arange(3), ["a", "b"], 2, 0)
+
+
+@pytest.mark.parametrize("groups", [None, ["x", "x", "y", "y", "z", "z"]])
+def test_more_folds_than_there_is_to_predict_are_refused(groups):
+    labels, folds = np.array([0, 1] * 3), 7 if groups is None else 4
+    with pytest.raises(DataError, match=f"something to predict in each of {folds} parts, got none in 1. Lower it"):
+        fold_rows(labels, np.arange(6), ["a", "b"], folds, 0, groups=groups)
+    assert [len(fold_rows(labels, np.arange(6), ["a", "b"], 3, k, groups=groups)[1]) for k in range(3)] == [2, 2, 2]
+
+
+def test_a_class_of_one_group_is_not_predicted_where_it_was_never_trained_on():
+    labels, groups = np.array([0] * 8 + [1] * 4), [*"aabbccdd", *"eeee"]
+    with pytest.raises(DataError, match="each class in two parts or more, got rare in one alone"):
+        fold_rows(labels, np.arange(12), ["common", "rare"], 2, 0, groups=groups)
+    groups[-1] = "f"
+    for fold in range(2):
+        train, test = fold_rows(labels, np.arange(12), ["common", "rare"], 2, fold, groups=groups)
+        assert {*labels[train]} == {*labels[test]} == {0, 1}
 
 
 def test_folds_of_a_set_share_a_fingerprint_and_cover_it() -> None:

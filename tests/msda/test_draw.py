@@ -7,10 +7,13 @@ import pytest
 import torch
 from scipy import stats
 
+from dropmix.msda import TEXT_METHODS
+from dropmix.msda.binding import is_of_hidden
 from dropmix.msda.boxes import box_around, box_share, draw_box
 from dropmix.msda.draw import draw_lam, draw_partner
+from dropmix.msda.dropmix import DropMix
 
-from .conftest import seeded
+from .conftest import draw_from, images, seeded
 
 N = 20_000
 
@@ -122,3 +125,14 @@ def test_lam_zero_covers_and_lam_one_cuts_nothing():
 def test_unknown_form_is_named():
     with pytest.raises(ValueError, match="form: expected 'integer' or 'continuous', got 'round'"):
         draw_box(torch.tensor([0.5]), (8, 8), "round")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_record_for_hidden_states_comes_from_a_method_known_for_it(method):
+    assert (draw_from(method, images(4)).layer is not None) == is_of_hidden(method)
+
+
+@pytest.mark.parametrize("name", TEXT_METHODS)
+def test_so_it_does_among_methods_for_texts(name):
+    texts, y = torch.ones(4, 1, 1, 8, dtype=torch.int64), torch.arange(4)
+    record = DropMix(name, num_classes=4).draw(texts, y, saliency=lambda x, y: x.float().mean(1))
+    assert (record.layer is not None) == is_of_hidden(name)

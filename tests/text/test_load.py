@@ -103,6 +103,12 @@ def test_texts_without_a_group_are_counted(tmp_path, word):
 
 
 def test_folds_predict_every_text_once_and_share_a_fingerprint(folder):
+    with pytest.raises(DataError, match="something to predict in each of 4 parts, got none in 2"):  # all are copies
+        load_texts("text", folder, folds=4)
+    for name in ("train", "test"):
+        lines = (folder / f"{name}.csv").read_text().splitlines()
+        lines = [lines[0], *(f"{name}{k} {line}" for k, line in enumerate(lines[1:]))]
+        (folder / f"{name}.csv").write_text("\n".join(lines))
     parts = [load_texts("text", folder, folds=4, fold=k) for k in range(4)]
     assert sorted(i for part in parts for i in part.test.ids) == list(range(40))
     assert len({part.fingerprint for part in parts}) == 1

@@ -1,6 +1,8 @@
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from dropmix.cli import app
 from dropmix.text import check_text_network
 from dropmix.text.networks import build_text
 
@@ -69,3 +71,33 @@ def test_unknown_names_and_empty_folders_are_refused(tmp_path):
         check_text_network("wrn28-2")
     with pytest.raises(ValueError, match=r"config.json"):
         check_text_network(f"transformers:{tmp_path}")
+
+
+def test_texts_longer_than_an_encoder_takes_stop_the_grid_before_it_starts(encoder, tmp_path):
+    lines = [f"{'money again train ' * 20}{k},{'ab'[k % 2]}" for k in range(16)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *lines]))
+    settings = [
+        "--seeds",
+        "1",
+        "--out",
+        str(tmp_path / "runs"),
+        "--set",
+        f"network=transformers:{encoder}",
+        "--dry-run",
+    ]
+    run = ["run", "text", "--data", str(tmp_path / "texts.csv"), *settings]
+    for tokens, longest in ((128, 61), (39, 39)):
+        refused = CliRunner().invoke(app, [*run, "--set", f"data.tokens={tokens}"]).exception
+        assert isinstance(refused, ValueError)
+        assert f"to take texts of {longest} tokens beside its own" in str(refused)
+        assert "Lower data.tokens" in str(refused)
+    assert CliRunner().invoke(app, [*run, "--set", "data.tokens=38"]).exit_code == 0
+
+
+def test_weights_for_a_network_for_texts_are_refused(tmp_path):
+    (tmp_path / "texts.csv").write_text("text,label\n" + "".join(f"word {k},{'ab'[k % 2]}\n" for k in range(16)))
+    torch.save(build_text("textcnn", 2, 30).state_dict(), tmp_path / "weights.pt")
+    asked = ["--data", str(tmp_path / "texts.csv"), "--set", f"weights={tmp_path / 'weights.pt'}"]
+    refused = CliRunner().invoke(app, ["run", "text", *asked, "--out", str(tmp_path / "runs")]).exception
+    assert "weights: expected none for texts" in str(refused)
+    assert not (tmp_path / "runs").exists()

@@ -84,3 +84,25 @@ def test_batches_hold_each_text_once_and_no_column_of_padding(dataset):
         seen += [(tuple(t for t in row if t), int(label)) for row, label in zip(x[:, 0, 0].tolist(), y)]
     rows = [tuple(t for t in row if t) for row in dataset.train.tokens.tolist()]
     assert sorted(seen) == sorted(zip(rows, dataset.train.labels.tolist()))
+
+
+@pytest.mark.parametrize("method", ["wordmixup", "senmixup"])
+def test_hidden_states_of_parts_of_a_batch_are_not_mixed(tmp_path, dataset, method):
+    """Labels would be mixed, and texts would not."""
+    with pytest.raises(ValueError, match=rf"train\.micro_batch: expected a method without .* got {method}"):
+        run(spec(method, micro_batch=4), tmp_path, dataset)
+
+
+@pytest.mark.parametrize(("balance", "expected"), [("sampler", 1 / 3), ("sampler-sqrt", 1 / (1 + 3**0.5 + 10**0.5))])
+def test_texts_of_a_rare_class_are_drawn_as_often_as_asked(balance, expected):
+    texts = make_texts(140, 0)
+    texts.labels[:] = [0] * 10 + [1] * 30 + [2] * 100
+    source = TokenSource(texts, torch.device("cpu"), balance)
+    drawn = torch.cat([y for epoch in range(60) for _, y in source.batches(0, epoch, [slice(0, 140)])])
+    assert float((drawn == 0).double().mean()) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_sampler_reaches_a_run_on_texts(tmp_path, dataset):
+    run(spec(), tmp_path / "all", dataset)
+    run(spec(balance="sampler"), tmp_path / "drawn", dataset)
+    assert predictions(tmp_path / "all") != predictions(tmp_path / "drawn")

@@ -156,7 +156,9 @@ def _check_tokens(text: str, where: str) -> None:
         if depth > MOST_DEPTH:
             raise ValueError(f"{where}: expected YAML nested at most {MOST_DEPTH} deep, got more. Make it flatter.")
         if isinstance(token, yaml.AliasToken):
-            raise ValueError(f"{where}: expected YAML without aliases (*name), got one. Write out the value.")
+            raise ValueError(
+                f"{where}: expected YAML without aliases (*name), got one. Write out the value, or quote it."
+            )
         if isinstance(token, yaml.ScalarToken) and re.fullmatch(rf"[-+]?\.?\d[\w:.]{{{MOST_DIGITS},}}", token.value):
             raise ValueError(
                 f"{where}: expected numbers of at most {MOST_DIGITS} digits, got {len(token.value):,} characters in "

@@ -111,6 +111,8 @@ def network_line(runs: list[Any], dataset: Any, target: Any) -> str:
     with torch.random.fork_rng(devices=[]):
         if is_text(first.data.name):
             net = build_for(first, dataset)
+            if getattr(target, "type", "") == "cpu":
+                _check_longest(first.network, net, dataset)
         else:
             net, told = build_trained(first.network, first.weights, len(dataset.classes), dataset.train.shape)
         blank = None
@@ -121,6 +123,7 @@ def network_line(runs: list[Any], dataset: Any, target: Any) -> str:
             stepper = Stepper(spec, net, len(dataset.classes), dataset.mean, dataset.std, dataset.classes)
             if spec.train.shards > 1:
                 ShardStep(stepper, [])
+            _check_places(spec, len(stepper.places))
             if blank is not None and map_kind(spec.arm.method) in MAPS:
                 _check_map(spec, stepper, blank)
     return visible(f"weights: {told}") if told else ""
@@ -148,6 +151,38 @@ def _check_logits(network: str, net: Any, classes: int, blank: Any) -> None:
         raise ValueError(
             f"network: expected logits (B, {classes}) of {network}, one per class, got {tuple(logits.shape)} for two "
             f"{images}. Return one row of logits per image."
+        )
+
+
+def _check_longest(network: str, net: Any, dataset: Any) -> None:
+    """Refuse an encoder that does not take the longest text."""
+    import torch
+
+    tokens = max((split.tokens for split in (dataset.train, dataset.judged)), key=lambda tokens: tokens.shape[1])
+    row = torch.from_numpy(tokens[(tokens > 0).sum(1).argmax()]).long()
+    row = row[row > 0]
+    try:
+        with torch.no_grad():
+            net.eval()(row[None, None, None])
+    except Exception as error:  # any code of the encoder
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"network: expected {network} to take texts of {len(row)} tokens beside its own, got: {reason}. "
+            "Lower data.tokens, the number of tokens kept of each text."
+        ) from error
+
+
+def _check_places(spec: Any, places: int) -> None:
+    """Refuse a method that would draw layers which the network does not have, or does not show."""
+    wanted = spec.arm.options.get("layers", 0)
+    if wanted > places:
+        advice = "Lower it."
+        if places == 1:
+            advice = (
+                "It shows no stages to mix between: take one of this package, such as efficientnet-lite0, or mixup."
+            )
+        raise ValueError(
+            f"{spec.arm.method} with {spec.network}: expected layers of at most {places}, got {wanted}. {advice}"
         )
 
 

@@ -64,10 +64,12 @@ def split_rows(
         left = len(rows) - aside
         wanted = max(1, left) if train_per_class is None else train_per_class
         if wanted > left:
+            other = "leave validation out" if len(rows) else "remove the class"
+            enough = len(rows) > (validation > 0)
             raise DataError(
                 f"load: expected at least {wanted} training images of each class, got {left} of class "
                 f"{name!r}{f' beside {aside} for validation' if aside else ''}. "
-                "Lower train_per_class or validation."
+                f"{'Lower train_per_class or validation' if enough else f'Add some, or {other}'}."
             )
         train.append(rows[:wanted])
         held_out.append(rows[len(rows) - aside :])
@@ -97,7 +99,8 @@ def fold_rows(
         seed: of the split; not a run's seed.
         groups: N names. Each group stays whole, so parts of a class are only nearly equal.
     Raises:
-        DataError: a class of one picture, which cannot be both trained on and predicted.
+        DataError: fewer rows or groups than parts, or a class of one of them, which cannot be both trained on and
+            predicted.
     Example:
         >>> train, test = fold_rows(np.arange(20) % 2, np.arange(20), ["a", "b"], folds=5, fold=0)
         >>> len(train), len(test)
@@ -117,6 +120,13 @@ def fold_rows(
         start += len(rows)
     if groups is not None:
         part = deal_groups(labels, np.array(groups), len(classes), folds, seed)
+    if lost := folds - len(np.unique(part)):
+        raise DataError(f"folds: expected something to predict in each of {folds} parts, got none in {lost}. Lower it.")
+    if torn := [name for label, name in enumerate(classes) if len(np.unique(part[labels == label])) < 2]:
+        raise DataError(
+            f"folds: expected each class in two parts or more, got {', '.join(torn[:SHOWN])} in one alone, where it "
+            "would be predicted and never trained on. Give it more groups, or remove it."
+        )
     return np.flatnonzero(part != fold), np.flatnonzero(part == fold)
 
 

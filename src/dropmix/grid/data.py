@@ -17,6 +17,11 @@ def load_data(spec: RunSpec, path: str | None, download: bool = False) -> Datase
                 f"data.{field}: expected no such setting for {'texts' if of_texts else 'images'}, got {value}. "
                 "Leave it out."
             )
+    if of_texts and spec.weights is not None:
+        raise ValueError(
+            f"weights: expected none for texts, got {spec.weights}. Leave it out; an encoder with trained weights is "
+            "network=transformers:FOLDER."
+        )
     if of_texts:
         return load_texts(
             data.name,

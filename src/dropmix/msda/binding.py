@@ -83,6 +83,16 @@ def map_kind(name: str) -> MapKind | None:
     return getattr(function, "map_kind", "gradient") if wants else None
 
 
+def is_of_hidden(name: str) -> bool:
+    """Whether a method mixes hidden states, which the network makes, and not what goes into it.
+
+    Example:
+        >>> is_of_hidden("manifoldmix"), is_of_hidden("wordmixup"), is_of_hidden("mixup")
+        (True, True, False)
+    """
+    return getattr(get_method(name), "mixes_hidden", False)
+
+
 NETWORKS = ("teacher", "network")
 """Options that hold a network: a trained one, or the one in training. A grid gives the latter as either."""
 

@@ -26,6 +26,12 @@ def shape_only(method: Method) -> Method:
     return method
 
 
+def mixes_hidden(method: Method) -> Method:
+    """Mark a method whose records are for hidden states, so that their images alone are never trained on."""
+    method.__dict__["mixes_hidden"] = True
+    return method
+
+
 def reads_map(kind: MapKind) -> Callable[[Method], Method]:
     """Mark a method with the kind of map that its paper uses as `saliency`; a grid computes this kind.
 

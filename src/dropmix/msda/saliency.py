@@ -223,5 +223,6 @@ def check_saliency(where: str, x: Tensor, saliency: Tensor) -> None:
     if saliency.device.type == "cpu" and not bool(saliency.isfinite().all()):
         raise ValueError(
             f"{where}: expected finite saliency, got NaN or infinity. "
-            "Check images and loss for overflow; compute saliency outside float16."
+            "If the training diverged, lower the learning rate; else check images and loss for overflow, and compute "
+            "saliency outside float16."
         )

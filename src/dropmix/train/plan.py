@@ -73,6 +73,17 @@ def epoch_order(seed: int, epoch: int, size: int) -> Tensor:
     return torch.randperm(size, generator=stream(seed, "order", epoch))
 
 
+POWERS = {"sampler": 1.0, "sampler-sqrt": 0.5}
+"""How strongly each sampler evens out classes, see `balanced_order`."""
+
+
+def order_by(balance: str, seed: int, epoch: int, labels: Tensor) -> Tensor:
+    """Order in which an epoch takes training examples, as `Train.balance` has it; int64 (N,), on the CPU."""
+    if balance in POWERS:
+        return balanced_order(seed, epoch, labels.cpu(), POWERS[balance])
+    return epoch_order(seed, epoch, len(labels))
+
+
 def balanced_order(seed: int, epoch: int, labels: Tensor, power: float) -> Tensor:
     """Images drawn with replacement, with probabilities proportional to (class size)^-power.
 

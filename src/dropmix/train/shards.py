@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from dropmix.msda.binding import is_of_hidden
 from dropmix.msda.mix import Mix, mix_images
 from dropmix.train.distributed import Group
 from dropmix.train.plan import shard_slices
@@ -43,8 +44,7 @@ class ShardStep:
                 f"train.shards: expected 1 with transmix, whose labels follow the whole batch's attention, got "
                 f"{train.shards}. Leave train.shards out."
             )
-        hidden = "layers" in stepper.spec.arm.options or stepper.spec.arm.method in ("wordmixup", "senmixup")
-        if self.within == "batch" and hidden:
+        if self.within == "batch" and is_of_hidden(stepper.spec.arm.method):
             raise ValueError(
                 f"train.mix_within: expected shard for {stepper.spec.arm.method}, since shards do not exchange hidden "
                 "states, got batch. Use --set train.mix_within=shard."

@@ -16,14 +16,12 @@ from dropmix.data.resident import Resident
 from dropmix.data.stream import COLOUR_DRAWS, Stream, Wanted, colour_shifts
 from dropmix.train.augment import Augment, image_seeds
 from dropmix.train.config import Data
-from dropmix.train.plan import EpochPlan, balanced_order, epoch_order, place_draws
+from dropmix.train.plan import EpochPlan, order_by, place_draws
 from dropmix.train.tokens import TokenSource
 
 RESIDENT_BATCH = 500
 STREAMED_BATCH = 100
 """Images predicted at a time; fewer from files, because these are large."""
-POWERS = {"sampler": 1.0, "sampler-sqrt": 0.5}
-"""How strongly each sampler evens out classes, see `balanced_order`."""
 
 
 class BatchSource(Protocol):
@@ -91,9 +89,7 @@ class ResidentSource:
     ) -> Generator[tuple[Tensor, Tensor]]:
         # The whole plan goes to the device at once: a copy per step would wait for the device each time.
         plan = EpochPlan.draw(seed, epoch, len(self), self.padding, self.flip)
-        if self.balance in POWERS:
-            plan = replace(plan, index=balanced_order(seed, epoch, self.labels.cpu(), POWERS[self.balance]))
-        plan = plan.to(self.labels.device)
+        plan = replace(plan, index=order_by(self.balance, seed, epoch, self.labels)).to(self.labels.device)
         seeds = image_seeds(seed, epoch, len(self)) if self.augment else []
         for place in slices[start:]:
             part = plan.part(place)
@@ -143,9 +139,7 @@ class StreamedSource:
     def batches(
         self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
     ) -> Generator[tuple[Tensor, Tensor]]:
-        order = epoch_order(seed, epoch, len(self))
-        if self.balance in POWERS:
-            order = balanced_order(seed, epoch, self.labels.cpu(), POWERS[self.balance])
+        order = order_by(self.balance, seed, epoch, self.labels)
         labels = self.labels[order.to(self.labels.device)]
         seeds = image_seeds(seed, epoch, len(self)) if self.augment else []
         wanted = (self._wanted(seed, epoch, place, order, seeds[place]) for place in slices[start:])
@@ -203,7 +197,7 @@ def _source(
     balance: str = "none",
 ) -> BatchSource:
     if isinstance(split, Texts):
-        return TokenSource(split, device)
+        return TokenSource(split, device, balance)
     if isinstance(split, Files):
         return StreamedSource(split, dataset, data, device, loaders, balance)
     return ResidentSource(split, dataset, data, device, balance)

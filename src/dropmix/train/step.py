@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dropmix.data import Dataset
 from dropmix.data.records import Texts
-from dropmix.msda.binding import map_kind, network_option
+from dropmix.msda.binding import is_of_hidden, map_kind, network_option
 from dropmix.msda.dropmix import DropMix
 from dropmix.msda.labels import label_shares
 from dropmix.msda.maps.activation import class_activation, feature_map
@@ -114,15 +114,16 @@ class Stepper:
         attended = arm.method == "transmix"
         if attended:
             check_class_token(model)
-        if train.micro_batch and ("layers" in arm.options or kind or attended or taught):
+        if train.micro_batch and (is_of_hidden(arm.method) or kind or attended or taught):
             raise ValueError(
                 f"train.micro_batch: expected a method without a second pass or hidden states, got {arm.method}. "
                 "Leave micro_batch out, or lower train.batch."
             )
-        if kind == "class" and train.loss == "bce-of-softmax":
+        weighed = "train.balance=weights" if train.balance == "weights" else arm.method if kind == "class" else ""
+        if weighed and train.loss == "bce-of-softmax":
             raise ValueError(
-                f"train.loss: expected cross-entropy with {arm.method}, whose label shares may be above 1, got "
-                "bce-of-softmax. Leave train.loss and the preset out."
+                f"train.loss: expected cross-entropy with {weighed}, which makes label shares above 1, got "
+                "bce-of-softmax. Set train.loss=cross-entropy."
             )
         self.augment = DropMix(
             arm.method,
@@ -136,9 +137,8 @@ class Stepper:
             **(arm.options | dict[str, Any]({taught: model} if taught else {})),
         )
         self.trained: nn.Module = model  # called by the training pass; may wrap the model to exchange gradients
-        tokens = getattr(model, "reads_tokens", False)
         # It runs under the trainer's autocast, as in every run so far.
-        if tokens:
+        if getattr(model, "reads_tokens", False):
             self.gradient = token_gradient(model, hidden_modules(model)[0])
         else:
             scale = self.scaler.get_scale if self.scaler.is_enabled() else 1.0

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dropmix.data.records import Texts
-from dropmix.train.plan import epoch_order
+from dropmix.train.plan import order_by
 
 BATCH = 500
 """Number of texts predicted at a time."""
@@ -20,7 +20,8 @@ class TokenSource:
 
     streamed = False
 
-    def __init__(self, split: Texts, device: torch.device) -> None:
+    def __init__(self, split: Texts, device: torch.device, balance: str = "none") -> None:
+        self.balance = balance
         self.tokens = torch.from_numpy(split.tokens).to(device)
         self.lengths = torch.from_numpy((split.tokens > 0).sum(1))
         self.labels = torch.from_numpy(split.labels).to(device)
@@ -31,7 +32,7 @@ class TokenSource:
     def batches(
         self, seed: int, epoch: int, slices: Sequence[slice], start: int = 0
     ) -> Generator[tuple[Tensor, Tensor]]:
-        order = epoch_order(seed, epoch, len(self))
+        order = order_by(self.balance, seed, epoch, self.labels)
         for place in slices[start:]:
             x, index = self._batch(order[place])
             yield x, self.labels[index]

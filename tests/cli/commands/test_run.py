@@ -36,6 +36,11 @@ def flat(num_classes, in_channels):
         (["--methods=transmix"], "expected a vision transformer of timm or torchvision with a class token"),
         (["--methods=tokenmix(grid=4)", "network=net.py:flat"], "tokenmix with net.py:flat: feature map: expected a"),
         (["--methods=attentivemix(grid=4)", "network=net.py:flat"], "attentivemix with net.py:flat: feature map:"),
+        (
+            ["--methods=manifoldmix", "network=net.py:flat"],
+            "net.py:flat: expected layers of at most 1, got 3. It shows",
+        ),
+        (["--methods=manifoldmix(layers=4)"], "with wrn10-1: expected layers of at most 3, got 4. Lower it."),
         (["--methods=tokenmix", "train.micro_batch=4"], "expected a method without a second pass or hidden states"),
         (["--methods=recursivemix", "train.shards=2"], "expected 1 with recursivemix, which mixes with"),
         (["train.schedule.kind=cosin"], "Input should be 'step', 'cosine', 'constant' or 'one-cycle'"),

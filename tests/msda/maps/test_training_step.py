@@ -80,8 +80,21 @@ def test_a_step_takes_the_map_of_the_network_in_training(method, kind):
     assert saliency_share(make_arm(method, 0.3)) == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize("method", ["snapmix", "tokenmix"])
-def test_a_binary_loss_is_refused_where_shares_may_be_above_one(method):
-    spec = make_spec(make_arm(method), loss="bce-of-softmax")
-    with pytest.raises(ValueError, match=rf"train\.loss: expected cross-entropy with {method}"):
+@pytest.mark.parametrize(
+    ("method", "balance", "named"),
+    [("snapmix", "none", "snapmix"), ("tokenmix", "none", "tokenmix"), ("mixup", "weights", "train.balance=weights")],
+)
+def test_a_binary_loss_is_refused_where_shares_may_be_above_one(method, balance, named):
+    spec = make_spec(make_arm(method), loss="bce-of-softmax", balance=balance)
+    with pytest.raises(ValueError, match=rf"train\.loss: expected cross-entropy with {named}"):
         Stepper(spec, build("wrn10-1", 3), 3, (0.3,) * 3, (0.2,) * 3)
+
+
+def test_training_that_diverged_is_told_by_saliency_too():
+    x, y = batch()
+    stepper = Stepper(make_spec(make_arm("saliencymix"), lr=1e30), build("wrn10-1", 3), 3, (0.3,) * 3, (0.2,) * 3)
+    stepper.set_lr(1e30)
+    stepper.train_mode()
+    losses = (stepper.step(x, y, 0, step) for step in range(5))
+    with pytest.raises(ValueError, match=r"expected finite saliency.* lower the learning rate"):
+        list(losses)

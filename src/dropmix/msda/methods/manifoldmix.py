@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from dropmix.msda.draw import Per, check_batch, shape_only
+from dropmix.msda.draw import Per, check_batch, mixes_hidden, shape_only
 from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.mix import Mix, mix_images
 
 
+@mixes_hidden
 @shape_only
 def manifoldmix(
     x: Tensor, *, generator: Generator | None = None, alpha: float = 2.0, layers: int = 3, per: Per = "batch"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Generator, Tensor
 
-from dropmix.msda.draw import Per, shape_only
+from dropmix.msda.draw import Per, mixes_hidden, shape_only
 from dropmix.msda.methods.mixup import mixup
 from dropmix.msda.mix import Mix
 
@@ -13,6 +13,7 @@ EMBEDDINGS, SENTENCE = 1, 2
 """Layers for `mix_hidden` on [net, *net.stages[1:]]: the inputs of the encoder and of the head."""
 
 
+@mixes_hidden
 @shape_only
 def wordmixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, per: Per = "batch") -> Mix:
     """Blend the embeddings of every text and its partner, place by place (wordMixup).
@@ -36,6 +37,7 @@ def wordmixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1
     return replace(mixup(x, generator=generator, alpha=alpha, per=per), layer=EMBEDDINGS)
 
 
+@mixes_hidden
 @shape_only
 def senmixup(x: Tensor, *, generator: Generator | None = None, alpha: float = 1.0, per: Per = "batch") -> Mix:
     """Blend the sentence vectors of every text and its partner, before the classifier (senMixup).
