@@ -182,6 +182,13 @@ def test_layers_and_head_have_rates_of_their_own() -> None:
     assert scales[id(model.conv1.weight)] < scales[id(model.layer4[1].conv2.weight)] < 1
 
 
+@pytest.mark.parametrize("network", ["efficientnet-lite0", "wrn10-1", "torchvision:resnet18"])
+def test_a_layer_decay_that_would_do_nothing_is_refused(network: str) -> None:
+    pytest.importorskip("timm")
+    with pytest.raises(ValueError, match=r"train.layer_decay: expected a network of timm .* Leave layer_decay out"):
+        make_optimizer(build(network, 3), make_spec(layer_decay=0.5).train)
+
+
 def test_an_optimiser_of_timm_and_a_wrong_name() -> None:
     pytest.importorskip("timm")
     model = build("wrn10-1", 3, 1)

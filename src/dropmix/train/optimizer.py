@@ -25,7 +25,8 @@ def make_optimizer(model: nn.Module, train: Train) -> torch.optim.Optimizer:
         model: already on its device.
         train: settings.
     Raises:
-        ValueError: unknown optimiser or option, a pattern that no weight matches, or nothing left to train.
+        ValueError: unknown optimiser or option, a pattern that no weight matches, nothing left to train, or a layer
+            decay of a network whose layers have no known order.
     """
     _freeze(train.freeze, model)
     groups = _groups(train, model)
@@ -139,6 +140,11 @@ def _layer_scales(decay: float, model: nn.Module) -> dict[str, float]:
     scale = {}
     for group in param_groups_layer_decay(model, layer_decay=decay):
         scale |= {id(parameter): float(group["lr_scale"]) for parameter in group["params"]}  # pyright: ignore
+    if len({*scale.values()}) < 2 and not hasattr(model, "group_matcher"):
+        raise ValueError(
+            f"train.layer_decay: expected a network of timm (network=timm:NAME), whose layers have an order, got "
+            f"{type(model).__name__}. Leave layer_decay out, or lower the rate of all but the head by head_lr_factor."
+        )
     return {name: scale.get(id(parameter), 1.0) for name, parameter in model.named_parameters()}
 
 
