@@ -136,6 +136,28 @@ def test_the_tuned_learning_rates_and_epochs_are_those_of_the_files() -> None:
         assert f"[{change - half:+.1f}, {change + half:+.1f}]" in page
 
 
+def test_what_is_said_of_forty_epochs_on_the_test_images_is_in_the_files() -> None:
+    longer, shorter = ROOT / "results" / "finetune-cifar100-tuning", ROOT / "results" / "finetune-cifar100"
+
+    def right(folder: Path, arm: str, epochs: int) -> np.ndarray:
+        (run,) = folder.glob(f"{arm}-s0-*")
+        spec = json.loads((run / "spec.json").read_text(encoding="utf-8"))
+        assert (spec["train"]["epochs"], spec["data"].get("validation", 0)) == (epochs, 0)
+        table = pq.read_table(run / "predictions.parquet").sort_by("example_id")
+        assert len(table) == 10_000
+        return 100.0 * (table["label"].to_numpy() == table["pred"].to_numpy())
+
+    long = {arm: right(longer / "40-epochs-tested", arm, 40) for arm in ("vanilla", "cutmix", "cutmix-r0.4")}
+    page = (longer / "README.md").read_text(encoding="utf-8")
+    assert "vanilla {:.1f} %, CutMix {:.1f},".format(long["vanilla"].mean(), long["cutmix"].mean()) in page
+    assert f"batches unmixed {long['cutmix-r0.4'].mean():.1f}." in page
+    base = right(shorter, "vanilla", 15)
+    pairs = [(long[a], b) for b in (long["vanilla"], base) for a in ("cutmix", "cutmix-r0.4")]
+    for one, other in [*pairs, (long["cutmix-r0.4"], long["cutmix"])]:
+        change, half = (one - other).mean(), 1.96 * (one - other).std() / 100
+        assert f"{change:.1f} [{change - half:+.1f}, {change + half:+.1f}]" in page.replace(" points [", " [")
+
+
 def write() -> None:
     """Write the expected numbers of all grids anew, in the order that they have."""
     several = sorted({run.parent.name for run in RUNS if not run.name.startswith("vanilla")})

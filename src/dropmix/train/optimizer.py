@@ -137,14 +137,14 @@ def _layer_scales(decay: float, model: nn.Module) -> dict[str, float]:
         from timm.optim import param_groups_layer_decay  # pyright: ignore
     except ImportError:
         raise ValueError("train.layer_decay: expected timm installed, got none. Run pip install timm.") from None
+    if not (hasattr(model, "group_matcher") or getattr(model, "pretrained_cfg", None)):
+        raise ValueError(
+            f"train.layer_decay: expected a network of timm (network=timm:NAME), whose layers have an order, got "
+            f"{type(model).__name__}. Leave layer_decay out, or give the head a larger rate by head_lr_factor."
+        )
     scale = {}
     for group in param_groups_layer_decay(model, layer_decay=decay):
         scale |= {id(parameter): float(group["lr_scale"]) for parameter in group["params"]}  # pyright: ignore
-    if len({*scale.values()}) < 2 and not hasattr(model, "group_matcher"):
-        raise ValueError(
-            f"train.layer_decay: expected a network of timm (network=timm:NAME), whose layers have an order, got "
-            f"{type(model).__name__}. Leave layer_decay out, or lower the rate of all but the head by head_lr_factor."
-        )
     return {name: scale.get(id(parameter), 1.0) for name, parameter in model.named_parameters()}
 
 
