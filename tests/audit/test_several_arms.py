@@ -139,11 +139,26 @@ LOST, MORE, SAFE, OPEN = kept(0.2), kept(0.3, 0.3), kept(-0.05, -0.06, -0.07, -0
         ({"a": OPEN, "b": kept(0.011)}, "Keep base for now: neither arm is shown to be safe."),
         ({"a": SAFE, "b": OPEN, "c": MORE}, "Of the 3 arms, only a may be shipped."),
         ({"a": SAFE, "b": kept(-0.09, -0.09, -0.09, -0.09)}, "b has the highest accuracy of these, perhaps by chance."),
+        ({"a": SAFE, "b": kept(-0.05, -0.06, -0.08, -0.07)}, "Of the 2 arms, a and b may be shipped."),
         ({"a": LOST}, ""),
     ],
 )
 def test_what_to_do_with_several_arms_is_said_once(arms, words):
     found = audit_predictions(kept() | {"arm": "base"}, arms, refits=0)
     assert words in answer(found.comparisons)
+    assert ("perhaps by chance" in answer(found.comparisons)) == ("perhaps by chance" in words)
     assert bool(words) == bool(answer(found.comparisons))
     assert found.verdict().startswith(answer(found.comparisons))
+
+
+def test_a_baseline_that_may_be_guessing_is_not_recommended():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 50)
+    guessed, better, worse = (rng.integers(0, 4, (3, 200)) for _ in range(3))
+    better = np.where(rng.random((3, 200)) < 0.8, labels, better)
+    base = {"labels": labels, "pred": guessed, "arm": "base"}
+    arms = {name: {"labels": labels, "pred": pred} for name, pred in (("better", better), ("worse", worse))}
+    found = audit_predictions(base, arms, refits=0)
+    assert answer(found.comparisons) == ""
+    assert "Keep" not in found.verdict()
+    assert "the baseline may be guessing" in found.verdict()

@@ -24,16 +24,20 @@ from dropmix.audit.measures.recall import accuracies
 from dropmix.audit.measures.seeds import outlying
 from dropmix.audit.quantities.words import MACRO, PLURAL, listed, noun
 from dropmix.audit.result import Comparison
+from dropmix.audit.rows.would_decide import guesses
 
 SPLITS = 50
 PAIRS = 1000  # of arms, at most, in the result
 
 
 def answer(comparisons: Sequence[Comparison]) -> str:
-    """What to do, given several arms that were compared with one baseline; "" where there is no such choice."""
+    """What to do, given several arms that were compared with one baseline; "" where there is no such choice.
+
+    A baseline that may be guessing is nothing to keep: what each arm's verdict then says stands alone.
+    """
     if len(comparisons) < 2 or len({(c.group, c.baseline) for c in comparisons}) > 1:
         return ""
-    if any("decision" not in c.summary for c in comparisons):
+    if any("decision" not in c.summary or guesses(c.classes) for c in comparisons):
         return ""
     count, keep = len(comparisons), f"Keep {arm_title(comparisons[0].baseline)}"
     none = "neither arm" if count == 2 else f"none of the {count} arms"
@@ -42,11 +46,12 @@ def answer(comparisons: Sequence[Comparison]) -> str:
         return f"Of the {count} arms, only {arm_title(ship[0].arm)} may be shipped."
     if ship:
         macro = all(c.summary["gain_macro"] is not None for c in ship)
-        best = max(ship, key=lambda c: c.summary["gain_macro" if macro else "gain"])
-        what = MACRO[noun(best.classes)] if macro else "accuracy"
+        key, what = ("gain_macro", MACRO[noun(ship[0].classes)]) if macro else ("gain", "accuracy")
+        best, second, *_ = sorted(ship, key=lambda c: -c.summary[key])
+        lead = f" {arm_title(best.arm)} has the highest {what} of these, perhaps by chance."
         return (
-            f"Of the {count} arms, {listed([arm_title(c.arm) for c in ship])} may be shipped. "
-            f"{arm_title(best.arm)} has the highest {what} of these, perhaps by chance."
+            f"Of the {count} arms, {listed([arm_title(c.arm) for c in ship])} may be shipped."
+            f"{lead if best.summary[key] > second.summary[key] else ''}"
         )
     if open_:
         undecided = f" Undecided: {listed([arm_title(c.arm) for c in open_])}." if len(open_) < count else ""

@@ -8,7 +8,6 @@ import numpy as np
 
 from dropmix.audit.arm_names import arm_title
 from dropmix.audit.inference.decide import FALL, FEW_EXAMPLES, HURT, SAFE, TOO_FEW
-from dropmix.audit.measures.chance import at_chance
 from dropmix.audit.measures.seeds import FAR_OFF
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import (
@@ -30,7 +29,7 @@ from dropmix.audit.quantities.words import (
 )
 from dropmix.audit.result import Comparison
 from dropmix.audit.rows.to_decide import one_seed_each
-from dropmix.audit.rows.would_decide import ONE_SEED, TWO_SEEDS, hardly_found, may_be_swung, what_would_decide
+from dropmix.audit.rows.would_decide import ONE_SEED, TWO_SEEDS, guesses, hardly_found, may_be_swung, what_would_decide
 
 SIGNIFICANT = 0.05
 
@@ -69,7 +68,7 @@ def no_evidence(comparison: Comparison) -> bool:
 def _opening(c: Comparison) -> str:
     """The decision, with a warning in front if the baseline may be guessing."""
     n, decision = np.asarray(c.classes["n"], dtype=float), _decision(c)
-    if not _guesses(c):
+    if not guesses(c.classes):
         return decision
     word, why = decision.split(": ", 1)
     return (
@@ -78,11 +77,6 @@ def _opening(c: Comparison) -> str:
         f"{percent(n.max() / n.sum())} %. Train it longer, or check labels and preprocessing, before you act on this. "
         f"As it stands, {why}"
     )
-
-
-def _guesses(c: Comparison) -> bool:
-    recall, n = (np.asarray(c.classes[key], dtype=float) for key in ("recall_baseline", "n"))
-    return "measure" not in c.classes and at_chance(recall, n)
 
 
 def _nothing_to_lose(c: Comparison) -> str:
@@ -198,7 +192,7 @@ def _protected(c: Comparison) -> str:
 
 def _would_decide(c: Comparison) -> str:
     """Silent where the baseline may be guessing: more of its seeds would decide nothing that counts."""
-    return "" if _nothing_changed(c) or _guesses(c) else what_would_decide(c.summary, c.classes)
+    return "" if _nothing_changed(c) or guesses(c.classes) else what_would_decide(c.summary, c.classes)
 
 
 def _new_images(c: Comparison) -> str:

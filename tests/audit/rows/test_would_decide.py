@@ -44,6 +44,15 @@ def test_outside_of_the_named_range_every_named_way_decides_with_the_chance(audi
     assert row.near[0] < -row.tolerance < row.near[1]
 
 
+@pytest.mark.parametrize("se", [1e-5, 0.6])
+def test_the_named_range_is_neither_empty_nor_beyond_what_a_recall_can_change_by(audit, se):
+    summary, classes = audit()
+    classes |= {key: np.full(2, se) for key in ("se_fixed_test", "se_population")}
+    for row in to_decide(summary, classes):
+        low, high = (round(100 * end, 1) for end in row.near)
+        assert -100 <= low < high <= 100 or not row.way
+
+
 @pytest.mark.parametrize(("seeds", "first"), [((2, 2), True), ((3, 1), True), ((3, 3), False)])
 def test_with_fewer_than_three_seeds_the_third_comes_first(audit, seeds, first):
     summary, classes = audit(seeds_baseline=seeds[0], seeds_treated=seeds[1])

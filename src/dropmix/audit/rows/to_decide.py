@@ -30,6 +30,7 @@ from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import units
 from dropmix.audit.rows.ways import EXAMPLE, FEW_SEEDS, GROUP, OF_CLASS, in_words
 
+TENTH = 0.001  # of a point, as changes are printed
 STEP = 0.005  # tolerances are proposed in half points
 WORTH = 1.5 * STEP  # more data that lower the tolerance by less than this are not worth asking for
 CLEAN = 1.5  # times the images that rule the loss out if none of them is lost: with those alone, many classes lose one
@@ -125,12 +126,15 @@ def to_decide(
     images = np.where(images <= MOST_IMAGES * n, np.maximum(images, FEW_EXAMPLES), np.inf)
     seeds_too, images_too = _together(noise, now, n, (change, tolerance, power, level, variance))
     images_too = np.maximum(images_too, FEW_EXAMPLES)
-    ways = (seeds, n, USUAL_TAIL), (now, images, tail_dof(counts)), (seeds_too, images_too, USUAL_TAIL)
-    far = np.max([_margin(noise, *way, power, level) for way in ways], axis=0)
     decided = classes["decision_population" if new_images else "decision"]
     # No number of seeds makes up for images that hardly show anything; ten and more may be too few for this noise only.
     few = np.asarray(decided, dtype=object) == TOO_FEW
     seeds = np.where(few & (n < FEW_EXAMPLES), np.inf, seeds)
+    ways = (seeds, n, USUAL_TAIL), (now, images, tail_dof(counts)), (seeds_too, images_too, USUAL_TAIL)
+    far = np.max([_margin(noise, *way, power, level) for way in ways], axis=0)
+    # Rounded outwards, to what is printed: a range must not look empty.
+    low = np.floor((-tolerance - far).clip(-1, 1) / TENTH + 1e-6) * TENTH
+    high = np.ceil((far - tolerance).clip(-1, 1) / TENTH - 1e-6) * TENTH
     more_seeds = int(max(FEW_SEEDS, 2 * max(counts))) if not lone_models else 1
     more_images = np.where(few | lone_models, np.maximum(2 * n, 2 * FEW_EXAMPLES), n)
     wider = tolerance_decided(change, variance, noise.variance(more_seeds, more_images), power, level)
@@ -156,8 +160,7 @@ def to_decide(
             text = in_words(*more, n[i], counts, (unit, whose)) if left and not alone[i] else ""
             asked = float(seeds[i]), float(images[i]), both
             least = float(tolerance[i]), float(wider[i]), 0 if stands[i] else more_seeds, int(more_images[i])
-            near = float(-tolerance[i] - far[i]), float(far[i] - tolerance[i])
-            said = text, left, int(n[i]), alone[i] if left else "", unit, near
+            said = text, left, int(n[i]), alone[i] if left else "", unit, (float(low[i]), float(high[i]))
             needs.append(ToDecide(str(name), decision, *asked, *least, *said))
     return needs
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from dropmix.audit.inference.decide import HURT, SAFE, TOO_FEW
 from dropmix.audit.inference.planner import MOST_IMAGES, MOST_SEEDS, POWER
-from dropmix.audit.measures.chance import nothing_to_lose
+from dropmix.audit.measures.chance import at_chance, nothing_to_lose
 from dropmix.audit.quantities.table import TWIN
 from dropmix.audit.quantities.words import NAMED, listed, named, signed_points
 from dropmix.audit.rows.to_decide import ToDecide, one_seed_each, to_decide
@@ -139,6 +139,17 @@ def may_be_swung(summary: Mapping[str, Any]) -> bool:
 def near(row: ToDecide) -> str:
     """The true changes, in points, for which what is named takes more."""
     return f"[{', '.join(map(signed_points, row.near))}]"
+
+
+def guesses(classes: Mapping[str, Any]) -> bool:
+    """Whether the baseline may be guessing; of several labels per example, that cannot be said.
+
+    Example:
+        >>> guesses({"recall_baseline": [0.5, 0.5], "n": [40, 40]})
+        True
+    """
+    recall, n = (np.asarray(classes[key], dtype=float) for key in ("recall_baseline", "n"))
+    return "measure" not in classes and at_chance(recall, n)
 
 
 def hardly_found(classes: Mapping[str, Any]) -> dict[str, float]:

@@ -100,10 +100,7 @@ def _comparisons(path: Path) -> list[dict[str, Any]]:
 
 def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, power: float) -> list[str]:
     """What a comparison's classes need, line by line."""
-    import numpy as np
-
     from dropmix.audit.errors import advice
-    from dropmix.audit.measures.chance import at_chance
     from dropmix.audit.quantities.words import counted, listed, named, noun
     from dropmix.audit.rows.to_decide import one_seed_each, to_decide
     from dropmix.audit.rows.would_decide import (
@@ -111,6 +108,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
         SEEDS_FIRST,
         decided_alone,
         few_seeds,
+        guesses,
         hardly_found,
         near,
         out_of_reach,
@@ -132,8 +130,7 @@ def _measured(c: dict[str, Any], names: list[str] | None, new_images: bool, powe
     lost = hardly_found(columns)
     blind = [row for row in rows if row.open and row.name in lost]
     left = [row for row in rows if row.open and row not in blind]
-    recall, n = (np.array(columns[key]) for key in ("recall_baseline", "n"))
-    if left and "measure" not in columns and at_chance(recall, n):
+    if left and guesses(columns):
         lines.append(f"{c['baseline']} may be guessing: train it longer, and audit again, before you follow this plan.")
     still = sorted((row for row in left if row.way), key=lambda row: (min(row.seeds, row.both[0]), row.images))
     if models and left:
