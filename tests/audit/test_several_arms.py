@@ -135,8 +135,8 @@ LOST, MORE, SAFE, OPEN = kept(0.2), kept(0.3, 0.3), kept(-0.05, -0.06, -0.07, -0
     [
         ({"a": LOST, "b": MORE}, "Keep base: neither arm should be shipped. Fewest classes are hurt under a (1)."),
         ({"a": LOST, "b": kept(0.19), "c": MORE}, "Keep base: none of the 3 arms should be shipped."),
-        ({"a": LOST, "b": OPEN}, "Keep base for now: neither arm is shown to be safe. Undecided: b."),
-        ({"a": OPEN, "b": kept(0.011)}, "Keep base for now: neither arm is shown to be safe."),
+        ({"a": LOST, "b": OPEN}, "Keep base for now: neither arm may be shipped yet. Undecided: b."),
+        ({"a": OPEN, "b": kept(0.011)}, "Keep base for now: neither arm may be shipped yet."),
         ({"a": SAFE, "b": OPEN, "c": MORE}, "Of the 3 arms, only a may be shipped."),
         ({"a": SAFE, "b": kept(-0.09, -0.09, -0.09, -0.09)}, "b has the highest accuracy of these, perhaps by chance."),
         ({"a": SAFE, "b": kept(-0.05, -0.06, -0.08, -0.07)}, "Of the 2 arms, a and b may be shipped."),

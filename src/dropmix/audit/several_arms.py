@@ -55,7 +55,7 @@ def answer(comparisons: Sequence[Comparison]) -> str:
         )
     if open_:
         undecided = f" Undecided: {listed([arm_title(c.arm) for c in open_])}." if len(open_) < count else ""
-        return f"{keep} for now: {none} is shown to be safe.{undecided}"
+        return f"{keep} for now: {none} may be shipped yet.{undecided}"
     fewest, second, *_ = sorted(comparisons, key=lambda c: c.summary["n_hurt"])
     least = fewest.summary["n_hurt"]
     hint = f" Fewest {PLURAL[noun(fewest.classes)]} are hurt under {arm_title(fewest.arm)} ({least})."

@@ -257,7 +257,7 @@ def test_several_arms_open_on_the_one_that_should_not_ship():
     worse = [0] * 200 + [1] * 150 + [0] * 50
     text = page(audit_predictions((labels, labels), {"kept": (labels, labels), "lost": (labels, worse)}))
     assert '"first":1' in text
-    told = "<strong>Keep baseline for now: neither arm is shown to be safe. Undecided: kept.</strong>"
+    told = "<strong>Keep baseline for now: neither arm may be shipped yet. Undecided: kept.</strong>"
     assert text.index(told) < text.index("<table")
     assert [row in text for row in ("−0.00", "+0.00")] == [False, False]
     text = page(audit_predictions((labels, labels), {"lost": (labels, worse), "kept": (labels, labels)}))
